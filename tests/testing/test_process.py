@@ -66,7 +66,7 @@ def test_it_ends_cleanly_while_a_caller_hangs() -> None:
 def test_a_process_that_never_listens_is_given_up_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_command", lambda *_: [sys.executable, "-c", SILENT])
     provider = IdentityProvider(ready_within=0.05)
-    with pytest.raises(IdentityProviderError, match=r"within 0\.05 s: no word"):
+    with pytest.raises(IdentityProviderError, match=r"within 0\.05 s: no output"):
         provider.start()
     assert provider.pid is None
 

@@ -1,4 +1,4 @@
-"""What a user's own tests import: a fake clock, a mint for tokens and forgeries, and an identity provider process."""
+"""Test support for users of authguard: a fake clock, an issuer of tokens, forgeries and an identity provider."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "forge",
 ]
 
-_HOME = {
+_MODULES = {
     "DpopClient": "dpop",
     "FakeClock": "clock",
     "Forgery": "forgery",
@@ -42,11 +42,11 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for (PEP 562): pytest imports this package at every start."""
-    home = _HOME.get(name)
-    if home is None:
+    """Load a public name on first access (PEP 562): pytest imports this package at every start."""
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__() -> list[str]:

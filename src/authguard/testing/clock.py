@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that moves only when a test moves it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 
 
 class FakeClock:
-    """Implements the port `authguard.ports.Clock` without a wall behind it.
+    """Implements the port `authguard.ports.Clock` without a wall clock.
 
     Args:
-        start: the first answer of `now`, in seconds since the epoch, UTC.
+        start: initial time in seconds since the epoch, UTC.
     """
 
     __slots__ = ("_now",)
@@ -18,21 +18,21 @@ class FakeClock:
         self._now = _finite(start)
 
     def now(self) -> float:
-        """Return the time, in seconds since the epoch, UTC; the same until `advance` or `set`."""
+        """Return the time in seconds since the epoch, UTC; it changes only by `advance` and `set`."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move forward by that many seconds.
+        """Move forward by a number of seconds.
 
         Raises:
-            ValueError: the seconds are negative or not finite; going back is said aloud, with `set`.
+            ValueError: the seconds are negative or not finite; use `set` to go back.
         """
         if not seconds >= 0:
             raise ValueError(f"a clock advances by 0 or more seconds, not {seconds}: use `set` to go back")
         self._now = _finite(self._now + seconds)
 
     def set(self, time: float) -> None:
-        """Jump to a time in seconds since the epoch, UTC, also backwards, as a corrected machine clock does.
+        """Jump to a time in seconds since the epoch, UTC; it may lie in the past, like a corrected system clock.
 
         Raises:
             ValueError: the time is not finite.
@@ -44,7 +44,7 @@ class FakeClock:
 
 
 def _finite(time: float) -> float:
-    """Refuse infinities and NaN: every comparison of a timer with them would silently answer the same."""
+    # every comparison of a timer with an infinity or NaN would silently have the same result
     if not math.isfinite(time):
-        raise ValueError(f"a time is a finite number of seconds, not {time}")
+        raise ValueError(f"a time has to be a finite number of seconds, not {time}")
     return float(time)

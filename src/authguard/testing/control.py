@@ -1,6 +1,7 @@
-"""The control surface of the test identity provider: what a test may ask that no real one would grant.
+"""The control API of the test identity provider: requests that a test may send and a real provider would not accept.
 
-Rule: JSON in, JSON out, and the content type must say so, so that no web page can post here by a plain form.
+Rule: requests and responses are JSON, and the content type has to say so; thus no web page can post here by a plain
+form.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ BODY_LIMIT = 65_536
 
 
 class AccountOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose later tokens carry which `account_status`; None takes the claim away."""
+    """The `account_status` of a subject's later tokens; None removes the claim."""
 
     subject: str
     status: str | None
 
 
 class RotateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which algorithms get fresh keys (none named: all), and whether the old keys stay published."""
+    """The algorithms that get fresh keys (empty: all), and whether the old keys stay published."""
 
     overlap: bool = True
     algs: tuple[Published, ...] = ()
 
 
 class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What fails, how, and for `hang` how many seconds a caller waits; mode None ends it."""
+    """The failing endpoints, the mode, and for `hang` the delay in seconds; mode None ends the outage."""
 
     mode: Mode | None
     seconds: Annotated[float, msgspec.Meta(ge=0, le=HANG_LIMIT_S)] = 30.0
@@ -45,7 +46,7 @@ class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StepUpOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who authenticates anew, by their refresh token, and how."""
+    """A step-up of the sign-in with this refresh token."""
 
     refresh_token: str
     acr: str | None = "aal2"
@@ -54,7 +55,7 @@ class StepUpOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClockOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds off the wall clock, or the time (seconds since the epoch) to stand still at."""
+    """An offset from the wall clock in seconds, or a fixed time (seconds since the epoch)."""
 
     offset: float = 0.0
     at: float | None = None
@@ -79,7 +80,7 @@ async def _read(request: Request, shape: type[_Body]) -> _Body:
         raise HTTPException(415, "send application/json")
     try:
         return msgspec.json.decode(await body_of(request) or b"{}", type=shape)
-    except msgspec.DecodeError as problem:  # what does not fit the shape is a kind of it
+    except msgspec.DecodeError as problem:  # includes validation errors
         raise HTTPException(400, str(problem)) from problem
 
 

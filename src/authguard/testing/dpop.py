@@ -1,4 +1,4 @@
-"""A client that proves possession of a key with each request (RFC 9449), honestly or in whatever way a test needs."""
+"""A client that proves possession of a key with each request (RFC 9449), validly or in the way that a test needs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": (
 
 @dataclass(frozen=True, slots=True)
 class DpopClient:
-    """A client with a key of its own, to which tokens can be bound.
+    """A client with its key, to which tokens can be bound.
 
     Attributes:
         key: signs the proofs.
-        clock: where `iat` comes from; None for the wall clock.
+        clock: source of `iat`; None for the wall clock.
     """
 
     key: SigningKey = field(repr=False)
@@ -37,23 +37,23 @@ class DpopClient:
 
     @classmethod
     def create(cls, clock: Clock | None = None, *, alg: Algorithm = "ES256") -> DpopClient:
-        """Make a client with a fresh key."""
+        """Create a client with a fresh key."""
         return cls(SigningKey.generate(alg), clock)
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public half, as proofs bring it: nothing but what makes the key."""
+        """The public half for the header of proofs: only the members that define the key."""
         whole = self.key.jwk()
         return {name: whole[name] for name in _MEMBERS[whole["kty"]]}
 
     @property
     def thumbprint(self) -> str:
-        """The key's thumbprint (RFC 7638), base64url without padding."""
+        """The thumbprint of the key (RFC 7638), base64url without padding."""
         return _unpadded(sha256(json.dumps(self.jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
 
     @property
     def confirmation(self) -> dict[str, str]:
-        """The `cnf` of a token that is bound to this client (RFC 9449 section 6.1)."""
+        """The `cnf` claim of a token that is bound to this client (RFC 9449 section 6.1)."""
         return {"jkt": self.thumbprint}
 
     def proof(
@@ -70,25 +70,25 @@ class DpopClient:
         """Return a proof (RFC 9449 section 4.2).
 
         Args:
-            method: the request's, as `htm`.
-            url: the request's without query, as `htu`.
-            token: the access token that is sent with it, for `ath`; None leaves `ath` out.
-            nonce: what the server asked for; None leaves it out.
+            method: method of the request, for `htm`.
+            url: URL of the request without query, for `htu`.
+            token: access token that is sent with the proof, for `ath`; None leaves `ath` out.
+            nonce: nonce from the server; None leaves it out.
             header: header parameters to add or replace.
             drop: names of claims and of header parameters to leave out.
-            claims: what to add or replace, by claim name.
+            claims: claims to add or replace, by name.
         """
         access = token.access_token if isinstance(token, SignIn) else token
         now = time.time() if self.clock is None else self.clock.now()
-        says: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(now)}
+        payload: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(now)}
         if access is not None:
-            says["ath"] = _unpadded(sha256(access.encode()).digest())
+            payload["ath"] = _unpadded(sha256(access.encode()).digest())
         if nonce is not None:
-            says["nonce"] = nonce
-        heads = {"typ": "dpop+jwt", "alg": self.key.alg, "jwk": self.jwk} | dict(header or {})
+            payload["nonce"] = nonce
+        header_fields = {"typ": "dpop+jwt", "alg": self.key.alg, "jwk": self.jwk} | dict(header or {})
         return compact(
-            {name: value for name, value in heads.items() if name not in drop},
-            {name: value for name, value in (says | claims).items() if name not in drop},
+            {name: value for name, value in header_fields.items() if name not in drop},
+            {name: value for name, value in (payload | claims).items() if name not in drop},
             self.key.sign,
         )
 

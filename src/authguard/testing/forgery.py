@@ -1,6 +1,7 @@
-"""Tokens that must never be believed, each by the name of its attack.
+"""Tokens that every verifier has to reject, each named after its attack.
 
-Rule: every entry differs from an honest token in the one way that its name says, so that a test knows what refused it.
+Rule: every forgery differs from a valid token only in the way that its name says, so that a test knows the reason of
+the refusal.
 """
 
 from __future__ import annotations
@@ -21,61 +22,61 @@ if TYPE_CHECKING:
 
 
 class Forgery(StrEnum):
-    """The attacks, for `pytest.mark.parametrize("forgery", Forgery)`: a checker refuses every one."""
+    """The attacks, for `pytest.mark.parametrize("forgery", Forgery)`: a verifier rejects every one."""
 
     OTHER_KEY = "other_key"
-    """Signed by a stranger's key under the `kid` of a published one."""
+    """Signed by another party's key under the `kid` of a published one."""
     UNKNOWN_KID = "unknown_kid"
-    """Signed by a stranger's key under its own `kid`, which no JWKS holds."""
+    """Signed by another party's key under a `kid` that no JWKS holds."""
     UNSIGNED = "unsigned"
     """`alg: none` with an empty signature (RFC 8725 section 2.1)."""
     UNSIGNED_ODD_CASE = "unsigned_odd_case"
-    """The same, spelled `nOnE`, past a list that compares exactly."""
+    """The same, spelled `nOnE`, to bypass a list that compares exactly."""
     STRIPPED = "stripped"
-    """An honest header and payload whose signature was cut off."""
+    """A valid header and payload without its signature."""
     CONFUSED = "confused"
     """HS256 with the published RSA key as the shared secret (RFC 8725 section 2.1)."""
     TAMPERED = "tampered"
-    """An honest token whose `sub` was changed after it was signed."""
+    """A valid token with a `sub` that was changed after signing."""
     EMBEDDED_KEY = "embedded_key"
-    """Signed by a key that the token's own header brings along as `jwk` (RFC 8725 section 3.10)."""
+    """Signed by a key that the token's header embeds as `jwk` (RFC 8725 section 3.10)."""
     REMOTE_KEY = "remote_key"
     """Signed by a key that the header's `jku` offers to fetch (RFC 8725 section 3.10)."""
     CRITICAL = "critical"
-    """Truly signed, with a `crit` extension that nobody knows (RFC 7515 section 4.1.11)."""
+    """Validly signed, with an unknown `crit` extension (RFC 7515 section 4.1.11)."""
     NO_ISSUER = "no_issuer"
-    """Truly signed, without `iss`."""
+    """Validly signed, without `iss`."""
     NO_SUBJECT = "no_subject"
-    """Truly signed, without `sub`."""
+    """Validly signed, without `sub`."""
     NO_AUDIENCE = "no_audience"
-    """Truly signed, without `aud`."""
+    """Validly signed, without `aud`."""
     NO_EXPIRY = "no_expiry"
-    """Truly signed, without `exp`: it would never end."""
+    """Validly signed, without `exp`: it would never expire."""
     OTHER_ISSUER = "other_issuer"
-    """Truly signed, naming an issuer that does not own the key (RFC 8725 section 3.8)."""
+    """Validly signed, naming an issuer that does not own the key (RFC 8725 section 3.8)."""
     OTHER_AUDIENCE = "other_audience"
-    """Truly signed, meant for another service (RFC 9068 section 4)."""
+    """Validly signed, meant for another service (RFC 9068 section 4)."""
     WRONG_TYPE = "wrong_type"
-    """Truly signed, but an ID token's `typ` (RFC 9068 section 4)."""
+    """Validly signed, but an ID token's `typ` (RFC 9068 section 4)."""
     ENDLESS = "endless"
-    """Truly signed, with an `exp` that JSON readers take for infinity."""
+    """Validly signed, with an `exp` that JSON readers take for infinity."""
     BOOLEAN_EXPIRY = "boolean_expiry"
-    """Truly signed, with `exp: true`, which counts as the number 1 in some languages."""
+    """Validly signed, with `exp: true`, which counts as the number 1 in some languages."""
     REPEATED_CLAIM = "repeated_claim"
-    """Truly signed, with `sub` twice: readers disagree about which one counts (RFC 7519 section 4)."""
+    """Validly signed, with `sub` twice: readers disagree about which one counts (RFC 7519 section 4)."""
     PADDED = "padded"
-    """An honest token with base64 padding (RFC 7515 section 2 has none)."""
+    """A valid token with base64 padding (RFC 7515 section 2 has none)."""
     LOOSE_BITS = "loose_bits"
-    """An honest token whose signature ends in bits that a lax decoder throws away: a second spelling of it."""
+    """A valid token with final signature bits that a lax decoder ignores: a second spelling of the same token."""
 
 
 def forge(mint: Mint, forgery: Forgery | str, **claims: Any) -> str:  # noqa: ANN401 - a claim is any JSON value
-    """Return a token that attacks in the named way and is otherwise what `mint.mint(**claims)` would be.
+    """Return a token with the named attack that otherwise equals `mint.mint(**claims)`.
 
     Args:
-        mint: the issuer under attack; its published keys are the ones that the checker knows.
+        mint: the issuer under attack; the verifier knows its published keys.
         forgery: the attack.
-        claims: what to add to the payload or to replace there, by claim name.
+        claims: claims to add or replace, by name.
 
     Raises:
         ValueError: there is no attack of that name.
@@ -121,7 +122,7 @@ def _embedded_key(mint: Mint, claims: Mapping[str, Any]) -> str:
 
 def _remote_key(mint: Mint, claims: Mapping[str, Any]) -> str:
     stranger = SigningKey.generate()
-    # `.invalid` never resolves (RFC 2606), so that a checker that takes the bait fetches nothing.
+    # `.invalid` never resolves (RFC 2606), so a verifier that follows `jku` fetches nothing.
     header = mint.header() | {"kid": stranger.kid, "jku": "https://keys.invalid/jwks"}
     return compact(header, mint.claims(**claims), stranger.sign)
 
@@ -150,16 +151,16 @@ def _endless(mint: Mint, claims: Mapping[str, Any]) -> str:
 
 def _repeated_claim(mint: Mint, claims: Mapping[str, Any]) -> str:
     text = json.dumps(mint.claims(**claims), separators=(",", ":"))
-    return compact(mint.header(), f'{{"sub":"somebody-else",{text[1:]}'.encode(), mint.keys["ES256"].sign)
+    return compact(mint.header(), f'{{"sub":"another-subject",{text[1:]}'.encode(), mint.keys["ES256"].sign)
 
 
 def _padded(mint: Mint, claims: Mapping[str, Any]) -> str:
-    # The 64 bytes of an ES256 signature take 86 characters, so that the canonical padding is two.
+    # The 64 bytes of an ES256 signature take 86 characters, so the canonical padding has two.
     return mint.mint(**claims) + "=="
 
 
 def _loose_bits(mint: Mint, claims: Mapping[str, Any]) -> str:
-    # The last of 86 characters carries two bits of the signature and four that are zero when canonical.
+    # The last of 86 characters carries two bits of the signature and four bits that are zero in canonical form.
     token = mint.mint(**claims)
     return token[:-1] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[token[-1]]
 

@@ -1,9 +1,9 @@
-"""An identity provider for tests and demonstrations, as a process of its own: `python -m authguard.testing.idp`.
+"""An identity provider for tests and demonstrations in a separate process: `python -m authguard.testing.idp`.
 
 Rules:
-- It listens on 127.0.0.1 and answers nobody who came by another name: it signs whatever it is asked to.
-- It writes one line, `{"issuer": "http://127.0.0.1:PORT"}`, when it listens, and no token or claim anywhere.
-- There is no authorization endpoint: `POST /control/sign-in` takes the place of the customer's browser.
+- It listens on 127.0.0.1 and rejects requests with another host name, because it signs whatever it is asked to sign.
+- It writes one line, `{"issuer": "http://127.0.0.1:PORT"}`, when it listens; it writes no token or claim anywhere.
+- There is no authorization endpoint: `POST /control/sign-in` replaces the customer's browser.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 RESOURCE_SERVER: Final = ("resource-server", "loopback-only")
-"""The Basic credentials that `/introspect` wants (RFC 7662 section 2.1): known to all, since all here is made up."""
+"""The Basic credentials for `/introspect` (RFC 7662 section 2.1); public, because all data here is fictitious."""
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 section 5.1
 
 
-class _Gate:
-    """Refuses foreign hosts, counts requests and plays outages, in front of the endpoints."""
+class _FrontDoor:
+    """Rejects foreign hosts, counts requests and simulates outages, in front of the endpoints."""
 
     def __init__(self, app: ASGIApp, provider: Provider) -> None:
         self.app = app
@@ -59,17 +59,17 @@ class _Gate:
             await self.app(scope, receive, send)
             return
         path = scope["path"]
-        # A page on the web whose name was re-bound to this address arrives under that name, and may not sign in.
+        # DNS rebinding: a web page with a name that resolves to this address sends that name, and must not sign in.
         if dict(scope["headers"]).get(b"host") != self.host:
             await PlainTextResponse("unknown host\n", 421)(scope, receive, send)
             return
         if not path.startswith("/control/"):
             self.provider.counts[path if path in COUNTED else "other"] += 1
-        answer = await self._failing(COUNTED.get(path, ""))
+        answer = await self._outage_response(COUNTED.get(path, ""))
         await (self.app if answer is None else answer)(scope, receive, send)
 
-    async def _failing(self, place: str) -> Response | None:
-        """Return the answer of the outage, if one is on here, or wait as long as it hangs and then answer well."""
+    async def _outage_response(self, place: str) -> Response | None:
+        """Return the response of the outage, if the endpoint has one; after a simulated hang, return None."""
         outage = self.provider.outage
         if outage is None or place not in outage.places:
             return None
@@ -86,7 +86,7 @@ class _Gate:
 
 
 class _Endpoints:
-    """What the standards say an authorization server offers to a resource server and to a client."""
+    """The endpoints that an authorization server offers to resource servers and clients."""
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
@@ -135,17 +135,17 @@ class _Endpoints:
         form = await _form(request)
         if "token" not in form:
             return _refused("invalid_request")
-        said, script = self.provider.introspect(form["token"]), self.provider.scripted()
+        response, script = self.provider.introspect(form["token"]), self.provider.scripted()
         if script is None:
-            return JSONResponse(said, headers=_NO_STORE)
-        changed = {name: value for name, value in (said | script.claims).items() if value is not None}
+            return JSONResponse(response, headers=_NO_STORE)
+        changed = {name: value for name, value in (response | script.claims).items() if value is not None}
         body = json.dumps(changed) if script.body is None else script.body
         headers = {**_NO_STORE, "Content-Type": script.content_type, **script.headers}
         return Response(body.encode("utf-8", "surrogateescape"), script.status, headers)
 
 
 def create_app(provider: Provider, announce: Callable[[], None] = lambda: None) -> ASGIApp:
-    """Return the ASGI application of one provider; `announce` is called when its lifespan starts."""
+    """Return the ASGI application of a provider; it calls `announce` when its lifespan starts."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -153,7 +153,7 @@ def create_app(provider: Provider, announce: Callable[[], None] = lambda: None) 
         yield
 
     app = Starlette(routes=[*_Endpoints(provider).routes(), *control_routes(provider)], lifespan=lifespan)
-    return _Gate(app, provider)
+    return _FrontDoor(app, provider)
 
 
 def _metadata(issuer: str) -> dict[str, Any]:
@@ -175,14 +175,14 @@ def _metadata(issuer: str) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Read a form; a parameter given twice is malformed (RFC 6749 section 3.2)."""
+    """Parse a form; a repeated parameter is malformed (RFC 6749 section 3.2)."""
     try:
         pairs = parse_qsl((await body_of(request)).decode(), max_num_fields=32)
     except ValueError as problem:
         raise HTTPException(400, "not a form") from problem
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise HTTPException(400, "a parameter was sent twice")
+        raise HTTPException(400, "a parameter is repeated")
     return form
 
 
@@ -201,17 +201,17 @@ def _is_resource_server(authorization: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Listen on loopback until a signal says stop, or the parent is gone where `--until-stdin-closes` is given."""
+    """Listen on loopback until a signal arrives, or until the parent ends if `--until-stdin-closes` is given."""
     parser = argparse.ArgumentParser(prog="authguard.testing.idp", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--ready-file", type=Path, help="write the line there, not to standard output")
+    parser.add_argument("--port", type=int, default=0, help="0 for a free port")
+    parser.add_argument("--ready-file", type=Path, help="write the line to this file, not to standard output")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that started this one")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
-        # The server takes both signals over while it runs and raises them again at its end: asked to stop, it exits 0.
+        # The server handles both signals while it runs and raises them again at its end; ignored there, it exits 0.
         signal.signal(number, signal.SIG_IGN)
     with socket.create_server(("127.0.0.1", options.port)) as listener:
-        # asyncio sets this only on sockets that name their protocol; without it each answer waits 40 ms for an ACK.
+        # asyncio sets this only on sockets that name their protocol; without it, each response waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
         app = create_app(Provider(issuer), lambda: _announce(issuer, options.ready_file))
@@ -233,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _announce(issuer: str, ready_file: Path | None) -> None:
-    """Say where, whole or not at all: a reader of the file never sees half a line."""
+    """Write the issuer atomically: a reader of the file never sees half a line."""
     line = json.dumps({"issuer": issuer})
     if ready_file is None:
         sys.stdout.write(f"{line}\n")
@@ -245,7 +245,7 @@ def _announce(issuer: str, ready_file: Path | None) -> None:
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:
-    """Stop when standard input ends, which the operating system sees to however the parent died."""
+    """Stop at the end of standard input, which the operating system closes however the parent ended."""
     while os.read(0, 4096):  # not sys.stdin, whose lock a daemon thread would hold at interpreter exit
         pass
     server.should_exit = True

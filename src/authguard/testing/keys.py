@@ -1,8 +1,8 @@
-"""Signing keys, and the compact form that they sign (RFC 7515 section 7.1), for tests only.
+"""Signing keys and the JWS compact serialization (RFC 7515 section 7.1), for tests only.
 
 Rules:
-- A key signs with the one algorithm that it was made for (RFC 8725 section 3.1); breaking that is `forgery`'s job.
-- No private half leaves a key by `repr` or by `jwk`.
+- A key signs with the one algorithm that it was generated for (RFC 8725 section 3.1); `forgery` breaks this on purpose.
+- Neither `repr` nor `jwk` reveals a private half.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Private: TypeAlias = EllipticCurvePrivateKey | RSAPrivateKey | Ed25519PrivateKey
 
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "RS256", "EdDSA", "Ed25519", "HS256")
 PUBLISHABLE: Final[tuple[Published, ...]] = ("ES256", "RS256", "EdDSA")
-"""What an ordinary issuer publishes. RFC 9864's name `Ed25519` is left out: some key sets drop such a key silently."""
+"""The algorithms of published keys. RFC 9864's name `Ed25519` is left out: some key sets drop such a key silently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class SigningKey:
     """One key of an issuer.
 
     Attributes:
-        kid: its name in the JWKS and in the header of what it signs (RFC 7517 section 4.5).
-        alg: the one algorithm that it signs with; `Ed25519` is RFC 9864's name for what `EdDSA` meant.
-        private: the secret half; for HS256 the 32 shared bytes.
+        kid: its id in the JWKS and in the header of tokens (RFC 7517 section 4.5).
+        alg: its one algorithm; `Ed25519` is RFC 9864's name for `EdDSA` with this curve.
+        private: the private half; for HS256 the 32 shared bytes.
     """
 
     kid: str
@@ -48,7 +48,7 @@ class SigningKey:
 
     @classmethod
     def generate(cls, alg: Algorithm = "ES256", *, kid: str | None = None) -> SigningKey:
-        """Make a fresh key: P-256, RSA of 2048 bits, Ed25519 or 256 shared bits."""
+        """Generate a key: P-256, RSA of 2048 bits, Ed25519 or 256 shared bits."""
         private: Private
         match alg:
             case "ES256":
@@ -65,15 +65,15 @@ class SigningKey:
         """Return the public half as a JSON Web Key (RFC 7517, RFC 8037) with `kid`, `use` and `alg`.
 
         Raises:
-            ValueError: the key is symmetric, so that it has no public half.
+            ValueError: the key is symmetric and has no public half.
         """
         plain = dict(_algorithm(self.alg).to_jwk(self._public(), as_dict=True))
-        # `key_ops` is dropped since RFC 7517 section 4.3 advises against it beside `use`.
+        # RFC 7517 section 4.3 advises against `key_ops` together with `use`
         plain.pop("key_ops", None)
         return plain | {"kid": self.kid, "use": "sig", "alg": self.alg}
 
     def public_pem(self) -> bytes:
-        """Return the public half as PEM, the form in which it becomes a shared secret in algorithm confusion.
+        """Return the public half as PEM, the form that algorithm confusion uses as a shared secret.
 
         Raises:
             ValueError: the key is symmetric.
@@ -82,10 +82,10 @@ class SigningKey:
         return pem
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature over the message, in the form that RFC 7518 section 3 gives this algorithm."""
+        """Return the signature of a message in the format of RFC 7518 section 3."""
         return _algorithm(self.alg).sign(message, self.private)
 
-    def _public(self) -> Any:  # noqa: ANN401 - each algorithm has its own type, and PyJWT takes any
+    def _public(self) -> Any:  # noqa: ANN401 - the type depends on the algorithm
         match self.private:
             case bytes():
                 raise ValueError("a shared secret has no public half: never publish an HS256 key")
@@ -94,9 +94,9 @@ class SigningKey:
 
 
 def compact(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes, sign: Callable[[bytes], bytes]) -> str:
-    """Return the compact serialisation (RFC 7515 section 7.1) of any header over any payload, valid or not.
+    """Return the compact serialization (RFC 7515 section 7.1) of any header and payload, valid or not.
 
-    PyJWT is not asked to encode, because it rightly refuses to write most of what a test needs to send.
+    PyJWT is not used for encoding, because it rightly refuses most of the tokens that a test needs.
     """
     body = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
     signing_input = f"{segment(json.dumps(header, separators=(',', ':')).encode())}.{segment(body)}"
@@ -109,10 +109,10 @@ def segment(raw: bytes) -> str:
 
 
 def jwks(*keys: SigningKey) -> dict[str, Any]:
-    """Return a JWK set (RFC 7517 section 5) of the public halves; symmetric keys are left out."""
+    """Return a JWK set (RFC 7517 section 5) of the public halves, without symmetric keys."""
     return {"keys": [key.jwk() for key in keys if key.alg != "HS256"]}
 
 
 def _algorithm(alg: Algorithm) -> jwt.algorithms.Algorithm:
-    """PyJWT's implementation; it knows Ed25519 by its older name only."""
+    # PyJWT knows Ed25519 only under its older name
     return jwt.get_algorithm_by_name("EdDSA" if alg == "Ed25519" else alg)

@@ -1,6 +1,6 @@
-"""An issuer without a process: keys, their JWKS and tokens, for unit tests.
+"""An issuer without a process, for unit tests: keys, their JWKS and tokens.
 
-Rule: time comes from the clock that the test gives, never from the wall.
+Rule: the time comes from the clock of the test, never from the wall clock.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """An issuer's keys, and the tokens that they sign.
+    """An issuer: its keys, and the tokens that they sign.
 
     Attributes:
-        clock: where `iat`, `exp` and `auth_time` come from.
+        clock: source of `iat`, `exp` and `auth_time`.
         issuer: the `iss` of every token.
-        audience: the `aud` of every token unless `mint` is told otherwise.
+        audience: the default `aud` of tokens.
         keys: one key for each algorithm.
     """
 
@@ -37,32 +37,32 @@ class Mint:
 
     @classmethod
     def create(cls, clock: Clock, *, issuer: str = "https://issuer.test", audience: str = "https://agent.test") -> Mint:
-        """Make an issuer with a key for each of ES256, RS256, EdDSA, Ed25519 and HS256.
+        """Create an issuer with a key for each of ES256, RS256, EdDSA, Ed25519 and HS256.
 
-        One issuer name keeps its keys for the life of the test process, since an RSA key costs a tenth of a second;
-        two names never share a key. `rotated` makes new ones.
+        The keys of an issuer name are cached for the life of the test process, because an RSA key takes a tenth of a
+        second to generate. Two names never share a key. `rotated` generates new ones.
         """
-        return cls(clock, issuer, audience, _keys_of(issuer))
+        return cls(clock, issuer, audience, _cached_keys(issuer))
 
     def rotated(self, *algs: Algorithm) -> Mint:
-        """Return the same issuer with fresh keys, for the named algorithms or for all of them."""
+        """Return the same issuer with fresh keys for the given algorithms, or for all of them."""
         fresh = {alg: SigningKey.generate(alg) for alg in algs or tuple(self.keys)}
         return Mint(self.clock, self.issuer, self.audience, MappingProxyType({**self.keys, **fresh}))
 
     def jwks(self, *algs: Algorithm) -> dict[str, Any]:
-        """Return the JWK set (RFC 7517 section 5) of the named algorithms; ES256, RS256 and EdDSA unless told.
+        """Return the JWK set (RFC 7517 section 5) of the given algorithms; by default ES256, RS256 and EdDSA.
 
-        `Ed25519` (RFC 9864) is published when named; HS256 never is.
+        `Ed25519` (RFC 9864) is included only if given; HS256 never is.
         """
         return jwks(*(self.keys[alg] for alg in algs or PUBLISHABLE))
 
     def claims(self, *, lifetime: float = 300.0, drop: Collection[str] = (), **claims: Any) -> dict[str, Any]:  # noqa: ANN401 - a claim is any JSON value
-        """Return the claims of an access token (RFC 9068 section 2.2), yours over the defaults.
+        """Return the claims of an access token (RFC 9068 section 2.2): the arguments override the defaults.
 
         Args:
-            lifetime: seconds from `iat` to `exp`; negative for a token that is born expired.
+            lifetime: seconds from `iat` to `exp`; negative for an expired token.
             drop: names of claims to leave out.
-            claims: what to add or replace, by claim name.
+            claims: claims to add or replace, by name.
         """
         now = int(self.clock.now())
         defaults: dict[str, Any] = {
@@ -94,12 +94,12 @@ class Mint:
         """Return a signed access token (RFC 9068).
 
         Args:
-            alg: which of the issuer's keys signs.
-            typ: the header's `typ` (RFC 9068 section 2.1); None leaves it out.
+            alg: algorithm of the issuer's key that signs.
+            typ: the `typ` header (RFC 9068 section 2.1); None leaves it out.
             header: header parameters to add or replace.
-            lifetime: seconds from `iat` to `exp`; negative for a token that is born expired.
+            lifetime: seconds from `iat` to `exp`; negative for an expired token.
             drop: names of claims to leave out.
-            claims: what to add or replace, by claim name.
+            claims: claims to add or replace, by name.
         """
         key = self.keys[alg]
         payload = self.claims(lifetime=lifetime, drop=drop, **claims)
@@ -109,10 +109,10 @@ class Mint:
         """Return a signed security event token (RFC 8417 section 2.2; CAEP and RISC payloads).
 
         Args:
-            event_type: the event's URI.
+            event_type: URI of the event.
             subject: the `sub_id` (RFC 9493), such as `{"format": "iss_sub", "iss": ..., "sub": ...}`.
-            alg: which of the issuer's keys signs.
-            event: members of the event itself, such as `event_timestamp`.
+            alg: algorithm of the issuer's key that signs.
+            event: members of the event, such as `event_timestamp`.
         """
         payload = {
             "iss": self.issuer,
@@ -125,13 +125,13 @@ class Mint:
         return compact(self.header(alg, "secevent+jwt"), payload, self.keys[alg].sign)
 
     def header(self, alg: Algorithm = "ES256", typ: str | None = "at+jwt") -> dict[str, Any]:
-        """Return the header of an honest token: the key's `alg` and `kid`, and `typ` unless None."""
+        """Return the header of a valid token: `alg` and `kid` of the key, and `typ` unless None."""
         key = self.keys[alg]
         return {"alg": key.alg, "kid": key.kid} | ({} if typ is None else {"typ": typ})
 
 
 @lru_cache(maxsize=16)
-def _keys_of(issuer: str) -> Mapping[Algorithm, SigningKey]:
-    """Generate once per issuer name, which is the cache's key."""
+def _cached_keys(issuer: str) -> Mapping[Algorithm, SigningKey]:
+    """Generate the keys of an issuer name once; the name is the key of the cache."""
     del issuer
     return MappingProxyType({alg: SigningKey.generate(alg) for alg in ALGORITHMS})

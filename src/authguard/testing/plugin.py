@@ -1,7 +1,7 @@
 """The pytest plugin: a fake clock, an in-process issuer and an identity provider process as fixtures.
 
-Rule: nothing of authguard and nothing heavy is imported here at module level, because pytest loads this file at every
-start, also where authguard's fixtures are not used and before coverage measures anything.
+Rule: neither authguard nor anything heavy is imported at module level, because pytest loads this file at every start,
+also in projects that do not use these fixtures, and before coverage measures anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def authguard_clock() -> FakeClock:
-    """A clock that stands still until the test moves it, at 1,800,000,000 seconds since the epoch."""
+    """A clock at 1,800,000,000 seconds since the epoch that moves only when the test moves it."""
     from authguard.testing.clock import FakeClock  # noqa: PLC0415 - see the rule above
 
     return FakeClock()
@@ -28,7 +28,7 @@ def authguard_clock() -> FakeClock:
 
 @pytest.fixture
 def authguard_issuer(authguard_clock: FakeClock) -> Mint:
-    """An issuer in this process, on the test's own clock: keys, JWKS and tokens without a socket."""
+    """An issuer in this process on the clock of the test: keys, JWKS and tokens without a socket."""
     from authguard.testing.mint import Mint  # noqa: PLC0415 - see the rule above
 
     return Mint.create(authguard_clock)
@@ -36,9 +36,10 @@ def authguard_issuer(authguard_clock: FakeClock) -> Mint:
 
 @pytest.fixture(scope="session")
 def authguard_idp() -> Iterator[IdentityProvider]:
-    """An identity provider in a process of its own on loopback, started by the first test that asks for it.
+    """An identity provider in a separate process on loopback; the first test that requests it starts it.
 
-    One process serves the whole session and remembers; a test that needs a clean one asks for `authguard_fresh_idp`.
+    One process serves the whole session and keeps its state; a test that needs a clean one requests
+    `authguard_fresh_idp`.
     """
     from authguard.testing.process import IdentityProvider  # noqa: PLC0415 - see the rule above
 
@@ -48,7 +49,7 @@ def authguard_idp() -> Iterator[IdentityProvider]:
 
 @pytest.fixture
 def authguard_fresh_idp(authguard_idp: IdentityProvider) -> Iterator[IdentityProvider]:
-    """The same process, made to forget sign-ins, statuses, outages, counts and its clock's offset around this test."""
+    """The same process with sign-ins, statuses, outages, counts and clock offset reset before and after the test."""
     authguard_idp.reset()
     yield authguard_idp
     authguard_idp.reset()

@@ -1,6 +1,7 @@
-"""A test's hold on an identity provider that runs in a process of its own on loopback.
+"""The identity provider process on loopback, as a test controls it.
 
-Its calls block, for a few milliseconds each; being another process it answers also while an event loop here waits.
+Calls block for a few milliseconds each. The provider is another process, so it answers also while an event loop here
+waits.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ _ANSWER_WITHIN_S = 10.0
 
 
 class IdentityProvider:
-    """Starts an identity provider, asks things of it, and stops that process and no other.
+    """Starts, controls and stops an identity provider process.
 
-    Use it as a context manager, or call `start` and `stop`. The process also ends by itself when this one does.
+    Use it as a context manager, or call `start` and `stop`. The process also ends when this one does.
 
     Args:
-        port: the loopback port; 0 takes a free one.
-        ready_within: seconds until it must listen.
+        port: loopback port; 0 for a free one.
+        ready_within: seconds until it has to listen.
     """
 
     def __init__(self, *, port: int = 0, ready_within: float = 20.0) -> None:
@@ -47,14 +48,14 @@ class IdentityProvider:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx2.Client | None = None
         self._issuer = ""
-        #: where this process finds its modules from where it stands now
+        #: module paths of this process, made absolute now because the working directory may change
         self._modules = [str(Path(entry).absolute()) for entry in sys.path]
 
     def start(self) -> Self:
         """Start the process and wait until it listens.
 
         Raises:
-            IdentityProviderError: it ended, or did not listen in time; it has been stopped.
+            IdentityProviderError: it ended, or did not listen in time; it is stopped.
         """
         if self._process is not None:
             raise IdentityProviderError("the identity provider already runs")
@@ -64,22 +65,24 @@ class IdentityProvider:
             )
             try:
                 self._issuer = _announced(self._process, self._ready_within)
-            except BaseException as problem:  # an interrupted wait, too, leaves no process behind
+            except BaseException as problem:  # an interrupted wait must leave no process behind either
                 self.stop()
                 if not isinstance(problem, ValueError):
                     raise
                 errors.seek(0)
-                said = errors.read().decode(errors="replace").strip()[-2000:] or "no word"
-                raise IdentityProviderError(f"no identity provider within {self._ready_within} s: {said}") from problem
-        # Neither a proxy nor a .netrc of the environment has a say about loopback.
+                output = errors.read().decode(errors="replace").strip()[-2000:] or "no output"
+                raise IdentityProviderError(
+                    f"no identity provider within {self._ready_within} s: {output}"
+                ) from problem
+        # Proxies and .netrc of the environment do not apply to loopback.
         self._client = create_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
         return self
 
     def stop(self) -> int | None:
-        """End the process, by force if it does not go within 5 seconds; twice is no error.
+        """Stop the process, by force after 5 seconds; a second call does nothing.
 
         Returns:
-            its exit code, 0 when it ended cleanly; None if it did not run.
+            Its exit code, 0 for a clean end; None if it did not run.
         """
         process, self._process = self._process, None
         client, self._client = self._client, None
@@ -91,11 +94,11 @@ class IdentityProvider:
         with process:  # closes the pipes
             if process.stdin is not None:
                 process.stdin.close()
-            for insist in (process.terminate, process.kill):
+            for signal_process in (process.terminate, process.kill):
                 try:
                     return process.wait(_STOP_WITHIN_S)
                 except subprocess.TimeoutExpired:
-                    insist()
+                    signal_process()
         return process.returncode
 
     def __enter__(self) -> Self:
@@ -108,7 +111,7 @@ class IdentityProvider:
 
     @property
     def issuer(self) -> str:
-        """Its `iss`, also the address of its metadata and endpoints, without a trailing slash.
+        """Its `iss` and the base URL of its endpoints, without a trailing slash.
 
         Raises:
             IdentityProviderError: it does not run.
@@ -119,7 +122,7 @@ class IdentityProvider:
 
     @property
     def pid(self) -> int | None:
-        """The process's number, None when it does not run."""
+        """The process id; None if it does not run."""
         return None if self._process is None else self._process.pid
 
     def sign_in(
@@ -143,29 +146,29 @@ class IdentityProvider:
         claims: Mapping[str, Any] | None = None,
         dpop: DpopClient | None = None,
     ) -> SignIn:
-        """Sign somebody in, as their browser would.
+        """Sign a subject in, as their browser would.
 
         Args:
             subject: the `sub`.
-            client_id: the client that gets the tokens.
+            client_id: client that receives the tokens.
             audience: the `aud`, one or several.
             scope: space-separated (RFC 6749 section 3.3).
-            acr: how strongly they authenticated; None leaves it out.
-            amr: by which methods (RFC 8176); none leaves it out.
-            lifetime: seconds that each access token lives; negative for one born expired.
-            alg: which key signs.
-            account_status: sets the subject's status as `set_account_status` does; None leaves it as it is.
-            act: who acts for the subject (RFC 8693 section 4.1).
-            sid: True for a new session name, False for none, or the name.
-            auth_time: when they authenticated, seconds since the epoch; None for the provider's now.
+            acr: assurance level of the authentication; None leaves it out.
+            amr: authentication methods (RFC 8176); an empty sequence leaves it out.
+            lifetime: seconds that each access token lives; negative for an expired one.
+            alg: algorithm of the key that signs.
+            account_status: sets the subject's status as `set_account_status` does; None does not change it.
+            act: the actor (RFC 8693 section 4.1).
+            sid: True for a new session id, False for none, or the id.
+            auth_time: time of the authentication, seconds since the epoch; None for the provider's time.
             auth_time_offset: seconds added to it; -3600 for a sign-in an hour ago.
-            typ: the header's `typ`; None leaves it out.
-            opaque: the access token is a random string, for introspection (RFC 7662).
-            claims: further claims, such as `cnf`, in every token of this sign-in.
-            dpop: the client to whose key every token of this sign-in is bound (RFC 9449 section 5).
+            typ: the `typ` header; None leaves it out.
+            opaque: whether the access token is a random string, for introspection (RFC 7662).
+            claims: further claims, such as `cnf`, for every token of this sign-in.
+            dpop: client to whose key every token of this sign-in is bound (RFC 9449 section 5).
 
         Raises:
-            IdentityProviderError: an argument was refused; the message says which.
+            IdentityProviderError: an argument was refused; the message names it.
         """
         order = {
             "subject": subject,
@@ -188,10 +191,10 @@ class IdentityProvider:
         return signed_in(self._control("sign-in", order), subject, client_id)
 
     def refresh(self, sign_in: SignIn, *, scope: str | None = None) -> SignIn:
-        """Trade the refresh token for new tokens of the same sign-in (RFC 6749 section 6), for fewer scopes if named.
+        """Exchange the refresh token for new tokens (RFC 6749 section 6), with fewer scopes if `scope` is given.
 
         Raises:
-            RefreshRefusedError: it was used before, revoked, or asked for more than was granted.
+            RefreshRefusedError: the token was used before or revoked, or the scope exceeds the granted one.
         """
         form = {
             "grant_type": "refresh_token",
@@ -211,13 +214,13 @@ class IdentityProvider:
         amr: Sequence[str] = ("pwd", "otp"),
         auth_time: int | None = None,
     ) -> SignIn:
-        """Let the same person authenticate anew in the same session, as a step-up asks for (RFC 9470 section 4).
+        """Authenticate the same subject again in the same session (RFC 9470 section 4).
 
         Args:
-            sign_in: what they hold; its refresh token is used up.
-            acr: how strongly they did it this time; a provider that cannot do better answers with a weaker one.
-            amr: by which methods.
-            auth_time: seconds since the epoch; None for the provider's now. An old one is single sign-on answering.
+            sign_in: the current sign-in; its refresh token is used up.
+            acr: assurance level of the new authentication; a provider may return a weaker one than requested.
+            amr: authentication methods.
+            auth_time: seconds since the epoch; None for the provider's time. An old one simulates single sign-on.
 
         Raises:
             RefreshRefusedError: the sign-in has ended, or its refresh token was used before.
@@ -238,15 +241,15 @@ class IdentityProvider:
         headers: Mapping[str, str] | None = None,
         times: int | None = 1,
     ) -> None:
-        """Let the introspection endpoint answer oddly (RFC 7662).
+        """Set the next responses of the introspection endpoint (RFC 7662).
 
         Args:
-            body: what it answers, to the character; None for the truth, changed by `claims`.
-            claims: members to add or replace in the truth; None takes one out.
-            status: of the answer.
-            content_type: of the answer.
-            headers: more of them.
-            times: for how many answers; None until told otherwise, 0 for the truth again.
+            body: literal body; None for the regular response, changed by `claims`.
+            claims: members to add or replace in the regular response; None removes a member.
+            status: status of the response.
+            content_type: content type of the response.
+            headers: further headers.
+            times: number of responses; None for all until the next call, 0 for regular responses again.
         """
         script = {
             "body": body,
@@ -259,58 +262,58 @@ class IdentityProvider:
         self._control("introspection", script)
 
     def revoke(self, sign_in: SignIn, *, token: Literal["refresh_token", "access_token"] = "refresh_token") -> None:  # noqa: S107 - which, not what
-        """End the whole sign-in by its refresh token, or the one access token (RFC 7009 section 2.1)."""
+        """Revoke the whole sign-in by its refresh token, or one access token (RFC 7009 section 2.1)."""
         chosen = sign_in.refresh_token if token == "refresh_token" else sign_in.access_token  # noqa: S105 - which, not what
         _checked(self._http().post("/revoke", data={"token": chosen, "client_id": sign_in.client_id}))
 
     def set_account_status(self, subject: str, status: str | None) -> None:
-        """Let every later token of the subject, refreshed ones too, carry that `account_status`, or none."""
+        """Set the `account_status` of every later token of the subject, refreshed ones included; None removes it."""
         self._control("account", {"subject": subject, "status": status})
 
     def rotate_keys(self, *algs: Published, overlap: bool = True) -> dict[str, str]:
-        """Sign with fresh keys from now on, for the named algorithms or all; return the signing `kid` by algorithm.
+        """Sign with fresh keys from now on, for the given algorithms or all; return the signing `kid` by algorithm.
 
         Args:
             algs: `ES256`, `RS256`, `EdDSA`.
-            overlap: whether the old keys stay published (three generations of them); False takes them away at once.
+            overlap: whether the old keys stay published (three generations of them); False removes them immediately.
         """
         names: dict[str, str] = self._control("rotate", {"algs": algs, "overlap": overlap})
         return names
 
     def outage(self, mode: Mode, *, seconds: float = 30.0, at: Sequence[Place] = ("discovery", "jwks")) -> None:
-        """Let endpoints fail until `restore`.
+        """Make endpoints fail until `restore`.
 
         Args:
-            mode: `down` answers 503; `hang` answers well but `seconds` late; `garbage` answers 200 with bytes that are
-                no JSON; `redirect` answers 302.
-            seconds: how late, at most 60.
-            at: which endpoints.
+            mode: `down` returns 503; `hang` returns the regular response after `seconds`; `garbage` returns 200 with
+                bytes that are not JSON; `redirect` returns 302.
+            seconds: delay of `hang`, at most 60.
+            at: the failing endpoints.
         """
         self._control("outage", {"mode": mode, "seconds": seconds, "at": list(at)})
 
     def restore(self) -> None:
-        """End the outage; a caller that already hangs still waits its time."""
+        """End the outage; a caller that already waits for `hang` waits until its end."""
         self._control("outage", {"mode": None})
 
     def set_clock(self, *, offset: float = 0.0, at: float | None = None) -> float:
-        """Run `offset` seconds off the wall clock, or stand still `at` a time; neither: the wall clock again.
+        """Set the provider's clock: `offset` seconds off the wall clock, or fixed `at` a time; neither resets it.
 
         Returns:
-            the provider's time, in seconds since the epoch.
+            The provider's time in seconds since the epoch.
         """
         now: float = self._control("clock", {"offset": offset, "at": at})["now"]
         return now
 
     def requests(self) -> dict[str, int]:
-        """Return how many requests each path got since the start or the last `reset`; control requests do not count."""
+        """Return the number of requests by path since the start or the last `reset`, without control requests."""
         counts: dict[str, int] = _checked(self._http().get("/control/requests")).json()
         return counts
 
     def reset(self) -> None:
-        """Forget sign-ins, statuses, the outage, the clock's offset and the counts; the keys stay."""
+        """Reset sign-ins, statuses, the outage, the clock and the counts; the keys stay."""
         self._control("reset", {})
 
-    def _control(self, name: str, order: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each order has its own answer
+    def _control(self, name: str, order: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the response depends on the order
         answer = _checked(self._http().post(f"/control/{name}", json=order))
         return answer.json() if answer.content else None
 
@@ -321,21 +324,21 @@ class IdentityProvider:
 
 
 def _command(port: int, modules: Sequence[str]) -> list[str]:
-    """Return what starts the provider with the modules of this process, wherever this one has gone meanwhile."""
+    """Return the command that starts the provider with the module paths of this process."""
     source = f"import sys; sys.path[:] = {modules!r}; from authguard.testing.idp import main; main()"
     return [sys.executable, "-P", "-c", source, "--port", str(port), "--until-stdin-closes"]
 
 
 def _announced(process: subprocess.Popen[bytes], within: float) -> str:
-    """Read the issuer from the process's first line.
+    """Read the issuer from the first line of the process.
 
     Raises:
-        ValueError: no such line in time.
+        ValueError: there is no such line in time.
     """
     lines: list[bytes] = []
     stream: IO[bytes] | None = process.stdout
     if stream is not None:
-        # A pipe has no read with a deadline on every system; a thread that waits for it has.
+        # Not every system can read a pipe with a deadline; waiting for a thread has one.
         reader = Thread(target=lambda: lines.append(stream.readline()), daemon=True)
         reader.start()
         reader.join(within)

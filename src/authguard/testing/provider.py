@@ -1,6 +1,7 @@
-"""What the test identity provider remembers: keys, sign-ins, tokens, statuses, its clock and its outage.
+"""The state of the test identity provider: keys, sign-ins, tokens, statuses, clock and outage.
 
-Everything is in memory and bounded: past the bound the oldest is forgotten, which refuses and never admits.
+All of it is in memory and bounded: beyond the bound, the oldest entry is dropped. A dropped entry is refused, never
+admitted.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _Value = TypeVar("_Value")
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a test asks of a sign-in; see `IdentityProvider.sign_in` for each member."""
+    """A requested sign-in; see `IdentityProvider.sign_in` for each member."""
 
     subject: str = "customer-1"
     client_id: str = "app-1"
@@ -60,14 +61,14 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     claims: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        """Refuse extra claims under a name that has its own member, since one of the two would be lost."""
+        """Reject extra claims that have a member of their own, because one of the two values would be lost."""
         if taken := sorted(RESERVED & self.claims.keys()):
             raise ValueError(f"claims may not hold {', '.join(taken)}: set them by the argument, or use a `Mint`")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One sign-in and all that descends from it; it ends as a whole (RFC 9700 section 4.14.2)."""
+    """One sign-in and its tokens; it is revoked as a whole (RFC 9700 section 4.14.2)."""
 
     name: str
     order: Order
@@ -77,7 +78,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """How some of the endpoints fail; `seconds` is how long `hang` keeps a caller waiting."""
+    """The failing endpoints; `seconds` is the delay of `hang`."""
 
     mode: Mode
     seconds: float
@@ -85,7 +86,7 @@ class Outage:
 
 
 class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the introspection endpoint answers instead of, or changed from, the truth; see `answer_introspection`."""
+    """A response of the introspection endpoint that replaces or changes the regular one; see `answer_introspection`."""
 
     body: str | None = None
     claims: dict[str, Any] = {}
@@ -96,13 +97,13 @@ class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Provider:
-    """The state of one identity provider process; used by one event loop, so nothing here locks.
+    """The state of one identity provider process; only one event loop uses it, so there are no locks.
 
     Attributes:
         issuer: its URL, without a trailing slash.
-        counts: requests by path, whatever the answer was; unknown paths together as `other`.
+        counts: requests by path, whatever the response; unknown paths are counted as `other`.
         statuses: account status by subject, for every later token.
-        outage: what fails now, or None.
+        outage: the current outage, or None.
     """
 
     def __init__(self, issuer: str) -> None:
@@ -111,12 +112,12 @@ class Provider:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the keys."""
+        """Reset everything but the keys."""
         self.counts: Counter[str] = Counter()
         self.statuses: OrderedDict[str, str] = OrderedDict()
         self.outage: Outage | None = None
         self._scripted: Scripted | None = None
-        self._left: int | None = 0
+        self._script_uses: int | None = 0
         self._offset = 0.0
         self._frozen_at: float | None = None
         self._grants: OrderedDict[str, Grant] = OrderedDict()
@@ -124,26 +125,26 @@ class Provider:
         self._tokens: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
 
     def now(self) -> float:
-        """Return the provider's time in seconds since the epoch: the wall's plus an offset, or where it was stopped."""
+        """Return the provider's time in seconds since the epoch: the wall clock plus an offset, or a fixed time."""
         return time.time() + self._offset if self._frozen_at is None else self._frozen_at
 
     def set_clock(self, *, offset: float = 0.0, at: float | None = None) -> None:
-        """Run that many seconds off the wall clock, or stand still at a time (seconds since the epoch)."""
+        """Set an offset from the wall clock in seconds, or a fixed time (seconds since the epoch)."""
         self._offset, self._frozen_at = offset, at
 
     def jwks(self) -> dict[str, Any]:
-        """Return what is published: for each algorithm the signing key and those it overlaps with, newest first."""
+        """Return the published keys: by algorithm the signing key and its overlapping predecessors, newest first."""
         return jwks(*(key for line in self._keys.values() for key in line))
 
     def rotate(self, algs: Sequence[Published], *, overlap: bool) -> dict[str, str]:
-        """Sign with fresh keys from now on and return their names; without overlap the old ones are gone at once."""
+        """Sign with fresh keys from now on and return their ids; without overlap, remove the old keys immediately."""
         for alg in algs or PUBLISHABLE:
             kept = self._keys[alg][: GENERATIONS - 1] if overlap else []
             self._keys[alg] = [SigningKey.generate(alg), *kept]
         return {alg: line[0].kid for alg, line in self._keys.items()}
 
     def set_status(self, subject: str, status: str | None) -> None:
-        """Let every later token of the subject carry that `account_status`, or none."""
+        """Set the `account_status` of every later token of the subject; None removes it."""
         self.statuses.pop(subject, None)
         if status is not None:
             _keep(self.statuses, subject, status)
@@ -159,10 +160,10 @@ class Provider:
         return self._respond(grant, order.scope)
 
     def refresh(self, token: str, client_id: str | None, scope: str | None) -> dict[str, Any] | str:
-        """Return a token response, or the error code (RFC 6749 section 5.2) that refuses it.
+        """Return a token response, or the error code of the refusal (RFC 6749 section 5.2).
 
-        A refresh token works once. Its second use ends the whole sign-in, since one of the two users is a thief and
-        nobody can tell which (RFC 9700 section 4.14.2).
+        A refresh token works once. Its second use revokes the whole sign-in: one of its two users is a thief, and the
+        provider cannot know which one (RFC 9700 section 4.14.2).
         """
         name, unused = self._refreshes.get(_digest(token), ("", False))
         grant = self._grants.get(name)
@@ -180,9 +181,9 @@ class Provider:
     def step_up(
         self, token: str, *, acr: str | None, amr: Sequence[str], auth_time: int | None
     ) -> dict[str, Any] | str:
-        """Authenticate anew in a sign-in that goes on (RFC 9470 section 4), and return its token response or an error.
+        """Authenticate again in the same session (RFC 9470 section 4), and return the token response or an error code.
 
-        The `sid` stays; from now on its tokens tell this authentication.
+        The `sid` stays; all further tokens state the new authentication.
         """
         name, unused = self._refreshes.get(_digest(token), ("", False))
         grant = self._grants.get(name)
@@ -195,23 +196,25 @@ class Provider:
         return self._respond(grant, order.scope)
 
     def script(self, scripted: Scripted | None) -> None:
-        """Answer introspection by a script, `times` times or until told otherwise; None tells the truth again."""
+        """Replace the next `times` introspection responses, all if None; without a script, restore the regular ones."""
         self._scripted = scripted
-        self._left = 0 if scripted is None else scripted.times
+        self._script_uses = 0 if scripted is None else scripted.times
 
     def scripted(self) -> Scripted | None:
-        """Take the script for one answer; None where the truth is to be told."""
-        if self._left == 0:
+        """Return the script for the next response and count it; None for the regular response."""
+        if self._script_uses == 0:
             return None
-        if self._left is not None:
-            self._left -= 1
+        if self._script_uses is not None:
+            self._script_uses -= 1
         return self._scripted
 
     def revoke(self, token: str, client_id: str | None) -> str | None:
-        """End a refresh token's whole sign-in, or one access token (RFC 7009 section 2.1); an unknown one is no error.
+        """Revoke a refresh token's whole sign-in, or one access token (RFC 7009 section 2.1).
+
+        An unknown token is no error.
 
         Returns:
-            None, or the error code that refuses another client's token.
+            None, or the error code if the token belongs to another client.
         """
         digest = _digest(token)
         name = self._refreshes.get(digest, ("", False))[0] or self._tokens.get(digest, ("", {}))[0]
@@ -226,7 +229,7 @@ class Provider:
         return None
 
     def introspect(self, token: str) -> dict[str, Any]:
-        """Return the introspection response (RFC 7662 section 2.2); why a token is inactive is not said."""
+        """Return the introspection response (RFC 7662 section 2.2); it does not state why a token is inactive."""
         name, claims = self._tokens.get(_digest(token), ("", {}))
         if name not in self._grants or claims["exp"] <= self.now():
             return {"active": False}
@@ -256,7 +259,7 @@ class Provider:
         }
 
     def _claims(self, grant: Grant) -> dict[str, Any]:
-        """Return the claims of RFC 9068 section 2.2, without those that this sign-in has no value for."""
+        """Return the claims of RFC 9068 section 2.2, without those that have no value in this sign-in."""
         order, now = grant.order, int(self.now())
         claims = order.claims | {
             "iss": self.issuer,
@@ -278,12 +281,11 @@ class Provider:
 
 
 def _digest(token: str) -> str:
-    """Name a token without keeping it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _keep(kept: OrderedDict[str, _Value], key: str, value: _Value) -> None:
-    """Remember as the newest, and forget the oldest past the bound."""
+    """Store as the newest entry, and drop the oldest beyond the bound."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > LIMIT:

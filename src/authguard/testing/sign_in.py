@@ -1,4 +1,4 @@
-"""What a client holds after a sign-in at the test identity provider, and what can go wrong on the way there."""
+"""A sign-in at the test identity provider, as a client holds it, and its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class IdentityProviderError(AuthguardError):
-    """The test identity provider did not start, does not run, or refused what a test asked of it."""
+    """The test identity provider did not start, does not run, or refused a test's order."""
 
 
 class RefreshRefusedError(AuthguardError):
@@ -29,15 +29,15 @@ class RefreshRefusedError(AuthguardError):
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a client holds after a sign-in or a refresh.
+    """The tokens of a sign-in or a refresh.
 
     Attributes:
-        access_token: a JWT (RFC 9068), or an opaque string where that was asked for.
+        access_token: a JWT (RFC 9068), or an opaque string if requested.
         refresh_token: works once.
-        sid: the session's name, kept by refreshes; None where the provider sends none.
+        sid: id of the session, kept by refreshes; None if the provider sends none.
         expires_in: seconds that the access token lives from now.
-        subject: the `sub` it is about.
-        client_id: the client it was issued to.
+        subject: the `sub` of the tokens.
+        client_id: client to which they were issued.
     """
 
     access_token: str = field(repr=False)
@@ -49,12 +49,12 @@ class SignIn:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The `Authorization` header that presents the access token (RFC 6750 section 2.1)."""
+        """The `Authorization` header with the access token (RFC 6750 section 2.1)."""
         return {"Authorization": f"Bearer {self.access_token}"}
 
 
 def signed_in(answer: Mapping[str, Any], subject: str, client_id: str) -> SignIn:
-    """Read a token response (RFC 6749 section 5.1) with its `sid`."""
+    """Parse a token response (RFC 6749 section 5.1) with its `sid`."""
     return SignIn(
         access_token=answer["access_token"],
         refresh_token=answer["refresh_token"],
