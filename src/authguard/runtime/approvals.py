@@ -1,7 +1,8 @@
-"""People decide on transactions: approve, deny, withdraw, settle; and whether who approved may still do so.
+"""Decisions of people on transactions: approve, deny, withdraw, settle, and the check that approvers still may approve.
 
-Rules: who decides is neither the subject nor acts for them, has the role now, and signed in as strongly as the hold
-asks; a reason is kept with the record and in the log; what a person may not see looks like what does not exist.
+Rules: approvers are neither the subject nor an actor of the transaction, have the role now, and signed in as strongly
+as the hold requires. A reason is stored in the record and the log. A transaction that a person may not see is reported
+as unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
-#: event -> what the log calls what a person did
+#: event -> act in the log
 ACTS: Final = {
     "transaction.approved": "transaction.approved",
     "transaction.denied": "transaction.denied",
@@ -39,7 +40,7 @@ ACTS: Final = {
 
 
 class _RefusedError(Exception):
-    """What a person wanted cannot be; nothing is saved."""
+    """The requested change is not possible; nothing is saved."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.code)
@@ -47,21 +48,21 @@ class _RefusedError(Exception):
 
 
 class Approvals:
-    """Lets people decide on held transactions, and settle those of which nobody knows whether they ran."""
+    """Applies the decisions of people to held transactions and to those in doubt."""
 
     __slots__ = ("_cipher", "_repository")
 
     def __init__(self, repository: StateRepository, cipher: Cipher) -> None:
-        """Keep the standing that decisions move, and the cipher of what was asked."""
+        """Store the repository, and the cipher of stored requests."""
         self._repository = repository
         self._cipher = cipher
 
     def render_request(self, transaction: str, record: TransactionRecord) -> tuple[str, ...]:
-        """Show the request as it is bound to whoever decides; nothing where it cannot be opened."""
+        """Return the bound request as text lines for an approver; empty if it cannot be decrypted."""
         return transactions.decrypt_request(record, transaction, self._cipher)
 
     async def get(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
-        """Give a transaction as it stands now to one of its approvers, or to whoever asked for it."""
+        """Return a transaction with due timers applied; a reason for a person who is neither approver nor requester."""
         stored = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         record = effective_record(self._repository, stored)
         if record.account != principal.account_key and not self._is_approver(record, principal):
@@ -78,15 +79,15 @@ class Approvals:
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List the transactions of a state on which a person may decide, in the order of their places.
+        """Return the transactions of a state on which a person may decide, in the order of their places.
 
         Args:
-            principal: whose roles count.
-            state: of the machine, in which they stand now.
-            operation: its name; empty for any.
-            subject: pseudonym of whoever they are for; empty for any.
-            after: the place of the last one of the page before, and its id.
-            limit: how many at most.
+            principal: the person, with roles.
+            state: effective state of the machine.
+            operation: name; empty for any.
+            subject: pseudonym of the transaction's subject; empty for any.
+            after: place and id of the last transaction of the previous page.
+            limit: maximum number.
         """
         found: list[tuple[str, TransactionRecord]] = []
         for role in sorted(self._roles(principal)):
@@ -103,7 +104,7 @@ class Approvals:
         return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
 
     async def limit_usages(self, transaction: str) -> tuple[LimitUsage, ...]:
-        """Give the limits of a transaction as they stand now, for whoever decides."""
+        """Return the current usage of a transaction's limits, for an approver."""
         repository = self._repository
         record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
         snapshot = (await repository.load(record.keys(transaction))).snapshot
@@ -112,13 +113,13 @@ class Approvals:
     async def approve(
         self, verdict: Verdict, transaction: str, note: str, over: tuple[str, ...] = ()
     ) -> TransactionRecord | Reason:
-        """Say yes to a held transaction; the last of as many as it asks for books its amounts and lets it run, once.
+        """Approve a held transaction; the last required approval books its costs and lets it run once.
 
         Args:
-            verdict: of the approver's own request.
+            verdict: of the approver's request.
             transaction: id.
-            note: why; bounded and kept.
-            over: limits that it may go over, by name; those that it was held for need not be named.
+            note: the reason; bounded and stored.
+            over: names of limits that it may exceed; those that it was held for need not be named.
         """
         principal = verdict.principal
         if principal is None:
@@ -137,7 +138,7 @@ class Approvals:
         return await self._do(verdict, transaction, "transaction.approved", note, make, record=record, over=over)
 
     async def deny(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
-        """Say no to a transaction that has not begun to run; as for `approve`."""
+        """Deny a transaction that has not begun to run; arguments as for `approve`."""
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
@@ -151,7 +152,7 @@ class Approvals:
         return await self._do(verdict, transaction, "transaction.denied", note, make)
 
     async def withdraw(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
-        """Take one's own transaction back before it has begun to run."""
+        """Withdraw the requester's own transaction before it has begun to run."""
         principal = verdict.principal
 
         def make(evaluation: Evaluation) -> None:
@@ -167,13 +168,13 @@ class Approvals:
     async def decide_as_operator(
         self, transaction: str, event: str, by: tuple[str, ...], note: str, over: tuple[str, ...] = ()
     ) -> TransactionRecord | Reason:
-        """Let operators decide, who are known by the names that they give and by their right to write the store.
+        """Apply the decision of operators, known by their stated names and by their write access to the store.
 
         Args:
             transaction: id.
-            event: one of `ACTS`; ``committed`` and ``failed`` settle what is in doubt.
-            by: their names; for an approval one for each person.
-            note: why; bounded and kept.
+            event: one of `ACTS`; ``committed`` and ``failed`` settle a transaction in doubt.
+            by: their names; for an approval, one for each person.
+            note: the reason; bounded and stored.
             over: as for `approve`.
         """
 
@@ -181,7 +182,7 @@ class Approvals:
             record = evaluation.snapshot.transaction
             if not record.version:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
-            # what still runs is its app's to answer; `transaction.lost` is what time does to it
+            # the app settles a running transaction; `transaction.lost` is possible only until its timer fires
             if not evaluation.can(event) or (_is_settlement(event) and evaluation.can("transaction.lost")):
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
@@ -198,7 +199,7 @@ class Approvals:
         return await self._change(transaction, ACTS[event], ", ".join(by), note, make, record=found, over=over)
 
     async def lacks_quorum(self, record: TransactionRecord) -> bool:
-        """Whether a transaction was approved by enough people, and too few of them may still approve it."""
+        """Return whether a transaction had enough approvals, and too few of the approvers may still approve it."""
         if not record.count or len(record.approvals) < record.count:
             return False
         lasting = 0
@@ -207,10 +208,10 @@ class Approvals:
         return lasting < record.count
 
     async def recheck_before_run(self, verdict: Verdict) -> bool:
-        """Look at the approvers once more, now that it is saved that this run is the one: just before it begins.
+        """Check the approvers again after the commit, just before the transaction runs; return whether it must not run.
 
-        Between the first look and the save lies a wait for the disk. Where too few of them are left since, nothing
-        happened: the transaction has failed, what it reserved is given back, and the decision is withdrawn.
+        The commit waits for the disk, so an approver may have lost the role since the first check. If too few are left,
+        the transaction fails, its reservations are released, and the decision is withdrawn.
         """
         record = verdict.snapshot.transaction
         if not record.approvals:
@@ -230,12 +231,12 @@ class Approvals:
         return undone
 
     async def _account(self, key: bytes) -> AccountRecord:
-        """Load the account of whoever decides; it is looked at again just before the run."""
+        """Return the account of an approver; it is checked again just before the run."""
         return (await self._repository.load(Keys(account=key))).snapshot.account
 
     @staticmethod
     def _known_limits(evaluation: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
-        """Keep the names that are limits of the operation."""
+        """Return the names that are limits of the operation."""
         known = booking.known_limits(evaluation.policy, evaluation.snapshot.transaction)
         return tuple(sorted(known.intersection(over)))
 
@@ -243,11 +244,9 @@ class Approvals:
     def _add_approvals(
         evaluation: Evaluation, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str
     ) -> None:
-        """Add approvals; the last of as many as are asked for books what the transaction would spend.
-
-        An approval counts for what its giver accepted: whoever said yes while it was within a limit that it is over
-        now has to say so again.
-        """
+        """Add approvals; the last required one books the transaction's costs."""
+        # an approval covers the limits that its approver accepted: an approver from before a limit was exceeded
+        # has to approve again
         record = evaluation.snapshot.transaction
         if transactions.is_outdated(record, evaluation.policy.digest):
             raise _RefusedError(Reason.POLICY_CHANGED)
@@ -264,7 +263,7 @@ class Approvals:
             booking.book(evaluation, transaction, over)
 
     async def _is_still_valid(self, one: Approval, record: TransactionRecord) -> bool:
-        """Whether an approver may still approve: in good standing, and with the role, as far as it can be known."""
+        """Return whether an approver may still approve: account in good standing, and role still held."""
         if not one.account:
             return True
         account = (await self._repository.load(Keys(account=one.account))).snapshot.account
@@ -281,14 +280,14 @@ class Approvals:
         return bool(record.version and record.role) and record.role in self._roles(principal)
 
     def _roles(self, principal: Principal) -> frozenset[str]:
-        """Return the roles that count: while an agent acts, none of its customer's."""
+        """Return the roles that count; an agent has none of its customer's."""
         policy = self._repository.policy
         if conditions.classify_actor(principal, policy.agents) != "subject":
             return frozenset()
         return parse_roles(principal, policy.staff_claim, policy.staff_issuers)
 
     def _check_may_decide(self, evaluation: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
-        """Demand that a person may decide on a transaction, and that it waits for it."""
+        """Require that a person may decide on a transaction, and that it waits for the decision."""
         record, rank = evaluation.snapshot.transaction, evaluation.policy.assurance.rank
         lost = record.role not in mine.roles
         if not self._is_approver(record, principal) or lost:
@@ -332,11 +331,11 @@ class Approvals:
         decision: str = "",
         over: tuple[str, ...] = (),
     ) -> TransactionRecord | Reason:
-        """Record the act, then change the records of whoever asked; an act that could not be is withdrawn."""
+        """Record the act, then change the records of the requester; withdraw the act if nothing was saved."""
         repository = self._repository
         now, subject = repository.clock.now(), record.subject
         accepted = {*record.tripped, *booking.known_limits(repository.policy, record).intersection(over)}
-        told = repository.journal.record_act(
+        act_record = repository.journal.record_act(
             act,
             now,
             by=by,
@@ -349,7 +348,7 @@ class Approvals:
         )
         try:
             after = await repository.change(
-                record.keys(transaction), make, subject=subject, decision=decision, note=note, act=told
+                record.keys(transaction), make, subject=subject, decision=decision, note=note, act=act_record
             )
         except _RefusedError as error:
             return error.reason
@@ -357,12 +356,12 @@ class Approvals:
 
 
 def _abort(evaluation: Evaluation) -> None:
-    """Let a transaction fail whose approvers may approve no more, before the app was asked."""
+    """Fail a transaction with too few approvers left, before the app runs."""
     evaluation.send("transaction.failed", "approvers")
 
 
 def _person(one: Approval) -> bytes | str:
-    """Return what is the same in all approvals of one person: the account, or what of an operator's name counts."""
+    """Return the identity of an approver: the account, or an operator's folded name."""
     return one.account or normalize_name(one.by)
 
 

@@ -1,7 +1,7 @@
-"""Attempts: how often a fallback may be answered in vain before its `then`, counted per issuer and subject.
+"""Attempt counters: how often a fallback may fail before its `then` applies, counted per issuer and subject.
 
-An attempt to sign in is another credential that is still not enough, so that five requests in parallel with one token
-are one attempt. An attempt to prove identity is a verdict that was no pass, counted when it comes in.
+An attempt to sign in is another credential that is not sufficient, so that five parallel requests with one token are
+one attempt. An attempt to verify identity is a verdict other than ``passed``, counted when it arrives.
 """
 
 from __future__ import annotations
@@ -17,37 +17,35 @@ if TYPE_CHECKING:
     from authguard.core.verification import Method
     from authguard.runtime.evaluation import Evaluation
 
-#: the tally of verification verdicts that were no pass
+#: tally of verification attempts that did not pass
 VERIFICATIONS: Final = "verification"
-#: the tally of attempts whose answers are with the verifiers
+#: tally of attempts with pending verifier calls
 IN_FLIGHT: Final = "in_flight"
-#: when an attempt was counted that is counted no more: no verifier has judged an answer to it so far
+#: time of an attempt that was refunded: no verifier has evaluated an answer to it so far
 REFUNDED: Final = 0.0
-#: the back-off doubles so often at the most
+#: maximum number of doublings of the back-off
 MAX_BACKOFF_DOUBLINGS: Final = 10
 
 
 def spend_attempts(
     evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback
 ) -> tuple[Fallback, Reason]:
-    """Count the attempt that a request is, and take the fallback's `then` once they have run out.
+    """Count the attempt of a request, and return the fallback's `then` if no attempts are left.
 
     Args:
         evaluation: of this request.
-        operation: what is asked; attempts to sign in are counted for each.
-        principal: who asks.
+        operation: the requested operation; sign-in attempts are counted for each.
+        principal: of the request.
         fallback: with `attempts`.
     """
     account = evaluation.snapshot.account
     if fallback.kind is Outcome.VERIFY:
         spent = _current_tally(account, VERIFICATIONS, fallback.per, evaluation.now).count >= fallback.attempts
-        spent = spent and not has_in_flight(
-            evaluation
-        )  # what is still asked may turn out to be an outage: nobody's attempt
+        spent = spent and not has_in_flight(evaluation)  # a pending call may end as an outage, which is no attempt
         if spent:
             evaluation.send("verification.exhausted", "guard")
     else:
-        name = f"fallback:{fallback.name}:{operation.name}"  # no name holds a colon
+        name = f"fallback:{fallback.name}:{operation.name}"  # names contain no colon
         tally = _current_tally(account, name, fallback.per, evaluation.now)
         again = tally.mark == principal.fingerprint
         spent = tally.count >= fallback.attempts and not again
@@ -61,25 +59,25 @@ def spend_attempts(
 
 
 def count_attempt(evaluation: Evaluation) -> None:
-    """Count one verdict that was no pass."""
+    """Count one verdict other than ``passed``."""
     _add(evaluation, VERIFICATIONS, _window(evaluation), 1)
 
 
 def is_in_doubt(evaluation: Evaluation) -> bool:
-    """Whether verdicts that were no pass count against this person now, in whichever session they came in."""
+    """Return whether verification attempts that did not pass count against this person now, from any session."""
     return _current_tally(evaluation.snapshot.account, VERIFICATIONS, _window(evaluation), evaluation.now).count > 0
 
 
 def reserve_attempt(evaluation: Evaluation, method: Method) -> None:
-    """Count an attempt when it starts, so that guessing in parallel, in whichever session, gains nothing."""
+    """Count an attempt when it starts, so that parallel guesses in several sessions gain nothing."""
     _add(evaluation, VERIFICATIONS, _window(evaluation), 1)
     _add(evaluation, f"method:{method.name}", method.per or _window(evaluation), 1)
 
 
 def is_reserved(evaluation: Evaluation, method: Method, begun: float) -> bool:
-    """Whether an attempt is counted in the window that runs now.
+    """Return whether an attempt is counted in the current window.
 
-    One whose window is over goes on no more: attempts that were kept open would else all be answered in one window.
+    An attempt whose window has ended is not continued, so that attempts kept open cannot all be answered in one window.
     """
     return _is_counted(evaluation, VERIFICATIONS, _window(evaluation), begun) and _is_counted(
         evaluation, f"method:{method.name}", method.per or _window(evaluation), begun
@@ -87,7 +85,7 @@ def is_reserved(evaluation: Evaluation, method: Method, begun: float) -> bool:
 
 
 def refund_attempt(evaluation: Evaluation, method: Method, begun: float) -> None:
-    """Take an attempt that passed, or that no service answered, off the counts that it is in: it was none in vain."""
+    """Remove an attempt from its counts, because it passed or no service answered."""
     for name, per in (
         (VERIFICATIONS, _window(evaluation)),
         (f"method:{method.name}", method.per or _window(evaluation)),
@@ -97,7 +95,7 @@ def refund_attempt(evaluation: Evaluation, method: Method, begun: float) -> None
 
 
 def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doubted: bool) -> None:
-    """Remember an attempt in vain: when it was, for the back-off; and whether it left the method itself in doubt."""
+    """Store the time of a failed attempt, for the back-off, and whether it left the method in doubt."""
     count = _current_tally(
         evaluation.snapshot.account, f"method:{method.name}", method.per or _window(evaluation), evaluation.now
     ).count
@@ -107,19 +105,19 @@ def record_failure(evaluation: Evaluation, method: Method, attempt: str, *, doub
 
 
 def mark_in_doubt(evaluation: Evaluation, method: Method, attempt: str) -> None:
-    """Let no other attempt of a method begin, nor pass that is under way, in whichever session."""
+    """Mark a method as in doubt: no other attempt of it may begin or pass, in any session."""
     others = is_doubted_elsewhere(evaluation, method, attempt)
     _store_tally(evaluation, f"doubt:{method.name}", AttemptCount(evaluation.now, 1, "" if others else attempt))
 
 
 def is_doubted_elsewhere(evaluation: Evaluation, method: Method, attempt: str) -> bool:
-    """Whether another attempt left a method in doubt: of several at once, in many sessions, one may pass by luck."""
+    """Return whether another attempt left a method in doubt: of several parallel ones, one may pass by luck."""
     tally = _current_tally(evaluation.snapshot.account, f"doubt:{method.name}", _window(evaluation), evaluation.now)
     return tally.count > 0 and tally.mark != attempt
 
 
 def is_left_in_doubt(evaluation: Evaluation, method: Method) -> bool:
-    """Whether some attempt left a method in doubt, in whichever session."""
+    """Return whether any attempt left a method in doubt, in any session."""
     return (
         _current_tally(evaluation.snapshot.account, f"doubt:{method.name}", _window(evaluation), evaluation.now).count
         > 0
@@ -127,9 +125,9 @@ def is_left_in_doubt(evaluation: Evaluation, method: Method) -> bool:
 
 
 def is_spent(evaluation: Evaluation, method: Method, fallback: Fallback) -> bool:
-    """Whether a method cannot be tried again now: its attempts or the fallback's ran out, or it was left in doubt.
+    """Return whether a method cannot be tried again now: no attempts are left, or it was left in doubt.
 
-    Doubt is not laundered by another attempt of the same method (DESIGN 2), in whichever session.
+    Another attempt of the same method does not clear a doubt (DESIGN 2), in any session.
     """
     account, now = evaluation.snapshot.account, evaluation.now
     if is_left_in_doubt(evaluation, method):
@@ -141,7 +139,7 @@ def is_spent(evaluation: Evaluation, method: Method, fallback: Fallback) -> bool
 
 
 def backoff_remaining(evaluation: Evaluation, method: Method) -> float:
-    """Give the seconds that are still to be waited before another attempt by this method; 0 for none."""
+    """Return the seconds until another attempt by this method is permitted; 0 for none."""
     tally = (evaluation.snapshot.account.tallies or {}).get(f"wait:{method.name}")
     if tally is None or not method.backoff:
         return 0.0
@@ -149,45 +147,45 @@ def backoff_remaining(evaluation: Evaluation, method: Method) -> float:
 
 
 def mark_in_flight(evaluation: Evaluation) -> None:
-    """Count an attempt whose answers go to the verifiers now."""
+    """Count an attempt as in flight, because its answers are sent to the verifiers."""
     _add(evaluation, IN_FLIGHT, _longest(evaluation), 1, renew=True)
 
 
 def clear_in_flight(evaluation: Evaluation) -> None:
-    """Count it off: its answer is here."""
+    """Remove an attempt from those in flight, because its result has arrived."""
     _add(evaluation, IN_FLIGHT, _longest(evaluation), -1)
 
 
 def has_in_flight(evaluation: Evaluation) -> bool:
-    """Whether answers of this person are with the verifiers now, in whichever session: what they give is not known."""
+    """Return whether answers of this person are with the verifiers now, in any session."""
     return _current_tally(evaluation.snapshot.account, IN_FLIGHT, _longest(evaluation), evaluation.now).count > 0
 
 
 def is_being_verified(evaluation: Evaluation, attempt: Attempt) -> bool:
-    """Whether the answers of an attempt are with the verifiers still; one that never came (the process died) is not."""
+    """Return whether an attempt waits for the verifiers; after its lease it does not, since the process died."""
     lease = evaluation.policy.answer_timeouts.get(attempt.method, _longest(evaluation))
     return attempt.claimed and evaluation.now - attempt.at < lease
 
 
 def _longest(evaluation: Evaluation) -> float:
-    """Give the seconds that the slowest method takes at the worst."""
+    """Return the longest duration of any method, in seconds."""
     return max(evaluation.policy.answer_timeouts.values(), default=0.0)
 
 
 def _window(evaluation: Evaluation) -> float:
-    """Give the longest window, seconds, that a `verify` fallback asks for."""
+    """Return the longest window of a `verify` fallback, in seconds."""
     windows = (item.per for item in evaluation.policy.fallbacks.values() if item.kind is Outcome.VERIFY)
     return max(windows, default=0.0)
 
 
 def _current_tally(account: AccountRecord, name: str, per: float, now: float) -> AttemptCount:
-    """Give the tally of the running window; an empty one where none runs."""
+    """Return the tally of the current window; an empty one if there is none."""
     tally = (account.tallies or {}).get(name)
     return tally if tally is not None and now - tally.since < per else AttemptCount(0.0, 0)
 
 
 def _is_counted(evaluation: Evaluation, name: str, per: float, begun: float) -> bool:
-    """Whether what was counted at a moment is in the running window's tally."""
+    """Return whether an event at a given time is in the current window's tally."""
     tally = _current_tally(evaluation.snapshot.account, name, per, evaluation.now)
     return tally.count > 0 and tally.since <= begun
 

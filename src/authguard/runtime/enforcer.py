@@ -73,21 +73,21 @@ class Enforcer:
         naming: Pseudonymizer | None = None,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
-        """Keep the parts; nothing is opened yet.
+        """Store the parts; nothing is opened yet.
 
         Args:
-            policy: proved and compiled.
-            naming: of subjects in the log; without it, whom staff act upon is not named there.
-            store: where records live.
+            policy: checked and compiled.
+            naming: pseudonyms for the subjects of staff actions; without it, the log does not name them.
+            store: of the records.
             journal: the audit log.
             checker: of credentials.
-            desk: where people take over.
+            desk: receives hand-off tickets.
             clock: the only source of time.
             ids: the only source of randomness.
-            directories: the name of an account source that is asked -> its adapter.
-            verifiers: by the name that the policy gives them; one for each that a method combines.
-            cipher: of what is kept of requests and answers.
-            channel_secrets: by any of which a gateway that names the channel proves itself.
+            directories: name of an account source -> its directory.
+            verifiers: name in the policy -> verifier; one for each that a method combines.
+            cipher: encrypts stored requests and responses.
+            channel_secrets: the gateway that names the channel proves itself by any of these.
         """
         self.policy: Final = policy
         self.clock: Final = clock

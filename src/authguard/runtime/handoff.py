@@ -1,7 +1,7 @@
-"""The embedded hand-off desk: tickets for people, one open ticket for each account and queue, kept in the store.
+"""The embedded hand-off desk: tickets in the store, at most one open ticket for each account and queue.
 
-Rules: a ticket is one document, changed only by compare-and-set, so that no race loses or doubles one; a flood of
-refused requests reads and does not write; a closed ticket leaves the desk, and the audit log remembers it.
+Rules: a ticket is one document, changed only by compare-and-set, so that no race loses or duplicates one. Many refused
+requests read and do not write. A closed ticket is deleted, and the audit log has its records.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from authguard.ports import Store
 
 NAMESPACE: Final = "handoff"
-#: tickets looked through for one id
+#: maximum number of tickets read to find one by its id
 MAX_TICKETS: Final = 100_000
-#: how often a ticket that others keep changing is looked at again
+#: maximum number of attempts to change a ticket
 MAX_ATTEMPTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class FiledTicket:
-    """A ticket, and how far people have come with it.
+    """A stored ticket with its progress.
 
     Attributes:
-        ticket: as it was opened.
-        state: ``closed`` only in what `StoreDesk.close` gives back.
-        by: who took or closed it; empty while it is open.
-        at: when that was, epoch seconds UTC; when it was opened, while it is open.
+        ticket: as opened.
+        state: ``closed`` only in the result of `StoreDesk.close`.
+        by: the person who took or closed it; empty while it is open.
+        at: time of that, epoch seconds UTC; time of opening, while it is open.
     """
 
     ticket: Ticket
@@ -45,13 +45,13 @@ class FiledTicket:
 
 @dataclass(frozen=True, slots=True)
 class NoTicket:
-    """The desk holds no ticket of that id: it never did, or somebody closed it."""
+    """The desk has no ticket of that id: there never was one, or it is closed."""
 
     id: str
 
 
 class StoreDesk:
-    """Implements `authguard.ports.HandoffDesk` on a shelf of the store."""
+    """Implements `authguard.ports.HandoffDesk` on the store."""
 
     __slots__ = ("_store",)
 
@@ -59,10 +59,10 @@ class StoreDesk:
         self._store = store
 
     async def open_ticket(self, ticket: Ticket) -> Ticket:
-        """Keep a ticket; one that is open or taken for the same account and queue is given back instead.
+        """Store a ticket, or return the stored one of the same account and queue.
 
         Raises:
-            StoreError: it cannot be kept now.
+            StoreError: it cannot be stored.
         """
         name = _name(ticket)
         kept = await self._store.get(NAMESPACE, name)
@@ -71,24 +71,24 @@ class StoreDesk:
         return _decode(kept).ticket
 
     async def tickets(self, limit: int) -> tuple[FiledTicket, ...]:
-        """List the tickets that are open or taken, at most `limit`, the oldest of them first.
+        """Return the open and taken tickets, at most `limit`, the oldest first.
 
         Raises:
-            StoreError: they cannot be read now.
+            StoreError: they cannot be read.
         """
         found = [await self._store.get(NAMESPACE, name) for name in await self._store.list_keys(NAMESPACE, limit)]
         return tuple(sorted((_decode(kept) for kept in found if kept), key=lambda filed: filed.ticket.opened))
 
     async def take(self, id: str, by: str, at: float) -> FiledTicket | NoTicket:  # noqa: A002 - the ticket's own word
-        """Take a ticket; whoever took it first keeps it, as the answer's `by` says.
+        """Take a ticket for a person; the first one keeps it, and is in the result's `by`.
 
         Args:
             id: of the ticket.
-            by: who takes it.
+            by: the person.
             at: epoch seconds UTC.
 
         Raises:
-            StoreError: it cannot be read or written now.
+            StoreError: it cannot be read or written.
         """
         for _ in range(MAX_ATTEMPTS):
             name, kept = await self._find(id)
@@ -114,15 +114,15 @@ class StoreDesk:
 
         Args:
             id: of the ticket.
-            by: who closes it.
+            by: the person who closes it.
             at: epoch seconds UTC.
-            override: close it though nobody took it, or somebody else did.
+            override: whether to close it even if it is open, or another person has it.
 
         Returns:
-            The ticket, closed; or as it stands where it may not be closed by them.
+            The ticket, closed; or unchanged if this person may not close it.
 
         Raises:
-            StoreError: it cannot be read or written now.
+            StoreError: it cannot be read or written.
         """
         for _ in range(MAX_ATTEMPTS):
             name, kept = await self._find(id)
@@ -136,14 +136,14 @@ class StoreDesk:
         raise _busy()
 
     async def rename(self, account: str, subject: str) -> None:
-        """Call the subject of an account by another name on every ticket of theirs.
+        """Replace the pseudonym of an account's subject in all of its tickets.
 
         Args:
             account: its key, hexadecimal.
-            subject: as the log names it now.
+            subject: the new pseudonym.
 
         Raises:
-            StoreError: it cannot be read or written now.
+            StoreError: it cannot be read or written.
         """
         for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
             for _ in range(MAX_ATTEMPTS):
@@ -158,7 +158,7 @@ class StoreDesk:
                 raise _busy()
 
     async def _find(self, id: str) -> tuple[str, bytes]:  # noqa: A002 - the ticket's own word
-        """Look for a ticket's place; an operator's command may, a request never does."""
+        """Return a ticket's key and document; only for operators' commands, because it reads all tickets."""
         for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
             kept = await self._store.get(NAMESPACE, name)
             if kept and _decode(kept).ticket.id == id:
@@ -167,7 +167,7 @@ class StoreDesk:
 
 
 def _name(ticket: Ticket) -> str:
-    """Name the one place that an account has in a queue; the length keeps two pairs from colliding."""
+    """Return the key of an account's ticket in a queue; the length prevents collisions of two pairs."""
     return blake2b(f"{len(ticket.account)}:{ticket.account}{ticket.queue}".encode(), digest_size=16).hexdigest()
 
 
@@ -176,11 +176,7 @@ def _encode(filed: FiledTicket) -> bytes:
 
 
 def _decode(kept: bytes) -> FiledTicket:
-    """Read a document back.
-
-    Raises:
-        StoreError: it is damaged.
-    """
+    """Return the ticket of a stored document, or raise `StoreError` if it is damaged."""
     try:
         filed = msgspec.json.decode(kept)
         decisions = tuple(map(tuple, filed["ticket"].pop("decisions")))

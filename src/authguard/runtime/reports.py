@@ -1,6 +1,6 @@
-"""What the app and the guard's own endpoints may make happen after a request was admitted.
+"""Reports of the app, and its responses to transactions, after a request was admitted.
 
-The app's reports only tighten: nothing here lifts a restriction, whatever is asked (DESIGN 2).
+The app's reports only tighten: no report lifts a restriction (DESIGN 2).
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ if TYPE_CHECKING:
     from authguard.runtime.faults import Faults
     from authguard.runtime.state_repository import StateRepository
 
-#: verdicts of a verification service that are no pass: each is an attempt (DESIGN 2, "Attempts")
+#: verdicts of a verification service other than a pass; each is an attempt (DESIGN 2, "Attempts")
 FAILED_VERIFICATIONS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
 #: reports that end a session: only a later sign-in counts as fresh
 ENDING_REPORTS: Final = frozenset({"session.ended", "session.revoked"})
-#: outcome -> how far it lets somebody
+#: outcome -> degree of access
 OPENNESS: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
-#: how often a task may be cancelled anew while it settles a transaction
+#: maximum number of cancellations of a task that settles a transaction
 MAX_CANCELLATIONS: Final = 8
 
 
 class Reports:
-    """Lets the app report what it learned of a customer, and settles what it answered."""
+    """Applies the app's reports about a customer, and settles transactions by its responses."""
 
     __slots__ = ("_cipher", "_faults", "_repository")
 
     def __init__(self, repository: StateRepository, faults: Faults, cipher: Cipher) -> None:
-        """Keep the standing that reports move."""
+        """Store the parts."""
         self._repository = repository
         self._faults = faults
         self._cipher = cipher
 
     async def report(self, verdict: Verdict, event: str, note: str = "") -> Snapshot:
-        """Let an event happen that the app reports of the customer of an admitted request.
+        """Apply an event that the app reports about the customer of an admitted request.
 
         Args:
             verdict: of the request.
-            event: ``machine.trigger``; one of `authguard.core.events.TIGHTENING`, or ``account.STATE`` where the policy
+            event: ``machine.trigger``; one of `authguard.core.events.TIGHTENING`, or ``account.STATE`` if the policy
                 lists it.
-            note: why, for the log; bounded, no personal data.
+            note: the reason, for the log; bounded, without personal data.
 
         Returns:
-            Where the machines stand now.
+            The snapshot after the change.
 
         Raises:
-            ReportRefusedError: the event is unknown, would loosen or is not listed, or no subject is proven.
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            ReportRefusedError: the event is unknown, would loosen or is not listed, or the request is unproven.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
         return await self._change(verdict, self._make_change(verdict, event), note)
 
@@ -96,16 +96,16 @@ class Reports:
         return lambda evaluation: _send_report(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
-        """Sign the customer of an admitted request out.
+        """Sign out the customer of an admitted request.
 
         Args:
             verdict: of the request.
-            everywhere: of every session of the account, those never seen here too (ASVS 7.4.3): no sign-in from before
-                this moment is taken again.
+            everywhere: whether to end all sessions of the account, including unknown ones (ASVS 7.4.3): no sign-in from
+                before this time is accepted again.
 
         Raises:
-            ReportRefusedError: nobody is proven.
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            ReportRefusedError: the request is unproven.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
         if not everywhere:
             return await self.report(verdict, "session.ended")
@@ -118,11 +118,11 @@ class Reports:
         return await self._change(verdict, make, "signed out everywhere")
 
     async def report_service(self, event: str, note: str = "") -> Snapshot:
-        """Let the app report of everything that all customers depend on.
+        """Apply an event that the app reports about the service, which affects all customers.
 
         Raises:
-            ReportRefusedError: the event is no such report.
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            ReportRefusedError: the event is no report about the service.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
         if event not in SERVICE_REPORTS:
             raise ReportRefusedError(
@@ -131,10 +131,10 @@ class Reports:
         return await self._repository.change(Keys(), lambda evaluation: _send_report(evaluation, event), note=note)
 
     async def settle(self, verdict: Verdict, answer: AppResponse) -> None:
-        """Let the app's answer settle its transaction; never fails, and survives the caller's going away.
+        """Settle a transaction by the app's response; never fail, and complete even if the caller disconnects.
 
-        What cannot be settled now stays `running`, and the policy's timer makes it `in_doubt`. A cancelled scope waits;
-        a task that is cancelled directly, from which nothing shields, settles first and ends then.
+        A transaction that cannot be settled stays `running`, and the policy's timer makes it `in_doubt`. A cancelled
+        scope waits; a task that is cancelled directly, which no shield prevents, settles first and ends then.
         """
         cancelled = anyio.get_cancelled_exc_class()
         leaving: BaseException | None = None
@@ -160,15 +160,14 @@ class Reports:
                 decision=verdict.record,
                 last_saved=verdict.saved,
             )
-        except Exception as error:  # noqa: BLE001 - the app has answered: what fails here is the guard's own
+        except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
             await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
 
 
 def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
-    """Take the app's report of an account; one that would open anything is kept, and counts beside the next source's.
-
-    What is not known yet may be treated more strictly than what the app knows a little of.
-    """
+    """Apply the app's report of an account; store it without effect if it would increase access."""
+    # an unknown account may be treated more strictly than one with a lax report; the report then counts together
+    # with the next source's
     report = _stricter_report(evaluation, state)
     account = evaluation.snapshot.account
     after = msgspec.structs.replace(evaluation.snapshot, account=msgspec.structs.replace(account, state=report.state))
@@ -184,18 +183,18 @@ def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) 
 
 
 def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
-    """Tell for each operation how far the customer would get: not at all, restricted, or in."""
-    told = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPENNESS.get(preview_outcome(policy, told, operation).kind, 0) for operation in policy.all_operations]
+    """Return the degree of access to each operation: refused, restricted, or full."""
+    reported = msgspec.structs.replace(verdict, snapshot=snapshot)
+    return [OPENNESS.get(preview_outcome(policy, reported, operation).kind, 0) for operation in policy.all_operations]
 
 
 def _stricter_report(evaluation: Evaluation, state: str) -> Report:
-    """Make the app's report; a laxer one than its last keeps the stricter state."""
+    """Return the app's report; if it is laxer than the app's last one, with the stricter state."""
     last = (evaluation.snapshot.account.reports or {}).get(APP)
     if last is None or last.at <= evaluation.snapshot.account.decided:
         return Report(state, evaluation.now)
     rank = evaluation.policy.strictness
-    # never before the last one: a report that came after the clock stepped back counts all the same
+    # not before the last one: a report after the clock stepped back counts, too
     return Report(max(last.state, state, key=rank.__getitem__), max(last.at, evaluation.now))
 
 
@@ -206,6 +205,6 @@ def _send_report(evaluation: Evaluation, event: str) -> None:
     machine = event.partition(".")[0]
     evaluation.send(event, APP, (("faulted", evaluation.now),) if machine == "service" else ())
     if machine == "verification":
-        evaluation.update_record("session", attempt=None)  # what is under way answers a question that stands no more
+        evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
     if event in FAILED_VERIFICATIONS:
         count_attempt(evaluation)

@@ -1,8 +1,8 @@
-"""People lift what machines decided: an account's state is reinstated, a session's verification is reset.
+"""Staff actions: reinstate an account, reset a verification, end a session, sign out an account.
 
-Rules: the act is recorded with who did it and why, before anything moves; what the policy's machine does not let a
-person lift stays; nobody lifts anything of their own; an account never seen here is treated like any other, so that
-nobody learns who is known.
+Rules: the act is recorded with the person and the reason before any change. The policy's machine defines which states a
+person can lift. A person cannot act on their own account. An unknown account is treated like any other, so that a
+response does not reveal which accounts exist.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 
-#: the cause of what a person decided
+#: cause of transitions by a person
 PERSON_CAUSE: Final = "person"
 
 
 class StaffActions:
-    """Lets staff and operators lift states of accounts and of verifications."""
+    """Applies the acts of staff and operators to accounts and sessions."""
 
     __slots__ = ("_repository", "naming")
 
     def __init__(self, repository: StateRepository, naming: Pseudonymizer) -> None:
-        """Keep the parts.
+        """Store the parts.
 
         Args:
-            repository: that people move.
-            naming: of subjects in the log.
+            repository: of the states.
+            naming: pseudonyms of subjects in the log.
         """
         self._repository = repository
         self.naming: Final = naming
 
     async def reinstate_as_staff(self, verdict: Verdict, issuer: str, subject: str, why: str) -> Reason:
-        """Let a member of staff reinstate an account.
+        """Reinstate an account on request of a staff member.
 
         Args:
-            verdict: of the request of staff, which the table admitted.
-            issuer: of the account; empty for the staff's own.
+            verdict: of the staff member's request, which the table admitted.
+            issuer: of the account; empty for the staff member's own issuer.
             subject: ``sub`` of the account.
-            why: kept in the log.
+            why: the reason; stored in the log.
 
         Returns:
-            `Reason.DECIDED` where it was done, else why it cannot be.
+            `Reason.DECIDED` on success, else the reason why it is not possible.
         """
         principal = verdict.principal
         if principal is None or not self._has_role_for(principal, "reinstate"):
@@ -69,18 +69,18 @@ class StaffActions:
         return Reason.DECIDED
 
     async def reset_as_staff(self, verdict: Verdict, session: bytes, account: bytes, why: str) -> Reason:
-        """Let a member of staff reset a verification, as `reinstate_as_staff`.
+        """Reset a verification on request of a staff member, as `reinstate_as_staff`.
 
         Args:
-            verdict: of the request of staff, which the table admitted.
+            verdict: of the staff member's request, which the table admitted.
             session: the session's key.
-            account: key of its account, as the ticket of the hand-off names both; empty where it was not sent.
-            why: kept in the log.
+            account: key of its account, as in the hand-off ticket; empty if it was not sent.
+            why: the reason; stored in the log.
         """
         principal = verdict.principal
         if principal is None or not self._has_role_for(principal, "reset"):
             return Reason.STAFF_UNAUTHORISED
-        # the session itself says whose it is; what was sent counts only for one from before that was kept
+        # the stored session has its account; the sent one counts only for older records without it
         found = (await self._repository.load(Keys(session=session))).snapshot.session.account
         if principal.account_key in (account, found) or session == principal.session_key:
             return Reason.STAFF_INVOLVED
@@ -97,17 +97,17 @@ class StaffActions:
         return bool(role) and acts and role in parse_roles(principal, policy.staff_claim, policy.staff_issuers)
 
     async def reinstate(self, account: bytes, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
-        """Reinstate an account: what was reported before counts no more, what is reported later does.
+        """Reinstate an account: earlier reports no longer count, later ones do.
 
         Args:
             account: its key.
-            subject: as the log names it.
-            by: who decides.
-            why: in their words.
-            decision: id of the record of the request that asks for it.
+            subject: its pseudonym in the log.
+            by: the person who decides.
+            why: the reason.
+            decision: id of the record of the person's request.
 
         Raises:
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
         def make(evaluation: Evaluation) -> None:
@@ -120,17 +120,15 @@ class StaffActions:
         return await self._act("account.reinstated", Keys(account=account), subject, by, why, make, decision)
 
     async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
-        """Reset a session's verification, and forgive its account the attempts that were counted.
+        """Reset a session's verification, and clear the attempts counted for its account.
 
         Raises:
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
         def make(evaluation: Evaluation) -> None:
             evaluation.send("verification.reset", PERSON_CAUSE)
-            evaluation.update_record(
-                "session", attempt=None
-            )  # what is under way answers a question that stands no more
+            evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
             if account and evaluation.snapshot.account.tallies:
                 evaluation.update_record("account", tallies=None)
 
@@ -139,10 +137,10 @@ class StaffActions:
         return await self._act("verification.reset", keys, subject, by, why, make, decision)
 
     async def end_session(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
-        """End a session: only a sign-in after this moment opens it again (ASVS 7.4.5).
+        """End a session: only a later sign-in opens it again (ASVS 7.4.5).
 
         Raises:
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
@@ -157,10 +155,10 @@ class StaffActions:
         )
 
     async def sign_out(self, account: bytes, subject: str, by: str, why: str) -> Snapshot:
-        """Sign an account out everywhere, of sessions never seen here too: no sign-in from before now is taken again.
+        """Sign an account out of all sessions, including unknown ones: no earlier sign-in is accepted again.
 
         Raises:
-            AuditError, StoreError, TimeoutError: it could not be recorded or saved; it did not happen.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
         def make(evaluation: Evaluation) -> None:
@@ -178,7 +176,7 @@ class StaffActions:
         make: Callable[[Evaluation], None],
         decision: str,
     ) -> Snapshot:
-        """Record the act, then change; an act that could not be is withdrawn from the record."""
+        """Record the act, then change the records; withdraw the act if nothing was saved."""
         repository = self._repository
         now = repository.clock.now()
         record = repository.journal.record_act(

@@ -1,7 +1,8 @@
-"""High-security transactions: what a request is bound to, and what the app's answer makes of it (DESIGN 6).
+"""High-risk transactions: the binding of a transaction to a request, and its settlement by the response (DESIGN 6).
 
-A transaction is named by its id (``Authguard-Transaction``) or by the caller's ``Idempotency-Key``, which names the
-same transaction for the same account and operation and no other. It binds the digest of the exact request.
+A transaction is named by its id (``Authguard-Transaction``) or by the caller's ``Idempotency-Key``. A key names the
+same transaction for the same account and operation, and no other. The transaction binds the digest of the exact
+request.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
     Headers = tuple[tuple[bytes, bytes], ...]
 
-#: bytes of an app's first answer that are kept for `repeat`; a larger one is told by its status alone
+#: maximum size of a response that is stored for `repeat`; of a larger one, only the status is repeated
 MAX_RESPONSE_BYTES: Final = 65_536
-#: headers of an app's first answer that a repeat has too: what the body is, where the outcome is, and how a browser may
-#: treat it (RFC 9110 8 and 10.2.2, RFC 8288, RFC 9530); never a cookie or a credential
+#: response headers that are stored for `repeat`: they describe the body, locate the result, or restrict the browser
+#: (RFC 9110, sections 8 and 10.2.2, RFC 8288, RFC 9530); never a cookie or a credential
 KEPT_HEADERS: Final = frozenset(
     {
         b"content-encoding",
@@ -57,13 +58,13 @@ KEPT_HEADERS: Final = frozenset(
         b"x-content-type-options",
     }
 )
-#: bytes of those headers that are kept; an answer that has more is told by its status alone
+#: maximum size of these headers; of a response with more, only the status is repeated
 MAX_HEADER_BYTES: Final = 8_192
-#: states of what waited and will never run
+#: states of transactions that were held and will never run
 VOID_STATES: Final = frozenset({"denied", "lapsed"})
-#: where one of these leads on, a transaction may still be run
+#: a transaction that can handle one of these events may still run
 RUNNABLE_EVENTS: Final = ("transaction.altered", "transaction.started")
-#: stands for a limit where an amount cannot be read
+#: name used in place of a limit if an amount cannot be parsed
 UNMEASURED: Final = "unmeasured"
 NO_BODY: Final = CanonicalBody(b"", is_json=False)
 
@@ -75,19 +76,19 @@ _unpack_bound: Final = msgspec.msgpack.Decoder(tuple[str, bytes, bytes, bytes, b
 
 @dataclass(frozen=True, slots=True)
 class RequestBinding:
-    """What ties a request to a transaction.
+    """The binding of a request to a transaction.
 
     Attributes:
-        transaction: id; empty where the request is none and names none.
-        named: whether the caller named it by id, so that it must exist and be theirs.
-        digest: of the exact request, its session and the policy; empty where the body was not read.
-        asked: of the exact request apart from session and policy.
+        transaction: id; empty if the request has none.
+        named: whether the caller sent the id, so that the transaction must exist and be theirs.
+        digest: of the exact request, its session and the policy; empty if the body was not read.
+        asked: digest of the exact request alone.
         policy: digest of the policy that decides.
         method: of the request.
         target: raw path and query, as sent.
-        form: the headers that say how the body is to be read, as sent, but for a multipart boundary.
-        body: in the form in which it was digested.
-        headers: that the operation binds, as they are shown.
+        form: the headers that define how the body is decoded, as sent, without a multipart boundary.
+        body: in its canonical form.
+        headers: headers that the operation binds, in their display form.
     """
 
     transaction: str = ""
@@ -102,11 +103,11 @@ class RequestBinding:
     headers: tuple[Header, ...] = ()
 
     def is_readable(self) -> bool:
-        """Whether a person can be asked to read the exact request."""
+        """Return whether the exact request is short enough for an approver to read."""
         return bool(self.pack()) and bool(render_request(self.method, self.target, self.form, self.body, self.headers))
 
     def pack(self) -> bytes:
-        """Pack the exact request, to be kept; nothing where it is longer than what a person can be asked to read."""
+        """Return the exact request, encoded for storage; empty if it is too long for an approver to read."""
         size = sum(len(value) for _, values in self.headers for value in values)
         if size + len(self.target) + len(self.form) + len(self.body.content) > MAX_TEXT_CHARS:
             return b""
@@ -119,12 +120,12 @@ UNBOUND: Final = RequestBinding()
 
 @dataclass(frozen=True, slots=True)
 class HeldCosts:
-    """What a transaction would spend when it is held.
+    """The costs of a transaction at the time it is held.
 
     Attributes:
-        costs: what it counts against each limit.
-        tripped: limits that it is over, or `UNMEASURED`.
-        ledgers: that its limits count in, beside the account's and the session's own.
+        costs: amount for each limit.
+        tripped: names of the exceeded limits, or `UNMEASURED`.
+        ledgers: further ledgers that the limits count in, besides those of account and session.
     """
 
     costs: tuple[Cost, ...]
@@ -135,15 +136,15 @@ class HeldCosts:
 def bind_request(  # noqa: PLR0917 - the parts of one binding
     request: AccessRequest, principal: Principal, body: Body, ids: Ids, policy: str, cipher: Cipher
 ) -> RequestBinding:
-    """Bind a request whose body was read.
+    """Return the binding of a request after its body was read.
 
     Args:
         request: the request.
-        principal: who asks.
-        body: as sent, with the target that it was sent to.
-        ids: for the id of a transaction that nobody named.
+        principal: of the request.
+        body: as sent, with its target.
+        ids: source of the id, if the caller named no transaction.
         policy: digest of the policy that decides.
-        cipher: marks headers whose values are shown to nobody.
+        cipher: digests header values that must not be shown.
     """
     form, sent = without_boundary(body.form, body.content)
     content = canonicalize(sent, body.content_type, form)
@@ -165,10 +166,8 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
 
 
 def _digest_form(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> tuple[tuple[bytes, bytes], ...]:
-    """Return a bound header as it is digested: of what may be a credential a keyed digest.
-
-    Approvers and the log's readers see the digest of the request, and could else guess a short value.
-    """
+    """Return a bound header as it is digested; of a possible credential, only a keyed digest."""
+    # approvers and readers of the log see the request's digest, and could otherwise guess a short value
     return (
         tuple((key, cipher.keyed_digest(value).encode()) for key, value in sent)
         if is_secret_header(name)
@@ -177,19 +176,19 @@ def _digest_form(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher)
 
 
 def _display_form(name: str, sent: Sequence[tuple[bytes, bytes]], cipher: Cipher) -> Header:
-    """Return a bound header as it is kept and shown; of what may be a credential a keyed digest only."""
+    """Return a bound header as it is stored and shown; of a possible credential, only a keyed digest."""
     if is_secret_header(name):
         return name, tuple(f"keyed digest {cipher.keyed_digest(value)}".encode() for _, value in sent)
     return name, tuple(value if key == name.encode() else key + b": " + value for key, value in sent)
 
 
 def bound_digest(asked: str, session: bytes, policy: str) -> str:
-    """Digest what an approval is bound to: the request, the session that asked, and the policy that decided."""
+    """Return the digest that an approval is bound to: of the request, its session, and the policy that decided."""
     return sha256(f"{asked}\n{session.hex()}\n{policy}".encode()).hexdigest()
 
 
 def _transaction_of(request: AccessRequest, principal: Principal) -> str:
-    """Name the transaction of an ``Idempotency-Key``: the same for one account and operation, and for no other."""
+    """Return the transaction id of an ``Idempotency-Key``: the same for one account and operation, and for no other."""
     if not request.evidence.idempotency:
         return ""
     name = blake2b(digest_size=16, person=b"transaction")
@@ -206,13 +205,13 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     content: CanonicalBody,
     bound: BoundHeaders = (),
 ) -> str:
-    """Digest the exact request and whoever sends it (DESIGN 6), by which a repeat is known.
+    """Return the digest of the exact request and its sender (DESIGN 6), by which a repeat is recognized.
 
-    Method, path with its parameters, query, how the body is to be read, the canonical body, subject, client, actor,
-    operation, and the headers that the operation binds, in the order in which they were sent; of credentials among
-    them a keyed digest (`_digest_form`). Parts are hashed with their lengths, so that no two requests run together. The
-    session is not among them: a client that signs the subject in again and repeats its request gets the first answer
-    (`bound_digest` has it).
+    It covers method, path with parameters, query, decoding headers, canonical body, subject, client, actor, operation,
+    and the headers that the operation binds, in the order sent; of credentials among them, a keyed digest
+    (`_digest_form`). Parts are hashed with their lengths, so that two requests never have the same input. The session
+    is not included: a client that signs the subject in again and repeats its request gets the first response
+    (`bound_digest` includes it).
     """
     digest = sha256()
     parts = (
@@ -235,15 +234,15 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
 
 
 def is_foreign(binding: RequestBinding, record: TransactionRecord, principal: Principal) -> bool:
-    """Whether a named transaction is missing or somebody else's; the two look the same."""
+    """Return whether a named transaction is missing or another account's; a caller cannot tell them apart."""
     return binding.named and (not record.version or record.account != principal.account_key)
 
 
 def is_altered(evaluation: Evaluation, binding: RequestBinding) -> bool:
-    """Whether the request is not the one that the transaction is bound to.
+    """Return whether the request differs from the one that the transaction is bound to.
 
-    One that can still be run is bound to session and policy as well (ADR 13); one that cannot is told to
-    whoever repeats the request, from whichever session of the client and under whichever policy.
+    A transaction that can still run is bound to session and policy as well (ADR 13). A finished one is repeated to the
+    same request from any session of the client, under any policy.
     """
     record = evaluation.snapshot.transaction
     if not record.digest or not binding.digest or record.digest == binding.digest:
@@ -252,22 +251,22 @@ def is_altered(evaluation: Evaluation, binding: RequestBinding) -> bool:
 
 
 def is_outdated(record: TransactionRecord, policy: str) -> bool:
-    """Whether a transaction was asked for under another policy, so that no approval of it counts (ADR 13)."""
+    """Return whether a transaction was requested under another policy, so that no approval of it counts (ADR 13)."""
     return bool(record.digest) and record.digest != bound_digest(record.asked, record.session, policy)
 
 
 def is_revoked(record: TransactionRecord, session: SessionRecord, account: AccountRecord) -> bool:
-    """Whether the session or the whole account was signed out since it was asked for, which voids what waits."""
+    """Return whether the session or the whole account was signed out since the request, which voids the transaction."""
     return bool(record.version) and record.created <= max(session.ended, account.not_before)
 
 
 def refusal_reason(record: TransactionRecord, binding: RequestBinding) -> Reason:
-    """Tell why a request of another session is refused: what waits stays with the session that asked."""
+    """Return why a request of another session is refused: a held transaction stays with its session."""
     return Reason.SESSION_CHANGED if record.asked == binding.asked else Reason.TRANSACTION_ALTERED
 
 
 def void_reason(evaluation: Evaluation, binding: RequestBinding) -> Reason:
-    """Tell why the same request, which waited, is not allowed any more: policy, session, or a decision on it."""
+    """Return why a held request is no longer allowed: the policy, the session, or a decision on it."""
     record = evaluation.snapshot.transaction
     if record.state not in VOID_STATES or record.asked != binding.asked or record.by or not binding.digest:
         return Reason.DECIDED
@@ -286,7 +285,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
     cipher: Cipher,
     held: HeldCosts,
 ) -> None:
-    """Write what a transaction is bound to and what an approver is to see of it, when it begins."""
+    """Store the binding of a new transaction, and its details for approvers."""
     if not evaluation.snapshot.transaction.digest:
         packed = binding.pack()
         evaluation.update_record(
@@ -318,10 +317,11 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
 def settle(
     evaluation: Evaluation, transaction: str, answer: AppResponse, failed_on: frozenset[int], cipher: Cipher
 ) -> None:
-    """Let the app's answer move its transaction.
+    """Settle a transaction by the app's response.
 
-    2xx is ``committed``; a status that the operation says is a failure (``failed_on``) means that nothing happened, so
-    ``failed`` and the reservation is released; anything else, or no answer, is ``lost``: nobody knows whether it ran.
+    2xx is ``committed``. A status in the operation's ``failed_on`` means that nothing was done: ``failed``, and the
+    reservation is released. Any other status, or no response, is ``lost``: whether the operation took effect is
+    unknown.
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
         if evaluation.send("transaction.committed", "app"):
@@ -344,21 +344,21 @@ def settle(
 
 
 def expire_response(evaluation: Evaluation) -> None:
-    """Let go of a first answer whose time is over, before it could be told again."""
+    """Delete a stored response after its retention, before it could be repeated."""
     record = evaluation.snapshot.transaction
     if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.response_retention:
         evaluation.update_record("transaction", **NO_RESPONSE)
 
 
 def associated_data(transaction: str, what: str) -> bytes:
-    """Name what is sealed: one thing of one transaction, which opens as nothing else."""
+    """Return the associated data of an encrypted value: it decrypts only for the same transaction and purpose."""
     return f"{what}\n{transaction}".encode()
 
 
 def decrypt_request(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[str, ...]:
-    """Show the exact request to whoever decides, made anew from the sealed bytes.
+    """Return the stored request as text lines for approvers; empty if it cannot be decrypted.
 
-    They open only as those of this transaction and of its digest; where they do not, nothing is shown.
+    It decrypts only with the transaction's id and digest.
     """
     if not record.request:
         return record.shown
@@ -374,7 +374,7 @@ def decrypt_request(record: TransactionRecord, transaction: str, cipher: Cipher)
 
 
 def decrypt_response(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[TransactionRecord, Headers]:
-    """Open the first answer and its headers, for `repeat`; one that cannot be opened is told by its status alone."""
+    """Return the stored response and its headers, for `repeat`; of one that cannot be decrypted, only the status."""
     headers: Headers = ()
     if record.headers:
         opened = cipher.decrypt(record.headers, associated_data(transaction, "headers"))

@@ -1,10 +1,10 @@
-"""Proving identity: answers come in, verifiers are asked, and what they amount to happens to the session.
+"""Identity verification: sends the customer's answers to the verifiers, and applies the combined result to the session.
 
 Rules (DESIGN 2, "Attempts"):
-- Only a method that the table names for this customer now is taken; one that was left in doubt is not.
-- An attempt is counted when it starts and given back where it passed or where no service answered.
-- At most one set of answers per session is with the verifiers; an answer to another attempt is recorded and moves
-  nothing. Nothing is held while verifiers are asked: the standing is loaded again afterwards.
+- Only a method that the table offers this customer now is accepted, and none that was left in doubt.
+- An attempt is counted when it starts, and refunded if it passed or no service answered.
+- At most one set of answers per session is with the verifiers. An answer to another attempt is recorded and moves no
+  machine. No lock is held during the calls: the state is loaded again afterwards.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 
     Answers = Mapping[str, Mapping[str, str]]
 
-#: what saying who one is amounts to, in whichever way: the guard's own, which no agent does for a customer (WIRE 5)
+#: the guard's operation for every verification request; no agent may run it for a customer (WIRE 5)
 VERIFY_OPERATION: Final = Operation(name="authguard.verify", match=Match(), risk="self", effect="write")
-#: bounds of what a customer may answer: verifiers, fields of one, characters of a field
+#: maximum number of verifiers, and of fields for each, in one request; maximum length of a field
 MAX_ANSWERS: Final = 16
 MAX_FIELD_LENGTH: Final = 512
-#: seconds after which something is tried again that only another request stands in the way of
+#: delay before a retry, if another request is in progress
 RETRY_SOON_S: Final = 1.0
-#: the score by which a doubt of an earlier answer to the same attempt is kept
+#: score of a doubt from an earlier answer to the same attempt
 EARLIER_DOUBT_SCORE: Final = 0.5
-#: risks of operations for which identity is proved
+#: risks of operations that can require a verification
 PROVABLE_RISKS: Final = frozenset({"routine", "sensitive", "high"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """What comes next for the customer.
+    """The next step for the customer.
 
     Attributes:
-        fallback: what the table answers now to the operation that asked for proof; of kind ``allow`` where it may run.
+        fallback: the table's current response to the operation that required proof; of kind ``allow`` if it may run.
         operation: that operation.
-        snapshot: where the machines stand now.
-        method: that was tried.
-        attempt: id of the attempt that waits for answers; empty where none does.
-        wanted: verifiers that the customer has to answer.
+        snapshot: the current state.
+        method: the method used.
+        attempt: id of the attempt that waits for answers; empty for none.
+        wanted: verifiers that need answers of the customer.
     """
 
     fallback: Fallback
@@ -74,7 +74,7 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """An attempt whose answers are ours to take to the verifiers; `fresh` where nothing was sent for it yet."""
+    """An attempt with answers that this request sends to the verifiers; `fresh` if nothing was sent for it yet."""
 
     attempt: Attempt
     fresh: bool
@@ -82,35 +82,35 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _RetryLater:
-    """Nothing can be tried now; after so many seconds it can."""
+    """The attempt is possible only after some seconds."""
 
     after: float
 
 
 class Verifications:
-    """Takes answers to verifiers, and what they say to the machines."""
+    """Runs verifiers, and applies their results to the machines."""
 
     __slots__ = ("_ids", "_repository", "_verifiers")
 
     def __init__(self, repository: StateRepository, verifiers: Mapping[str, Verifier], ids: Ids) -> None:
-        """Keep the parts; `verifiers` are by the name that the policy gives them."""
+        """Store the parts; `verifiers` are keyed by their names in the policy."""
         self._repository = repository
         self._verifiers = verifiers
         self._ids = ids
 
     async def answer(self, verdict: Verdict, method: str, answers: Answers) -> NextStep:
-        """Begin or go on with proving identity; a caller that goes away stops nothing.
+        """Begin or continue a verification; it completes even if the caller disconnects.
 
         Args:
             verdict: of an admitted request of the customer.
-            method: by which, as the reply named it.
-            answers: verifier -> field -> what the customer said; empty begins, so that a code is sent.
+            method: name, as in the reply.
+            answers: verifier -> field -> the customer's answer; empty to begin, so that a code is sent.
 
         Returns:
-            What comes next.
+            The next step.
 
         Raises:
-            VerificationRefusedError: there is no such method, nobody is proven, or the answers are too large.
+            VerificationRefusedError: there is no such method, the request is unproven, or the answers are too large.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; the attempt stays counted.
         """
         declared = self._repository.policy.methods.get(method)
@@ -125,7 +125,7 @@ class Verifications:
             return NextStep(fallback=gate, operation=VERIFY_OPERATION, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
             step = await self._answer(verdict, principal, declared, answers)
-        return step  # noqa: RET504 - a scope may swallow what is raised in it, so the value leaves it first
+        return step  # noqa: RET504 - a scope may suppress an exception, so the value is assigned first
 
     async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> NextStep:
         claims: list[_Claim | _RetryLater] = []
@@ -138,26 +138,26 @@ class Verifications:
         claimed = claims[-1]
         if isinstance(claimed, _RetryLater):
             return self._next_step(verdict, before, method, after=claimed.after)
-        said = await self._call_verifiers(principal, verdict, method, claimed, answers)
-        amount = combine(method, said)
+        results = await self._call_verifiers(principal, verdict, method, claimed, answers)
+        amount = combine(method, results)
         superseded: list[bool] = []
 
         def settle(evaluation: Evaluation) -> None:
             nonlocal amount
             if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
-                amount = "doubted"  # another attempt of this method, at the same time, left it in doubt
-            superseded.append(not _apply_result(evaluation, method, claimed.attempt, said, amount, verdict.channel))
+                amount = "doubted"  # a concurrent attempt of this method left it in doubt
+            superseded.append(not _apply_result(evaluation, method, claimed.attempt, results, amount, verdict.channel))
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
                 self._exhaust(evaluation, verdict)
 
         verdict = replace(verdict, snapshot=await self._change(verdict, settle))
-        self._record(verdict, method, said, "superseded" if superseded[-1] else _result_code(amount))
+        self._record(verdict, method, results, "superseded" if superseded[-1] else _result_code(amount))
         if isinstance(amount, IncompleteMethod) and not superseded[-1]:
             return self._next_step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
         return self._next_step(verdict, before, method, down=amount == "unavailable")
 
     def _outage(self) -> Fallback:
-        """Give what says when to come back: the policy's own words for a fault, where they do."""
+        """Return the fallback for an outage: the policy's response to a fault, if it names a time to retry."""
         fallback = self._repository.policy.fallbacks[self._repository.policy.on_fault]
         if fallback.kind is Outcome.RETRY:
             return fallback
@@ -171,7 +171,7 @@ class Verifications:
         return replace(after, transaction=verdict.snapshot.transaction)
 
     def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _RetryLater:
-        """Take the open attempt of the method, or start one; both only where the table names the method now."""
+        """Claim the open attempt of the method, or start one, if the table offers the method now."""
         offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         if method.name not in offered:
             return _RetryLater(0.0)
@@ -188,7 +188,8 @@ class Verifications:
             if attempts.is_spent(evaluation, method, offered[method.name]):
                 if attempts.has_in_flight(evaluation):
                     return _RetryLater(RETRY_SOON_S)
-                if attempts.is_left_in_doubt(evaluation, method):  # in another session: here too the other way is open
+                # a doubt from another session is marked here, too, so that the table offers other methods
+                if attempts.is_left_in_doubt(evaluation, method):
                     evaluation.send("verification.doubted", "guard")
                 self._exhaust(evaluation, verdict)
                 return _RetryLater(0.0)
@@ -208,7 +209,7 @@ class Verifications:
 
     @staticmethod
     def _exhaust(evaluation: Evaluation, verdict: Verdict) -> None:
-        """Let verification be exhausted where no method is left that could be tried: then a person takes over."""
+        """Send `verification.exhausted` if no method can be tried any longer: then a person takes over."""
         methods = evaluation.policy.methods
         offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
         named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
@@ -218,59 +219,59 @@ class Verifications:
     async def _call_verifiers(
         self, principal: Principal, verdict: Verdict, method: Method, claimed: _Claim, answers: Answers
     ) -> dict[str, VerifierVerdict]:
-        """Ask the verifiers whose answers are there, and send what the others' answers will be about."""
-        said: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
-        said |= {name: Doubted(EARLIER_DOUBT_SCORE) for name in claimed.attempt.doubted}
+        """Call the verifiers that have answers, and begin those that send something to the customer first."""
+        verdicts: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
+        verdicts |= {name: Doubted(EARLIER_DOUBT_SCORE) for name in claimed.attempt.doubted}
         begun: set[str] = set()
-        while isinstance(wanting := combine(method, said), IncompleteMethod):
-            turns: dict[str, str] = {}
-            for name in wanting.verifiers:
+        while isinstance(incomplete := combine(method, verdicts), IncompleteMethod):
+            calls: dict[str, str] = {}
+            for name in incomplete.verifiers:
                 verifier = self._verifiers[name]
                 if verifier.sends and (claimed.fresh or name not in answers):
                     if name not in begun and (claimed.fresh or not answers):
-                        turns[name] = "begin"
+                        calls[name] = "begin"
                 elif name in answers or not verifier.asks:
-                    turns[name] = "verify"
-            if not turns:
-                return said
+                    calls[name] = "verify"
+            if not calls:
+                return verdicts
             results: dict[str, VerifierVerdict] = {}
             async with anyio.create_task_group() as group:
-                for name, turn in turns.items():
+                for name, call in calls.items():
                     question = Question(
                         issuer=principal.issuer,
                         subject=principal.subject,
                         session=verdict.keys.session.hex(),
                         attempt=claimed.attempt.id,
-                        answers=answers.get(name, {}) if turn == "verify" else {},
+                        answers=answers.get(name, {}) if call == "verify" else {},
                         channel=verdict.channel,
                         at=self._repository.clock.now(),
                     )
-                    group.start_soon(self._call_verifier, name, turn, question, results)
+                    group.start_soon(self._call_verifier, name, call, question, results)
             for name, result in results.items():
-                if turns[name] == "begin" and isinstance(result, Passed):
+                if calls[name] == "begin" and isinstance(result, Passed):
                     begun.add(name)
                 else:
-                    said[name] = result
-        return said
+                    verdicts[name] = result
+        return verdicts
 
     async def _call_verifier(
-        self, name: str, turn: str, question: Question, results: dict[str, VerifierVerdict]
+        self, name: str, call: str, question: Question, results: dict[str, VerifierVerdict]
     ) -> None:
-        """Ask one verifier; whatever goes wrong with it is no answer, and never a pass."""
+        """Call one verifier; any error is `Unavailable`, and never a pass."""
         verifier = self._verifiers[name]
         results[name] = Unavailable("timeout")
         try:
             with anyio.move_on_after(verifier.longest):
-                asked = verifier.begin(question) if turn == "begin" else verifier.verify(question)
+                asked = verifier.begin(question) if call == "begin" else verifier.verify(question)
                 result: object = await asked
                 known = isinstance(result, Passed | Failed | Doubted | Unavailable)
-                results[name] = result if known else Unavailable("nonsense")  # type: ignore[assignment]  # just held to it
+                results[name] = result if known else Unavailable("nonsense")  # type: ignore[assignment]  # just checked
         except Exception:  # noqa: BLE001 - a verifier that fails is an event with a defined next step, never a fault
             results[name] = Unavailable("error")
 
-    def _record(self, verdict: Verdict, method: Method, said: Mapping[str, VerifierVerdict], word: str) -> None:
-        """Write down what each verifier said: closed words and scores, nothing that the customer answered."""
-        note = ", ".join(f"{name} {_format_verdict(answer)}" for name, answer in said.items())
+    def _record(self, verdict: Verdict, method: Method, results: Mapping[str, VerifierVerdict], word: str) -> None:
+        """Write each verifier's result to the log: closed codes and scores, and none of the customer's answers."""
+        note = ", ".join(f"{name} {_format_verdict(answer)}" for name, answer in results.items())
         principal = verdict.principal
         self._repository.journal.record_act(
             f"verification.{word}",
@@ -293,13 +294,13 @@ class Verifications:
         attempt: str = "",
         wanted: tuple[str, ...] = (),
     ) -> NextStep:
-        """Tell what the table answers now to the operation that asked for this proof."""
+        """Return the table's current response to the operation that required this proof."""
         policy = self._repository.policy
         operation = _requesting_operation(policy, before, method.name)
         fallback = preview_outcome(policy, verdict, operation)
         if after:
             fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
-        if down and method.name in fallback.methods:  # the machine stands where it stood: only we can say it
+        if down and method.name in fallback.methods:  # the machine's state is unchanged, so the outage shows only here
             fallback = self._outage()
         if fallback.kind is Outcome.RESTRICT:
             fallback = ALLOW
@@ -313,15 +314,15 @@ class Verifications:
         )
 
 
-def _apply_result(  # noqa: PLR0917 - an answer's parts, in their order
+def _apply_result(  # noqa: PLR0917 - the parts of one result
     evaluation: Evaluation,
     method: Method,
     attempt: Attempt,
-    said: Mapping[str, VerifierVerdict],
+    results: Mapping[str, VerifierVerdict],
     amount: MethodResult | IncompleteMethod,
     channel: str,
 ) -> bool:
-    """Let an answer happen; tell whether it was to the attempt that is under way."""
+    """Apply the result of an attempt; return whether the attempt is still the current one."""
     held = evaluation.snapshot.session.attempt
     current = held is not None and held.id == attempt.id
     attempts.clear_in_flight(evaluation)
@@ -329,18 +330,17 @@ def _apply_result(  # noqa: PLR0917 - an answer's parts, in their order
         attempts.refund_attempt(evaluation, method, attempt.begun)
     elif not isinstance(amount, IncompleteMethod):
         attempts.record_failure(evaluation, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
-    doubted = tuple(name for name, answer in said.items() if isinstance(answer, Doubted))
+    doubted = tuple(name for name, answer in results.items() if isinstance(answer, Doubted))
     if doubted and isinstance(amount, IncompleteMethod) and method.on_doubt == "ambiguous":
-        attempts.mark_in_doubt(
-            evaluation, method, attempt.id
-        )  # this attempt may go on; no other one of this method may begin
+        # this attempt may continue; no other one of this method may begin
+        attempts.mark_in_doubt(evaluation, method, attempt.id)
     if not current:
         return False
     if isinstance(amount, IncompleteMethod):
-        passed = tuple(name for name, answer in said.items() if isinstance(answer, Passed))
+        passed = tuple(name for name, answer in results.items() if isinstance(answer, Passed))
         begun = attempt.begun
-        if not doubted and any(isinstance(answer, Unavailable) for answer in said.values()):
-            attempts.refund_attempt(evaluation, method, begun)  # whoever turns away now met an outage and nothing else
+        if not doubted and any(isinstance(answer, Unavailable) for answer in results.values()):
+            attempts.refund_attempt(evaluation, method, begun)  # if the customer stops here, there was only an outage
             begun = attempts.REFUNDED
         evaluation.update_record(
             "session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted, begun=begun)
@@ -353,7 +353,7 @@ def _apply_result(  # noqa: PLR0917 - an answer's parts, in their order
 
 
 def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
-    """Give the methods that the table names for this customer now, each with the fallback that names it."""
+    """Return the methods that the table offers this customer now, each with its fallback."""
     offered: dict[str, Fallback] = {}
     for operation in policy.all_operations:
         if operation.risk in PROVABLE_RISKS:
@@ -365,7 +365,7 @@ def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
 
 
 def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Operation:
-    """Give the operation in whose light the next step is told: the first that asked for this method, or would."""
+    """Return the operation that the next step refers to: the first that requires this method, or could."""
     proving = [operation for operation in policy.all_operations if operation.risk in PROVABLE_RISKS]
     for operation in proving:
         if method in preview_outcome(policy, verdict, operation).methods:
