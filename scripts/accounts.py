@@ -165,7 +165,7 @@ def _fallback(policy: Policy, state: str, wish: str) -> Fallback:
 
 
 def _heard(fallback: Fallback) -> str:
-    return f'"{fallback.say.find((), "") or DEFAULT_TEXTS[fallback.kind]}"'
+    return f'"{fallback.message.find((), "") or DEFAULT_TEXTS[fallback.kind]}"'
 
 
 def _way_out(policy: Policy, state: str) -> str:

@@ -220,7 +220,7 @@ def fallbacks(policy: Policy) -> Iterator[str]:
     rows = []
     for one in policy.fallbacks.values():
         attempts = f"{one.attempts} in {units.format_duration(one.per)}, then {code(one.then)}" if one.attempts else ""
-        rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.say.find((), "")))
+        rows.append((code(one.name), code(one.kind), one.status or "", attempts, one.message.find((), "")))
     yield grid(("fallback", "kind", "status", "attempts", "says"), rows)
     yield f"A fault of the guard itself is answered by {code(policy.on_fault)}."
     own = (f"{code(kind)}: {', '.join(map(code, sorted(keys)))}" for kind, keys in sorted(KIND_KEYS.items()))

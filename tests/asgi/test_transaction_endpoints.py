@@ -326,7 +326,7 @@ async def test_a_job_of_the_app_settles_what_it_finds_out(*, happened: bool) -> 
     with pytest.raises(ReportRefusedError, match="`by` is empty"):
         await control.settle(name, happened=happened, by=" ")
     await control.settle(name, happened=happened, by="reconciliation", note="the bank says so")
-    with pytest.raises(ReportRefusedError, match="waits for no such decision any more"):
+    with pytest.raises(ReportRefusedError, match="does not wait for such a decision"):
         await control.settle(name, happened=not happened, by="reconciliation")
     again = await desk.buy(SMALL)
     assert again.json()["outcome"] == ("repeat" if happened else "handoff")

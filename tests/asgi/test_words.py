@@ -81,7 +81,7 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
     verdict: Verdict, kind: Outcome, shape: str, text: str
 ) -> None:
     texts = {"{}": ("", "default"), "default": ("", "default"), "voice": ("", "voice"), "de": ("de", "default")}
-    fallback = Fallback(name="x", kind=kind, say=LocalizedText({texts[shape]: text}))
+    fallback = Fallback(name="x", kind=kind, message=LocalizedText({texts[shape]: text}))
     ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
     reply = ReplyBuilder("realm", "", "/.authguard").of_verdict(
         replace(verdict, fallback=fallback, channel="voice"), ask

@@ -122,7 +122,7 @@ def test_no_text_of_a_policy_becomes_markup_or_code(tab: Page, tmp_path: Path, s
         operations=(Operation(name=HOSTILE, match=Match(path=HOSTILE), scopes=frozenset({HOSTILE}), acr=HOSTILE),),
         fallbacks={
             **POLICY.fallbacks,
-            "refuse": replace(POLICY.fallbacks["refuse"], say=LocalizedText({(HOSTILE, HOSTILE): HOSTILE})),
+            "refuse": replace(POLICY.fallbacks["refuse"], message=LocalizedText({(HOSTILE, HOSTILE): HOSTILE})),
         },
         origins={**POLICY.origins, "fallback:refuse": HOSTILE},
         table=Table(POLICY.table.values, tuple(replace(rule, origin=HOSTILE) for rule in POLICY.table.rules)),

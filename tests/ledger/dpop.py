@@ -30,7 +30,7 @@ NONCE: Final = Reply(
     outcome="challenge",
     challenge=(
         'DPoP error="use_dpop_nonce", '
-        f'error_description="the proof of possession has to name the nonce of this answer", {_END}'
+        f'error_description="the proof of possession must contain the nonce of this response", {_END}'
     ),
 )
 

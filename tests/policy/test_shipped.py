@@ -114,9 +114,9 @@ def test_every_answer_that_a_customer_can_get_has_words_in_english_and_german(na
     for fallback in policy.fallbacks.values():
         if fallback.kind in WORDLESS or fallback.name == "ask_scope":  # the app's own fault, and not the customer's
             continue
-        assert {language for language, _ in fallback.say.texts} == {"", "de"}, fallback.name
+        assert {language for language, _ in fallback.message.texts} == {"", "de"}, fallback.name
         if spoken and fallback.kind in SPOKEN:
-            assert {("", "voice"), ("de", "voice")} <= fallback.say.texts.keys(), fallback.name
+            assert {("", "voice"), ("de", "voice")} <= fallback.message.texts.keys(), fallback.name
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -454,12 +454,12 @@ async def test_rolled_back_sends_everybody_to_a_person_and_recovers_by_itself_af
 
 async def test_rolled_back_says_the_words_that_the_policy_has_for_it() -> None:
     desk = EnforcerHarness(POLICY + 'rollback: {message: {default: "You are now talking to our team."}}\n')
-    assert (await desk.ask("chat")).fallback.say.find((), "") == ""
+    assert (await desk.ask("chat")).fallback.message.find((), "") == ""
     await Rollback(desk.enforcer.repository).engage("operator", "drill")
     verdict = await desk.ask("chat", desk.login())
-    assert verdict.fallback.say.find((), "") == "You are now talking to our team."
+    assert verdict.fallback.message.find((), "") == "You are now talking to our team."
     gone = await desk.ask("balance", desk.login(claims={"account_status": "estate"}), method="GET")
-    assert gone.fallback.say.find((), "") == "You are now talking to our team."
+    assert gone.fallback.message.find((), "") == "You are now talking to our team."
 
 
 async def test_an_agent_reads_but_its_refund_waits_for_a_person() -> None:

@@ -282,15 +282,15 @@ def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:
         accepted: ``Accept-Language`` of the request.
         channel: channel of the customer.
     """
-    say = fallback.say
+    say = fallback.message
     return (say.texts and say.find(parse_languages(accepted), channel)) or DEFAULT_TEXTS[fallback.kind]
 
 
 def with_retry_text(fallback: Fallback, method: str) -> Fallback:
     """Return the fallback with `RETRY_TEXT` if the method may be tried again and the policy has no text."""
-    if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.say.texts:
+    if fallback.kind is not Outcome.VERIFY or method not in fallback.methods or fallback.message.texts:
         return fallback
-    return replace(fallback, say=LocalizedText({("", "default"): RETRY_TEXT}))
+    return replace(fallback, message=LocalizedText({("", "default"): RETRY_TEXT}))
 
 
 def _strip_unquotable(text: str) -> str:

@@ -14,7 +14,7 @@ class Agent(NamedTuple):
     Attributes:
         issuer: the issuer of tokens that may name it.
         client: its name there: ``sub`` of the outermost ``act`` (RFC 8693 4.1), or the client of the token.
-        alone: whether it may also be its own subject, without a person (RFC 6749 4.4).
+        alone: whether it may also be the subject itself, without a person (RFC 6749 4.4).
     """
 
     issuer: str
@@ -32,5 +32,5 @@ def is_registered(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
 
 
 def can_act_alone(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
-    """Return whether an issuer's client may be its own subject."""
+    """Return whether an issuer's client may be the subject itself."""
     return bool(client) and Agent(issuer, client, alone=True) in agents

@@ -1,8 +1,8 @@
 """Batch verification of hash-chained lines; `authguard.core.chain.iter_chain` handles every mismatch.
 
 Rules of this file:
-- It reports no flaw: if a batch is not byte for byte as a writer makes it, the result is None. `iter_chain` then checks
-  the same lines one by one and finds the flaw, or finds none.
+- It reports no violation: if a batch is not byte for byte as a writer makes it, the result is None. `iter_chain` then
+  checks the same lines one by one and returns the violation, if there is one.
 - Of an entry only kind, time and outcome are decoded. The other members must be valid JSON and are covered by the hash.
 - Entries about the log itself (``by: audit``) and acceptances by a person are left to `iter_chain`, since a reader may
   act on them.
@@ -61,7 +61,7 @@ _decode: Final = msgspec.json.Decoder(_Decision | _Transition | _Refusal | _Faul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Consecutive lines without a flaw.
+    """Consecutive lines without a violation.
 
     Attributes:
         lines: number of lines, at least one.

@@ -1,6 +1,6 @@
 """Box algebra of decision rules: a rule is a box of cells, and subtracting all boxes from the space leaves the gaps.
 
-A box is one bit mask per dimension: bit *i* stands for the dimension's *i*-th value. A cell is in the box if each of
+A box is one bit mask per dimension: bit *i* represents the dimension's *i*-th value. A cell is in the box if each of
 its values is in that dimension's mask. A box with an empty mask has no cells.
 
 Rules of this file:

@@ -1,6 +1,6 @@
 """Hash chain of the audit log: format an entry as a line that names its predecessor, and find the first broken line.
 
-A line is the entry's JSON with ``,"v":1,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
+A line is the entry's JSON with ``,"v":2,"seq":N,"prev":"<64 hex>","hash":"<64 hex>"}`` and a newline at its end. ``v``
 is the version of the line format. ``hash`` is the SHA-256 of the line's own bytes before ``,"hash":"``. ``prev`` is the
 hash of the previous line, `GENESIS` in the first. ``seq`` counts from 0, as the leaves of a tree do (RFC 9162 2.1).
 

@@ -1,7 +1,7 @@
 """Delegations: who may act for an account, and for which operations; parsed from the report of an account source.
 
 Rules of this file:
-- A malformed list delegates to nobody.
+- A malformed list contains no delegation.
 - A delegation covers the operations that it names, or the operations of which it names every scope, and nothing else.
 - Names are stored as digests. The format is that of ``may_act`` (RFC 8693 4.4), with ``for`` added.
 """

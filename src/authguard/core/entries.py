@@ -1,8 +1,11 @@
-"""What the audit log says: one frozen value per kind of line, with a closed set of kinds.
+"""Entries of the audit log: one frozen struct per kind of line, with a closed set of kinds.
 
-Rules: no credential, no claim, no raw subject in any field (subjects are pseudonyms); every text comes from a closed
-vocabulary or is bounded and printable before it gets here. The chain adds ``v``, ``seq``, ``prev`` and ``hash``.
-`authguard.core.record_schema` makes the JSON Schema of the lines from these classes.
+Rules of this file:
+- No field holds a credential, a claim or a raw subject; subjects are pseudonyms.
+- Every text is from a closed vocabulary, or is bounded and printable before it gets here.
+
+The chain adds ``v``, ``seq``, ``prev`` and ``hash``. `authguard.core.record_schema` derives the JSON Schema of the
+lines from these classes and their docstrings.
 """
 
 from __future__ import annotations
@@ -15,25 +18,25 @@ from authguard.core import record_types  # noqa: TC001 - msgspec reads the types
 class DecisionEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="decision", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """One request that met a cell: who, in what state, by which rule, with what outcome.
+    """One request decided by the table: the principal, the states, the rule and the outcome.
 
     Attributes:
-        id: of this record; the reply's ``instance``.
+        id: of this record; ``instance`` of the reply.
         at: epoch seconds UTC.
         policy: digest of the policy that decided.
-        operation: name of the operation matched, ``otherwise`` where nobody named it.
+        operation: name of the matched operation; ``otherwise`` if none matched.
         cell: one value per dimension, in the order of `authguard.core.decision_table.DIMENSIONS`.
         rule: ``INDEX:FALLBACK`` of the rule that decided.
         outcome: one of the eleven.
-        fallback: the fallback taken; differs from the rule's where attempts ran out.
+        fallback: the fallback applied; differs from the rule's if attempts ran out.
         reason: closed code.
-        events: what was raised for this request, in order.
-        subject: pseudonym; empty where nobody is proven.
-        actor: pseudonym of the outermost actor; empty where the subject acts.
-        session: the session's key, hex; empty where nobody is proven.
-        credential: fingerprint of the credential (a keyed hash); empty where none was proven.
+        events: raised for this request, in order.
+        subject: pseudonym; empty without a verified principal.
+        actor: pseudonym of the outermost actor; empty if the subject acts.
+        session: the session's key, hex; empty without a verified principal.
+        credential: fingerprint of the credential (a keyed hash); empty if none was verified.
         transaction: id; empty for none.
-        channel: as believed; empty for none.
+        channel: channel of the request, if the guard accepts the claim or header that names it; empty for none.
         ticket: of a hand-off.
         trace_id: W3C trace id.
     """
@@ -61,17 +64,17 @@ class DecisionEntry(
 class TransitionEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="transition", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """One machine that moved.
+    """One state change of a machine.
 
     Attributes:
         id: of this record.
-        at: when it happened (a timer: when it fell due), epoch seconds UTC.
+        at: time of the event (for a timer: its due time), epoch seconds UTC.
         policy: digest.
         machine: one of the five.
         event: the trigger; the event is ``machine.trigger``.
         source: state before.
         dest: state after.
-        cause: who or what raised it.
+        cause: origin of the event.
         decision: id of the request's record; empty outside a request.
         subject: pseudonym; empty for the service.
         session: key, hex.
@@ -97,22 +100,22 @@ class TransitionEntry(
 class RefusalEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="refusal", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """One request refused before there was a cell: malformed, too large, an unknown transaction.
+    """One request refused without a cell: malformed, too large, or for an unknown transaction.
 
-    Above a rate, one record covers many requests of nobody (`authguard.runtime.refusal_window`): `most` is then not 0,
-    and a closing record names it in `window` with the `count` of what it covered.
+    Above a rate, one record covers many unauthenticated requests (`authguard.runtime.refusal_windows`): `most` is then
+    not 0, and a closing record names it in `window` with the `count` of requests that it covered.
 
     Attributes:
         id: of this record.
         at: epoch seconds UTC.
         policy: digest.
         reason: closed code.
-        status: HTTP status given.
-        operation: where one was matched.
-        subject: pseudonym, where one was proven.
+        status: HTTP status of the reply.
+        operation: if one was matched.
+        subject: pseudonym, if verified.
         trace_id: W3C trace id.
-        most: requests of nobody that this record may cover; 0 where it is about one.
-        window: id of the record that covered the requests which this one counts; empty where this is no such count.
+        most: unauthenticated requests that this record may cover; 0 if it is about one request.
+        window: id of the record that covered the counted requests; empty if this is no closing record.
         count: requests that `window` covered.
     """
 
@@ -132,7 +135,7 @@ class RefusalEntry(
 class FaultEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="fault", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """The guard itself failed; nothing passed.
+    """A failure of the guard itself; the request was not admitted.
 
     Attributes:
         id: of this record.
@@ -140,9 +143,9 @@ class FaultEntry(
         policy: digest.
         reason: closed code.
         where: the part that failed: ``load`` ``check`` ``step`` ``commit`` ``record`` ``settle`` ...
-        error: the exception's class, never its message.
-        operation: where one was matched.
-        outcome: what the caller got.
+        error: class of the exception, never its message.
+        operation: if one was matched.
+        outcome: outcome of the request.
     """
 
     id: record_types.Id
@@ -158,13 +161,13 @@ class FaultEntry(
 class WithdrawalEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="withdrawn", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """Records that did not come to pass, because another request changed the same standing first.
+    """Records that became void, because another request changed the same state first.
 
     Attributes:
         id: of this record.
         at: epoch seconds UTC.
         policy: digest.
-        records: ids of the records that are void.
+        records: ids of the void records.
     """
 
     id: record_types.Id
@@ -174,7 +177,7 @@ class WithdrawalEntry(
 
 
 class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
-    """Something a person or the deployment did: rollback, hand-off, start, stop, policy loaded.
+    """An action of a person or of the deployment: rollback, hand-off, start, stop, policy loaded.
 
     Attributes:
         id: of this record.
@@ -183,12 +186,12 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         act: ``started`` ``stopped`` ``repaired`` ``rollback.engaged`` ``rollback.released`` ``handoff.opened`` ...
         by: the operator's name as given, or a part of the guard.
         note: bounded text.
-        subject: pseudonym of whom it is about.
-        session: key of the session that it is about.
+        subject: pseudonym of the affected subject.
+        session: key of the affected session.
         ticket: of a hand-off.
         decision: id of the request's record.
-        transaction: that was approved, denied, withdrawn or settled.
-        over: limits, by name, that an approval lets it go over.
+        transaction: the approved, denied, withdrawn or settled transaction.
+        over: limits, by name, that an approval permits to exceed.
     """
 
     id: record_types.Id
@@ -206,17 +209,17 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
 
 
 class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
-    """A line of the app's own log, kept in a chain by `authguard.audit.write.processor`.
+    """A line of the app's log, stored in the chain by `authguard.audit.write.processor`.
 
     Attributes:
         id: of this record.
         at: epoch seconds UTC.
-        policy: empty: no policy decided here.
-        level: as the app called it.
-        message: the app's words.
+        policy: empty: no policy decides here.
+        level: as named by the app.
+        message: text of the app.
         trace_id: W3C trace id.
-        fields: the app's values by name: texts, numbers and truths.
-        refused: names of values that are not kept: reserved, secret, of another type, or too many.
+        fields: values of the app by name: strings, numbers and booleans.
+        refused: names of dropped values: reserved, secret, of another type, or too many.
     """
 
     id: record_types.Id

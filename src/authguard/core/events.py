@@ -1,7 +1,7 @@
-"""The closed vocabulary that the engine raises, one list per machine; a policy's string is only ever a key into it.
+"""Closed vocabulary of events, one list per machine; a string in a policy is only a key into it.
 
-An event is written ``machine.trigger``. What a policy can add is a *state* of ``account``: each added state may be
-reported, so it brings one trigger of its own name (DESIGN 2).
+An event is written ``machine.trigger``. A policy can only add *states* of ``account``. Each added state may be
+reported, so it adds one trigger of the same name (DESIGN 2).
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
     "transaction": ("held", "approved", "denied", "lapsed", "altered", "started", "committed", "failed", "lost"),
 }
 
-#: Events that prove something anew: a named destination that equals the state re-enters it, so `entered` moves.
+#: events that renew a proof: if the destination equals the state, it is entered again, so `entered` changes
 REENTERING: Final = frozenset({"session.renewed", "verification.passed"})
 
-#: Account triggers that are no report of a state.
+#: account triggers that do not report a state
 NOT_REPORTS: Final = frozenset({"reinstated", "unreachable", "aged"})
 
-#: Everything that the app may raise through ``guard.report`` under every policy: nothing here lifts a restriction, and
-#: the customer can mend it. The account's states are reports too (strictest wins), where the policy lists them.
+#: events that the app may raise through ``guard.report`` under every policy: none of them lifts a restriction, and the
+#: customer can recover from each. States of the account are reports too (strictest wins), where the policy lists them.
 TIGHTENING: Final = frozenset(
     {
         "session.ended",
@@ -68,10 +68,10 @@ TIGHTENING: Final = frozenset(
         "verification.moved",
     }
 )
-#: What the app may raise through ``Control.report``: it concerns everybody.
+#: events that the app may raise through ``Control.report``: they affect all users
 SERVICE_REPORTS: Final = frozenset({"service.impaired"})
 
-#: The moments a timer may count from, per machine; `entered` is every machine's.
+#: times from which a timer may count, per machine; every machine has `entered`
 MOMENTS: Final[dict[str, tuple[str, ...]]] = {
     "service": ("entered", "faulted"),
     "account": ("entered", "reported"),
@@ -82,7 +82,7 @@ MOMENTS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def triggers(machine: str, states: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Give the triggers that a machine must answer.
+    """Return the triggers that a machine must handle.
 
     Args:
         machine: one of `MACHINES`.
@@ -98,13 +98,13 @@ def triggers(machine: str, states: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, with its own time: the engine asks no clock.
+    """An event with its time: the engine reads no clock.
 
     Attributes:
         name: ``machine.trigger``.
-        at: when it happened, epoch seconds UTC (for a timer: when it fell due).
-        cause: who or what says so: ``timer``, ``credential``, ``app``, ``operator``, ``claim``, ``guard``.
-        moments: the named moments of the machine's record that this event moves, with their new values.
+        at: time of the event, epoch seconds UTC (for a timer: its due time).
+        cause: origin: ``timer``, ``credential``, ``app``, ``operator``, ``claim``, ``guard``.
+        moments: timestamps of the machine's record that this event changes, with their new values.
     """
 
     name: str

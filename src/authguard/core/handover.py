@@ -1,6 +1,6 @@
 """Notes of the entries that mark a change of writer: its start, its end, and what it found.
 
-``opened`` names the line that it follows and has its own signature, so that a writer without the key cannot begin.
+``opened`` names the line that it follows and has a separate signature, so that a writer without the key cannot begin.
 ``closed`` is a writer's last line, so that only ``opened`` may follow it. Lines that a crash left unsigned are
 ``recovered``. Bytes that no writer with the key wrote are ``foreign`` and were moved to a file next to the log. A
 person may accept either.

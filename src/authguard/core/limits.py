@@ -156,7 +156,7 @@ def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: flo
         cost: to add.
         ledger: of the limit; empty for a limit of a single call.
         now: epoch seconds UTC.
-        transaction: its own entries are skipped; empty for none.
+        transaction: entries of this transaction are skipped; empty for none.
     """
     most = Decimal(limit.calls) if limit.calls else Decimal(limit.amount)
     spent = booked = Decimal(0)
@@ -208,7 +208,7 @@ def reserve(
 def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> tuple[LedgerEntry, ...]:
     """Merge old neighbouring entries; a merged entry has the youngest time, so it counts longer, never shorter."""
     # the window is cut into as few pieces as needed: plain calls are merged first, then reservations of transactions,
-    # but never the youngest, which the app may still be about to release; a merged entry cannot be released any more
+    # but never the youngest, which the app may still be about to release; a merged entry cannot be released
     open_from = len(ledger) - MAX_RELEASABLE
     for pieces, named in ((64, False), (64, True), (16, True), (4, True)):
         merged: dict[tuple[str, float, str], LedgerEntry] = {}

@@ -1,4 +1,4 @@
-"""Multipart bodies without their boundary string, which a client generates anew for each request.
+"""Multipart bodies without their boundary string, of which a client generates a new one for each request.
 
 Rule: nothing is parsed. Only the boundary string is replaced, in the header and in delimiter lines (RFC 2046 5.1.1),
 and only if that is reversible: two bodies become equal only if they differ in the boundary string alone.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What happens to a request (DESIGN 4)."""
+    """Result of a request (DESIGN 4)."""
 
     ALLOW = "allow"
     RESTRICT = "restrict"
@@ -29,10 +29,10 @@ class Outcome(StrEnum):
     TERMINATE = "terminate"
 
 
-#: The outcomes in which the app runs.
+#: outcomes in which the app runs
 ADMITTING: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT})
 
-#: outcome -> (HTTP status, title, next action) (WIRE 2); an admitted request has the app's own status.
+#: outcome -> (HTTP status, title, next action) (WIRE 2); an admitted request has the app's own status
 RESPONSES: Final[dict[Outcome, tuple[int, str, str]]] = {
     Outcome.REPEAT: (200, "Already done", "stop"),
     Outcome.CHALLENGE: (401, "Sign-in needed", "authenticate"),
@@ -47,12 +47,12 @@ RESPONSES: Final[dict[Outcome, tuple[int, str, str]]] = {
 
 
 class Reason(Enum):
-    """Why, as a closed code: ``(code, HTTP status where there is no cell, what the caller is told)``.
+    """Reason of a decision, as a closed code: ``(code, HTTP status without a cell, text for the caller)``.
 
-    The text is the same for all reasons that an attacker could otherwise tell apart (WIRE 0).
+    The text is the same for all reasons that an attacker could otherwise distinguish (WIRE 0).
     """
 
-    # credentials: the status is never used, a credential's condition goes through the table
+    # credentials: the status is unused, since the table decides on a credential's condition
     CREDENTIAL_MISSING = ("credential-missing", 401, "no credential was sent")
     CREDENTIAL_MALFORMED = ("credential-malformed", 401, "the access token is not valid")
     SCHEME_UNKNOWN = ("scheme-unknown", 401, "no credential was sent")
@@ -74,13 +74,13 @@ class Reason(Enum):
     TOKEN_INACTIVE = ("token-inactive", 401, "the access token is not valid")
     PROOF_INVALID = ("proof-invalid", 401, "the proof of possession is not valid")
     PROOF_REPLAYED = ("proof-replayed", 401, "the proof of possession is not valid")
-    NONCE_WANTED = ("nonce-wanted", 401, "the proof of possession has to name the nonce of this answer")
+    NONCE_WANTED = ("nonce-wanted", 401, "the proof of possession must contain the nonce of this response")
     KEYS_UNREACHABLE = ("keys-unreachable", 503, "the sign-in service cannot be reached")
     KEYS_BUSY = ("keys-busy", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNREACHABLE = ("introspection-unreachable", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNCLEAR = ("introspection-unclear", 503, "the sign-in service cannot be reached")
     INTROSPECTION_SIGNED = ("introspection-signed", 503, "the sign-in service cannot be reached")
-    # requests that have no cell
+    # requests without a cell
     CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one Authorization header")
     REQUEST_MALFORMED = ("request-malformed", 400, "the request is malformed")
     OPERATION_UNNAMED = ("operation-unnamed", 404, "there is no such operation")
@@ -95,15 +95,15 @@ class Reason(Enum):
     TRANSACTION_UNKNOWN = ("transaction-unknown", 404, "there is no such transaction")
     TRANSACTION_ALTERED = ("transaction-altered", 422, "this is not the request that the transaction is for")
     TRANSACTION_TOO_LONG = ("transaction-too-long", 413, "this is more than a person can be asked to read and approve")
-    TRANSACTION_OVER = ("transaction-over", 409, "this transaction waits for no such decision any more")
+    TRANSACTION_OVER = ("transaction-over", 409, "this transaction does not wait for such a decision")
     LIMIT_EXCEEDED = (
         "limit-exceeded",
         409,
         "this goes over a limit: see `limits`, and name in `over` what may be exceeded",
     )
-    APPROVER_INVOLVED = ("approver-involved", 403, "whoever a transaction is for, or acts in it, does not decide on it")
+    APPROVER_INVOLVED = ("approver-involved", 403, "the subject and the actors of a transaction cannot decide on it")
     STAFF_UNAUTHORISED = ("staff-unauthorised", 403, "this takes a role that you do not have")
-    STAFF_INVOLVED = ("staff-involved", 403, "nobody lifts anything of their own")
+    STAFF_INVOLVED = ("staff-involved", 403, "staff cannot lift restrictions of their own account or session")
     APPROVER_WEAK = ("approver-weak", 403, "sign in as strongly as this approval asks")
     IDEMPOTENCY_MISSING = ("idempotency-missing", 400, "send an Idempotency-Key header with this request")
     BUSY = ("busy", 503, "other requests for the same account are being decided; try again")
@@ -120,9 +120,9 @@ class Reason(Enum):
     POLICY_CHANGED = (
         "policy-changed",
         409,
-        "the policy has changed since; this has to be asked for anew",
+        "the policy has changed since; make a new request",
     )
-    SESSION_CHANGED = ("session-changed", 409, "another session asked for this; it has to be asked for anew")
+    SESSION_CHANGED = ("session-changed", 409, "another session requested this; make a new request")
     GUARD_FAULT = ("guard-fault", 503, "the service cannot answer now")
     GUARD_TIMEOUT = ("guard-timeout", 503, "the service cannot answer now")
 
@@ -135,7 +135,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """What the customer is told, per language and channel.
+    """Texts for the customer, per language and channel.
 
     Attributes:
         texts: (language or "", channel or "default") -> text.
@@ -144,14 +144,14 @@ class LocalizedText:
     texts: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def find(self, languages: tuple[str, ...], channel: str) -> str:
-        """Choose the text for a caller: their languages in order, then the policy's default.
+        """Return the text for a caller: their languages in order, then the policy's default.
 
         Args:
-            languages: lower-case language tags, most wanted first; ``de-at`` also finds ``de``.
+            languages: lower-case language tags, most preferred first; ``de-at`` also matches ``de``.
             channel: the caller's channel; empty for none.
 
         Returns:
-            The text, or an empty string where the policy says nothing.
+            The text, or an empty string if the policy has none.
         """
         for language in languages:
             for tag in (language, language.partition("-")[0]):
@@ -163,34 +163,34 @@ class LocalizedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """The named response that a policy gives when a request is not simply allowed (POLICY, "Fallbacks").
+    """A policy's named response to a request that is not simply allowed (POLICY, "Fallbacks").
 
     Attributes:
-        name: as the policy names it; ``allow`` is the engine's own.
+        name: name in the policy; ``allow`` is the engine's own.
         kind: the outcome.
-        status: an HTTP status instead of the outcome's own; 0 for none.
-        say: the customer's words.
-        discloses: machines whose state the caller may learn.
-        attempts: how often before `then`; 0 for no bound.
+        status: HTTP status that replaces the outcome's; 0 for none.
+        message: texts for the customer.
+        discloses: machines with a state that the caller may learn.
+        attempts: number of attempts before `then`; 0 for no bound.
         per: the window of `attempts`, seconds.
         then: the fallback once the attempts run out.
-        acr: the level to ask for; empty takes the operation's need; for a hold, the level of its approvers' sign-ins.
-        max_age: seconds; 0 takes the operation's need.
-        since_entered: ask for a sign-in later than the session's state began.
+        acr: required level; empty for the operation's; for a hold, the level of its approvers' sign-ins.
+        max_age: seconds; 0 for the operation's.
+        since_entered: whether the sign-in must be later than the start of the session's state.
         methods: verification methods, by name.
-        role: who approves.
-        count: how many must.
+        role: role of the approvers.
+        count: number of approvers.
         queue: of a hand-off.
         after: seconds to wait before a retry.
-        effects: what is left when restricted.
-        scopes: intersected with the token's when restricted; empty leaves them.
+        effects: remaining effects of a restricted request.
+        scopes: intersected with the token's in a restricted request; empty leaves them.
         error: OAuth error code of a denial; empty for none.
     """
 
     name: str
     kind: Outcome
     status: int = 0
-    say: LocalizedText = LocalizedText()
+    message: LocalizedText = LocalizedText()
     discloses: frozenset[str] = frozenset()
     attempts: int = 0
     per: float = 0.0

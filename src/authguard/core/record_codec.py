@@ -4,7 +4,7 @@ Rules of this file:
 - A record's name is one letter for its kind, followed by its key.
 - A record is its fields in order, as MessagePack, including its version.
 - A record that cannot be decoded is a `StoreError`, never a blank record.
-- Only listed states may be deleted, so a state that nobody listed is stored for ever.
+- Only records in listed states are deleted, so a record in an unlisted state is stored for ever.
 """
 
 from __future__ import annotations

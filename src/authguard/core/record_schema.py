@@ -1,6 +1,6 @@
-"""The JSON Schema (2020-12) of a line of the audit log, made from the classes of `authguard.core.entries`.
+"""JSON Schema (2020-12) of a line of the audit log, derived from the classes of `authguard.core.entries`.
 
-Rule: it is closed: a line that says anything more, or less, is no record of this version.
+Rule: the schema is closed: a line with an additional or a missing member is no record of this version.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from authguard.core.chain import MAX_LINE_BYTES, VERSION
 from authguard.core.entries import Entry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-#: what the chain adds to every record
+#: members that the chain adds to every record
 _LINK: Final[dict[str, Any]] = {
-    "v": {"const": VERSION, "description": "version of the form of lines"},
-    "seq": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "description": "place in the chain, from 0"},
+    "v": {"const": VERSION, "description": "version of the line format"},
+    "seq": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "description": "position in the chain, from 0"},
     "prev": {
         "type": "string",
         "pattern": "^[0-9a-f]{64}$",
-        "description": "hash of the line before; zeros in the first",
+        "description": "hash of the previous line; zeros in the first",
     },
     "hash": {
         "type": "string",
@@ -34,13 +34,13 @@ _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILIN
 
 
 def record_schema() -> dict[str, Any]:
-    """Give the schema of one line, without its newline."""
+    """Return the schema of one line, without its newline."""
     written = msgspec.json.schema(Entry)["$defs"]
     kinds = {str(kind.__struct_config__.tag): _kind(kind, written[kind.__name__]) for kind in Entry.__args__}
     return {
         "$schema": DIALECT,
         "title": f"A record of an authguard audit log, version {VERSION}",
-        "description": f"One line of JSON, at most {MAX_LINE_BYTES} bytes with its newline; what is empty is left out.",
+        "description": f"One line of JSON, at most {MAX_LINE_BYTES} bytes with its newline; empty members are omitted.",
         "type": "object",
         "required": ["kind", *_LINK],
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in kinds],
@@ -49,13 +49,13 @@ def record_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Write the schema as the package ships it."""
+    """Return the schema as the package ships it."""
     return msgspec.json.format(msgspec.json.encode(record_schema()), indent=2).decode() + "\n"
 
 
 def _kind(kind: Any, written: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a class of any record
-    told = getdoc(kind) or ""
-    summary, _, attributes = told.partition("\n\nAttributes:\n")
+    docstring = getdoc(kind) or ""
+    summary, _, attributes = docstring.partition("\n\nAttributes:\n")
     words = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
     properties = {
         name: {"description": words[name], **{key: value for key, value in schema.items() if key != "default"}}

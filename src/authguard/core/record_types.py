@@ -1,6 +1,6 @@
-"""The forms that texts of a log record have, as types: what they may hold and how long they are, for its JSON Schema.
+"""Annotated types of record fields: pattern and length, for the JSON Schema of the log.
 
-Rule: a form binds whoever writes; reading costs nothing for it, since who reads an old log takes it as it is.
+Rule: a type binds writers only. Reading does not check it, so that old logs stay readable at no cost.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.core.outcomes import Reason as Why
 
-#: what neither prints nor is a blank: controls, marks that turn the writing round, what hides (ASVS 16.4.1), surrogates
+#: characters that neither print nor are a space: controls, changes of text direction, invisible ones (ASVS 16.4.1),
+#: surrogates
 UNPRINTABLE: Final = (
     r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
 )
-#: characters of a person's text, of a name, and of an id
+#: longest text of a person, longest name, and longest id, in characters
 TEXT_BOUND: Final = 500
 NAME_BOUND: Final = 128
 ID_BOUND: Final = 64
@@ -37,9 +38,9 @@ Id = Annotated[str, _like(rf"[0-9A-Za-z._-]{{1,{ID_BOUND}}}")]
 Time = Annotated[float, _form(description="seconds since 1970 UTC")]
 #: of a policy; empty only before one is loaded
 Digest = Annotated[str, _like("(?:[0-9a-f]{2}){0,64}")]
-#: a name that a policy gives
+#: name from a policy
 Name = Annotated[str, _like(rf"[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
-#: a code of ours
+#: code from a closed vocabulary
 Code = Annotated[str, _like(rf"[a-z][a-z0-9_.-]{{0,{NAME_BOUND - 1}}}")]
 Rule = Annotated[str, _like(rf"(?:0|[1-9][0-9]{{0,9}}):[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
 Event = Annotated[str, _like(rf"(?:{'|'.join(MACHINES)})\.[a-z][a-z0-9_-]{{0,63}}")]
@@ -48,14 +49,14 @@ Result = Annotated[str, _form(enum=[one.value for one in Outcome])]
 Reason = Annotated[str, _form(enum=[one.code for one in Why])]
 #: an exception's class
 Class = Annotated[str, _like(rf"[A-Za-z_][A-Za-z0-9_]{{0,{NAME_BOUND - 1}}}")]
-#: a keyed hash; where the policy wants names, a name that prints
+#: keyed hash, or a printable name if the policy asks for names
 Pseudonym = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
 Hex = Annotated[str, _like("[0-9a-f]{1,128}")]
 Fingerprint = Annotated[str, _like("[0-9a-f]{1,64}")]
 TraceId = Annotated[str, _like("[0-9a-f]{32}")]
-#: of a person or of another system: bounded, and nothing in it that forges a line or turns its direction
+#: text of a person or of another system: bounded, without characters that forge a line or change its direction
 Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
-#: a field of the app's: its name, how many, and what it can be
+#: field of the app: name, largest number of fields, and type of value
 FIELD: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"
 FIELDS: Final = 24
 Value = str | int | float | bool

@@ -85,7 +85,7 @@ class Principal:
         account_key: of the account record; this and the next three are computed once, so that a warm request hashes
             nothing.
         session_key: of the session's record.
-        pseudonym: the subject's name in the log: a keyed hash, or the subject itself if the policy says so.
+        pseudonym: the subject's name in the log: a keyed hash, or the subject itself if the policy asks for names.
         actor_pseudonym: the actor's name in the log; empty if the subject acts.
     """
 

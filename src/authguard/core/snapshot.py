@@ -1,7 +1,7 @@
-"""Where every machine stands: the four records that a request meets, their keys and versions.
+"""Snapshot of the records that a request involves: the states of the five machines, their keys and versions.
 
-A record is small, frozen and knows its version; a store keeps it under a key and replaces it only if nobody else did
-(compare-and-set). The verification machine lives in the session's record: they share a key (DESIGN 2).
+A record is small, frozen and has a version. A store replaces it only if the version is unchanged (compare-and-set). The
+verification machine is part of the session's record: they share a key (DESIGN 2).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KEY_BYTES: Final = 16
 
 
 class Delegation(msgspec.Struct, frozen=True, array_like=True):
-    """Somebody who may act for an account.
+    """A delegation of an account to an actor.
 
     Attributes:
-        actor: key of who acts.
-        names: of operations, or of scopes, for which they may.
+        actor: key of the actor.
+        names: of the operations, or of the scopes, that it covers.
     """
 
     actor: bytes
@@ -31,12 +31,12 @@ class Delegation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
-    """What one source last said of an account.
+    """The last report of one source about an account.
 
     Attributes:
-        state: the account state it reported.
-        at: when it was true, epoch seconds UTC.
-        mandates: who may act for the account, and for what.
+        state: reported account state.
+        at: time of the state, epoch seconds UTC.
+        delegations: actors of the account, and their operations.
     """
 
     state: str
@@ -45,12 +45,12 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AttemptCount(msgspec.Struct, frozen=True, array_like=True):
-    """Attempts spent within one window.
+    """Attempts within one window.
 
     Attributes:
-        since: when the window began, epoch seconds UTC.
-        count: attempts spent.
-        mark: fingerprint of the last attempt, so that repeating one request is not another attempt.
+        since: start of the window, epoch seconds UTC.
+        count: number of attempts.
+        mark: fingerprint of the last attempt, so that a repeated request is not counted again.
     """
 
     since: float
@@ -62,11 +62,11 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True):
     """One entry of a spending ledger.
 
     Attributes:
-        limit: the limit that it counts against.
+        limit: name of the limit.
         at: epoch seconds UTC.
         amount: decimal digits of the amount; ``"1"`` for a call.
         transaction: the transaction that reserved it; empty for a plain call.
-        expires: until when a booking counts, epoch seconds UTC, infinity for ever; 0 for what ran, or may be running.
+        expires: end of a booking, epoch seconds UTC, infinity for none; 0 for a completed, or possibly running, call.
     """
 
     limit: str
@@ -77,10 +77,10 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Cost(msgspec.Struct, frozen=True, array_like=True):
-    """What a held transaction would count against one limit.
+    """Cost of a held transaction against one limit.
 
     Attributes:
-        limit: its name.
+        limit: name of the limit.
         amount: decimal digits of the amount; ``"1"`` for a call.
     """
 
@@ -89,16 +89,17 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """One attempt to prove identity that is under way in a session.
+    """A running attempt to verify identity in a session.
 
     Attributes:
-        id: unguessable; an answer to another attempt moves nothing.
-        method: by which.
-        at: when it was begun, epoch seconds UTC.
-        claimed: whether its answers are with the verifiers right now; at most one set of answers is.
-        passed: verifiers that said yes so far.
+        id: unguessable; an answer to another attempt has no effect.
+        method: name of the method.
+        at: start, epoch seconds UTC.
+        claimed: whether the verifiers are processing a set of answers; at most one set at a time.
+        passed: verifiers that passed so far.
         doubted: verifiers that were in doubt so far; none of them is asked again.
-        begun: when its attempt was counted, epoch seconds UTC; 0 while it is not: only outages answered so far.
+        begun: time at which the attempt was counted, epoch seconds UTC; 0 while only outages answered, so it is not
+            counted.
     """
 
     id: str
@@ -115,9 +116,9 @@ class ServiceRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         state: state of the ``service`` machine.
-        entered: when that state began, epoch seconds UTC.
-        faulted: the last fault or impairment.
-        version: counts replacements; 0 has never been stored.
+        entered: start of that state, epoch seconds UTC.
+        faulted: time of the last fault or impairment.
+        version: number of replacements; 0 for a record that was never stored.
     """
 
     state: str
@@ -127,20 +128,20 @@ class ServiceRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One account's record: issuer + subject.
+    """One account's record, keyed by issuer and subject.
 
     Attributes:
         state: state of the ``account`` machine.
-        entered: when that state began, epoch seconds UTC.
-        reported: the newest report's time.
-        decided: when a person last reinstated it; older reports are void.
-        not_before: sign-ins earlier than this are revoked, also in sessions never seen here.
+        entered: start of that state, epoch seconds UTC.
+        reported: time of the newest report.
+        decided: time of the last reinstatement by a person; older reports are void.
+        not_before: earlier sign-ins are revoked, also in sessions that this deployment has not seen.
         reports: each source's last report.
-        tallies: attempts, by name.
+        tallies: attempt counts, by name.
         ledger: amounts and calls counted by subject.
-        version: counts replacements.
-        roles: of staff, as the newest credential named them.
-        roles_at: when that credential was issued, epoch seconds UTC.
+        version: number of replacements.
+        roles: staff roles of the newest credential.
+        roles_at: issue time of that credential, epoch seconds UTC.
     """
 
     state: str
@@ -157,21 +158,22 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One session's record: issuer + subject + client + ``sid``.
+    """One session's record, keyed by issuer, subject, client and ``sid``.
 
     Attributes:
         state: state of the ``session`` machine.
-        entered: when that state began, epoch seconds UTC.
-        signed_in: the credential's ``auth_time``, else when it was first seen.
-        last_seen: the person's last own act; an agent's traffic does not move it (NIST SP 800-63B-4 5.1.2).
+        entered: start of that state, epoch seconds UTC.
+        signed_in: the credential's ``auth_time``, else the time of its first use.
+        last_seen: time of the person's last own action; an agent's traffic does not change it (NIST SP 800-63B-4
+            5.1.2).
         verification: state of the ``verification`` machine.
-        verification_entered: when that state began.
-        channel: where trust was earned; empty until it was.
+        verification_entered: start of that state.
+        channel: channel of the identity verification; empty before.
         ledger: amounts and calls counted by session.
-        version: counts replacements.
-        attempt: to prove identity, under way; ``None`` where there is none.
-        account: key of its account; empty in a record from before it was kept.
-        ended: when it was last revoked or ended, epoch seconds UTC; what waited then is void.
+        version: number of replacements.
+        attempt: running attempt to verify identity; ``None`` for none.
+        account: key of its account; empty in records of versions that did not store it.
+        ended: time of the last revocation or end, epoch seconds UTC; transactions from before are void.
     """
 
     state: str
@@ -189,14 +191,14 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True):
-    """One person's yes to a transaction.
+    """One person's approval of a transaction.
 
     Attributes:
-        account: key of the approver's account; empty for an operator, who is known by name alone.
+        account: key of the approver's account; empty for an operator, known by name alone.
         by: pseudonym, or an operator's name.
         at: epoch seconds UTC.
-        note: why; bounded.
-        over: limits that it may go over, by name, beside those that it was held for.
+        note: reason; bounded.
+        over: limits, by name, that it permits to exceed, in addition to those that caused the hold.
     """
 
     account: bytes
@@ -211,34 +213,35 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         state: state of the ``transaction`` machine.
-        entered: when that state began, epoch seconds UTC.
-        digest: of the exact request (DESIGN 6); empty while there is none.
-        operation: the operation's name.
-        account: key of the account that asked, so that a foreign id looks like a missing one.
-        session: key of the session that asked.
+        entered: start of that state, epoch seconds UTC.
+        digest: of the exact request (DESIGN 6); empty for none.
+        operation: name of the operation.
+        account: key of the requesting account, so that another account's id looks like an unknown one.
+        session: key of the requesting session.
         created: epoch seconds UTC.
-        status: HTTP status of the app's first answer; 0 while there is none.
-        content_type: media type of that answer.
-        answer: its body, sealed, for ``repeat``; empty where it was too large to keep.
+        status: HTTP status of the app's first response; 0 for none.
+        content_type: media type of that response.
+        answer: its encrypted body, for ``repeat``; empty if it was too large to store.
         kept: whether ``answer`` is the whole body.
-        version: counts replacements.
-        shown: the exact request as an approver reads it, in stores written before it was kept sealed, in `request`.
-        role: of those who approve it; empty while it waits for nobody.
-        count: how many must.
-        acr: the level at which they must have signed in; empty for any.
-        actors: keys of the accounts of those who act in it, none of whom approves.
+        version: number of replacements.
+        shown: the request as an approver reads it, in stores from before it was encrypted in `request`.
+        role: role of the approvers; empty if it waits for none.
+        count: number of approvals needed.
+        acr: level of the approvers' sign-ins; empty for any.
+        actors: keys of the accounts that act in it; none of them may approve.
         approvals: so far.
-        by: who denied, withdrew or settled it; empty for nobody.
-        note: why; bounded.
+        by: who denied, withdrew or settled it; empty for none.
+        note: reason; bounded.
         subject: pseudonym of the subject.
-        ledgers: in which it reserved beside the account's and the session's, so that whoever settles it can release.
-        request: the exact request, sealed, from which an approver's lines are made; empty where it is too long.
-        asked: digest of the request apart from session and policy, by which a repeat is known after either changed.
-        headers: of the app's first answer, sealed, for ``repeat``; empty where there are none.
-        costs: what it counts against each limit, so that the approval that decides can book it.
-        tripped: limits that it was over when it was held.
-        over: limits that it went over when it was approved, as everybody who approved it accepted.
-        queued: epoch seconds UTC by which approvers are shown it in order; 0 for when it was created.
+        ledgers: ledgers with a reservation, in addition to the account's and the session's, so that settling can
+            release it.
+        request: the encrypted request, from which an approver's lines are rendered; empty if it is too long.
+        asked: digest of the request without session and policy; identifies a repeat after either changed.
+        headers: encrypted headers of the app's first response, for ``repeat``; empty if it had none.
+        costs: cost against each limit, booked by the final approval.
+        tripped: limits that it exceeded when it was held.
+        over: limits that it exceeded when it was approved, accepted by every approver.
+        queued: position in the approvers' list, epoch seconds UTC; 0 for `created`.
     """
 
     state: str
@@ -273,11 +276,11 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def place(self) -> float:
-        """Where it stands among those that wait: when it was asked for, later for a subject with others that wait."""
+        """Position in the list of waiting transactions: creation time, or later if the subject has others waiting."""
         return self.queued or self.created
 
     def keys(self, transaction: str) -> Keys:
-        """Name all records that settling it meets.
+        """Return the keys of all records that settling it involves.
 
         Args:
             transaction: its id.
@@ -285,38 +288,38 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Keys(self.account, self.session, transaction, self.ledgers)
 
 
-#: what stands in a transaction whose first answer was forgotten, but for its status
+#: field values of a transaction without its first response; the status stays
 NO_RESPONSE: Final[Mapping[str, Any]] = MappingProxyType(
     {"answer": b"", "content_type": "", "kept": False, "headers": b""}
 )
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What was spent by somebody who has no record of their own: an actor, a client, a payee, all together.
+    """Spending of an actor, client, payee or all callers together, apart from account and session records.
 
     Attributes:
         ledger: amounts and calls.
-        version: counts replacements.
+        version: number of replacements.
     """
 
     ledger: tuple[LedgerEntry, ...] = ()
     version: int = 0
 
 
-#: nothing was spent yet
+#: ledger of an unknown key
 EMPTY_LEDGER: Final = LedgerRecord()
 
 Record = ServiceRecord | AccountRecord | SessionRecord | TransactionRecord | LedgerRecord
 
 
 class Keys(msgspec.Struct, frozen=True, gc=False):
-    """The keys of the records that a request meets; an empty key names a record that it does not meet.
+    """Keys of the records that a request involves; an empty key means no record.
 
     Attributes:
         account: from `account_key`.
         session: from `session_key`.
         transaction: the transaction's id.
-        ledgers: what limits count by, and the key of that ledger, from `authguard.core.ledger_keys`.
+        ledgers: dimension and ledger key, from `authguard.core.ledger_keys`.
     """
 
     account: bytes = b""
@@ -326,9 +329,9 @@ class Keys(msgspec.Struct, frozen=True, gc=False):
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
-    """All five machines' standing, as loaded or as stepped; equal versions are the same moment in the store.
+    """States of all five machines, as loaded or as stepped; equal versions mean the same point in time.
 
-    The ledgers that limits count in beside the account's and the session's own stand under their keys.
+    `ledgers` holds the ledgers that limits use in addition to the account's and the session's, by key.
     """
 
     service: ServiceRecord
@@ -338,7 +341,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     ledgers: dict[bytes, LedgerRecord] = {}
 
     def states(self) -> tuple[str, str, str, str, str]:
-        """Give the five states, in the order of `authguard.core.events.MACHINES`."""
+        """Return the five states, in the order of `authguard.core.events.MACHINES`."""
         session = self.session
         return (self.service.state, self.account.state, session.state, session.verification, self.transaction.state)
 
@@ -352,12 +355,9 @@ STATE_FIELDS: Final[dict[str, tuple[str, str, str]]] = {
     "transaction": ("transaction", "state", "entered"),
 }
 
-#: record -> the fields that a change of it is stored under
-RECORD_FIELDS: Final = ("service", "account", "session", "transaction")
-
 
 def blank(initial: Mapping[str, str]) -> Snapshot:
-    """Make the snapshot of something never seen.
+    """Return the snapshot of unknown keys.
 
     Args:
         initial: machine -> its initial state.
@@ -371,7 +371,7 @@ def blank(initial: Mapping[str, str]) -> Snapshot:
 
 
 def account_key(issuer: str, subject: str) -> bytes:
-    """Name an account: a digest, so that no store's key holds personal data.
+    """Return an account's key: a digest, so that no store's key holds personal data.
 
     Identity is (``iss``, ``sub``) (RFC 7519 4.1.2, RFC 8725 3.8); lengths are hashed too, so no two pairs collide.
     """
@@ -379,7 +379,7 @@ def account_key(issuer: str, subject: str) -> bytes:
 
 
 def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
-    """Name a session: never by token bytes, so that a refreshed token continues it (FIELD 5.6)."""
+    """Return a session's key, without token bytes, so that a refreshed token continues the session (FIELD 5.6)."""
     return _key(b"session", issuer, subject, client, sid)
 
 

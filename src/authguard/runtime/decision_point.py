@@ -288,7 +288,7 @@ def _plan(
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
     if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
-        fallback = replace(fallback, say=policy.rollback_message)
+        fallback = replace(fallback, message=policy.rollback_message)
     running = False
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:

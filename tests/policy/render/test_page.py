@@ -73,7 +73,7 @@ def test_the_browser_is_told_to_run_and_style_by_nothing_else() -> None:
 
 def test_no_text_of_a_policy_is_markup() -> None:
     policy = load("support-desk")
-    refuse = replace(policy.fallbacks["refuse"], say=LocalizedText({(EVIL, EVIL): EVIL}))
+    refuse = replace(policy.fallbacks["refuse"], message=LocalizedText({(EVIL, EVIL): EVIL}))
     text = render_page(replace(policy, name=EVIL, fallbacks={**policy.fallbacks, "refuse": refuse}))
     assert "onclick=x>" not in text
     assert text.count("&lt;b onclick=x&gt;") >= 5

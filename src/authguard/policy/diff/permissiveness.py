@@ -177,7 +177,7 @@ FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
     "kind": outcome,
     "status": changed,
-    "say": changed,
+    "message": changed,
     "discloses": wider,
     "attempts": zero_is_unbounded,
     "per": smaller_is_looser,

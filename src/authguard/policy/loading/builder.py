@@ -141,7 +141,7 @@ def _fallback(name: str, fallback: written.Fallback, found: ProblemCollector) ->
         name=name,
         kind=Outcome(fallback.kind),
         status=fallback.status,
-        say=LocalizedText(fallback.message or {}),
+        message=LocalizedText(fallback.message or {}),
         discloses=frozenset(fallback.discloses),
         attempts=fallback.attempts,
         per=fallback.per,

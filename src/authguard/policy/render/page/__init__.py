@@ -159,7 +159,7 @@ def _fallbacks(policy: Policy) -> str:
 def _fallback(policy: Policy, one: Fallback) -> str:
     texts = "".join(
         f'<span class="v"{_language(language)}>{escape(_where(language, channel))}{escape(text)}</span>'
-        for (language, channel), text in sorted(one.say.texts.items())
+        for (language, channel), text in sorted(one.message.texts.items())
     )
     attempts = f"{one.attempts} in {format_duration(one.per)}, then {_fallback_link(one.then)}" if one.attempts else ""
     origin = policy.origins.get(f"fallback:{one.name}", "")
