@@ -69,7 +69,7 @@ class Counter:
             f"{HELD}/{name}/{act}", json={"reason": "called back"} | word, headers={"authorization": token.decode()}
         )
 
-    async def refresh(self, path: str, token: bytes) -> httpx2.Response:
+    async def fetch(self, path: str, token: bytes) -> httpx2.Response:
         """List the held transactions."""
         return await self.http.get(f"{HELD}{path}", headers={"authorization": token.decode()})
 
@@ -77,7 +77,7 @@ class Counter:
 async def test_what_a_supervisor_approved_runs_once_and_is_answered_again_from_the_first() -> None:
     desk = Counter()
     name = await desk.held()
-    seen = (await desk.refresh(f"/{name}", desk.boss)).json()
+    seen = (await desk.fetch(f"/{name}", desk.boss)).json()
     assert (seen["operation"], seen["state"], seen["approvers"]) == (
         "refund",
         "held",
@@ -128,10 +128,10 @@ async def test_who_is_not_asked_sees_of_a_transaction_what_is_seen_of_none() -> 
             known, unknown = await desk.say(name, act, token), await desk.say("0" * 32, act, token)
             assert (known.status_code, known.json()["type"]) == (unknown.status_code, unknown.json()["type"])
             assert known.status_code == 404
-        known, unknown = await desk.refresh(f"/{name}", token), await desk.refresh("/" + "0" * 32, token)
+        known, unknown = await desk.fetch(f"/{name}", token), await desk.fetch("/" + "0" * 32, token)
         assert (known.status_code, unknown.status_code) == (404, 404)
-        assert name not in (await desk.refresh("", token)).text
-    assert (await desk.refresh(f"/{name}", desk.alice)).json()["state"] == "held"
+        assert name not in (await desk.fetch("", token)).text
+    assert (await desk.fetch(f"/{name}", desk.alice)).json()["state"] == "held"
 
 
 async def test_nobody_approves_what_is_for_them_or_what_they_do_for_another() -> None:
@@ -147,7 +147,7 @@ async def test_nobody_approves_what_is_for_them_or_what_they_do_for_another() ->
     name = reply.json()["next"]["transaction"]
     assert (await desk.say(name, "approve", desk.staff("concierge"))).json()["type"].endswith("approver-involved")
     assert not (await desk.say(name, "approve", desk.staff("amy", actor="concierge"))).is_success
-    assert (await desk.refresh(f"/{name}", desk.boss)).json()["approvals"] == []
+    assert (await desk.fetch(f"/{name}", desk.boss)).json()["approvals"] == []
 
 
 @pytest.mark.parametrize("lost", ["role", "account", "signed out"])
@@ -160,7 +160,7 @@ async def test_an_approver_who_may_approve_no_more_counts_no_more_when_it_is_to_
     if lost == "signed out":
         await desk.http.post("/.authguard/sessions/end", headers={"authorization": token.decode()})
     else:
-        await desk.refresh("/" + "0" * 32, token)
+        await desk.fetch("/" + "0" * 32, token)
     assert (await desk.buy()).json()["outcome"] == "deny"
     assert desk.shop.runs == []
     assert any(isinstance(line, TransitionEntry) and line.cause == "approvers" for line in desk.shop.desk.sink.entries)
@@ -169,7 +169,7 @@ async def test_an_approver_who_may_approve_no_more_counts_no_more_when_it_is_to_
 async def test_an_older_credential_does_not_bring_a_lost_role_back() -> None:
     desk = Counter()
     name = await desk.held()
-    await desk.refresh("", desk.again(desk.boss, roles=["clerk"]))
+    await desk.fetch("", desk.again(desk.boss, roles=["clerk"]))
     assert (await desk.say(name, "approve", desk.boss)).status_code == 404
 
 
@@ -180,7 +180,7 @@ async def test_the_newest_credential_counts_though_it_says_what_the_one_before_i
     promoted = desk.again(desk.boss, roles=["supervisor"])
     newest = desk.again(desk.boss, roles=["clerk"])
     for token in (demoted, newest):
-        await desk.refresh("", token)
+        await desk.fetch("", token)
     assert (await desk.say(name, "approve", promoted)).status_code == 404
 
 
@@ -189,8 +189,8 @@ async def test_what_was_denied_is_denied_and_says_why_to_the_staff_alone() -> No
     name = await desk.held()
     assert (await desk.say(name, "deny", desk.boss, reason="it looks odd")).json()["state"] == "denied"
     assert (await desk.buy()).json()["outcome"] == "deny"
-    assert (await desk.refresh(f"/{name}", desk.boss)).json()["note"] == "it looks odd"
-    assert "odd" not in (await desk.refresh(f"/{name}", desk.alice)).text
+    assert (await desk.fetch(f"/{name}", desk.boss)).json()["note"] == "it looks odd"
+    assert "odd" not in (await desk.fetch(f"/{name}", desk.alice)).text
     assert (await desk.say(name, "approve", desk.boss)).json()["type"].endswith("transaction-over")
 
 
@@ -226,22 +226,20 @@ async def test_approvers_list_what_waits_for_them_the_oldest_first() -> None:
     for key in "abc":
         names.append((await desk.buy(**{"idempotency-key": key})).json()["next"]["transaction"])
         desk.shop.desk.clock.advance(1)
-    listed = (await desk.refresh("", desk.boss)).json()["transactions"]
+    listed = (await desk.fetch("", desk.boss)).json()["transactions"]
     assert [one["transaction"] for one in listed] == names
-    assert [one["transaction"] for one in (await desk.refresh("?limit=1", desk.boss)).json()["transactions"]] == names[
-        :1
-    ]
-    first = (await desk.refresh("?limit=2", desk.boss)).json()
-    second = (await desk.refresh(f"?limit=2&after={first['next']}", desk.boss)).json()
+    assert [one["transaction"] for one in (await desk.fetch("?limit=1", desk.boss)).json()["transactions"]] == names[:1]
+    first = (await desk.fetch("?limit=2", desk.boss)).json()
+    second = (await desk.fetch(f"?limit=2&after={first['next']}", desk.boss)).json()
     assert [one["transaction"] for one in (*first["transactions"], *second["transactions"])] == names
     assert "next" not in second
     subject = listed[0]["subject"]
-    assert len((await desk.refresh(f"?subject={subject}", desk.boss)).json()["transactions"]) == 3
-    assert (await desk.refresh("?subject=other", desk.boss)).json() == {"transactions": []}
-    assert (await desk.refresh("?state=approved", desk.boss)).json() == {"transactions": []}
-    assert (await desk.refresh("?operation=other", desk.boss)).json() == {"transactions": []}
+    assert len((await desk.fetch(f"?subject={subject}", desk.boss)).json()["transactions"]) == 3
+    assert (await desk.fetch("?subject=other", desk.boss)).json() == {"transactions": []}
+    assert (await desk.fetch("?state=approved", desk.boss)).json() == {"transactions": []}
+    assert (await desk.fetch("?operation=other", desk.boss)).json() == {"transactions": []}
     for query in ("?limit=x", "?after=x", "?after=nan_t", "?after=1", "?who=me", "?state=" + "x" * 2_000):
-        assert (await desk.refresh(query, desk.boss)).status_code == 400
+        assert (await desk.fetch(query, desk.boss)).status_code == 400
 
 
 async def test_a_malformed_decision_decides_nothing() -> None:
@@ -253,7 +251,7 @@ async def test_a_malformed_decision_decides_nothing() -> None:
             f"{HELD}/{name}/approve", content=body, headers={"authorization": desk.boss.decode()}
         )
         assert reply.status_code == 400
-    assert (await desk.refresh(f"/{name}", desk.boss)).json()["state"] == "held"
+    assert (await desk.fetch(f"/{name}", desk.boss)).json()["state"] == "held"
 
 
 SMALL = {"amount": 5, "currency": "EUR"}

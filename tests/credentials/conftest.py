@@ -38,7 +38,7 @@ def settle(work: Coroutine[Any, Any, Any]) -> Any:
     raise AssertionError("it waits")
 
 
-class Door:
+class ValidatorHarness:
     """A validator in the way that the enforcer calls it: `recall` first, then `check`."""
 
     def __init__(self, check: JwtValidator, clock: FakeClock) -> None:
@@ -49,7 +49,7 @@ class Door:
     def recall(self, token: str | bytes) -> Credential | Unseen:
         return self.check.recall(evidence(token), self.clock.now())
 
-    async def knock(self, token: str | bytes) -> Credential:
+    async def validate(self, token: str | bytes) -> Credential:
         found = self.recall(token)
         if not isinstance(found, Unseen):
             return found
@@ -58,7 +58,7 @@ class Door:
 
     def ask(self, token: str | bytes) -> Credential:
         """Check a token with static keys, so that nothing waits."""
-        answer: Credential = settle(self.knock(token))
+        answer: Credential = settle(self.validate(token))
         return answer
 
 
@@ -142,26 +142,26 @@ def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
 
 
 @pytest.fixture
-def door_of(
+def build_harness(
     make: Callable[..., JwtValidator],
     issuer_of: Callable[..., Issuer],
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
-) -> Callable[..., Door]:
+) -> Callable[..., ValidatorHarness]:
     """Build a validator for the in-process issuer under a policy with these fields."""
 
-    def build(**fields: Any) -> Door:
+    def build(**fields: Any) -> ValidatorHarness:
         check = make(issuer_of(authguard_issuer, **fields))
         settle(check.open())
-        return Door(check, authguard_clock)
+        return ValidatorHarness(check, authguard_clock)
 
     return build
 
 
 @pytest.fixture
-def door(door_of: Callable[..., Door]) -> Door:
+def harness(build_harness: Callable[..., ValidatorHarness]) -> ValidatorHarness:
     """Build a validator under an ordinary policy."""
-    return door_of()
+    return build_harness()
 
 
 @pytest.fixture
@@ -179,13 +179,15 @@ def reach(
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
     network: Network,
-) -> Callable[..., Door]:
+) -> Callable[..., ValidatorHarness]:
     """Build a validator for the issuer on the scripted network, with a timeout for busy machines."""
 
-    def build(timeout: float = 10.0) -> Door:
+    def build(timeout: float = 10.0) -> ValidatorHarness:
         described = issuer_of(authguard_issuer, discovery=True, stale_keys=3_600.0, max_lifetime=36_000.0)
         refresh_policy = RefreshPolicy(timeout=timeout, refresh=300.0, cooldown=30.0, retry=2.0)
-        return Door(make(described, client=network.client(), refresh_policy=refresh_policy), authguard_clock)
+        return ValidatorHarness(
+            make(described, client=network.client(), refresh_policy=refresh_policy), authguard_clock
+        )
 
     return build
 

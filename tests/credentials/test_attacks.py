@@ -20,7 +20,7 @@ from .conftest import UNHURRIED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Door
+    from .conftest import ValidatorHarness
 
 _REASONS = {
     Forgery.OTHER_KEY: Reason.SIGNATURE_INVALID,
@@ -49,16 +49,18 @@ _REASONS = {
 
 
 @pytest.mark.parametrize("forgery", Forgery)
-def test_every_forgery_is_refused_for_its_own_reason(door: Door, authguard_issuer: Mint, forgery: Forgery) -> None:
-    assert door.ask(forge(authguard_issuer, forgery)) == NotProven("rejected", _REASONS[forgery])
+def test_every_forgery_is_refused_for_its_own_reason(
+    harness: ValidatorHarness, authguard_issuer: Mint, forgery: Forgery
+) -> None:
+    assert harness.ask(forge(authguard_issuer, forgery)) == NotProven("rejected", _REASONS[forgery])
 
 
 @pytest.mark.parametrize("forgery", Forgery)
 def test_no_forgery_passes_after_the_honest_token_was_remembered(
-    door: Door, authguard_issuer: Mint, forgery: Forgery
+    harness: ValidatorHarness, authguard_issuer: Mint, forgery: Forgery
 ) -> None:
-    assert isinstance(door.ask(authguard_issuer.mint()), Proven)
-    assert isinstance(door.ask(forge(authguard_issuer, forgery)), NotProven)
+    assert isinstance(harness.ask(authguard_issuer.mint()), Proven)
+    assert isinstance(harness.ask(forge(authguard_issuer, forgery)), NotProven)
 
 
 def test_all_refusals_look_alike_to_the_caller() -> None:
@@ -66,72 +68,80 @@ def test_all_refusals_look_alike_to_the_caller() -> None:
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", ""])
-def test_unsigned_is_refused_also_with_a_signature(door: Door, authguard_issuer: Mint, alg: str) -> None:
+def test_unsigned_is_refused_also_with_a_signature(harness: ValidatorHarness, authguard_issuer: Mint, alg: str) -> None:
     token = compact(authguard_issuer.header() | {"alg": alg}, authguard_issuer.claims(), lambda _: b"x" * 64)
-    assert door.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
+    assert harness.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
 
 
-def test_unsigned_is_refused_even_where_a_policy_names_it(door_of: Callable[..., Door], authguard_issuer: Mint) -> None:
-    door = door_of(algorithms=("none", "ES256"))
+def test_unsigned_is_refused_even_where_a_policy_names_it(
+    build_harness: Callable[..., ValidatorHarness], authguard_issuer: Mint
+) -> None:
+    harness = build_harness(algorithms=("none", "ES256"))
     token = compact(authguard_issuer.header() | {"alg": "none"}, authguard_issuer.claims(), lambda _: b"x")
-    assert door.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
+    assert harness.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
 
 
 def test_a_public_key_is_never_a_secret_even_where_a_policy_mixes_both(
-    door_of: Callable[..., Door], authguard_issuer: Mint
+    build_harness: Callable[..., ValidatorHarness], authguard_issuer: Mint
 ) -> None:
-    door = door_of(algorithms=("RS256", "HS256"))
-    assert door.ask(forge(authguard_issuer, Forgery.CONFUSED)) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
+    harness = build_harness(algorithms=("RS256", "HS256"))
+    assert harness.ask(forge(authguard_issuer, Forgery.CONFUSED)) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "EdDSA", "Ed25519", "ES384", "PS256"])
 def test_a_key_verifies_nothing_but_its_own_algorithm(
-    door_of: Callable[..., Door], authguard_issuer: Mint, alg: str
+    build_harness: Callable[..., ValidatorHarness], authguard_issuer: Mint, alg: str
 ) -> None:
-    door = door_of(algorithms=("ES256", "RS256", "EdDSA", "ES384", "PS256"))
+    harness = build_harness(algorithms=("ES256", "RS256", "EdDSA", "ES384", "PS256"))
     token = authguard_issuer.mint(header={"alg": alg})
-    assert door.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
+    assert harness.ask(token) == NotProven("rejected", Reason.ALGORITHM_REFUSED)
 
 
 @pytest.mark.parametrize("kid", ["../../../dev/null", "' OR 1=1 --", "file:///dev/null", "", "\x00", "*", "\u212a"])
-def test_a_key_name_is_only_ever_compared(door: Door, authguard_issuer: Mint, kid: str) -> None:
-    assert door.ask(authguard_issuer.mint(header={"kid": kid})) == NotProven("rejected", Reason.KEY_UNKNOWN)
+def test_a_key_name_is_only_ever_compared(harness: ValidatorHarness, authguard_issuer: Mint, kid: str) -> None:
+    assert harness.ask(authguard_issuer.mint(header={"kid": kid})) == NotProven("rejected", Reason.KEY_UNKNOWN)
 
 
-def test_an_encrypted_token_is_refused(door: Door) -> None:
+def test_an_encrypted_token_is_refused(harness: ValidatorHarness) -> None:
     part = urlsafe_b64encode(json.dumps({"alg": "dir", "enc": "A256GCM", "zip": "DEF"}).encode()).rstrip(b"=").decode()
-    assert door.ask(f"{part}..AAAA.AAAA.AAAA") == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert harness.ask(f"{part}..AAAA.AAAA.AAAA") == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 
 
-def test_a_json_serialisation_is_refused(door: Door, authguard_issuer: Mint) -> None:
+def test_a_json_serialisation_is_refused(harness: ValidatorHarness, authguard_issuer: Mint) -> None:
     head, payload, signature = authguard_issuer.mint().split(".")
     flat = json.dumps({"protected": head, "payload": payload, "signature": signature})
-    assert door.ask(flat) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert harness.ask(flat) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 
 
 @pytest.mark.parametrize("cnf", [{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, {"x5t#S256": "x"}])
-def test_a_bound_token_without_its_proof_is_refused(door: Door, authguard_issuer: Mint, cnf: dict[str, str]) -> None:
-    assert door.ask(authguard_issuer.mint(cnf=cnf)) == NotProven("rejected", Reason.BOUND_TOKEN)
+def test_a_bound_token_without_its_proof_is_refused(
+    harness: ValidatorHarness, authguard_issuer: Mint, cnf: dict[str, str]
+) -> None:
+    assert harness.ask(authguard_issuer.mint(cnf=cnf)) == NotProven("rejected", Reason.BOUND_TOKEN)
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "9" * 5_000, "1" + "0" * 400, "1e300"])
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
-def test_huge_and_impossible_numbers_are_refused(door: Door, authguard_issuer: Mint, number: str, claim: str) -> None:
+def test_huge_and_impossible_numbers_are_refused(
+    harness: ValidatorHarness, authguard_issuer: Mint, number: str, claim: str
+) -> None:
     claims = json.dumps(authguard_issuer.claims(**{claim: "@"})).replace('"@"', number).encode()
-    found = door.ask(compact(authguard_issuer.header(), claims, authguard_issuer.keys["ES256"].sign))
+    found = harness.ask(compact(authguard_issuer.header(), claims, authguard_issuer.keys["ES256"].sign))
     assert found.reason in (Reason.CREDENTIAL_MALFORMED, Reason.CLAIM_MALFORMED)
 
 
 @pytest.mark.parametrize("payload", [b"[" * 9_000, b'{"iss":' * 1_000, b"{" * 500 + b"}" * 500, b'{"iss":"\\ud800"}'])
-def test_deep_and_broken_payloads_are_refused(door: Door, authguard_issuer: Mint, payload: bytes) -> None:
+def test_deep_and_broken_payloads_are_refused(
+    harness: ValidatorHarness, authguard_issuer: Mint, payload: bytes
+) -> None:
     token = compact(authguard_issuer.header(), payload, authguard_issuer.keys["ES256"].sign)
-    assert door.ask(token) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert harness.ask(token) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 
 
-def test_no_text_of_a_token_is_one_that_no_log_could_hold(door: Door, authguard_issuer: Mint) -> None:
+def test_no_text_of_a_token_is_one_that_no_log_could_hold(harness: ValidatorHarness, authguard_issuer: Mint) -> None:
     claims = json.dumps(authguard_issuer.claims(sub="\ud800")).encode()
     token = compact(authguard_issuer.header(), claims, authguard_issuer.keys["ES256"].sign)
-    assert door.ask(token) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert harness.ask(token) == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 
 
 _MINT = Mint.create(FakeClock())
@@ -146,7 +156,9 @@ _TOKENS = {alg: _MINT.mint(alg=alg, jti="fixed").encode() for alg in ("ES256", "
     how=st.sampled_from(["replace", "insert", "delete", "cut", "swap"]),
 )
 @example(alg="ES256", place=0, byte=ord("e"), how="replace")
-def test_no_mutation_of_a_good_token_is_ever_proven(door: Door, alg: str, place: int, byte: int, how: str) -> None:
+def test_no_mutation_of_a_good_token_is_ever_proven(
+    harness: ValidatorHarness, alg: str, place: int, byte: int, how: str
+) -> None:
     good = _TOKENS[alg]
     place %= len(good)
     match how:
@@ -160,7 +172,7 @@ def test_no_mutation_of_a_good_token_is_ever_proven(door: Door, alg: str, place:
             mutant = good[:place]
         case _:
             mutant = good[:place] + good[place : place + 2][::-1] + good[place + 2 :]
-    found = door.ask(mutant)
+    found = harness.ask(mutant)
     # blanks around a token are part of the header, not of the token
     if mutant.strip(b" \t") == good:
         assert isinstance(found, Proven)
@@ -169,12 +181,12 @@ def test_no_mutation_of_a_good_token_is_ever_proven(door: Door, alg: str, place:
 
 
 @pytest.mark.parametrize("alg", sorted(_TOKENS))
-def test_no_single_flipped_bit_passes(door: Door, alg: str) -> None:
+def test_no_single_flipped_bit_passes(harness: ValidatorHarness, alg: str) -> None:
     good = _TOKENS[alg]
     for place in range(len(good)):
         mutant = bytearray(good)
         mutant[place] ^= 1 << place % 7
-        assert isinstance(door.ask(bytes(mutant)), NotProven)
+        assert isinstance(harness.ask(bytes(mutant)), NotProven)
 
 
 _JSON: Any = st.recursive(
@@ -186,19 +198,19 @@ _JSON: Any = st.recursive(
 
 @UNHURRIED
 @given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk", "jku", "zip", "enc"]), _JSON))
-def test_any_header_gives_a_verdict(door: Door, header: dict[str, Any]) -> None:
+def test_any_header_gives_a_verdict(harness: ValidatorHarness, header: dict[str, Any]) -> None:
     token = compact(_MINT.header() | header, _MINT.claims(), _MINT.keys["ES256"].sign)
-    assert isinstance(door.ask(token), Proven | NotProven)
+    assert isinstance(harness.ask(token), Proven | NotProven)
 
 
 @UNHURRIED
 @given(st.dictionaries(st.sampled_from("iss sub aud exp iat nbf sid act scope amr acr jti cnf x".split()), _JSON))  # noqa: SIM905 - reads as a list
-def test_any_signed_claims_give_a_verdict(door: Door, claims: dict[str, Any]) -> None:
+def test_any_signed_claims_give_a_verdict(harness: ValidatorHarness, claims: dict[str, Any]) -> None:
     token = compact(_MINT.header(), _MINT.claims() | claims, _MINT.keys["ES256"].sign)
-    assert isinstance(door.ask(token), Proven | NotProven)
+    assert isinstance(harness.ask(token), Proven | NotProven)
 
 
 @UNHURRIED
 @given(st.binary(max_size=300))
-def test_any_bytes_give_a_verdict(door: Door, token: bytes) -> None:
-    assert isinstance(door.ask(token), NotProven)
+def test_any_bytes_give_a_verdict(harness: ValidatorHarness, token: bytes) -> None:
+    assert isinstance(harness.ask(token), NotProven)

@@ -19,7 +19,7 @@ from authguard.credentials.introspection_client import (
 )
 
 NOW = 1_800_000_000.0
-DESK = IntrospectionEndpoint("https://idp.test/introspect", "Basic x")
+ENDPOINT = IntrospectionEndpoint("https://idp.test/introspect", "Basic x")
 
 
 class Server:
@@ -59,7 +59,7 @@ def server() -> Server:
 def introspector(server: Server, cache: float = 30.0, **limits: Any) -> Introspector:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(server.respond))
     made = Introspector(cache, client, IntrospectionLimits(**limits))
-    made.open(DESK)
+    made.open(ENDPOINT)
     return made
 
 

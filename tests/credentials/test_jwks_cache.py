@@ -51,18 +51,18 @@ class Issuer:
         self.gate = anyio.Event()
         return self.gate
 
-    def ring(self, stale: float = STALE, refresh_policy: RefreshPolicy = PACE) -> JwksCache:
+    def cache(self, stale: float = STALE, refresh_policy: RefreshPolicy = PACE) -> JwksCache:
         return JwksCache(self.read, stale, refresh_policy)
 
 
-async def _landed(ring: JwksCache) -> None:
+async def _landed(cache: JwksCache) -> None:
     """Wait for the fetch in flight, if there is one."""
-    if ring._fetch is not None:
-        await ring._fetch.done.wait()
+    if cache._fetch is not None:
+        await cache._fetch.done.wait()
 
 
-async def _ask(ring: JwksCache, name: str, now: float) -> str:
-    found = await ring.find(name, "ES256", now)
+async def _ask(cache: JwksCache, name: str, now: float) -> str:
+    found = await cache.find(name, "ES256", now)
     return found.name if isinstance(found, Key) else found.code
 
 
@@ -72,9 +72,9 @@ UNKNOWN, UNREACHABLE, BUSY = (why.code for why in (Reason.KEY_UNKNOWN, Reason.KE
 def test_the_first_sight_fetches_and_the_second_does_not(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        assert await _ask(ring, "a", NOW) == "a"
-        assert await _ask(ring, "a", NOW + 299) == "a"
+        cache = issuer.cache()
+        assert await _ask(cache, "a", NOW) == "a"
+        assert await _ask(cache, "a", NOW + 299) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -83,10 +83,10 @@ def test_the_first_sight_fetches_and_the_second_does_not(run: Callable[..., Any]
 def test_five_hundred_first_sights_make_one_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, gate, found = issuer.ring(), issuer.hold(), []
+        cache, gate, found = issuer.cache(), issuer.hold(), []
 
         async def ask() -> None:
-            found.append(await _ask(ring, "a", NOW))
+            found.append(await _ask(cache, "a", NOW))
 
         async with anyio.create_task_group() as group:
             for _ in range(500):
@@ -102,15 +102,15 @@ def test_five_hundred_first_sights_make_one_fetch(run: Callable[..., Any]) -> No
 def test_who_gives_up_cancels_nobody(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, gate, found = issuer.ring(), issuer.hold(), []
+        cache, gate, found = issuer.cache(), issuer.hold(), []
         first = anyio.CancelScope()
 
         async def give_up() -> None:
             with first:
-                await _ask(ring, "a", NOW)
+                await _ask(cache, "a", NOW)
 
         async def ask() -> None:
-            found.append(await _ask(ring, "a", NOW))
+            found.append(await _ask(cache, "a", NOW))
 
         async with anyio.create_task_group() as group:
             group.start_soon(give_up)
@@ -130,11 +130,11 @@ def test_who_gives_up_cancels_nobody(run: Callable[..., Any]) -> None:
 def test_a_fetch_that_nobody_waits_for_any_more_still_serves_the_next(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, gate = issuer.ring(), issuer.hold()
+        cache, gate = issuer.cache(), issuer.hold()
         with anyio.move_on_after(0):
-            await _ask(ring, "a", NOW)
+            await _ask(cache, "a", NOW)
         gate.set()
-        assert await _ask(ring, "a", NOW) == "a"
+        assert await _ask(cache, "a", NOW) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -143,15 +143,15 @@ def test_a_fetch_that_nobody_waits_for_any_more_still_serves_the_next(run: Calla
 def test_made_up_names_share_a_few_fetches_and_beyond_those_nobody_knows(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        found = [await _ask(ring, f"made-up-{number}", NOW + number / 100) for number in range(1_000)]
+        cache = issuer.cache()
+        found = [await _ask(cache, f"made-up-{number}", NOW + number / 100) for number in range(1_000)]
         assert found[:4] == [UNKNOWN] * 4  # the first fetch was necessary anyway
         assert set(found[4:]) == {BUSY}
         assert issuer.fetches == 1 + PACE.burst
-        assert await _ask(ring, "made-up", NOW + 40) == UNKNOWN
-        assert await _ask(ring, "another", NOW + 40) == BUSY
+        assert await _ask(cache, "made-up", NOW + 40) == UNKNOWN
+        assert await _ask(cache, "another", NOW + 40) == BUSY
         assert issuer.fetches == 2 + PACE.burst
-        assert await _ask(ring, "a", NOW + 40) == "a"
+        assert await _ask(cache, "a", NOW + 40) == "a"
 
     run(scene)
 
@@ -159,9 +159,9 @@ def test_made_up_names_share_a_few_fetches_and_beyond_those_nobody_knows(run: Ca
 def test_a_name_that_is_known_to_be_unknown_leads_to_one_fetch_per_cooldown(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
+        cache = issuer.cache()
         for second in range(60):
-            assert await _ask(ring, "made-up", NOW + second) == UNKNOWN
+            assert await _ask(cache, "made-up", NOW + second) == UNKNOWN
         assert issuer.fetches == 2
 
     run(scene)
@@ -171,11 +171,11 @@ def test_a_name_that_is_known_to_be_unknown_leads_to_one_fetch_per_cooldown(run:
 def test_a_key_that_was_rotated_in_is_found_at_once(run: Callable[..., Any], after: float) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.names = ("a", "b")
-        assert await _ask(ring, "b", NOW + after) == "b"
-        assert await _ask(ring, "a", NOW + after) == "a"
+        assert await _ask(cache, "b", NOW + after) == "b"
+        assert await _ask(cache, "a", NOW + after) == "a"
         assert issuer.fetches == 2
 
     run(scene)
@@ -184,15 +184,15 @@ def test_a_key_that_was_rotated_in_is_found_at_once(run: Callable[..., Any], aft
 def test_a_flood_of_made_up_names_never_makes_a_forgery_of_a_key_that_was_rotated_in(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         for number in range(2_000):
-            await _ask(ring, f"made-up-{number}", NOW)
+            await _ask(cache, f"made-up-{number}", NOW)
         issuer.names = ("b",)
-        found = [await _ask(ring, "b", NOW + second) for second in range(33)]
+        found = [await _ask(cache, "b", NOW + second) for second in range(33)]
         assert set(found) == {BUSY, "b"}
         assert found[-1] == "b"
-        assert len(ring._names) <= MAX_UNKNOWN_NAMES
+        assert len(cache._names) <= MAX_UNKNOWN_NAMES
 
     run(scene)
 
@@ -200,10 +200,10 @@ def test_a_flood_of_made_up_names_never_makes_a_forgery_of_a_key_that_was_rotate
 def test_a_fetch_that_began_before_a_name_came_says_nothing_about_it(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, gate, found = issuer.ring(), issuer.hold(), []
+        cache, gate, found = issuer.cache(), issuer.hold(), []
 
         async def ask(name: str) -> None:
-            found.append(await _ask(ring, name, NOW))
+            found.append(await _ask(cache, name, NOW))
 
         async with anyio.create_task_group() as group:
             group.start_soon(ask, "a")
@@ -220,13 +220,13 @@ def test_a_fetch_that_began_before_a_name_came_says_nothing_about_it(run: Callab
 def test_a_refresh_that_was_on_its_way_says_nothing_about_a_name_that_came_later(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, found = issuer.ring(), []
-        await _ask(ring, "a", NOW)
+        cache, found = issuer.cache(), []
+        await _ask(cache, "a", NOW)
         gate = issuer.hold()
-        assert await _ask(ring, "a", NOW + 300) == "a"
+        assert await _ask(cache, "a", NOW + 300) == "a"
 
         async def ask() -> None:
-            found.append(await _ask(ring, "b", NOW + 300))
+            found.append(await _ask(cache, "b", NOW + 300))
 
         async with anyio.create_task_group() as group:
             group.start_soon(ask)
@@ -242,13 +242,13 @@ def test_a_refresh_that_was_on_its_way_says_nothing_about_a_name_that_came_later
 def test_rotation_under_five_hundred_first_sights_makes_one_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, found = issuer.ring(), []
-        await _ask(ring, "a", NOW)
+        cache, found = issuer.cache(), []
+        await _ask(cache, "a", NOW)
         issuer.names = ("b",)
         gate = issuer.hold()
 
         async def ask() -> None:
-            found.append(await _ask(ring, "b", NOW + 1))
+            found.append(await _ask(cache, "b", NOW + 1))
 
         async with anyio.create_task_group() as group:
             for _ in range(500):
@@ -264,11 +264,11 @@ def test_rotation_under_five_hundred_first_sights_makes_one_fetch(run: Callable[
 def test_a_name_that_the_issuer_took_back_is_unknown_without_another_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a", "b")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.names = ("b", "c")
-        assert await _ask(ring, "c", NOW + 1) == "c"
-        assert await _ask(ring, "a", NOW + 2) == UNKNOWN
+        assert await _ask(cache, "c", NOW + 1) == "c"
+        assert await _ask(cache, "a", NOW + 2) == UNKNOWN
         assert issuer.fetches == 2
 
     run(scene)
@@ -277,16 +277,16 @@ def test_a_name_that_the_issuer_took_back_is_unknown_without_another_fetch(run: 
 def test_keys_that_are_old_wait_for_a_fetch_where_the_issuer_is_not_known_to_be_down(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.names = ("b",)
-        assert await _ask(ring, "a", NOW + 375) == UNKNOWN
+        assert await _ask(cache, "a", NOW + 375) == UNKNOWN
         issuer.is_down = True
-        assert await _ask(ring, "b", NOW + 800) == "b"
+        assert await _ask(cache, "b", NOW + 800) == "b"
         gate = issuer.hold()
-        assert await _ask(ring, "b", NOW + 810) == "b"  # no request waits for an issuer whose last fetch failed
+        assert await _ask(cache, "b", NOW + 810) == "b"  # no request waits for an issuer whose last fetch failed
         gate.set()
-        await _landed(ring)
+        await _landed(cache)
 
     run(scene)
 
@@ -300,10 +300,10 @@ def test_how_long_keys_are_fresh_is_told_by_the_issuer_within_bounds(
     async def scene() -> None:
         issuer = Issuer("a")
         issuer.lifetime = told
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
-        assert ring.due == NOW + lifetime * REFRESH_AT_FRACTION
-        assert await _ask(ring, "a", NOW + lifetime * REFRESH_AT_FRACTION - 1) == "a"
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
+        assert cache.due == NOW + lifetime * REFRESH_AT_FRACTION
+        assert await _ask(cache, "a", NOW + lifetime * REFRESH_AT_FRACTION - 1) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -312,14 +312,14 @@ def test_how_long_keys_are_fresh_is_told_by_the_issuer_within_bounds(
 def test_what_has_not_changed_is_named_and_goes_on(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
-        (key,) = ring._keys.keys
-        assert await _ask(ring, "a", NOW + 400) == "a"
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
+        (key,) = cache._keys.keys
+        assert await _ask(cache, "a", NOW + 400) == "a"
         assert issuer.known == DocumentVersion("address", "tag-a")
-        assert ring._keys.keys == (key,)
+        assert cache._keys.keys == (key,)
         assert not key.retired
-        assert ring.due == NOW + 700
+        assert cache.due == NOW + 700
 
     run(scene)
 
@@ -327,14 +327,14 @@ def test_what_has_not_changed_is_named_and_goes_on(run: Callable[..., Any]) -> N
 def test_no_key_at_all_is_an_outage_and_nothing_old_serves(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
-        (key,) = ring._keys.keys
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
+        (key,) = cache._keys.keys
         issuer.names = ()
-        assert await _ask(ring, "a", NOW + 400) == UNREACHABLE
+        assert await _ask(cache, "a", NOW + 400) == UNREACHABLE
         assert key.retired
         issuer.names = ("b",)
-        assert await _ask(ring, "b", NOW + 403) == "b"
+        assert await _ask(cache, "b", NOW + 403) == "b"
 
     run(scene)
 
@@ -342,9 +342,9 @@ def test_no_key_at_all_is_an_outage_and_nothing_old_serves(run: Callable[..., An
 def test_a_key_for_something_else_leads_to_no_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
-        assert await ring.find("a", "RS256", NOW + 60) is Reason.ALGORITHM_REFUSED
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
+        assert await cache.find("a", "RS256", NOW + 60) is Reason.ALGORITHM_REFUSED
         assert issuer.fetches == 1
 
     run(scene)
@@ -354,12 +354,12 @@ def test_an_issuer_that_was_never_reached_leaves_every_key_unproven(run: Callabl
     async def scene() -> None:
         issuer = Issuer("a")
         issuer.is_down = True
-        ring = issuer.ring()
-        assert await _ask(ring, "a", NOW) == UNREACHABLE
-        assert await _ask(ring, "a", NOW + 1.9) == UNREACHABLE
+        cache = issuer.cache()
+        assert await _ask(cache, "a", NOW) == UNREACHABLE
+        assert await _ask(cache, "a", NOW + 1.9) == UNREACHABLE
         assert issuer.fetches == 1
         issuer.is_down = False
-        assert await _ask(ring, "a", NOW + 2) == "a"
+        assert await _ask(cache, "a", NOW + 2) == "a"
         assert issuer.fetches == 2
 
     run(scene)
@@ -368,18 +368,18 @@ def test_an_issuer_that_was_never_reached_leaves_every_key_unproven(run: Callabl
 def test_keys_are_refreshed_while_nobody_waits(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         gate = issuer.hold()
         issuer.names = ("b",)
-        assert await _ask(ring, "a", NOW + 300) == "a"
-        assert await _ask(ring, "a", NOW + 300) == "a"
+        assert await _ask(cache, "a", NOW + 300) == "a"
+        assert await _ask(cache, "a", NOW + 300) == "a"
         await anyio.wait_all_tasks_blocked()
         assert issuer.fetches == 2
         gate.set()
-        await _landed(ring)
-        assert await _ask(ring, "a", NOW + 301) == UNKNOWN
-        assert await _ask(ring, "b", NOW + 301) == "b"
+        await _landed(cache)
+        assert await _ask(cache, "a", NOW + 301) == UNKNOWN
+        assert await _ask(cache, "b", NOW + 301) == "b"
         assert issuer.fetches == 2
 
     run(scene)
@@ -388,17 +388,17 @@ def test_keys_are_refreshed_while_nobody_waits(run: Callable[..., Any]) -> None:
 def test_known_keys_outlive_an_outage_for_as_long_as_the_policy_says(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.is_down = True
         for age in (300, 600, 1_800, STALE - 1):
-            assert await _ask(ring, "a", NOW + age) == "a"
-            await _landed(ring)
-            assert await _ask(ring, "made-up", NOW + age) == UNREACHABLE
-        assert await _ask(ring, "a", NOW + STALE) == UNREACHABLE
+            assert await _ask(cache, "a", NOW + age) == "a"
+            await _landed(cache)
+            assert await _ask(cache, "made-up", NOW + age) == UNREACHABLE
+        assert await _ask(cache, "a", NOW + STALE) == UNREACHABLE
         issuer.is_down = False
-        assert await _ask(ring, "a", NOW + STALE + 2) == "a"
-        assert await _ask(ring, "made-up", NOW + STALE + 2) == UNKNOWN
+        assert await _ask(cache, "a", NOW + STALE + 2) == "a"
+        assert await _ask(cache, "made-up", NOW + STALE + 2) == UNKNOWN
 
     run(scene)
 
@@ -406,14 +406,14 @@ def test_known_keys_outlive_an_outage_for_as_long_as_the_policy_says(run: Callab
 def test_while_the_last_fetch_failed_an_unknown_key_is_no_forgery(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.is_down = True
-        assert await _ask(ring, "b", NOW + 40) == UNREACHABLE
-        assert await _ask(ring, "b", NOW + 41) == UNREACHABLE
+        assert await _ask(cache, "b", NOW + 40) == UNREACHABLE
+        assert await _ask(cache, "b", NOW + 41) == UNREACHABLE
         assert issuer.fetches == 2
         issuer.is_down, issuer.names = False, ("b",)
-        assert await _ask(ring, "b", NOW + 42) == "b"
+        assert await _ask(cache, "b", NOW + 42) == "b"
 
     run(scene)
 
@@ -422,8 +422,8 @@ def test_an_issuer_that_hangs_is_an_outage_after_the_time_out(run: Callable[...,
     async def scene() -> None:
         issuer = Issuer("a")
         issuer.hold()
-        ring = issuer.ring(refresh_policy=RefreshPolicy(timeout=0.01))
-        assert await _ask(ring, "a", NOW) == UNREACHABLE
+        cache = issuer.cache(refresh_policy=RefreshPolicy(timeout=0.01))
+        assert await _ask(cache, "a", NOW) == UNREACHABLE
         assert issuer.fetches == 1
 
     run(scene)
@@ -432,17 +432,17 @@ def test_an_issuer_that_hangs_is_an_outage_after_the_time_out(run: Callable[...,
 def test_what_was_verified_counts_until_the_next_look_is_due(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        assert not ring.since <= NOW < ring.due
-        await _ask(ring, "a", NOW)
-        assert ring.since <= NOW < ring.due == NOW + 300
+        cache = issuer.cache()
+        assert not cache.since <= NOW < cache.due
+        await _ask(cache, "a", NOW)
+        assert cache.since <= NOW < cache.due == NOW + 300
         issuer.is_down = True
-        await _ask(ring, "a", NOW + 300)
-        await _landed(ring)
-        assert ring.due == NOW + 302
-        await _ask(ring, "a", NOW + STALE - 1)
-        await _landed(ring)
-        assert ring.due == NOW + STALE
+        await _ask(cache, "a", NOW + 300)
+        await _landed(cache)
+        assert cache.due == NOW + 302
+        await _ask(cache, "a", NOW + STALE - 1)
+        await _landed(cache)
+        assert cache.due == NOW + STALE
 
     run(scene)
 
@@ -451,13 +451,13 @@ def test_what_was_verified_counts_until_the_next_look_is_due(run: Callable[..., 
 def test_keys_that_may_not_grow_stale_are_refreshed_in_time(run: Callable[..., Any], stale: float) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring(stale)
+        cache = issuer.cache(stale)
         for number in range(50):
-            assert await _ask(ring, "a", NOW + number) == "a"
-            await _landed(ring)
+            assert await _ask(cache, "a", NOW + number) == "a"
+            await _landed(cache)
         assert issuer.fetches > 1
         issuer.is_down = True
-        assert await _ask(ring, "a", NOW + 50 + max(stale, 2)) == UNREACHABLE
+        assert await _ask(cache, "a", NOW + 50 + max(stale, 2)) == UNREACHABLE
 
     run(scene)
 
@@ -465,15 +465,15 @@ def test_keys_that_may_not_grow_stale_are_refreshed_in_time(run: Callable[..., A
 def test_a_clock_that_stepped_back_leads_to_a_look_and_to_no_outage(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
         issuer.is_down = True
         earlier = NOW - 1_000_000
-        assert not ring.since <= earlier < ring.due
-        assert await _ask(ring, "a", earlier) == "a"
-        await _landed(ring)
+        assert not cache.since <= earlier < cache.due
+        assert await _ask(cache, "a", earlier) == "a"
+        await _landed(cache)
         assert issuer.fetches == 2
-        assert await _ask(ring, "a", earlier + STALE) == UNREACHABLE
+        assert await _ask(cache, "a", earlier + STALE) == UNREACHABLE
 
     run(scene)
 
@@ -481,10 +481,10 @@ def test_a_clock_that_stepped_back_leads_to_a_look_and_to_no_outage(run: Callabl
 def test_a_request_a_moment_behind_another_leads_to_no_look(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
-        await _ask(ring, "a", NOW)
-        assert ring.since <= NOW - 0.5
-        assert await _ask(ring, "a", NOW - 0.5) == "a"
+        cache = issuer.cache()
+        await _ask(cache, "a", NOW)
+        assert cache.since <= NOW - 0.5
+        assert await _ask(cache, "a", NOW - 0.5) == "a"
         assert issuer.fetches == 1
 
     run(scene)
@@ -495,18 +495,18 @@ def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_and_c
 ) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring, gate = issuer.ring(), issuer.hold()
+        cache, gate = issuer.cache(), issuer.hold()
         with anyio.move_on_after(0):
-            await _ask(ring, "a", NOW)
-        lost = ring._fetch
+            await _ask(cache, "a", NOW)
+        lost = cache._fetch
         await anyio.wait_all_tasks_blocked()
         issuer.gate = None
-        assert await _ask(ring, "a", NOW + LOST_AFTER_TIMEOUTS * PACE.timeout) == "a"
+        assert await _ask(cache, "a", NOW + LOST_AFTER_TIMEOUTS * PACE.timeout) == "a"
         issuer.is_down = True
         gate.set()
         await lost.done.wait()
-        assert not ring._last_failed
-        assert ring._completed == 2
+        assert not cache._last_failed
+        assert cache._completed == 2
 
     run(scene)
 
@@ -514,24 +514,24 @@ def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_and_c
 def test_closing_calls_back_the_fetch(run: Callable[..., Any]) -> None:
     async def scene() -> None:
         issuer = Issuer("a")
-        ring = issuer.ring()
+        cache = issuer.cache()
         issuer.hold()
         with anyio.move_on_after(0):
-            await _ask(ring, "a", NOW)
-        await ring.close()
-        assert ring._fetch is None
-        await ring.close()
+            await _ask(cache, "a", NOW)
+        await cache.close()
+        assert cache._fetch is None
+        await cache.close()
 
     run(scene)
 
 
 def test_fixed_keys_are_never_fetched_and_never_grow_old(run: Callable[..., Any]) -> None:
     async def scene() -> None:
-        ring = JwksCache(None, STALE, PACE)
-        assert await _ask(ring, "a", NOW) == UNREACHABLE
-        ring.set_static(KeySet((Key("a", ("a",), {"ES256": None}),)))
-        assert ring.since <= NOW < ring.due
-        assert await _ask(ring, "a", NOW * 1_000) == "a"
-        assert await _ask(ring, "b", NOW) == UNKNOWN
+        cache = JwksCache(None, STALE, PACE)
+        assert await _ask(cache, "a", NOW) == UNREACHABLE
+        cache.set_static(KeySet((Key("a", ("a",), {"ES256": None}),)))
+        assert cache.since <= NOW < cache.due
+        assert await _ask(cache, "a", NOW * 1_000) == "a"
+        assert await _ask(cache, "b", NOW) == UNKNOWN
 
     run(scene)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from authguard.testing import Mint
 
-    from .conftest import Door
+    from .conftest import ValidatorHarness
 
 REFUSED = NotProven("rejected", Reason.TYPE_REFUSED)
 #: header ``typ`` and claims of access tokens
@@ -102,13 +102,15 @@ def test_a_token_for_something_else_is_never_taken(token: str, name: str) -> Non
     assert not taken(token, "any", *OTHERS[name])
 
 
-def test_each_issuer_says_what_it_issues(door_of: Callable[..., Door], authguard_issuer: Mint) -> None:
+def test_each_issuer_says_what_it_issues(
+    build_harness: Callable[..., ValidatorHarness], authguard_issuer: Mint
+) -> None:
     plain = {"drop": ("scope",), "typ": None}
     access = authguard_issuer.mint(typ=None, token_use="access")
     identity = authguard_issuer.mint(**plain, token_use="id")
     jag = authguard_issuer.mint(typ="oauth-id-jag+jwt")
     accepted = {
-        kind: [isinstance(door_of(token=kind, type="any").ask(one), Proven) for one in (access, identity, jag)]
+        kind: [isinstance(build_harness(token=kind, type="any").ask(one), Proven) for one in (access, identity, jag)]
         for kind in ("access", "id", "assertion")
     }
     assert accepted == {
@@ -116,4 +118,4 @@ def test_each_issuer_says_what_it_issues(door_of: Callable[..., Door], authguard
         "id": [False, True, False],
         "assertion": [False, False, True],
     }
-    assert door_of(type="any").ask(identity) == door_of().ask(jag) == REFUSED
+    assert build_harness(type="any").ask(identity) == build_harness().ask(jag) == REFUSED

@@ -31,7 +31,7 @@ ASKED = Introspection(url="https://issuer.test/introspect", client_id="guard", s
 NONCES = NonceGenerator(b"k" * 32)
 
 
-class Door:
+class ValidatorHarness:
     """A validator in the way that the enforcer calls it, and the issuer that it introspects at."""
 
     def __init__(self, mint: Mint, clock: FakeClock, make: Callable[..., JwtValidator], *issuers: Issuer) -> None:
@@ -41,7 +41,7 @@ class Door:
         self.asked: list[str] = []
         self.store = MemoryStore()
         self.client = DpopClient.create(clock)
-        self.gate = TokenValidator(
+        self.validator = TokenValidator(
             make(*issuers),
             {issuer.issuer: issuer for issuer in issuers},
             environ={"SECRET": "s"},
@@ -61,21 +61,21 @@ class Door:
         self.said[token] = {"active": True, **self.mint.claims(**claims)}
         return token
 
-    async def knock(self, authorization: str, proof: str = "") -> Credential:
+    async def validate(self, authorization: str, proof: str = "") -> Credential:
         """Validate as the enforcer does."""
         evidence = Evidence(
             authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normalize(URL)
         )
-        found: Credential | Unseen = self.gate.recall(evidence, self.clock.now())
+        found: Credential | Unseen = self.validator.recall(evidence, self.clock.now())
         if found is UNSEEN:
-            found = self.gate.examine(evidence, self.clock.now())
+            found = self.validator.examine(evidence, self.clock.now())
         if isinstance(found, Proven | NotProven):
             return found
-        return await self.gate.check(evidence, self.clock.now())
+        return await self.validator.check(evidence, self.clock.now())
 
     async def prove(self, token: str, **claims: Any) -> Credential:
         """Send a bound token with a proof."""
-        return await self.knock(f"DPoP {token}", self.client.proof("POST", URL, token, **claims))
+        return await self.validate(f"DPoP {token}", self.client.proof("POST", URL, token, **claims))
 
     def bound(self, **claims: Any) -> str:
         """Mint a token that is bound to our client."""
@@ -83,7 +83,7 @@ class Door:
 
 
 @pytest.fixture
-async def validate_response(
+async def build_harness(
     authguard_issuer: Mint,
     authguard_clock: FakeClock,
     issuer_of: Callable[..., Issuer],
@@ -91,10 +91,10 @@ async def validate_response(
 ) -> Any:
     """Return a builder of validators for one issuer, described by fields of the policy."""
 
-    async def build(**fields: Any) -> Door:
-        door = Door(authguard_issuer, authguard_clock, make, issuer_of(authguard_issuer, **fields))
-        await door.gate.open()
-        return door
+    async def build(**fields: Any) -> ValidatorHarness:
+        harness = ValidatorHarness(authguard_issuer, authguard_clock, make, issuer_of(authguard_issuer, **fields))
+        await harness.validator.open()
+        return harness
 
     return build
 
@@ -103,178 +103,178 @@ def reason(found: Credential) -> Reason | None:
     return found.reason if isinstance(found, NotProven) else None
 
 
-async def test_an_opaque_token_is_asked_about_once_and_then_remembered(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED)
-    door.vouch("opaque", sub="anna", scope="chat", acr="aal2")
-    first = await door.knock("Bearer opaque")
+async def test_an_opaque_token_is_asked_about_once_and_then_remembered(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED)
+    harness.vouch("opaque", sub="anna", scope="chat", acr="aal2")
+    first = await harness.validate("Bearer opaque")
     assert isinstance(first, Proven)
     assert (first.principal.subject, first.principal.token_scopes, first.principal.acr) == ("anna", {"chat"}, "aal2")
     assert first.principal.fingerprint == sha256(b"opaque").hexdigest()[:16]
-    door.clock.advance(29)
-    assert await door.knock("Bearer opaque") is first
-    assert door.asked == ["opaque"]
+    harness.clock.advance(29)
+    assert await harness.validate("Bearer opaque") is first
+    assert harness.asked == ["opaque"]
 
 
-async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED)
-    door.vouch("opaque")
-    await door.knock("Bearer opaque")
-    door.said.clear()
-    door.clock.advance(30)
-    assert reason(await door.knock("Bearer opaque")) is Reason.TOKEN_INACTIVE
-    assert reason(await door.knock("Bearer opaque")) is Reason.TOKEN_INACTIVE
-    assert len(door.asked) == 2
+async def test_a_revoked_opaque_token_passes_no_longer_than_the_cache_says(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED)
+    harness.vouch("opaque")
+    await harness.validate("Bearer opaque")
+    harness.said.clear()
+    harness.clock.advance(30)
+    assert reason(await harness.validate("Bearer opaque")) is Reason.TOKEN_INACTIVE
+    assert reason(await harness.validate("Bearer opaque")) is Reason.TOKEN_INACTIVE
+    assert len(harness.asked) == 2
 
 
-async def test_an_answer_is_not_used_beyond_the_tokens_end(validate_response: Any) -> None:
-    door = await validate_response(
+async def test_an_answer_is_not_used_beyond_the_tokens_end(build_harness: Any) -> None:
+    harness = await build_harness(
         introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=3_600.0)
     )
-    door.vouch("opaque", lifetime=60)
-    assert isinstance(await door.knock("Bearer opaque"), Proven)
-    door.clock.advance(89)
-    assert isinstance(await door.knock("Bearer opaque"), Proven)
-    door.clock.advance(1)
-    assert await door.knock("Bearer opaque") == NotProven("expired", Reason.TOKEN_EXPIRED)
-    assert len(door.asked) == 1
+    harness.vouch("opaque", lifetime=60)
+    assert isinstance(await harness.validate("Bearer opaque"), Proven)
+    harness.clock.advance(89)
+    assert isinstance(await harness.validate("Bearer opaque"), Proven)
+    harness.clock.advance(1)
+    assert await harness.validate("Bearer opaque") == NotProven("expired", Reason.TOKEN_EXPIRED)
+    assert len(harness.asked) == 1
 
 
-async def test_without_a_cache_every_request_asks(validate_response: Any) -> None:
-    door = await validate_response(
+async def test_without_a_cache_every_request_asks(build_harness: Any) -> None:
+    harness = await build_harness(
         introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", cache=0.0)
     )
-    door.vouch("opaque")
+    harness.vouch("opaque")
     for _ in range(3):
-        assert isinstance(await door.knock("Bearer opaque"), Proven)
-    assert len(door.asked) == 3
+        assert isinstance(await harness.validate("Bearer opaque"), Proven)
+    assert len(harness.asked) == 3
 
 
-async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_token(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED)
+async def test_what_is_remembered_is_bounded_by_what_the_issuer_said_of_a_short_token(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED)
     for number in range(3):
-        door.vouch(f"opaque-{number}", profile="x" * 60_000)
-        assert isinstance(await door.knock(f"Bearer opaque-{number}"), Proven)
-    memory = door.gate._jwt._cache
+        harness.vouch(f"opaque-{number}", profile="x" * 60_000)
+        assert isinstance(await harness.validate(f"Bearer opaque-{number}"), Proven)
+    memory = harness.validator._jwt._cache
     assert 180_000 < memory._weight < 200_000
 
 
-async def test_an_answer_is_about_one_token_only(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED)
-    door.vouch("opaque")
-    await door.knock("Bearer opaque")
-    assert reason(await door.knock("Bearer opaqu")) is Reason.TOKEN_INACTIVE
-    assert reason(await door.knock("Bearer opaquee")) is Reason.TOKEN_INACTIVE
+async def test_an_answer_is_about_one_token_only(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED)
+    harness.vouch("opaque")
+    await harness.validate("Bearer opaque")
+    assert reason(await harness.validate("Bearer opaqu")) is Reason.TOKEN_INACTIVE
+    assert reason(await harness.validate("Bearer opaquee")) is Reason.TOKEN_INACTIVE
 
 
 async def test_jwts_of_an_issuer_of_opaque_tokens_are_checked_as_ever_and_not_asked_about(
-    validate_response: Any,
+    build_harness: Any,
 ) -> None:
-    door = await validate_response(introspection=ASKED)
-    first = await door.knock(f"Bearer {(token := door.mint.mint())}")
+    harness = await build_harness(introspection=ASKED)
+    first = await harness.validate(f"Bearer {(token := harness.mint.mint())}")
     assert isinstance(first, Proven)
-    assert await door.knock(f"Bearer {token}") is first
-    assert door.asked == []
+    assert await harness.validate(f"Bearer {token}") is first
+    assert harness.asked == []
 
 
-async def test_a_jwt_is_asked_about_where_the_policy_says_always(validate_response: Any) -> None:
-    door = await validate_response(
+async def test_a_jwt_is_asked_about_where_the_policy_says_always(build_harness: Any) -> None:
+    harness = await build_harness(
         introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
     )
-    token = door.mint.mint(jti="1")
-    assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
-    door.clock.advance(30)
-    door.said[token] = {"active": True, "sub": "customer-1"}
-    first = await door.knock(f"Bearer {token}")
+    token = harness.mint.mint(jti="1")
+    assert reason(await harness.validate(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
+    harness.clock.advance(30)
+    harness.said[token] = {"active": True, "sub": "customer-1"}
+    first = await harness.validate(f"Bearer {token}")
     assert isinstance(first, Proven)
-    assert await door.knock(f"Bearer {token}") is first
-    door.clock.advance(30)
-    door.said.clear()
-    assert reason(await door.knock(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
+    assert await harness.validate(f"Bearer {token}") is first
+    harness.clock.advance(30)
+    harness.said.clear()
+    assert reason(await harness.validate(f"Bearer {token}")) is Reason.TOKEN_INACTIVE
 
 
-async def test_a_jwt_that_is_expired_is_expired_and_nobody_is_asked(validate_response: Any) -> None:
-    door = await validate_response(
+async def test_a_jwt_that_is_expired_is_expired_and_nobody_is_asked(build_harness: Any) -> None:
+    harness = await build_harness(
         introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
     )
-    assert reason(await door.knock(f"Bearer {door.mint.mint(lifetime=-60)}")) is Reason.TOKEN_EXPIRED
-    assert door.asked == []
+    assert reason(await harness.validate(f"Bearer {harness.mint.mint(lifetime=-60)}")) is Reason.TOKEN_EXPIRED
+    assert harness.asked == []
 
 
-async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_always(validate_response: Any) -> None:
-    door = await validate_response(
+async def test_opaque_tokens_too_are_shown_to_the_only_issuer_that_is_asked_always(build_harness: Any) -> None:
+    harness = await build_harness(
         introspection=Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", always=True)
     )
-    assert isinstance(await door.knock(f"Bearer {door.vouch('opaque')}"), Proven)
+    assert isinstance(await harness.validate(f"Bearer {harness.vouch('opaque')}"), Proven)
 
 
-async def test_a_bound_token_counts_with_a_proof(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    first = await door.prove(token := door.bound(sub="anna"))
+async def test_a_bound_token_counts_with_a_proof(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    first = await harness.prove(token := harness.bound(sub="anna"))
     assert isinstance(first, Proven)
     assert (first.principal.subject, first.nonce) == ("anna", "")
-    assert await door.prove(token) is first
-    assert reason(await door.knock(f"DPoP {token}")) is Reason.PROOF_INVALID
-    assert reason(await door.knock(f"Bearer {token}")) is Reason.BOUND_TOKEN
+    assert await harness.prove(token) is first
+    assert reason(await harness.validate(f"DPoP {token}")) is Reason.PROOF_INVALID
+    assert reason(await harness.validate(f"Bearer {token}")) is Reason.BOUND_TOKEN
 
 
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "Ed25519", "RS256"])
-async def test_every_usual_kind_of_key_can_prove(validate_response: Any, alg: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    door.client = DpopClient.create(door.clock, alg=alg)
-    assert isinstance(await door.prove(door.bound()), Proven)
+async def test_every_usual_kind_of_key_can_prove(build_harness: Any, alg: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    harness.client = DpopClient.create(harness.clock, alg=alg)
+    assert isinstance(await harness.prove(harness.bound()), Proven)
 
 
-async def test_a_bound_opaque_token_counts_with_a_proof(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED, sender_constraint="dpop")
-    door.vouch("opaque", cnf=door.client.confirmation, token_type="DPoP")
-    assert isinstance(await door.prove("opaque"), Proven)
-    assert isinstance(await door.prove("opaque"), Proven)
-    assert len(door.asked) == 1
-    assert reason(await door.knock("Bearer opaque")) is Reason.BOUND_TOKEN
+async def test_a_bound_opaque_token_counts_with_a_proof(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED, sender_constraint="dpop")
+    harness.vouch("opaque", cnf=harness.client.confirmation, token_type="DPoP")
+    assert isinstance(await harness.prove("opaque"), Proven)
+    assert isinstance(await harness.prove("opaque"), Proven)
+    assert len(harness.asked) == 1
+    assert reason(await harness.validate("Bearer opaque")) is Reason.BOUND_TOKEN
 
 
-async def test_a_bound_token_ends_when_it_ends(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    token = door.bound(lifetime=60)
-    assert isinstance(await door.prove(token), Proven)
-    door.clock.advance(90)
-    assert await door.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
-    assert await door.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
+async def test_a_bound_token_ends_when_it_ends(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    token = harness.bound(lifetime=60)
+    assert isinstance(await harness.prove(token), Proven)
+    harness.clock.advance(90)
+    assert await harness.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
+    assert await harness.prove(token) == NotProven("expired", Reason.TOKEN_EXPIRED)
 
 
-async def test_a_proof_is_used_once_whoever_decides(validate_response: Any) -> None:
-    door, other = await validate_response(sender_constraint="dpop"), await validate_response(sender_constraint="dpop")
-    other.gate._store = door.store
-    other.client = door.client
-    token = door.bound()
-    proof = door.client.proof("POST", URL, token)
-    assert isinstance(await door.knock(f"DPoP {token}", proof), Proven)
-    assert reason(await other.knock(f"DPoP {token}", proof)) is Reason.PROOF_REPLAYED
+async def test_a_proof_is_used_once_whoever_decides(build_harness: Any) -> None:
+    harness, other = await build_harness(sender_constraint="dpop"), await build_harness(sender_constraint="dpop")
+    other.validator._store = harness.store
+    other.client = harness.client
+    token = harness.bound()
+    proof = harness.client.proof("POST", URL, token)
+    assert isinstance(await harness.validate(f"DPoP {token}", proof), Proven)
+    assert reason(await other.validate(f"DPoP {token}", proof)) is Reason.PROOF_REPLAYED
 
 
-async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(validate_response: Any) -> None:
+async def test_where_nobody_can_tell_whether_a_proof_was_used_nobody_passes(build_harness: Any) -> None:
     class Down:
         async def claim(self, *_: object) -> bool:
             raise StoreError("down")
 
-    door = await validate_response(sender_constraint="dpop")
-    door.gate._store = Down()
+    harness = await build_harness(sender_constraint="dpop")
+    harness.validator._store = Down()
     with pytest.raises(StoreError):
-        await door.prove(door.bound())
+        await harness.prove(harness.bound())
 
 
-async def test_a_refused_proof_uses_no_name_up(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    token = door.bound()
-    assert reason(await door.prove(token, htm="GET", jti="same")) is Reason.PROOF_INVALID
-    assert isinstance(await door.prove(token, jti="same"), Proven)
-    assert reason(await door.prove(token, jti="same")) is Reason.PROOF_REPLAYED
+async def test_a_refused_proof_uses_no_name_up(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    token = harness.bound()
+    assert reason(await harness.prove(token, htm="GET", jti="same")) is Reason.PROOF_INVALID
+    assert isinstance(await harness.prove(token, jti="same"), Proven)
+    assert reason(await harness.prove(token, jti="same")) is Reason.PROOF_REPLAYED
 
 
 @pytest.mark.parametrize(("age", "good"), [(60, True), (61, False), (-30, True), (-31, False)])
-async def test_a_proof_counts_within_its_window_on_both_sides(validate_response: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
-    door = await validate_response(sender_constraint="dpop", proof_window=60.0)
-    found = await door.prove(door.bound(), iat=door.clock.now() - age)
+async def test_a_proof_counts_within_its_window_on_both_sides(build_harness: Any, age: int, good: bool) -> None:  # noqa: FBT001 - a case
+    harness = await build_harness(sender_constraint="dpop", proof_window=60.0)
+    found = await harness.prove(harness.bound(), iat=harness.clock.now() - age)
     assert isinstance(found, Proven) is good
 
 
@@ -288,65 +288,65 @@ async def test_a_proof_counts_within_its_window_on_both_sides(validate_response:
     ],
 )
 async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
-    validate_response: Any, why: Reason, condition: Any
+    build_harness: Any, why: Reason, condition: Any
 ) -> None:
     class Nobody:
         async def find(self, *_: object) -> Reason:
             return why
 
-    door = await validate_response(sender_constraint="dpop")
-    door.gate._jwt._jwks_caches[door.mint.issuer] = Nobody()
-    assert await door.prove(door.bound()) == NotProven(condition, why)
+    harness = await build_harness(sender_constraint="dpop")
+    harness.validator._jwt._jwks_caches[harness.mint.issuer] = Nobody()
+    assert await harness.prove(harness.bound()) == NotProven(condition, why)
 
 
-async def test_a_nonce_is_asked_for_and_then_counts(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop", nonce=True)
-    token = door.bound()
-    asked = await door.prove(token)
+async def test_a_nonce_is_asked_for_and_then_counts(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop", nonce=True)
+    token = harness.bound()
+    asked = await harness.prove(token)
     assert isinstance(asked, NotProven)
-    assert (asked.reason, asked.nonce) == (Reason.NONCE_WANTED, NONCES.current(door.clock.now()))
-    assert isinstance(await door.prove(token, nonce=asked.nonce), Proven)
+    assert (asked.reason, asked.nonce) == (Reason.NONCE_WANTED, NONCES.current(harness.clock.now()))
+    assert isinstance(await harness.prove(token, nonce=asked.nonce), Proven)
 
 
-async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop", nonce=True)
-    token, nonce = door.bound(lifetime=1_000), NONCES.current(door.clock.now())
-    remembered = await door.prove(token, nonce=nonce)
-    door.clock.advance(NONCE_STEP_S)
-    found = await door.prove(token, nonce=nonce)
+async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop", nonce=True)
+    token, nonce = harness.bound(lifetime=1_000), NONCES.current(harness.clock.now())
+    remembered = await harness.prove(token, nonce=nonce)
+    harness.clock.advance(NONCE_STEP_S)
+    found = await harness.prove(token, nonce=nonce)
     assert isinstance(found, Proven)
-    assert found.nonce == NONCES.current(door.clock.now())
+    assert found.nonce == NONCES.current(harness.clock.now())
     assert isinstance(remembered, Proven)
     assert found.notes is remembered.notes
-    door.clock.advance(NONCE_STEP_S)
-    assert reason(await door.prove(token, nonce=nonce)) is Reason.NONCE_WANTED
+    harness.clock.advance(NONCE_STEP_S)
+    assert reason(await harness.prove(token, nonce=nonce)) is Reason.NONCE_WANTED
 
 
-async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(validate_response: Any) -> None:
-    door = await validate_response(introspection=ASKED)
-    assert reason(await door.prove(door.mint.mint())) is Reason.SCHEME_UNKNOWN
+async def test_dpop_is_an_unknown_scheme_where_no_issuer_wants_it(build_harness: Any) -> None:
+    harness = await build_harness(introspection=ASKED)
+    assert reason(await harness.prove(harness.mint.mint())) is Reason.SCHEME_UNKNOWN
 
 
-async def test_the_scheme_has_no_case(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    token = door.bound()
+async def test_the_scheme_has_no_case(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    token = harness.bound()
     for scheme in ("dpop", "DPOP", "DPoP "):
-        assert isinstance(await door.knock(f"{scheme} {token}", door.client.proof("POST", URL, token)), Proven)
+        assert isinstance(await harness.validate(f"{scheme} {token}", harness.client.proof("POST", URL, token)), Proven)
 
 
-async def test_a_bound_token_has_bounds_too(validate_response: Any) -> None:
-    door = await validate_response(sender_constraint="dpop")
-    assert reason(await door.knock("DPoP " + "x" * 16_385)) is Reason.TOKEN_TOO_LARGE
-    assert reason(await door.knock("DPoP a b")) is Reason.CREDENTIAL_MALFORMED
+async def test_a_bound_token_has_bounds_too(build_harness: Any) -> None:
+    harness = await build_harness(sender_constraint="dpop")
+    assert reason(await harness.validate("DPoP " + "x" * 16_385)) is Reason.TOKEN_TOO_LARGE
+    assert reason(await harness.validate("DPoP a b")) is Reason.CREDENTIAL_MALFORMED
 
 
 async def test_a_secret_that_is_missing_is_told_at_the_start(
     authguard_issuer: Mint, issuer_of: Callable[..., Issuer], make: Callable[..., JwtValidator]
 ) -> None:
     issuer = issuer_of(authguard_issuer, introspection=ASKED)
-    gate = TokenValidator(make(issuer), {issuer.issuer: issuer}, environ={}, nonces=NONCES, store=MemoryStore())
+    validator = TokenValidator(make(issuer), {issuer.issuer: issuer}, environ={}, nonces=NONCES, store=MemoryStore())
     with pytest.raises(SettingsError, match="SECRET"):
-        await gate.open()
+        await validator.open()
 
 
 def test_an_opaque_token_has_one_taker_or_none() -> None:
