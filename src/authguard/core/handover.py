@@ -39,7 +39,7 @@ _OPENED: Final = re.compile(r"after ([0-9a-f]{64}), ([0-9a-f]{8}) ([A-Za-z0-9+/=
 _RECOVERED: Final = re.compile(
     r"lines ([0-9]{1,18}) to ([0-9]{1,18}), ([0-9]{1,12}) s; a checkpoint covers ([0-9]{1,12}) lines or ([0-9]{1,12}) s"
 )
-_FOREIGN: Final = re.compile(r"[0-9]+ bytes behind line [0-9]+ are in ([^/]{1,255}), sha256 [0-9a-f]{64}")
+_FOREIGN: Final = re.compile(r"[0-9]+ bytes after line [0-9]+ are in ([^/]{1,255}), sha256 [0-9a-f]{64}")
 _ACCEPTED: Final = re.compile(r"([0-9A-Za-z._-]{1,64}) .+: .+")
 
 
@@ -121,7 +121,7 @@ def format_recovered_note(first: int, last: int, seconds: float, every: int, wit
 
 def format_foreign_note(size: int, line: int, name: str, digest: str) -> str:
     """Format the note about moved bytes: size, the last line before them, the file, its SHA-256 in hex."""
-    return f"{size} bytes behind line {line} are in {name}, sha256 {digest}"
+    return f"{size} bytes after line {line} are in {name}, sha256 {digest}"
 
 
 def format_accepted_note(mark: Anomaly, reason: str) -> str:

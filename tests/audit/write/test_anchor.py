@@ -86,9 +86,9 @@ def test_a_service_keeps_what_it_is_posted_and_gives_it_back(service: Service) -
 
 
 def test_a_service_that_refuses_or_is_gone_is_said_so_without_its_words(service: Service) -> None:
-    with pytest.raises(AuditError, match="answered 403"):
+    with pytest.raises(AuditError, match="responded with status 403"):
         HttpAnchor(service.url, "wrong").store(note())
-    with pytest.raises(SettingsError, match="answered 403"):
+    with pytest.raises(SettingsError, match="responded with status 403"):
         list(read_anchor(service.url, "wrong"))
     service.kill()
     with pytest.raises(AuditError, match="ConnectError"):

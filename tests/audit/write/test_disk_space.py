@@ -65,6 +65,6 @@ def test_the_log_says_so_once_and_again_when_there_is_room(monkeypatch: pytest.M
     acts = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]
     said = [(act["act"], act.get("note", "")) for act in acts if act["act"].startswith("space")]
     assert said == [
-        ("space_low", "128 MiB are free where the log is; make room, or move it"),
+        ("space_low", "128 MiB are free on the log's disk: free space, or move the log"),
         ("space_recovered", ""),
     ]

@@ -224,7 +224,7 @@ def test_a_log_that_goes_away_is_noticed_and_leaves_a_break(
         sink.append(act("2"))
     sink.append(act("3"))
     said, kept = records(log)
-    assert (said["act"], said["note"]) == ("tampering_detected", "the file was deleted or replaced behind line 1")
+    assert (said["act"], said["note"]) == ("tampering_detected", "the file was deleted or replaced after line 1")
     assert kept["note"] == "3"
     assert verify(log).chains[0].result == ChainBreak(1, Violation.MISPLACED)
 
@@ -242,7 +242,7 @@ def test_a_line_that_would_be_lost_in_the_same_instant_is_refused(
     else:
         with log.open("ab") as file:
             file.write(b"x\n")
-    with pytest.raises(AuditError, match="find out by whom"):
+    with pytest.raises(AuditError, match="find out which program did it"):
         sink.append(act("2"))
 
 
@@ -252,7 +252,7 @@ def test_a_log_that_is_emptied_under_its_writer_is_noticed_and_leaves_a_break(
     sink.append(act("1"))
     os.truncate(log, 0)
     clock.advance(1)
-    with pytest.raises(AuditError, match="cut"):
+    with pytest.raises(AuditError, match="truncated"):
         sink.append(act("2"))
     sink.append(act("3"))
     assert verify(log).chains[0].result == ChainBreak(1, Violation.MISPLACED)
@@ -265,7 +265,7 @@ def test_a_log_that_is_cut_inside_a_line_is_noticed_and_leaves_a_break(
         sink.append(act(f"{number}"))
     os.truncate(log, log.stat().st_size - 5)
     clock.set(clock.now() - 3)  # a clock that steps back looks too
-    with pytest.raises(AuditError, match="cut"):
+    with pytest.raises(AuditError, match="truncated"):
         sink.append(act("3"))
     sink.append(act("4"))
     assert verify(log).chains[0].result == ChainBreak(3, Violation.MISPLACED)

@@ -41,7 +41,7 @@ WRITER = """
 import os, resource, sys
 from pathlib import Path
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import Acted
+from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
 from authguard.ids import SystemIds
 from authguard.testing import FakeClock
@@ -49,7 +49,7 @@ from authguard.testing import FakeClock
 clock = FakeClock()
 sink = JsonlSink(Path(sys.argv[1]), clock=clock, ids=SystemIds(), policy="ab")
 def act(note):
-    return Acted(id="x", at=clock.now(), policy="ab", act="started", by=str(os.getpid()), note=str(note))
+    return ActEntry(id="x", at=clock.now(), policy="ab", act="started", by=str(os.getpid()), note=str(note))
 sink.open()
 """
 
@@ -71,7 +71,7 @@ sink.close()
 """,
         str(log),
     )
-    assert "took only a part of a line" in printed
+    assert "the disk accepted only a part of a line" in printed
     found = verify(log)
     assert found.ok
     assert found.repairs == 1

@@ -1,1 +1,1 @@
-"""How lines reach the log: chained, made durable, closed in files, signed, and told to anchors elsewhere."""
+"""The write path of the log: chain, fsync, rotation, retention, checkpoints and anchors."""

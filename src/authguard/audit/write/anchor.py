@@ -1,7 +1,7 @@
-"""Where checkpoints are kept elsewhere: a file on another disk, a service over HTTP, a function of the app's.
+"""Anchors, which store checkpoints elsewhere: a file on another disk, an HTTP service, or a function of the app.
 
-Rules: each either keeps a checkpoint or raises, in bounded time; none is asked by a request; what one answers
-beyond yes or no is not read, told or followed.
+Rules: an anchor stores a checkpoint or raises, within a deadline. No request waits for an anchor. Of a response only
+the status is used; its content is neither read nor logged, and redirects are not followed.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
-    #: takes a signed note
+    #: receives a signed note
     AnchorFunction = Callable[[str], object]
 
-#: seconds that an anchor may take for one checkpoint
+#: deadline of an anchor for one checkpoint, in seconds
 TIMEOUT_S: Final = 10.0
-#: how often a file that another process writes to is tried, and seconds between
+#: attempts to lock a file that another process writes, and seconds between them
 MAX_LOCK_ATTEMPTS: Final = 20
 LOCK_RETRY_S: Final = 0.05
-#: most bytes of what an anchor holds that are read
+#: maximum of bytes that are read from an anchor
 MAX_READ_BYTES: Final = 64 * 1024 * 1024
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _WEB: Final = ("https://", "http://")
 
 
 class Anchor(Protocol):
-    """Keeps checkpoints.
+    """Stores checkpoints.
 
     Attributes:
-        name: for people; holds no secret.
+        name: name for people, without secrets.
     """
 
     name: str
 
     def store(self, note: str) -> None:
-        """Keep one checkpoint; the same may come again.
+        """Store a checkpoint; it may be stored already.
 
         Raises:
-            AuditError: it was not kept.
-            OSError: the same.
+            AuditError: the checkpoint was not stored.
+            OSError: the checkpoint was not stored.
         """
 
 
 def make_anchor(given: str | Path | AnchorFunction, token: str = "") -> Anchor:
-    """Choose the anchor that somebody means.
+    """Create the anchor for a path, a URL or a function.
 
     Args:
-        given: a path, an address, or a function.
-        token: a bearer token for addresses.
+        given: a path, a URL or a function.
+        token: bearer token for a URL.
 
     Raises:
-        SettingsError: it is an address without TLS, or with a name or a fragment in it.
+        SettingsError: the URL has no TLS, or has a user or a fragment.
     """
     if callable(given):
         return FunctionAnchor(given)
@@ -74,22 +74,25 @@ def make_anchor(given: str | Path | AnchorFunction, token: str = "") -> Anchor:
 
 
 def is_url(given: str) -> bool:
-    """Whether an anchor is named by its address."""
+    """Return whether an anchor is a URL."""
     return given.lower().startswith(_WEB)
 
 
 class FileAnchor:
-    """A file to which checkpoints are added, one JSON line each; its folder has to be there, for it may be a mount."""
+    """A file to which checkpoints are appended, one JSON line each.
+
+    Its folder must exist, because it may be a mount point.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path
 
     def store(self, note: str) -> None:
-        """Add the checkpoint unless it is the last, and bring it to the disk; several processes may do so.
+        """Append the checkpoint durably unless it is the last one; several processes may write to the file.
 
         Raises:
-            OSError: it cannot be written whole, or another writes just now.
+            OSError: the line cannot be written completely, or another process holds the lock.
         """
         line = checkpoint_file.encode_line(note)
         fd = os.open(self._path, _FLAGS, 0o600)
@@ -99,23 +102,19 @@ class FileAnchor:
             tail = os.pread(fd, len(line), max(0, end - len(line)))
             if tail == line:
                 return
-            # a line that a crash tore stays, since the file may be one that can only be added to
+            # an incomplete line stays, because the file may be append-only
             line = line if not tail or tail.endswith(b"\n") else b"\n" + line
             if os.write(fd, line) != len(line):
                 raise OSError(28, "the line was written only in part")
             os.fsync(fd)
         finally:
-            # also where a child that was forked meanwhile has a copy of the descriptor
+            # unlock explicitly: a child that was forked in between has a copy of the descriptor
             fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
 
 def _lock(fd: int) -> None:
-    """Lock a file, for which another process needs a moment at most.
-
-    Raises:
-        BlockingIOError: it is still locked.
-    """
+    """Lock a file that another process holds only for a moment."""
     for left in reversed(range(MAX_LOCK_ATTEMPTS)):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,7 +127,7 @@ def _lock(fd: int) -> None:
 
 
 class HttpAnchor:
-    """A service that takes checkpoints by POST, as text, and answers 2xx when it has kept one."""
+    """An HTTP service that receives checkpoints by POST, as text, and responds with 2xx after storing one."""
 
     def __init__(self, url: str, token: str = "") -> None:
         parts = parse_url(url)
@@ -143,34 +142,34 @@ class HttpAnchor:
         """Post the checkpoint.
 
         Raises:
-            AuditError: it was not answered with 2xx in time.
+            AuditError: there was no response with 2xx within the deadline.
         """
-        import httpx2  # noqa: PLC0415 - loads where there is such an anchor
+        import httpx2  # noqa: PLC0415 - only for HTTP anchors
 
         from authguard.outbound.http_client import create_client  # noqa: PLC0415
 
         try:
             with (
                 create_client(verify=self._tls, timeout=TIMEOUT_S / 2) as client,
-                client.stream("POST", self._url, content=note.encode(), headers=self._headers) as answer,
+                client.stream("POST", self._url, content=note.encode(), headers=self._headers) as response,
             ):
-                good = answer.is_success
-                status = answer.status_code
+                is_valid = response.is_success
+                status = response.status_code
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise AuditError(type(error).__name__) from error
-        if not good:
-            raise AuditError(f"answered {status}")
+        if not is_valid:
+            raise AuditError(f"responded with status {status}")
 
 
 def _make_tls_context() -> ssl.SSLContext:
-    """Read the trusted certificates, and load what makes connections, before anything around the process changes."""
-    from authguard.outbound.http_client import load_trusted_certificates  # noqa: PLC0415 - loads where there is such an anchor
+    """Load the trusted certificates and the HTTP client before the process changes its environment."""
+    from authguard.outbound.http_client import load_trusted_certificates  # noqa: PLC0415 - only for HTTP anchors
 
     return load_trusted_certificates()
 
 
 class FunctionAnchor:
-    """The app's own function, in a thread of its own; an async one in a loop of its own."""
+    """A function of the app, called in a separate thread; a coroutine runs in an event loop of that thread."""
 
     def __init__(self, function: AnchorFunction, seconds: float = TIMEOUT_S) -> None:
         self.name = (
@@ -184,7 +183,7 @@ class FunctionAnchor:
         """Call the function.
 
         Raises:
-            AuditError: it raised, or has not returned in time; one that hangs is not called again while it does.
+            AuditError: the function raised or missed the deadline. While a call hangs, no other call starts.
         """
         if self._busy is not None and self._busy.is_alive():
             raise AuditError("still busy with an earlier checkpoint")
@@ -202,7 +201,7 @@ class FunctionAnchor:
             found = self._function(note)
             if isawaitable(found):
                 anyio.run(_finish, found, self._seconds)
-        except BaseException as error:  # noqa: BLE001 - whatever the app's function raises ends here, and is told
+        except BaseException as error:  # noqa: BLE001 - errors of the app's function end here, and are reported
             raised.append(error)
 
 
@@ -212,10 +211,10 @@ async def _finish(awaitable: Awaitable[Any], seconds: float) -> None:
 
 
 def parse_url(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
-    """Take an anchor's address.
+    """Parse the URL of an anchor.
 
     Raises:
-        SettingsError: it has no TLS and is not on this machine, or names a user or a fragment.
+        SettingsError: the URL has no TLS and is not on this machine, or has a user or a fragment.
     """
     try:
         parts = urlsplit(url)
@@ -223,9 +222,9 @@ def parse_url(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
         host = parts.hostname or ""
     except ValueError:
         parts, host = urlsplit(""), ""
-    good = bool(host) and url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
-    if not good or parts.fragment or (parts.scheme != "https" and not _is_loopback(host)):
-        raise SettingsError("an anchor's address has to be one such as https://anchor.example/log, with TLS")
+    is_valid = bool(host) and url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+    if not is_valid or parts.fragment or (parts.scheme != "https" and not _is_loopback(host)):
+        raise SettingsError("an anchor's URL must have TLS and no user or fragment, such as https://anchor.example/log")
     return parts
 
 
@@ -237,17 +236,17 @@ def _is_loopback(host: str) -> bool:
 
 
 def read_anchor(given: str, token: str = "") -> Iterator[str]:
-    """Read the checkpoints that an anchor holds: lines as `FileAnchor` writes them, or one bare note.
+    """Read the checkpoints of an anchor: lines as `FileAnchor` writes them, or one note without JSON.
 
     Args:
-        given: a path or an address.
-        token: a bearer token for addresses.
+        given: a path or a URL.
+        token: bearer token for a URL.
 
     Yields:
-        Notes; an empty text for each line that is none.
+        Notes; an empty text for each line that is not a note.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: the anchor cannot be read.
     """
     if is_url(given):
         yield from checkpoint_file.parse_notes(_fetch(given, token))
@@ -263,7 +262,7 @@ def read_anchor(given: str, token: str = "") -> Iterator[str]:
 
 
 def _fetch(url: str, token: str) -> bytes:
-    import httpx2  # noqa: PLC0415 - loads where there is such an anchor
+    import httpx2  # noqa: PLC0415 - only for HTTP anchors
 
     from authguard.outbound.http_client import create_client  # noqa: PLC0415
 
@@ -273,14 +272,14 @@ def _fetch(url: str, token: str) -> bytes:
     try:
         with (
             create_client(verify=_make_tls_context(), timeout=TIMEOUT_S) as client,
-            client.stream("GET", url, headers=headers) as answer,
+            client.stream("GET", url, headers=headers) as response,
         ):
-            if not answer.is_success:
-                raise SettingsError(f"the anchor {name} answered {answer.status_code}")
-            for chunk in answer.iter_bytes():
+            if not response.is_success:
+                raise SettingsError(f"the anchor {name} responded with status {response.status_code}")
+            for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > MAX_READ_BYTES:
-                    raise SettingsError(f"the anchor {name} answers too much: ask for a part of it")
+                    raise SettingsError(f"the response of the anchor {name} is too large: use a URL for a part of it")
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise SettingsError(f"the anchor {name} cannot be read: {type(error).__name__}") from error
     return bytes(data)

@@ -1,8 +1,8 @@
-"""Handing checkpoints on to their anchors: a thread for each, so that none waits for another and the chain for none.
+"""Publisher of checkpoints to anchors, with a thread for each anchor.
 
-Rules: of a chain the newest checkpoint alone waits, since it covers all before it, so what waits is bounded by the
-number of chains; an anchor that fails is asked again ever more rarely, and never given up; checkpoints of writers that
-ended before theirs were kept are found in the writers' memory and handed on by whoever lives.
+Rules: only the newest checkpoint of a chain is pending, because it covers all earlier lines; so the number of chains
+bounds the pending checkpoints. A failed anchor is retried at growing intervals, without end. If a writer ended
+before its last checkpoint was published, another writer finds it among the heads and publishes it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.anchor import Anchor
 
-#: seconds after which an anchor that failed is asked again: the first time, and at most
+#: seconds until a failed anchor is retried: the first interval, and the longest
 FIRST_RETRY_S: Final = 1.0
 MAX_RETRY_S: Final = 60.0
-#: seconds after which the memory of a chain is taken for one whose writer has ended; one that lives and writes nothing
-#: hands the same checkpoint on, which an anchor may hear twice
+#: age of a head in seconds after which its writer counts as ended; the checkpoint of an idle writer may be published
+#: twice
 STALE_AFTER_S: Final = 180.0
-#: seconds between looks for such
+#: seconds between scans for heads of ended writers
 SCAN_INTERVAL_S: Final = 60.0
-#: seconds that a stop waits for what was not handed on yet
+#: seconds that `stop` waits for pending checkpoints
 SHUTDOWN_TIMEOUT_S: Final = 5.0
-#: characters of a reason, and of all of them together
+#: characters of one reason, and of all reasons together
 _MAX_REASON_CHARS: Final = 200
 _MAX_ERROR_CHARS: Final = 450
 
 
 class _AnchorQueue:
-    """One anchor, and the checkpoints that wait for it."""
+    """An anchor with its pending checkpoints."""
 
     def __init__(self, anchor: Anchor, memory: Path, first: float) -> None:
         self.anchor = anchor
@@ -49,7 +49,7 @@ class _AnchorQueue:
         self._reset()
 
     def _reset(self) -> None:
-        """Know no thread: as made, and in a forked child, which the parent's locks and threads are lost to."""
+        """Start without a thread; a forked child calls it, because it has no threads of its parent."""
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._ended = threading.Event()
@@ -57,7 +57,7 @@ class _AnchorQueue:
         self._pending: dict[str, str] = {}
 
     def put(self, origin: str, note: str) -> None:
-        """Take the newest checkpoint of a chain."""
+        """Add the newest checkpoint of a chain."""
         if self._thread is None or not self._thread.is_alive():
             self._reset()
         with self._lock:
@@ -68,19 +68,18 @@ class _AnchorQueue:
         self._woken.set()
 
     def close(self) -> None:
-        """Hand on what waits, once more at most."""
+        """Request a last attempt to publish the pending checkpoints."""
         self._ended.set()
         self._woken.set()
 
     def join(self, seconds: float) -> None:
-        """Wait for that."""
         if self._thread is not None:
             self._thread.join(seconds)
 
     def _run(self) -> None:
         failures = 0
         while True:
-            if failures:  # newer checkpoints wait with the others
+            if failures:  # retry the newer checkpoints together with the failed one
                 self._ended.wait(min(self._first * 2 ** min(failures - 1, 16), MAX_RETRY_S))
             else:
                 self._woken.wait(SCAN_INTERVAL_S)
@@ -92,7 +91,7 @@ class _AnchorQueue:
                 return
 
     def _add_orphans(self) -> None:
-        """Take up what writers left behind that ended."""
+        """Add the checkpoints of ended writers."""
         if time.monotonic() - self._scanned_at < SCAN_INTERVAL_S:
             return
         self._scanned_at = time.monotonic()
@@ -114,21 +113,21 @@ class _AnchorQueue:
                 note = checkpoint_file.read_head(path).note
             except (OSError, ValueError):
                 continue
-            said = parse_checkpoint(note)
-            if said is not None:
-                yield said.origin, note
+            checkpoint = parse_checkpoint(note)
+            if checkpoint is not None:
+                yield checkpoint.origin, note
 
     def _publish_pending(self) -> bool:
-        """Hand on all that waits; give whether that could be done."""
+        """Publish all pending checkpoints; return whether it succeeded."""
         with self._lock:
             pending = list(self._pending.items())
         for origin, note in pending:
             try:
                 self.anchor.store(note)
-            except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unanchored, and nobody told
+            except Exception as error:  # noqa: BLE001 - the thread must survive, to report the error
                 words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                said = f"{self.anchor.name}: {words}"[:_MAX_REASON_CHARS]
-                self.error = "".join(char if char.isprintable() else "?" for char in said)
+                text = f"{self.anchor.name}: {words}"[:_MAX_REASON_CHARS]
+                self.error = "".join(char if char.isprintable() else "?" for char in text)
                 return False
             with self._lock:
                 if self._pending.get(origin) is note:
@@ -138,12 +137,12 @@ class _AnchorQueue:
 
 
 class AnchorPublisher:
-    """Hands checkpoints on to every anchor.
+    """Publisher of checkpoints to all anchors.
 
     Args:
-        anchors: that keep them.
-        memory: folder of the writers' newest checkpoints.
-        first: seconds after which an anchor that failed is asked again the first time.
+        anchors: the anchors.
+        memory: folder of the writers' heads.
+        first: seconds until the first retry of a failed anchor.
     """
 
     def __init__(self, anchors: Sequence[Anchor], memory: Path, *, first: float = FIRST_RETRY_S) -> None:
@@ -151,21 +150,21 @@ class AnchorPublisher:
 
     @property
     def error(self) -> str:
-        """Which anchors could not be reached, and why; empty where all could."""
+        """Return the failed anchors with their reasons; empty if all work."""
         return "; ".join(queue.error for queue in self._queues if queue.error)[:_MAX_ERROR_CHARS]
 
     def publish(self, origin: str, note: str) -> None:
-        """Hand on the newest checkpoint of a chain, without waiting for anything.
+        """Publish the newest checkpoint of a chain, without waiting.
 
         Args:
-            origin: of the chain.
-            note: signed.
+            origin: origin of the chain.
+            note: the signed note.
         """
         for queue in self._queues:
             queue.put(origin, note)
 
     def stop(self) -> None:
-        """Hand on what waits, once more at most, and wait for that, but not for long."""
+        """Try to publish the pending checkpoints once more, and wait for it until a deadline."""
         for queue in self._queues:
             queue.close()
         end = time.monotonic() + SHUTDOWN_TIMEOUT_S

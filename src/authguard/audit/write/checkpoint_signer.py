@@ -1,8 +1,10 @@
-"""Signing a chain while it is written: the tree is fed from the file, in a thread of its own, and its root is signed.
+"""Signer of a chain's checkpoints, in a separate thread.
 
-Rules: no request waits for any of this; only lines that descend to the writer's own last line are signed, so that what
-somebody else put into the file is never made good; lines are on the disk before a checkpoint says that they are; a
-checkpoint that was signed once is never contradicted by another.
+The thread reads the lines from the files into a Merkle tree and signs its root.
+
+Rules: no request waits for it. Only lines that lead to the writer's last line are signed, so foreign lines in the
+file are never legitimized. Lines are on the disk before a checkpoint covers them. Two checkpoints of a chain never
+contradict each other.
 """
 
 from __future__ import annotations
@@ -35,44 +37,44 @@ if TYPE_CHECKING:
     from authguard.ports import Clock
 
 
-#: lines, and seconds, after which a log is signed unless a policy says otherwise
+#: lines and seconds after which a log is signed, unless the policy sets others
 DEFAULT_INTERVAL_LINES: Final = 1_000
 DEFAULT_INTERVAL_S: Final = 10.0
-#: looks at a folder that changes meanwhile, and seconds between them
+#: attempts to list a folder that changes at the same time, and seconds between them
 MAX_LIST_ATTEMPTS: Final = 5
 RETRY_INTERVAL_S: Final = 0.01
-#: seconds until a log to which nothing is added is signed anew; twice as long each time, and at most
+#: seconds until an idle log is signed again; the interval doubles each time, up to the maximum
 IDLE_INTERVAL_S: Final = 60.0
 MAX_IDLE_INTERVAL_S: Final = 3_600.0
-#: seconds that a stop waits for the last checkpoint
+#: seconds that `stop` waits for the last checkpoint
 SHUTDOWN_TIMEOUT_S: Final = 10.0
 
 
 class SigningError(Exception):
-    """The chain cannot be signed, for the reason that it is given."""
+    """The chain cannot be signed; the text is the reason."""
 
 
 class CheckpointSigner:
-    """Signs one file.
+    """Signer of one chain.
 
     Args:
-        path: of the chain.
-        fd: where the writer holds it; only looked at, to tell that it is the same file.
-        head: gives the hash of the line that the writer wrote last.
-        signers: the keys with which it signs, the current one last.
-        check: of signatures.
-        memory: folder of the newest checkpoints.
-        clock: for their times.
+        path: path of the chain.
+        fd: descriptor of the writer's file; only its identity is used.
+        head: returns the hash of the writer's last line.
+        signers: keys to sign with, the current one last.
+        check: verifies signatures.
+        memory: folder of the heads.
+        clock: clock for the checkpoints.
         every: lines after which to sign.
         within: seconds after which to sign.
-        publisher: sends every checkpoint on to its anchors.
-        retention: keeps the segments that were closed and signed.
-        threaded: whether a thread does all of it; else `step` does.
+        publisher: publishes the checkpoints to anchors.
+        retention: compresses and retires signed segments.
+        threaded: whether a thread does the work; otherwise `run_once` does.
 
     Attributes:
-        predecessor: finds out what the writer before left.
-        trouble: why the last checkpoint could not be made; empty where it could.
-        untidy: why closed segments could not be kept as they should; empty where they could.
+        takeover: takes the chain over from its last writer.
+        signing_error: why the last attempt to sign failed; empty if it succeeded.
+        retention_error: why the last run of retention failed; empty if it succeeded.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class CheckpointSigner:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._tree = Tree()
-        #: number of the first line of the file that was read last, and how many of its bytes were
+        #: number of the first line of the last read file, and the bytes read from it
         self._base = 0
         self._offset = 0
         self._last = GENESIS
@@ -123,46 +125,46 @@ class CheckpointSigner:
 
     @property
     def anchor_error(self) -> str:
-        """Which anchors do not have the newest checkpoint, and why; empty where all do or will at once."""
+        """Return the anchors without the newest checkpoint, and why; empty if all work."""
         return self._publisher.error if self._publisher is not None else ""
 
     @property
     def pending_record(self) -> PendingRecord | None:
-        """What has to be recorded before a segment may go."""
+        """Return the record that must be written before files are removed."""
         return (self._retention.pending_record if self._retention is not None else None) or self._thinner.pending_record
 
     def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Hear that it was, and how many lines the chain has with it."""
+        """Accept that the record was written; `lines` is the length of the chain with it."""
         self._thinner.confirm(pending_record, lines)
         if self._retention is not None:
             self._retention.confirm(pending_record, lines)
 
     def on_rotate(self, fd: int) -> None:
-        """Hear that the chain goes on in another file."""
+        """Continue in the file that the rotation created."""
         self._identity, self._turned = os.fstat(fd), True
         self._woken.set()
 
     def start(self) -> None:
-        """Begin the thread; it ends with the process, or at `stop`."""
+        """Start the thread; it ends with the process or with `stop`."""
         if not self._threaded:
             return
         self._thread = threading.Thread(target=self._run, name="authguard-checkpoints", daemon=True)
         self._thread.start()
 
     def run_once(self) -> bool:
-        """Do at once what the thread does when it wakes; give whether the log has to say something before more is."""
+        """Do one turn of the thread's work; return whether a record must be written before the next turn."""
         self._try_sign()
         self._maintain()
         return self.pending_record is not None and not self.signing_error and not self.retention_error
 
     def wake(self) -> None:
-        """Sign soon: there are enough lines."""
+        """Sign soon, because there are enough lines."""
         self._woken.set()
 
     def startup_record(self) -> tuple[str, str] | None:
-        """What the log has to say before a signature covers it: an act and its note; ``None`` for nothing.
+        """Return the act and the note of a key rotation, to record before the first signature; else ``None``.
 
-        A memory that cannot be read is told of when it is used.
+        If the head cannot be read, the error is reported when it is used.
         """
         try:
             first = segment_file.read_first_hash(self._path)
@@ -178,12 +180,14 @@ class CheckpointSigner:
         return ("key.rotated", current.text()) if found is not None and current not in found.keys else None
 
     def opened_note(self, prev: str, record: str, at: float) -> str:
-        """Write what this writer begins with, signed by the key that whoever trusted the chain so far knows.
+        """Return the signed note of the writer's first record.
+
+        It is signed with the key of the last checkpoint, so that a verifier that trusts that key accepts it.
 
         Args:
-            prev: hash of the line that it follows.
+            prev: hash of the line before the record.
             record: id of the record.
-            at: its time.
+            at: time of the record, epoch seconds UTC.
         """
         key, sign = self._signers[-1]
         with suppress(OSError, ValueError):
@@ -198,12 +202,12 @@ class CheckpointSigner:
         return format_opened_note(key, sign, prev, record, at)
 
     def abandon(self) -> None:
-        """End without waiting: the file is gone."""
+        """End the thread without waiting, because the file was removed."""
         self._closing = True
         self._woken.set()
 
     def stop(self) -> None:
-        """Sign all that was written, and end; waits for that, but not for ever."""
+        """Sign all lines and end; waits until a deadline."""
         self._closing = True
         self._woken.set()
         if self._thread is None:
@@ -233,22 +237,24 @@ class CheckpointSigner:
             self._maintain()
 
     def _try_sign(self, *, again: bool = False) -> bool:
-        """Sign, or keep the reason why not; give whether a checkpoint was made."""
+        """Sign, or store the error; return whether there is a new checkpoint."""
         try:
             made = self.sign(again=again)
         except SigningError as error:
             self.signing_error = str(error)
         except OSError as error:
-            self.signing_error = f"a checkpoint cannot be made: {_where(error)}{error.strerror or type(error).__name__}"
-        except Exception as error:  # noqa: BLE001 - a thread that dies would leave the log unsigned and nobody told
-            self.signing_error = f"a checkpoint cannot be made: {type(error).__name__}"
+            self.signing_error = (
+                f"a checkpoint cannot be written: {_where(error)}{error.strerror or type(error).__name__}"
+            )
+        except Exception as error:  # noqa: BLE001 - the thread must survive, to report the error
+            self.signing_error = f"a checkpoint cannot be written: {type(error).__name__}"
         else:
             self.signing_error = ""
             return made
         return False
 
     def _maintain(self) -> None:
-        """Keep what is closed and signed, and thin what signs it, or keep the reason why not."""
+        """Compress, retire and thin signed files, or store the error."""
         if self._size < 0:
             return
         try:
@@ -257,21 +263,21 @@ class CheckpointSigner:
             self._thinner.run(self._size)
         except OSError as error:
             self.retention_error = (
-                f"a closed segment cannot be kept: {_where(error)}{error.strerror or type(error).__name__}"
+                f"a closed segment cannot be processed: {_where(error)}{error.strerror or type(error).__name__}"
             )
         except Exception as error:  # noqa: BLE001 - as in `_try_sign`
-            self.retention_error = f"a closed segment cannot be kept: {type(error).__name__}"
+            self.retention_error = f"a closed segment cannot be processed: {type(error).__name__}"
         else:
             self.retention_error = ""
 
     def sign(self, *, again: bool = False) -> bool:
-        """Sign what was written since the last checkpoint; give whether there was anything.
+        """Sign the lines since the last checkpoint; return whether there were any.
 
         Args:
-            again: to sign the same lines anew with a newer time, which proves the silence.
+            again: whether to sign the same lines again, with a newer time, to prove that none were added.
 
         Raises:
-            SigningError: what is in the file is not what was written.
+            SigningError: the file does not contain what the writer wrote.
             OSError: a file cannot be read or written.
         """
         target = self._head()
@@ -288,7 +294,7 @@ class CheckpointSigner:
         return True
 
     def _resume_chain(self) -> bool:
-        """Go on where the last writer of the chain left off; a chain without a line has no name yet."""
+        """Load the head of the chain; return whether the chain has a line, which names it."""
         first = segment_file.read_first_hash(self._path)
         if not first:
             return False
@@ -298,31 +304,31 @@ class CheckpointSigner:
             if head is not None:
                 self._restore_tree(head)
         except ValueError as error:
-            raise SigningError("the memory of the log's newest checkpoint is damaged") from error
+            raise SigningError("the head of the log is damaged") from error
         self._origin = chain
         return True
 
     def _restore_tree(self, head: checkpoint_file.Head) -> None:
-        """Check that the file still holds what was signed, as far as one line tells, and take up its tree."""
+        """Restore the Merkle tree from the head, if the file still contains its last signed line."""
         found = open_note(head.note, [key for key, _ in self._signers], self._check)
         if found is None:
-            raise SigningError("the log was last signed by a key that is not at hand")
+            raise SigningError("the log was last signed by a key that is not available")
         tree = Tree(found.checkpoint.size, (bytes.fromhex(part) for part in head.edge))
         if tree.root() != found.checkpoint.root:
-            raise SigningError("the memory of the log's newest checkpoint is damaged")
+            raise SigningError("the head of the log is damaged")
         start = max(0, head.offset - MAX_LINE_BYTES)
         segment = next(
             (one for one in segment_file.list_segments(self._path) if one.base == head.base and not one.is_tombstone),
             None,
         )
         if segment is None:
-            raise SigningError("the log is not the one that was signed: a segment of it is gone")
+            raise SigningError("the log is not the signed one: a segment is missing")
         with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
         last = parse_line(before[before.rfind(b"\n", 0, -1) + 1 :])
         if not isinstance(last, ChainedLine) or (last.hash, last.seq + 1) != (head.last, tree.size):
-            raise SigningError("the log is not the one that was signed: lines were cut off or changed")
+            raise SigningError("the log is not the signed one: lines were removed or changed")
         self._tree, self._base, self._offset, self._last = tree, head.base, head.offset, head.last
         self._at = found.at
         if self._signers[-1][0] in found.keys:
@@ -331,18 +337,13 @@ class CheckpointSigner:
             self._endorses = tuple(one for one in self._signers if one[0] in found.keys)
 
     def _append_lines(self, target: str) -> None:
-        """Take the lines up to the writer's last into the tree, where they descend to it, and bring them to the disk.
-
-        Raises:
-            SigningError: the files do not hold what was written.
-            OSError: one cannot be read.
-        """
+        """Add the lines up to the writer's last line to the tree, and sync the files."""
         for _ in range(MAX_LIST_ATTEMPTS):
             tree, last = Tree(self._tree.size, self._tree.edge), self._last
             for segment in self._list_unread():
                 with segment_file.open_segment(segment) as file:
                     self._require_own_file(segment, file)
-                    # the file that is written may have had no line yet, or another name, when the folder was listed
+                    # when the folder was listed, the file may have had no line yet, or another name
                     base = find_base(segment, file, tree.size)
                     file.seek(self._offset if base == self._base else 0)
                     last = append_leaves(file, tree, last, target)
@@ -352,28 +353,24 @@ class CheckpointSigner:
                 if last == target:
                     self._tree, self._base, self._offset, self._last = tree, base, offset, last
                     return
-            # the writer may have gone on to another file between a look at the folder and the opening
+            # the writer may have rotated the file between the listing and the opening
             time.sleep(RETRY_INTERVAL_S)
-        raise SigningError("the log does not hold what was written: lines were changed or cut off")
+        raise SigningError("the log does not contain the written lines: they were changed or removed")
 
     def _list_unread(self) -> tuple[Segment, ...]:
-        """List the files that hold lines that were not taken in."""
+        """List the files with lines that are not in the tree."""
         found = segment_file.list_segments(self._path)
         return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_tombstone))
 
     def _require_own_file(self, segment: Segment, file: BinaryIO) -> None:
-        """Demand that the file that is written is the writer's.
-
-        Raises:
-            SigningError: it is another.
-        """
+        """Check that the written file is the writer's file."""
         if not segment.live:
             return
         for _ in range(MAX_LIST_ATTEMPTS):
             status, ours = os.fstat(file.fileno()), self._identity
             if (status.st_dev, status.st_ino) == (ours.st_dev, ours.st_ino):
                 return
-            time.sleep(RETRY_INTERVAL_S)  # it may be so new that the writer has not yet said so
+            time.sleep(RETRY_INTERVAL_S)  # the writer may have rotated the file, and not reported the new one yet
         raise SigningError("the file of the log was replaced")
 
     def _write_checkpoint(self) -> None:
@@ -382,7 +379,7 @@ class CheckpointSigner:
         note = sign_note(body, at, (*self._endorses, self._signers[-1]))
         edge = tuple(part.hex() for part in self._tree.edge)
         head = checkpoint_file.Head(1, self._path.name, note, self._offset, self._last, edge, self._base)
-        # remembered last: who verifies reads the memory first, and finds all of it in the file
+        # saved last: a verifier reads the heads first, and must then find the checkpoint in the file
         checkpoint_file.append_note(checkpoint_file.checkpoint_path(self._path), note)
         checkpoint_file.save_head(self._memory, head, self._origin)
         self._size, self._at, self._endorses = self._tree.size, at, ()
@@ -391,5 +388,5 @@ class CheckpointSigner:
 
 
 def _where(error: OSError) -> str:
-    """Name the file that an error is about, without its folder."""
+    """Return the name of an error's file as a prefix, without its folder."""
     return f"{Path(error.filename).name}: " if isinstance(error.filename, str | Path) else ""

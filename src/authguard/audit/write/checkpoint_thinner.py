@@ -1,4 +1,4 @@
-"""Thinning the checkpoints beside a chain: the log says in a signed record which are kept, and then the others go."""
+"""Thinning of a checkpoint file: a signed record lists the kept checkpoints, then the others are removed."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: bytes of a file from which on it is thinned, at least
+#: minimal size in bytes of a file that is thinned
 MIN_FILE_BYTES: Final = 512 * 1_024
-#: signature lines of a checkpoint that one key signed
+#: signature lines of a checkpoint that a single key signed
 SINGLE_KEY_SIGNATURES: Final = 2
 
 
 class CheckpointThinner:
-    """Thins the checkpoints of one chain.
+    """Thins the checkpoint file of one chain.
 
     Args:
-        chain: the file that is written.
-        least: bytes of the checkpoints' file from which on it is thinned.
+        chain: path of the chain.
+        least: minimal size in bytes of a checkpoint file that is thinned.
 
     Attributes:
-        pending_record: what has to be recorded before a checkpoint goes; ``None`` for nothing.
+        pending_record: record that must be written before checkpoints are removed; ``None`` if there is none.
     """
 
     def __init__(self, chain: Path, least: int = MIN_FILE_BYTES) -> None:
@@ -48,12 +48,12 @@ class CheckpointThinner:
         self._checkpoints = checkpoint_file.checkpoint_path(chain)
         self._least = self._due = least
         self._confirmed_at = -1
-        #: what was recorded last
+        #: the last record of kept checkpoints
         self._recorded: RetentionNote | None = None
         self.pending_record: PendingRecord | None = None
 
     def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Hear that the record was written, and how many lines the chain has with it."""
+        """Accept that the record was written; `lines` is the length of the chain with it."""
         if pending_record is self.pending_record:
             self.pending_record, self._confirmed_at, self._recorded = (
                 None,
@@ -62,13 +62,13 @@ class CheckpointThinner:
             )
 
     def run(self, signed: int) -> None:
-        """Ask for the record where the file has grown, and drop what goes once that is signed.
+        """Request the record if the file is large enough; remove checkpoints after the record is signed.
 
         Args:
             signed: lines of the chain that a checkpoint covers.
 
         Raises:
-            OSError: a file cannot be read or written; all that was there is still there.
+            OSError: a file cannot be read or written; nothing was lost.
         """
         if 0 <= self._confirmed_at <= signed:
             self._rewrite()
@@ -87,14 +87,14 @@ class CheckpointThinner:
         self.pending_record = PendingRecord(THINNED, format_retention_note(first, kept, self._longest_silence(found)))
 
     def _longest_silence(self, found: list[CheckpointInfo]) -> int:
-        """Return the longest silence: of what was thinned as the last record says, of the others as they stand."""
+        """Return the longest gap between checkpoints: recorded for the thinned ones, measured for the others."""
         before = self._recorded
         if before is None:  # another writer may have thinned them, but never those of the last hour
             return longest_gap([one for one in found if one.at > found[-1].at - KEEP_ALL_S])
         return max(before.silence, longest_gap([one for one in found if one.size >= before.last]))
 
     def _rewrite(self) -> None:
-        """Write what is kept, and what came since, to a file of its own, and put that in the place of the other."""
+        """Replace the file by one with the kept and the newer checkpoints."""
         if self._recorded is None:
             return
         found = list(self._read())
@@ -116,17 +116,15 @@ class CheckpointThinner:
         self._due = max(self._least, 2 * self._checkpoints.stat().st_size)
 
     def _read(self) -> Iterator[tuple[CheckpointInfo, str]]:
-        """Read the checkpoints of the file.
-
-        Raises:
-            OSError: one is none, so that nothing may be dropped.
-        """
+        """Yield the checkpoints of the file; raise if a line is not a checkpoint, so that none is removed."""
         for note in checkpoint_file.read_notes(self._checkpoints):
-            said = parse_checkpoint(note)
-            if said is None:
-                raise OSError(74, "it holds a line that is no checkpoint", str(self._checkpoints))
+            checkpoint = parse_checkpoint(note)
+            if checkpoint is None:
+                raise OSError(74, "the file has a line that is not a checkpoint", str(self._checkpoints))
             digest = sha256(note.encode()).digest()
             yield (
-                CheckpointInfo(said.size, parse_time(note), count_signatures(note) > SINGLE_KEY_SIGNATURES, digest),
+                CheckpointInfo(
+                    checkpoint.size, parse_time(note), count_signatures(note) > SINGLE_KEY_SIGNATURES, digest
+                ),
                 note,
             )

@@ -1,4 +1,4 @@
-"""Watch the free space of the log's file system, so that a record says that it ends before it has ended."""
+"""Monitor of the free disk space, to record a shortage before the log can no longer be written."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: free bytes below which space is low; a day of 20 refusals a second with their checkpoints is about 1 GiB
+#: free bytes below which space is low; a day of 20 refusals a second with their checkpoints needs about 1 GiB
 LOW_BYTES: Final = 268_435_456
-#: free bytes above which it is low no more, so that a file that comes and goes is not recorded each time
+#: free bytes above which space is sufficient again; the difference avoids a record for each temporary file
 ENOUGH_BYTES: Final = 2 * LOW_BYTES
-#: seconds, by the records' own times, between two looks
+#: seconds between two checks, by the times of the records
 CHECK_INTERVAL_S: Final = 10.0
 MIB: Final = 1_048_576
 
 
 class DiskSpaceMonitor:
-    """Tells whether space is low, asking the file system now and then."""
+    """Monitor of a file system's free space."""
 
     __slots__ = ("_checked_at", "_warning")
 
     def __init__(self) -> None:
-        """Begin without a look."""
+        """Start without a check."""
         self._checked_at = -inf
         self._warning = ""
 
     def check(self, folder: Path, now: float) -> str:
-        """Return what to record about the free space; empty while there is enough.
+        """Return the warning to record; empty if there is enough space.
 
         Args:
-            folder: of the log.
+            folder: folder of the log.
             now: epoch seconds UTC.
         """
         if abs(now - self._checked_at) < CHECK_INTERVAL_S:
@@ -44,7 +44,7 @@ class DiskSpaceMonitor:
             return self._warning
         free = found.f_bavail * found.f_frsize
         if free < LOW_BYTES and not self._warning:
-            self._warning = f"{free // MIB} MiB are free where the log is; make room, or move it"
+            self._warning = f"{free // MIB} MiB are free on the log's disk: free space, or move the log"
         elif free >= ENOUGH_BYTES:
             self._warning = ""
         return self._warning

@@ -1,7 +1,7 @@
-"""Group commit: one fsync at a time, in a thread, shared by everyone who waits for it.
+"""Group commit: one fsync at a time, in a thread, for all waiting callers.
 
-Rules: every waiter can be cancelled and no waiter's end touches another's; at most one thread syncs, however long the
-disk hangs; what a failed fsync covered is never called durable, for the kernel may report that failure only once.
+Rules: a caller can be cancelled without an effect on the others. At most one thread syncs, even if the disk hangs.
+Data of a failed fsync never counts as durable, because the kernel may report the failure only once.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: seconds between looks at a sync whose first waiter has left
+#: seconds between checks of a sync whose first waiter was cancelled
 POLL_INTERVAL_S: Final = 0.005
 
 
 class _SyncRound:
-    """One fsync, begun for one waiter and good for all whose line came before it."""
+    """One fsync, for the caller that started it and for all earlier lines."""
 
-    __slots__ = ("closed", "done", "failed", "fd", "folder", "led", "left", "started", "target")
+    __slots__ = ("closed", "done", "failed", "fd", "folder", "led", "released", "started", "target")
 
     def __init__(self) -> None:
-        """Begin, and wait for those who write in the same turn of the loop."""
+        """Start, and let callers of the same turn of the event loop join."""
         self.fd = -1
         self.target = 0
         self.folder: Path | None = None
         self.closed: tuple[Path, ...] = ()
         self.started = threading.Lock()
-        self.left = anyio.Event()
+        self.released = anyio.Event()
         self.led = True
         self.done = False
         self.failed = False
 
     def prepare(self, fd: int, target: int, folder: Path | None, closed: tuple[Path, ...]) -> None:
-        """Take what is to be synced; a copy of the descriptor, so that closing the log cannot turn it to another file.
+        """Store what to sync; copies the descriptor, so that closing the log cannot redirect the sync to another file.
 
         Raises:
             OSError: the descriptor cannot be copied.
@@ -55,7 +55,7 @@ class _SyncRound:
         self.closed = closed
 
     def run(self) -> None:
-        """Sync, in the thread; nothing where the waiter left before the thread got to it."""
+        """Sync, in the thread; does nothing if the caller was cancelled before the thread started."""
         if not self.started.acquire(blocking=False):
             return
         try:
@@ -72,7 +72,7 @@ class _SyncRound:
 
 
 def _sync_segment(path: Path) -> None:
-    """Bring a closed segment to the disk; one that was compressed meanwhile is there already."""
+    """Sync a closed segment; if it was compressed in between, it is on the disk already."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -86,10 +86,10 @@ def _sync_segment(path: Path) -> None:
 
 
 class Flusher:
-    """Waits for positions to be on the disk.
+    """Waits until written positions are durable.
 
     Args:
-        written: gives the descriptor and the last position written to it; called when a round begins.
+        written: returns the descriptor and the last written position; called when a round starts.
     """
 
     def __init__(self, written: Callable[[], tuple[int, int]]) -> None:
@@ -100,20 +100,20 @@ class Flusher:
         self._closed: tuple[Path, ...] = ()
         self._durable = 0
         self._lost = 0
-        #: durable before anything was given up; in doubt, what came between is called lost and not durable
+        #: durable position before the first loss; positions between it and the lost one count as lost
         self._durable_before_loss = 0
 
     def add_folder(self, folder: Path) -> None:
-        """Sync this folder too in the next round: the log has a file that may be new."""
+        """Sync this folder in the next round, because it may have a new file."""
         self._folder = folder
 
     def add_segment(self, segment: Path) -> None:
-        """Sync this file too in the next round: it was written until now, and holds what is waited for."""
+        """Sync this segment in the next round, because callers may wait for its lines."""
         self._closed = (*self._closed, segment)
         self._folder = segment.parent
 
     def mark_lost(self, position: int) -> None:
-        """Never call anything up to a position durable that is not so already."""
+        """Mark the positions up to this one as lost, unless they are durable."""
         if position <= max(self._durable, self._lost):
             return
         if self._lost == 0:
@@ -124,55 +124,52 @@ class Flusher:
         """Return when a position is on the disk.
 
         Raises:
-            AuditError: it is not, and will not be.
+            AuditError: the position is lost.
         """
         while True:
             self._finish_round()
             if position <= (self._durable_before_loss if position <= self._lost else self._durable):
                 return
             if position <= self._lost:
-                raise AuditError("the audit log could not be made durable: look at the disk")
+                raise AuditError("the audit log could not be made durable: check the disk")
             if self._round is None:
                 await self._run_round(position)
             elif self._round.led:
-                await self._round.left.wait()
+                await self._round.released.wait()
             else:
                 await anyio.sleep(POLL_INTERVAL_S)
 
     async def _run_round(self, position: int) -> None:
-        """Begin a round and wait for it; who is cancelled meanwhile leaves it to the others."""
+        """Start a round and wait for it; if the caller is cancelled, the round continues for the others."""
         self._get_written(position)
         current = self._round = _SyncRound()
         try:
-            await checkpoint()  # who writes in this turn of the loop shares the sync, instead of waiting for the next
+            await checkpoint()  # callers that write in this turn of the event loop share the sync, instead of waiting
+            # for the next
             fd, target = self._get_written(position)
             try:
                 current.prepare(fd, target, self._folder, self._closed)
             except OSError as error:
                 raise AuditError(f"the audit log could not be made durable: {error.strerror}") from error
-            # a thread of its own: the app's threads being busy must not keep the log from the disk
+            # a separate worker, because the app's threads may all be busy
             await self._worker.run(current.run)
         finally:
             current.led = False
-            current.left.set()
+            current.released.set()
             if current.started.acquire(blocking=False):
                 if current.fd >= 0:
                     os.close(current.fd)
                 self._round = None
 
     def _get_written(self, position: int) -> tuple[int, int]:
-        """Give what is written now.
-
-        Raises:
-            AuditError: the position is not in it.
-        """
+        """Return the descriptor and the last position; raise if the requested position was never written."""
         fd, target = self._written()
         if position > target:
-            raise AuditError(f"the audit log has no position {position}: it never gave that out")
+            raise AuditError(f"the audit log has no position {position}")
         return fd, target
 
     def _finish_round(self) -> None:
-        """Take over what a finished round found."""
+        """Take over the result of a finished round."""
         current = self._round
         if current is None or not current.done:
             return

@@ -1,6 +1,6 @@
-"""What a log has to say of itself before its next record: outages, changes under its writer, what its thread failed at.
+"""Failures and recoveries of the log that its next records report.
 
-Rule: a remark counts as made only when its record was written; one that could not be written comes again.
+Rule: a report counts as written only after its record was written; until then it is repeated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.errors import AuditError
 
-#: of a writer's thread: what it says where something fails -> the acts that tell of it and of its end
+#: attribute of the signer with an error -> the acts that record the error and its end
 _FAILURES: Final = (
     ("signing_error", "signing_failed", "signing_recovered"),
     ("retention_error", "retention_failed", "retention_recovered"),
@@ -23,10 +23,10 @@ _FAILURES: Final = (
 
 
 class LogHealth:
-    """Keeps what has to be recorded."""
+    """Collects what the log must record about itself."""
 
     def __init__(self) -> None:
-        #: records that the disk did not take since it last took one, the first one's time, and why
+        #: records that were not written since the last success, with the time and the reason of the first
         self._failed = 0
         self._since = 0.0
         self._why = ""
@@ -34,27 +34,27 @@ class LogHealth:
         self._recorded: dict[str, str] = {}
 
     def reset(self) -> None:
-        """Know nothing of the last writer's thread: another begins. Refused records are still told of."""
+        """Forget the reports of the last signer; unwritten records are still counted."""
         self._tampering = ""
         self._recorded = {}
 
     def add_failure(self, at: float, error: AuditError) -> None:
-        """Count a record that the disk did not take, to say so when it takes one again."""
+        """Count a record that the disk did not accept."""
         if isinstance(error.__cause__, OSError):
             if not self._failed:
                 self._since, self._why = at, error.__cause__.strerror or type(error.__cause__).__name__
             self._failed += 1
 
     def set_tampering(self, words: str) -> None:
-        """Keep what somebody did to the file."""
+        """Store how the file was tampered with."""
         self._tampering = words
 
     def list_records(self, signer: CheckpointSigner | None, space: str) -> Iterator[tuple[str, str]]:
-        """Yield acts and notes to be recorded now; going on says that the last one was.
+        """Yield the acts and notes to record; requesting the next one confirms that the last one was written.
 
         Args:
-            signer: of the chain, where it is signed.
-            space: what there is to say about the free space; empty while there is enough.
+            signer: signer of the chain, if it is signed.
+            space: warning about the free space; empty if there is enough.
         """
         if space != self._recorded.get("space", ""):
             yield "space_low" if space else "space_recovered", space

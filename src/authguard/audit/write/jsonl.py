@@ -1,8 +1,8 @@
-"""The log on disk: one JSON line per record, hash-chained, each handed to the kernel in one write.
+"""Sink of the log on disk: hash-chained JSON lines, each written by one system call.
 
-Rules: the chain moves on only after a whole write; a sink follows what it wrote last, never what it finds, so that
-lines which vanish while it runs leave a break that `authguard audit verify` shows; one thread appends. A process that
-forks may go on: the child leaves the parent's chain alone and takes the next free one.
+Rules: the chain advances only after a complete write. A sink continues after its own last line, never after another,
+so removed lines leave a break that `authguard audit verify` reports. One thread appends. After a fork, the child
+leaves the parent's chain and acquires another.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
-    #: a file, its descriptor, and what gives the hash of the last line written -> what signs it
+    #: receives a file, its descriptor and a function for the hash of the last line; creates the signer
     SignerFactory = Callable[[Path, int, Callable[[], str]], CheckpointSigner]
 
-#: seconds, by the records' own times, between checks that the file still has its name; that it has any name and
-#: ends in what was written is looked at after each line
+#: seconds, by the times of the records, between checks that the path still leads to the file; its link count and its
+#: size are checked after each line
 IDENTITY_CHECK_INTERVAL_S: Final = 0.05
 
 
 class JsonlSink:
-    """Implements `authguard.ports.AuditSink` on a file.
+    """Implementation of `authguard.ports.AuditSink` on a file.
 
     Args:
-        path: of the log; where another process holds it, a sibling is taken (``audit.1.jsonl`` ...).
-        clock: for the record of a repair.
-        ids: for the record of a repair.
-        policy: digest of the policy, for the same record.
-        make_signer: makes what signs the chain of a file; without it the log is not signed.
-        retention: when the file is closed as a segment and a new one begun; without it that is never.
+        path: path of the log; if another process holds it, the next chain is used (``audit.1.jsonl`` ...).
+        clock: clock for the records of the log itself.
+        ids: ids for these records.
+        policy: digest of the policy in these records.
+        make_signer: creates the signer of a chain; ``None`` for an unsigned log.
+        retention: when to rotate the file; ``None`` for never.
     """
 
     def __init__(
@@ -94,14 +94,14 @@ class JsonlSink:
         self._reset()
 
     def _reset(self) -> None:
-        """Know nothing: as made, after `close`, and in a forked child."""
+        """Reset to the state before `open`."""
         self._file: LockedFile | None = None
         self._fd = -1
         self._forks = fork_counter.forks
         self._opened = False
-        #: the file is ours and ends in our last line
+        #: whether the file is locked and ends in our last line
         self._writable = False
-        #: `_seq` and `_head` are of lines that we wrote or took over, not the blanks of a start
+        #: whether `_seq` and `_head` are of our lines or of adopted ones, not the initial values
         self._resumed = False
         self._seq = 0
         self._head = GENESIS
@@ -109,28 +109,30 @@ class JsonlSink:
         #: number and time of the file's first line
         self._base = 0
         self._first_at = inf
-        #: why the last segment could not be closed
+        #: why the last rotation failed
         self._rotation_error = ""
         self._health.reset()
         self._checked_at = 0.0
         self._position = 0
         self._signer: CheckpointSigner | None = None
-        #: this writer has said that it begins
+        #: whether this writer's first record was written
         self._announced = False
-        #: at how many lines the sealer is woken
+        #: length of the chain at which the signer is woken
         self._wake_at: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
 
     @property
     def path(self) -> Path:
-        """The file that is written to; the one asked for where none is locked."""
+        """Return the file that is written; without a lock, the requested path."""
         return self._file.path if self._file else self._path
 
     def open(self) -> None:
-        """Take a chain, cut a torn last line off and record that, continue from the last whole line.
+        """Acquire a chain, remove an incomplete last line and record that, and continue after the last complete line.
 
         Raises:
-            AuditError: none can be taken, its last line was edited, or the repair cannot be written.
+            AuditError: no chain is available, its last line was edited or is of another version, or the record
+                cannot be
+                written.
         """
         if self._opened and self._forks == fork_counter.forks:
             return
@@ -145,7 +147,7 @@ class JsonlSink:
         self._opened = True
 
     def close(self) -> None:
-        """Let go of the file; everything appended is on its way to the disk. A file without a line is removed."""
+        """Release the file; appended lines are with the kernel. A file without a line is removed."""
         file, forked = self._file, self._forks != fork_counter.forks
         if self._signer is not None and not forked:
             self._record_closed()
@@ -157,15 +159,15 @@ class JsonlSink:
             release(file, forked=forked)
 
     def append(self, entry: Entry) -> int:
-        """Hand one line to the operating system before returning.
+        """Write a record to the kernel before returning.
 
         Returns:
-            How many lines this sink has written, this one among them: the position for `flush`.
+            The number of lines that this sink has written, including this one: the position for `flush`.
 
         Raises:
-            AuditError: it was not written whole; the next call repairs first.
+            AuditError: the line was not written completely; the next call repairs the file first.
         """
-        # a transition bears the time at which it fell due, which says nothing about how long ago the last look was
+        # a transition has the time at which it was due, which tells nothing about the time since the last check
         is_check_due = (
             type(entry) is not TransitionEntry and not abs(entry.at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
         )
@@ -180,10 +182,10 @@ class JsonlSink:
             raise
 
     def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
-        """Hand a decision that differs from an earlier one by its id, its time and its trace to the operating system.
+        """Write a decision that differs from an earlier one only by id, time and trace.
 
         Raises:
-            AuditError: it was not written whole; the next call repairs first.
+            AuditError: the line was not written completely; the next call repairs the file first.
         """
         try:
             if (
@@ -200,7 +202,7 @@ class JsonlSink:
             raise
 
     def maintain(self) -> None:
-        """Close the file where it is time to, and write what the log has to say of itself, as the next record would.
+        """Rotate the file if it is due, and write the log's own records, as the next record would.
 
         Raises:
             AuditError: the log cannot be written now.
@@ -208,25 +210,24 @@ class JsonlSink:
         self._ensure_writable(self._clock.now())
 
     async def flush(self, position: int) -> None:
-        """Wait until a line is on the disk; one fsync serves all who wait.
+        """Wait until a line is on the disk; one fsync serves all waiting callers.
 
         Raises:
-            AuditError: it could not be made durable.
+            AuditError: the line could not be made durable.
         """
         await self._flusher.wait(position)
 
     def _link(self, entry: Entry) -> int:
-        """Link and write one record."""
         try:
             line, head = format_line(entry, self._seq, self._head)
         except ValueError as error:
-            raise AuditError("a record holds text that is not Unicode") from error
+            raise AuditError("a record has text that is not Unicode") from error
         return self._write(line, head)
 
     def _write(self, line: bytes, head: str) -> int:
-        """Write one line; only then does the chain move on."""
+        """Write one line; the chain advances only on success."""
         if len(line) > MAX_LINE_BYTES:
-            raise AuditError(f"a record is longer than {MAX_LINE_BYTES} bytes: nothing that long may get here")
+            raise AuditError(f"a record is longer than {MAX_LINE_BYTES} bytes")
         try:
             written = os.write(self._fd, line)
         except OSError as error:
@@ -235,7 +236,7 @@ class JsonlSink:
         if written != len(line):
             self._writable = False
             cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise AuditError("the audit log took only a part of a line: look at the disk's space") from cut
+            raise AuditError("the disk accepted only a part of a line: check the free space") from cut
         status = os.fstat(self._fd)
         if not status.st_nlink or status.st_size != self._size + written:
             self._writable = False
@@ -251,11 +252,7 @@ class JsonlSink:
         return self._position
 
     def _ensure_writable(self, at: float) -> None:
-        """Bring the file back to where a line can be appended, or say that it cannot.
-
-        Raises:
-            AuditError: it cannot now.
-        """
+        """Check, acquire or repair the file, and rotate it if due."""
         if not self._opened:
             raise AuditError("the audit log is not open")
         if self._forks != fork_counter.forks:
@@ -272,7 +269,7 @@ class JsonlSink:
             self._rotate(self._file, at)
 
     def _record_health(self) -> None:
-        """Record what the log has to say of itself: an outage, what cannot be signed or kept, what leaves."""
+        """Record failures, recoveries, and the pending record of the signer."""
         for act, note in self._health.list_records(
             self._signer, self._disk_space.check(self.path.parent, self._checked_at)
         ):
@@ -282,7 +279,7 @@ class JsonlSink:
             self._signer.confirm(pending_record, self._seq)
 
     def _rotate(self, file: LockedFile | None, at: float) -> None:
-        """Close the file as a segment and go on in a new one; where that cannot be done, say so and go on in this."""
+        """Rotate the file; on failure, record it and continue in the old file."""
         if file is None:
             return
         segment = segment_file.segment_path(file.path, self._base)
@@ -303,13 +300,12 @@ class JsonlSink:
         self._record_act("rotated", f"lines {before + 1} to {self._base} are in {segment.name}")
 
     def _record_act(self, act: str, note: str) -> None:
-        """Record something that the log has to say of itself."""
         self._record_opened()
         now = self._clock.now()
         self._link(ActEntry(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
 
     def _record_opened(self) -> None:
-        """Record, before this writer's first line, behind which line it goes on; signed, where the log is."""
+        """Record this writer's first line, which is signed if the log is."""
         if self._announced or self._signer is None:
             return
         self._announced = True
@@ -323,7 +319,7 @@ class JsonlSink:
             raise
 
     def _record_closed(self) -> None:
-        """Record that this writer wrote its last line, as far as the disk takes it."""
+        """Record this writer's last line, if the disk accepts it."""
         if self._signer is None or not self._announced:
             return
         with suppress(AuditError):
@@ -332,7 +328,6 @@ class JsonlSink:
             self._record_act(CLOSED, f"after line {self._seq}")
 
     def _acquire(self) -> None:
-        """Take a file, and continue it."""
         acts = self._lock_chain()
         if self._file is None:
             return
@@ -347,14 +342,14 @@ class JsonlSink:
         if self._signer is None:
             return
         self._wake_at = self._seq + 1
-        if self._seq and (news := self._signer.startup_record()) is not None:
-            self._record_act(*news)
+        if self._seq and (rotation_record := self._signer.startup_record()) is not None:
+            self._record_act(*rotation_record)
         for act, note in acts:
             self._record_act(act, note)
         self._signer.start()
 
     def _lock_chain(self) -> list[tuple[str, str]]:
-        """Claim a chain, and take it over from the writer before; return what to record of that."""
+        """Lock a chain and take it over from its last writer; return the acts to record."""
         acts: list[tuple[str, str]] = []
         for _ in range(MAX_LOCK_ATTEMPTS):
             self._file = file = acquire(self._path)
@@ -365,19 +360,19 @@ class JsonlSink:
             if self._signer is None or self._resumed:
                 return acts
             try:
-                taken = self._signer.takeover.run()
+                takeover = self._signer.takeover.run()
             except OSError as error:
                 release(file)
                 self._file, self._fd = None, -1
                 raise AuditError(f"the audit log `{file.path}` cannot be taken over: {error.strerror}") from error
-            acts += taken.acts
-            if not taken.must_reacquire:
+            acts += takeover.acts
+            if not takeover.must_reacquire:
                 return acts
             release(file)
         raise AuditError(f"the audit log `{self._path}` is replaced repeatedly: find out which program does it")
 
     def _resume(self) -> None:
-        """Cut what is torn, and go on from the last whole line, or from our own where there is one."""
+        """Remove an incomplete line, and continue after the last complete one or after our own."""
         try:
             found = read_tail(self._fd)
             torn = found.torn
@@ -398,38 +393,31 @@ class JsonlSink:
             self._record_act("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
 
     def _adopt_tail(self, last: ChainedLine | Violation) -> None:
-        """Take the chain up after the file's last line, unless there is a line of our own to follow.
-
-        Raises:
-            AuditError: the line was edited, or is none of ours.
-        """
+        """Continue after the file's last line, unless this sink has written lines already."""
         if isinstance(last, Violation) and last in VERSION_VIOLATIONS:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {last.message}")
         if not isinstance(last, ChainedLine):
             raise AuditError(
                 f"the last line of the audit log `{self.path}` cannot be continued ({last.message}): "
-                "look at it with `authguard audit verify`, then move the file away"
+                "run `authguard audit verify`, then move the file away"
             )
         if not self._resumed:
             self._seq, self._head = last.seq + 1, last.hash
 
     def _tampering_error(self, found: int) -> AuditError:
-        """Return the error for a file that was changed under its writer, and keep what to record of it.
-
-        Args:
-            found: its length in bytes; -1 where it is gone.
-        """
-        done = "deleted or replaced" if found < 0 else "cut" if found < self._size else "written to by others"
-        self._health.set_tampering(f"the file was {done} behind line {self._seq}")
-        return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out by whom")
+        """Build the error for a file that another program changed; `found` is its size in bytes, -1 if it is gone."""
+        done = (
+            "deleted or replaced"
+            if found < 0
+            else "truncated"
+            if found < self._size
+            else "written to by another program"
+        )
+        self._health.set_tampering(f"the file was {done} after line {self._seq}")
+        return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out which program did it")
 
     def _check_file(self, file: LockedFile) -> None:
-        """Check that the file is still there and has not shrunk; what was not yet durable then never will be.
-
-        Raises:
-            AuditError: it has gone or was cut since the last look; the next call goes on, and leaves a break that
-                `authguard audit verify` shows.
-        """
+        """Check that the file exists and is not shorter; otherwise, positions that are not durable are lost."""
         found, was_writable = get_size(file), self._writable
         if found >= self._size:
             return

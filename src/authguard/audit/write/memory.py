@@ -1,4 +1,4 @@
-"""A log that is kept in memory, chained as the one on disk; for tests, which can read what was said."""
+"""Sink of a log in memory, chained like the log on disk; for tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class MemorySink:
-    """Implements `authguard.ports.AuditSink` on a list.
+    """Implementation of `authguard.ports.AuditSink` on a list.
 
     Attributes:
-        lines: the log, oldest first.
-        full: set it to make every write fail, as a full disk does.
+        lines: the log, the oldest line first.
+        full: set it to make every write fail, like a full disk.
     """
 
     def __init__(self) -> None:
@@ -28,13 +28,13 @@ class MemorySink:
         self._head = GENESIS
 
     def open(self) -> None:
-        """Nothing to make ready."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing to let go of; the lines stay."""
+        """Do nothing; the lines stay."""
 
     def append(self, entry: Entry) -> int:
-        """Keep one line.
+        """Append a record.
 
         Raises:
             AuditError: the sink is `full`.
@@ -46,7 +46,7 @@ class MemorySink:
         return len(self.lines)
 
     def append_cached(self, template: LineTemplate, record: str, at: float, trace: str) -> int:
-        """Keep a decision that differs from an earlier one by its id, its time and its trace.
+        """Append a decision that differs from an earlier one only by id, time and trace.
 
         Raises:
             AuditError: the sink is `full`.
@@ -58,7 +58,7 @@ class MemorySink:
         return len(self.lines)
 
     async def flush(self, position: int) -> None:
-        """Nothing to wait for: memory is as durable as it gets.
+        """Return at once; memory needs no sync.
 
         Raises:
             AuditError: the sink is `full`, or has no such line.

@@ -1,8 +1,8 @@
-"""The chain as a structlog processor: an app's own log lines, hash-chained and signed like the guard's.
+"""structlog processor that writes an app's log events to a chain, hashed and signed like the guard's records.
 
-Rules: a line of the app's never breaks the app: what cannot be kept is counted, and the chain says how many; nothing is
-larger than its bound; no name of the chain's own and no credential gets in; the event goes on unchanged to whatever
-comes next. What the guard announces is in the log already, and is not written twice.
+Rules: an event never breaks the app; events that cannot be written are counted, and a record states their number.
+Everything has a bound. Field names of the chain and credentials are left out. The event is passed on unchanged.
+Events of the guard are already in its log, and are not written again.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ if TYPE_CHECKING:
     from authguard.core.record_types import Value
     from authguard.ports import AuditSink, Clock, Ids
 
-#: names that a field of the app's cannot have: the chain's own
+#: field names of the chain, which an event cannot use
 RESERVED: Final = frozenset({"kind", "id", "at", "policy", "v", "seq", "prev", "hash", "fields", "refused"})
-#: names whose values are not for a log (OWASP Logging Cheat Sheet, "data to exclude")
+#: names of fields that are left out (OWASP Logging Cheat Sheet, "data to exclude")
 _SECRET: Final = re.compile(
     r"authori[sz]ation|cookie|passw|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE
 )
-#: values that are credentials whatever their name: a JWT, and what follows the name of a scheme
+#: values that are credentials under any name: JWTs, and what follows an authentication scheme
 _CREDENTIAL: Final = re.compile(
     r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*|\b(?:bearer|basic|dpop)\s+[\w.~+/=-]{8,}", re.IGNORECASE
 )
 _TRACE: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _NAME: Final = re.compile(FIELD)
-#: of structlog's own, which have places of their own in the record
+#: keys of structlog that the record has in other fields
 _MAPPED_KEYS: Final = frozenset(
     {"event", "level", "trace_id", "exc_info", "stack_info", "stack", "timestamp", "logger"}
 )
-#: the guard's announcements, which are in the log (`authguard.app_log`)
+#: events of the guard, which are in its log (`authguard.app_log`)
 GUARD_EVENTS: Final = frozenset(
     {"authguard.transitioned", "authguard.acted", "authguard.faulted", "authguard.withdrawn"}
 )
-#: largest whole number that any reader of JSON keeps (RFC 8259 6)
+#: largest integer that every JSON reader preserves (RFC 8259, section 6)
 _MAX_SAFE_INTEGER: Final = 2**53 - 1
-#: seconds that a line waits for another thread's
+#: seconds that an event waits for another thread
 _LOCK_TIMEOUT_S: Final = 5.0
 
 
 class ChainProcessor:
-    """A structlog processor that keeps every line in a chain, and passes it on unchanged.
+    """structlog processor that writes every event to a chain and passes it on unchanged.
 
-    Put it after what adds values (``merge_contextvars``, ``add_log_level``) and before the renderer. Threads may share
-    it. It opens its chain with the first line; `close` signs what was written.
+    Place it after processors that add values (``merge_contextvars``, ``add_log_level``) and before the renderer. It
+    is safe for threads. It opens its chain with the first event; `close` signs the chain.
 
     Args:
-        sink: that the lines go to, and no others.
-        clock: for their times.
-        ids: for their ids.
+        sink: sink of these events only.
+        clock: clock of the records.
+        ids: ids of the records.
 
     Attributes:
-        dropped: lines that could not be kept since one last was.
+        dropped: events that were not written since the last success.
     """
 
     def __init__(self, sink: AuditSink, *, clock: Clock, ids: Ids) -> None:
@@ -75,14 +75,14 @@ class ChainProcessor:
     def __call__(
         self, logger: object, method_name: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
-        """Keep one line; never raises for anything that is in it."""
+        """Write an event; never raises because of its content."""
         del logger
         if event_dict.get("event") not in GUARD_EVENTS:
             self._append(method_name, event_dict)
         return event_dict
 
     def close(self) -> None:
-        """Sign what was written, and let go of the chain; the next line opens it again."""
+        """Sign and release the chain; the next event opens it again."""
         with self._lock:
             if self._opened:
                 self._sink.close()
@@ -117,12 +117,12 @@ class ChainProcessor:
 
 
 def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) -> AppLogEntry:
-    """Make a record of a line, within its bounds.
+    """Build the bounded record of an event.
 
     Args:
-        level: the method that was called.
-        event: what structlog has of the line.
-        record: id.
+        level: the called method.
+        event: the event dictionary of structlog.
+        record: id of the record.
         now: epoch seconds UTC.
     """
     fields: dict[str, Value] = {}
@@ -131,11 +131,11 @@ def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) ->
         if key in _MAPPED_KEYS:
             continue
         name = str(key)
-        kept = None if name in RESERVED or _SECRET.search(name) or not _NAME.fullmatch(name) else _value(value)
-        if kept is None or len(fields) == FIELDS:
+        bounded = None if name in RESERVED or _SECRET.search(name) or not _NAME.fullmatch(name) else _value(value)
+        if bounded is None or len(fields) == FIELDS:
             refused.append(name)
         else:
-            fields[name] = kept
+            fields[name] = bounded
     raised = _exception_name(event.get("exc_info"))
     if raised and len(fields) < FIELDS:
         fields.setdefault("exception", raised)
@@ -158,7 +158,7 @@ def _level(given: object) -> str:
 
 
 def _value(value: object) -> Value | None:
-    """Bound a value; ``None`` for what is no text, number or truth, and cannot be told in one."""
+    """Bound a value; return ``None`` for a type that has no text form without calling the object's code."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -167,20 +167,20 @@ def _value(value: object) -> Value | None:
         return value if isfinite(value) else str(value)
     if isinstance(value, str):
         return _text(value)
-    # of anything else the text could hold whatever the object does
+    # the text of any other object may contain anything
     return None if value is not None else ""
 
 
 def _text(value: object) -> str:
-    """Bound a text, and take out what could forge a line, turn its direction or be a credential."""
+    """Bound a text; replace credentials and characters that could forge a line or change its direction."""
     text = _CREDENTIAL.sub("[credential]", str(value)[: 4 * TEXT_BOUND])
     return "".join(char if char.isprintable() else " " for char in text[:TEXT_BOUND])
 
 
 def _exception_name(info: object) -> str:
-    """Name the class of what was raised, never its message."""
+    """Return the class name of an exception, never its message."""
     if isinstance(info, tuple) and info:
         info = info[1] if len(info) > 1 else None
-    if info is True:  # structlog's own meaning: what is handled just now
+    if info is True:  # in structlog, true stands for the exception that is handled now
         info = sys.exception()
     return type(info).__name__[:NAME_BOUND] if isinstance(info, BaseException) else ""

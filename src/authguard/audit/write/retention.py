@@ -1,7 +1,7 @@
-"""Keeping a log of several files: when one is closed, how closed ones are compressed, and what is left in the end.
+"""Rotation, compression and retention of a log's files.
 
-Rules: the thread that signs does all of it, and only to lines that a checkpoint covers; a segment is gone only when the
-log says so in a record that is signed itself; every step leaves the lines readable, whenever the process dies.
+Rules: the signer's thread does the work, and only to lines that a checkpoint covers. A segment is removed only after
+a signed record states it. The lines stay readable at every step, even if the process dies.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How long a log's file grows and how long lines are kept.
+    """When to rotate a file, and how long to keep lines.
 
     Attributes:
-        max_bytes: bytes after which a file is closed.
-        max_age_s: seconds after which it is; never longer than lines are kept.
+        max_bytes: size in bytes at which a file is rotated.
+        max_age_s: age in seconds at which a file is rotated; at most `retention_s`.
         retention_s: seconds for which lines are kept; infinite for ever.
     """
 
@@ -42,17 +42,17 @@ class RetentionPolicy:
     retention_s: float = inf
 
     def is_due(self, size: int, age: float) -> bool:
-        """Whether a file of so many bytes and seconds is closed."""
+        """Return whether to rotate a file of this size in bytes and age in seconds."""
         return size >= self.max_bytes or age >= min(self.max_age_s, self.retention_s)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRecord:
-    """What has to stand in the log before something is done.
+    """A record that must be written and signed before files are removed.
 
     Attributes:
-        act: of the record.
-        note: of the record.
+        act: act of the record.
+        note: note of the record.
     """
 
     act: str
@@ -60,15 +60,15 @@ class PendingRecord:
 
 
 class SegmentRetention:
-    """Keeps the closed segments of one chain.
+    """Compresses and retires the closed segments of one chain.
 
     Args:
-        chain: the file that is written.
-        policy: how.
-        now: gives the time, epoch seconds UTC.
+        chain: path of the chain.
+        policy: how long to keep lines.
+        now: returns the time, epoch seconds UTC.
 
     Attributes:
-        pending_record: what has to be recorded before a segment may go; ``None`` for nothing.
+        pending_record: record that must be written before a segment is removed; ``None`` if there is none.
     """
 
     def __init__(self, chain: Path, policy: RetentionPolicy, now: Callable[[], float]) -> None:
@@ -77,23 +77,23 @@ class SegmentRetention:
         self._now = now
         self._retiring: tuple[Segment, Tombstone] | None = None
         self._confirmed_at = -1
-        #: the oldest segment's number -> time of its newest line, where that was looked for
+        #: number of the oldest segment -> time of its newest line, once computed
         self._newest: dict[int, float] = {}
         self.pending_record: PendingRecord | None = None
 
     def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Hear that the record was written, and how many lines the chain has with it."""
+        """Accept that the record was written; `lines` is the length of the chain with it."""
         if pending_record is self.pending_record:
             self.pending_record, self._confirmed_at = None, lines
 
     def run(self, signed: int) -> None:
-        """Compress what is closed, and retire what is over.
+        """Compress closed segments, and retire expired ones.
 
         Args:
             signed: lines of the chain that a checkpoint covers.
 
         Raises:
-            OSError: a file cannot be read or written; all that was there is still there.
+            OSError: a file cannot be read or written; nothing was lost.
         """
         if self._retiring is not None and 0 <= self._confirmed_at <= signed:
             self._retire(*self._retiring)
@@ -106,7 +106,7 @@ class SegmentRetention:
             self._request_retirement(signed)
 
     def _compress(self, segment: Segment) -> None:
-        """Compress a segment: the old file goes when the new one is on the disk under its own name."""
+        """Compress a segment; its file is removed after the compressed file is on the disk."""
         with segment_file.open_segment(segment) as source:
             self._write_file(
                 segment_file.segment_path(self._chain, segment.base, segment_file.GZIP_SUFFIX),
@@ -129,7 +129,7 @@ class SegmentRetention:
         sync_folder(path.parent)
 
     def _request_retirement(self, signed: int) -> None:
-        """Find the oldest segment that is not a stub, and ask for the record where its time is over."""
+        """Request the record for the oldest segment if it has expired."""
         found = segment_file.list_segments(self._chain)
         for segment, after in pairwise(found):
             if segment.is_tombstone:
@@ -140,22 +140,22 @@ class SegmentRetention:
             if self._newest.get(segment.base, segment_file.read_last_time(segment)) >= over:
                 return
             with segment_file.open_segment(segment) as file:
-                stub = make_tombstone(_lines(file), segment.base, after.base - segment.base)
-            if stub is not None:
-                # a transition bears the time at which it fell due, so the last line need not be the newest
-                self._newest = {segment.base: stub.until}
-                if stub.until < over:
+                tombstone = make_tombstone(_lines(file), segment.base, after.base - segment.base)
+            if tombstone is not None:
+                # a transition has the time at which it was due, so the last line need not be the newest
+                self._newest = {segment.base: tombstone.until}
+                if tombstone.until < over:
                     self._retiring, self.pending_record = (
-                        (segment, stub),
-                        PendingRecord(RETIRED, format_retired_note(stub)),
+                        (segment, tombstone),
+                        PendingRecord(RETIRED, format_retired_note(tombstone)),
                     )
             return
 
-    def _retire(self, segment: Segment, stub: Tombstone) -> None:
-        """Put the stub beside the segment, then take the segment away."""
+    def _retire(self, segment: Segment, tombstone: Tombstone) -> None:
+        """Write the tombstone, then remove the segment."""
         self._write_file(
             segment_file.segment_path(self._chain, segment.base, segment_file.TOMBSTONE_SUFFIX),
-            lambda target: target.write(stub.encode()),
+            lambda target: target.write(tombstone.encode()),
         )
         for form in ("", segment_file.GZIP_SUFFIX):
             segment_file.segment_path(self._chain, segment.base, form).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Taking a chain over from the writer before: what it left unsigned is told apart from what nobody with the key wrote.
+"""Takeover of a chain from its last writer: separates unsigned lines of that writer from foreign lines.
 
-Rules: behind a line ``closed`` that is signed nothing is ours; behind a crash the lines that go on with the chain are
-recovered, and said to be. What is not ours is moved to a file beside the log before the chain goes on; nothing is lost.
+Rules: after a signed ``closed`` record no line is ours. After a crash, lines that continue the chain are recovered,
+and a record states that. Foreign lines are moved to a separate file before the chain continues; nothing is lost.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
     from authguard.core.signed_note import Check, Key, Sign
 
-#: bytes that are moved at once
+#: bytes of a copy step
 COPY_BYTES: Final = 1 << 20
-#: of a file that holds what was moved aside
+#: part of the name of a file with foreign lines
 ASIDE_INFIX: Final = ".aside."
-#: of a chain that is not the log's first
+#: suffix of a chain other than the log's first
 _NUMBER: Final = re.compile(r"\.[0-9]{1,2}$")
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
 class SignedEnd:
-    """Where the last writer of a chain left off, as far as its signatures tell.
+    """The last signed line of a chain.
 
     Attributes:
-        base: number of the first line of the file in which that is.
-        offset: bytes of that file that are vouched for.
-        last: hash of the last line that is.
-        size: lines of the chain that are.
-        closed: whether that line is the last of a writer that ended by itself.
+        base: number of the first line of the file with that line.
+        offset: bytes of that file up to the end of the line.
+        last: hash of the line.
+        size: lines of the chain up to it.
+        closed: whether the line is the last record of a writer that stopped cleanly.
     """
 
     base: int
@@ -68,11 +68,11 @@ class SignedEnd:
 
 @dataclass(slots=True)
 class TakeoverResult:
-    """What came of taking a chain over.
+    """The result of a takeover.
 
     Attributes:
-        acts: to be recorded before anything else: act and note.
-        must_reacquire: whether the file that is written was moved aside, so that the chain has to be claimed anew.
+        acts: acts and notes to record first.
+        must_reacquire: whether the written file was moved aside, so that a chain must be acquired again.
     """
 
     acts: list[tuple[str, str]] = field(default_factory=list)
@@ -80,15 +80,15 @@ class TakeoverResult:
 
 
 class ChainTakeover:
-    """Finds out what the writer before left of a chain.
+    """Takes a chain over from its last writer.
 
     Args:
-        chain: the file that is written.
-        signers: the keys of the deployment, the current one last.
-        check: of signatures.
-        memory: folder of the writers' newest checkpoints.
-        every: lines that a checkpoint covers at most.
-        within: seconds that a checkpoint covers at most.
+        chain: path of the chain.
+        signers: the deployment's keys, the current one last.
+        check: verifies signatures.
+        memory: folder of the heads.
+        every: maximum of lines between checkpoints.
+        within: maximum of seconds between checkpoints.
     """
 
     def __init__(  # noqa: PLR0917 - what a chain is signed with
@@ -102,48 +102,43 @@ class ChainTakeover:
         self._within = within
 
     def run(self) -> TakeoverResult:
-        """Move aside what is not ours, and say what was left unsigned.
+        """Move foreign lines aside, and report lines that were not signed.
 
         Raises:
-            OSError: a file cannot be read, or not be moved aside.
+            OSError: a file cannot be read or moved, or is of another version.
         """
-        taken = TakeoverResult()
+        result = TakeoverResult()
         segments = segment_file.list_segments(self._chain)
         if not any(segment.path.stat().st_size for segment in segments) or _is_torn(segments):
-            return taken
+            return result
         try:
             first, head = self._load_head(segments)
             if not first and head is None:
                 self._require_version(segments[0])
         except ValueError:
-            return taken  # the signer says that the memory is damaged, and signs nothing
+            return result  # the signer reports that the head is damaged, and does not sign
         if first and self._is_copy(first, head):
-            self._move_chain_aside(segments, taken)
+            self._move_chain_aside(segments, result)
         elif head is not None:
             left = self._find_signed_end(head, segments)
             if left is not None:
-                self._recover_unsigned(left, segments, taken)
+                self._recover_unsigned(left, segments, result)
         elif self._was_started(segments):
             with segment_file.open_segment(segments[0]) as file:
                 offset = len(file.readline(MAX_LINE_BYTES + 1))
-            self._recover_unsigned(SignedEnd(segments[0].base, offset, first, 1, closed=False), segments, taken)
+            self._recover_unsigned(SignedEnd(segments[0].base, offset, first, 1, closed=False), segments, result)
         elif first and self._predates_key(first):
-            taken.acts.append((ADOPTED, "the lines so far were under no checkpoint"))
+            result.acts.append((ADOPTED, "no checkpoint covered the earlier lines"))
         else:
-            self._move_chain_aside(segments, taken)
-        return taken
+            self._move_chain_aside(segments, result)
+        return result
 
     def _load_head(self, segments: Sequence[Segment]) -> tuple[str, checkpoint_file.Head | None]:
-        """Find the hash of the chain's first line, and what was remembered of the chain last.
-
-        Raises:
-            OSError: the first line cannot be read, and no memory fits the others.
-            ValueError: the memory is damaged.
-        """
+        """Return the hash of the chain's first line, and the head of the chain."""
         try:
             first = self._read_first_hash(segments[0])
         except OSError:
-            # a file whose time has long been over must not keep the app down, where the memory fits without it
+            # an old file that cannot be read must not keep the app down if a head matches the other files
             heads = (one for one in checkpoint_file.load_heads(self._memory) if one.file == self._chain.name)
             for one in heads:
                 if self._find_signed_end(one, segments) is not None:
@@ -157,11 +152,7 @@ class ChainTakeover:
         return first, head
 
     def _require_version(self, segment: Segment) -> None:
-        """Refuse a chain of another version; one that this key never signed is moved aside like any foreign chain.
-
-        Raises:
-            OSError: the chain is of another version.
-        """
+        """Refuse a chain of another version, unless this key never signed it."""
         if segment.is_tombstone:
             return
         with segment_file.open_segment(segment) as file:
@@ -178,7 +169,7 @@ class ChainTakeover:
 
     @staticmethod
     def _read_first_hash(segment: Segment) -> str:
-        """Return the hash of a chain's first line; empty where that is no line of a log."""
+        """Return the hash of a chain's first line; empty if it is not a record."""
         if segment.is_tombstone:
             return segment_file.read_tombstone(segment)[0].first
         with segment_file.open_segment(segment) as file:
@@ -186,7 +177,7 @@ class ChainTakeover:
         return found.hash if isinstance(found, ChainedLine) else ""
 
     def _is_copy(self, first: str, head: checkpoint_file.Head | None) -> bool:
-        """Whether another file of the log, which is there, is the chain of the first line."""
+        """Return whether another file of the log is the chain with this first line."""
         if head is not None:
             return head.file != self._chain.name and self._chain.with_name(head.file).exists()
         log = self._chain.with_name(_NUMBER.sub("", self._chain.stem) + self._chain.suffix)
@@ -194,7 +185,7 @@ class ChainTakeover:
         return any(segment_file.read_first_hash(other) == first for other in others)
 
     def _was_started(self, segments: Sequence[Segment]) -> bool:
-        """Whether a writer of ours began the chain, and ended before its first checkpoint."""
+        """Return whether a writer with the key started the chain, and ended before its first checkpoint."""
         if segments[0].is_tombstone or segments[0].base > 0:
             return False
         with segment_file.open_segment(segments[0]) as file:
@@ -202,7 +193,7 @@ class ChainTakeover:
         return isinstance(found, ChainedLine) and is_opened(found, self._keys, self._check)
 
     def _predates_key(self, first: str) -> bool:
-        """Whether the chain may be older than the key: nothing was signed by it, or a checkpoint of it is beside it."""
+        """Return whether the chain may be older than the key: the key signed nothing yet, or signed this chain."""
         if not any(self._memory.glob("*.json")):
             return True
         names = {checkpoint_file.chain_origin(key.name, first) for key in self._keys}
@@ -214,44 +205,46 @@ class ChainTakeover:
         return False
 
     def _find_signed_end(self, head: checkpoint_file.Head, segments: Sequence[Segment]) -> SignedEnd | None:
-        """Find where the newest checkpoint ends; ``None`` where it is not ours or the file is not what was signed."""
-        said = parse_checkpoint(head.note)
+        """Find the last line of the newest checkpoint; ``None`` if its signature or the file does not match."""
+        checkpoint = parse_checkpoint(head.note)
         segment = next((one for one in segments if one.base == head.base and not one.is_tombstone), None)
-        if said is None or segment is None or open_note(head.note, self._keys, self._check) is None:
+        if checkpoint is None or segment is None or open_note(head.note, self._keys, self._check) is None:
             return None
         start = max(0, head.offset - MAX_LINE_BYTES)
         with segment_file.open_segment(segment) as file:
             file.seek(start)
             before = file.read(head.offset - start)
         last = parse_line(before[before.rfind(b"\n", 0, -1) + 1 :])
-        if not isinstance(last, ChainedLine) or (last.hash, last.seq + 1) != (head.last, said.size):
+        if not isinstance(last, ChainedLine) or (last.hash, last.seq + 1) != (head.last, checkpoint.size):
             return None
-        return SignedEnd(head.base, head.offset, head.last, said.size, is_closed(last))
+        return SignedEnd(head.base, head.offset, head.last, checkpoint.size, is_closed(last))
 
-    def _recover_unsigned(self, left: SignedEnd, segments: Sequence[Segment], taken: TakeoverResult) -> None:
-        """Sort what stands behind the last line that is vouched for."""
-        ours = _Continuation(left, self._keys, self._check)
+    def _recover_unsigned(self, left: SignedEnd, segments: Sequence[Segment], result: TakeoverResult) -> None:
+        """Recover the unsigned lines after the signed end, and move foreign lines aside."""
+        continuation = _Continuation(left, self._keys, self._check)
         going = True
         for segment in (one for one in segments if one.base >= left.base and not one.is_tombstone):
             begin = left.offset if segment.base == left.base else 0
-            if going and segment.base in {left.base, ours.seq}:
+            if going and segment.base in {left.base, continuation.seq}:
                 with segment_file.open_segment(segment) as file:
-                    end, going = ours.follow(file, begin)
+                    end, going = continuation.follow(file, begin)
             else:
                 end, going = begin, False
             if not going and segment.form != segment_file.GZIP_SUFFIX:
-                self._move_tail_aside(segment, end, ours.seq, taken)
-        if ours.seq > left.size:
-            note = format_recovered_note(left.size + 1, ours.seq, ours.seconds, self._every, self._within)
-            taken.acts.append((RECOVERED, note))
+                self._move_tail_aside(segment, end, continuation.seq, result)
+        if continuation.seq > left.size:
+            note = format_recovered_note(
+                left.size + 1, continuation.seq, continuation.seconds, self._every, self._within
+            )
+            result.acts.append((RECOVERED, note))
 
-    def _move_tail_aside(self, segment: Segment, end: int, line: int, taken: TakeoverResult) -> None:
-        """Move what stands behind a place of a file aside; a file of which nothing is left goes."""
+    def _move_tail_aside(self, segment: Segment, end: int, line: int, result: TakeoverResult) -> None:
+        """Move the bytes after an offset aside; remove a file that becomes empty."""
         size = segment.path.stat().st_size
         if size <= end:
             return
         name, digest = self._copy_aside(segment.path, end)
-        taken.acts.append((FOREIGN, format_foreign_note(size - end, line, name, digest)))
+        result.acts.append((FOREIGN, format_foreign_note(size - end, line, name, digest)))
         if end:
             fd = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
@@ -261,11 +254,11 @@ class ChainTakeover:
                 os.close(fd)
         else:
             segment.path.unlink()
-            taken.must_reacquire |= segment.live
+            result.must_reacquire |= segment.live
         sync_folder(segment.path.parent)
 
     def _copy_aside(self, path: Path, begin: int) -> tuple[str, str]:
-        """Copy the end of a file to a file of its own; return its name and its digest."""
+        """Copy the bytes after an offset to a separate file; return its name and its digest."""
         new = path.with_name(f".{self._chain.name}{ASIDE_INFIX}{secrets.token_hex(4)}")
         hashed = sha256()
         try:
@@ -284,24 +277,24 @@ class ChainTakeover:
             new.unlink(missing_ok=True)
         return name, digest
 
-    def _move_chain_aside(self, segments: Sequence[Segment], taken: TakeoverResult) -> None:
-        """Move a whole chain aside, its checkpoints too."""
+    def _move_chain_aside(self, segments: Sequence[Segment], result: TakeoverResult) -> None:
+        """Move a whole chain and its checkpoints aside."""
         for segment in segments:
             if segment.path.stat().st_size:
                 size = segment.path.stat().st_size
                 name, digest = self._copy_aside(segment.path, 0)
-                taken.acts.append((FOREIGN, format_foreign_note(size, 0, name, digest)))
+                result.acts.append((FOREIGN, format_foreign_note(size, 0, name, digest)))
             segment.path.unlink()
-        beside = checkpoint_file.checkpoint_path(self._chain)
-        if beside.exists():
-            self._copy_aside(beside, 0)
-            beside.unlink()
+        checkpoints = checkpoint_file.checkpoint_path(self._chain)
+        if checkpoints.exists():
+            self._copy_aside(checkpoints, 0)
+            checkpoints.unlink()
         sync_folder(self._chain.parent)
-        taken.must_reacquire = True
+        result.must_reacquire = True
 
 
 class _Continuation:
-    """Lines that go on with a chain."""
+    """The lines that continue a chain after its signed end."""
 
     def __init__(self, left: SignedEnd, keys: Sequence[Key], check: Check) -> None:
         self.seq = left.size
@@ -314,13 +307,13 @@ class _Continuation:
 
     @property
     def seconds(self) -> float:
-        """How long they took, by their own times."""
+        """Return the seconds between the first and the last line, by their times."""
         return max(0.0, self._last_at - self._first_at)
 
     def follow(self, file: BinaryIO, begin: int) -> tuple[int, bool]:
-        """Follow the lines of a file; return where they end, and whether nothing else stands behind them.
+        """Follow a file's lines; return the offset of their end, and whether nothing foreign comes after it.
 
-        What a crash tore at the end is not looked at: whoever goes on cuts it off.
+        An incomplete line at the end is ignored; the next writer removes it.
         """
         place = begin
         for line in _lines(file, begin):
@@ -332,13 +325,13 @@ class _Continuation:
         return place, True
 
     def _accept(self, found: ChainedLine) -> bool:
-        """Take a line where it goes on with the chain; behind a writer's last line only another's first does."""
+        """Accept a line that continues the chain; after a writer's last line only another writer's first does."""
         if (found.seq, found.prev) != (self.seq, self.last):
             return False
         if self._closed and not is_opened(found, self._keys, self._check):
             return False
         self.seq, self.last, self._closed = self.seq + 1, found.hash, is_closed(found)
-        # a transition bears the time at which it fell due, which may be long ago
+        # a transition has the time at which it was due, which may be long ago
         if type(found.entry) is not TransitionEntry:
             at = found.entry.at
             self._first_at = min(self._first_at, at) if self._timed else at
@@ -348,7 +341,7 @@ class _Continuation:
 
 
 def _is_torn(segments: Sequence[Segment]) -> bool:
-    """Whether a chain is no more than a part of its first line: its writer died at it, and the next cuts it off."""
+    """Return whether a chain is only a part of its first line; the next writer removes it."""
     if len(segments) != 1 or segments[0].is_tombstone:
         return False
     with segment_file.open_segment(segments[0]) as file:
@@ -357,16 +350,16 @@ def _is_torn(segments: Sequence[Segment]) -> bool:
 
 
 def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
-    """Find where the file that is written begins; one without a line goes on from the last segment.
+    """Find where the written file starts; a file without a line continues the last segment.
 
     Args:
-        file: the file.
-        end: bytes of whole lines in it.
+        file: the locked file.
+        end: size of the complete lines in bytes.
         now: epoch seconds UTC.
 
     Returns:
-        Number and time of its first line; where there is none, how many lines come before it and the hash of the last
-        of them; and what was torn at the end of the last segment.
+        Number and time of the file's first line; for a file without a line, the length of the chain and the hash of
+        its last line, otherwise ``None``; and the bytes of an incomplete line at the end of the last segment.
 
     Raises:
         OSError: the segments cannot be read.
