@@ -20,7 +20,7 @@ def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption 
     failed = False
     for chain, why in maintain_log(Settings.resolve(policy, store=store, audit_log=log)):
         typer.echo(f"{escape(chain.name)}: {escape(why) or 'maintained'}")
-        failed |= bool(why) and "living process" not in why
+        failed |= bool(why) and "running process" not in why
     if failed:
         print_error("some chains could not be maintained")
         raise typer.Exit(FAILED)

@@ -137,7 +137,6 @@ class ChainVerifier:
         )
 
     def _verify_tombstone(self, segment: Segment) -> Finding | None:
-        """Verify a tombstone instead of its lines."""
         tombstone, raw = segment_file.read_tombstone(segment)
         if (tombstone.base, tombstone.prev) != (self.lines, self.head):
             return Finding(
@@ -159,7 +158,6 @@ class ChainVerifier:
         return finding
 
     def _verify_file(self, segment: Segment) -> Finding | None:
-        """Verify the lines of one file."""
         if not segment.live and segment.base > self.lines:
             return Finding(segment.path, ChainBreak(0, Violation.SEGMENT_MISSING))
         begin = self.lines
@@ -242,7 +240,6 @@ class ChainVerifier:
         return Finding(path, ChainBreak(line if segment.live else line - begin, Violation.UNAUTHORIZED_WRITER))
 
     def _on_record(self, found: ChainedLine) -> None:
-        """Store what a record states about other lines."""
         self._closed = is_closed(found)
         entry = found.entry
         if type(entry) is not ActEntry:
@@ -263,7 +260,6 @@ class ChainVerifier:
         return frozenset(record for record, seq in self._accepted.items() if self._is_signed(seq))
 
     def _is_signed(self, seq: int) -> bool:
-        """Return whether a line is signed and was written by a known writer."""
         ranges = self.checkpoints.ranges() if self.checkpoints else NO_RANGES
         upto = max(ranges.signed, ranges.anchored) if self.checkpoints else self.lines
         return seq < upto and not any(mark.first <= seq + 1 <= mark.last for mark in self.marks)
@@ -283,7 +279,6 @@ class ChainVerifier:
         return self.checkpoints.check_thinning(notes[-1]) if self.checkpoints and notes else None
 
     def _start(self, checkpoints: CheckpointVerifier, first: str) -> Finding | None:
-        """Name the chain by its first line."""
         if self.lines:
             return None
         finding = checkpoints.start(first)
@@ -291,7 +286,6 @@ class ChainVerifier:
         return finding
 
     def _check_line(self, checkpoints: CheckpointVerifier, found: ChainedLine) -> Finding | None:
-        """Verify a line against the checkpoints."""
         if not self.lines:
             self._begun = is_opened(found, checkpoints.keys, checkpoints.check)
         return self._start(checkpoints, found.hash) or checkpoints.add_line(self._line, found)
@@ -305,7 +299,6 @@ def classify_error(error: OSError) -> Violation:
 
 
 def _lines(file: BinaryIO, pause: Callable[[float], None]) -> Iterator[bytes]:
-    """Yield lines of at most the maximal length."""
     while line := _line(file, pause):
         yield line
 

@@ -171,7 +171,6 @@ class CheckpointVerifier:
         return None
 
     def _read_next(self) -> Finding | None:
-        """Read the next checkpoint of the file."""
         note = next(self._notes, None)
         if note is None:
             self._next = None
@@ -262,7 +261,6 @@ class CheckpointVerifier:
         return self._compare_roots() if signed or end in self._outside_roots else None
 
     def _on_record(self, entry: ActEntry) -> None:
-        """Handle a record of the log about itself."""
         if entry.act == "adopted":
             self._adopted = self._tree.size - 1
         elif entry.act == "key.rotated":
@@ -275,7 +273,6 @@ class CheckpointVerifier:
                 self._offered.append(parse_key(text))
 
     def _compare_roots(self) -> Finding | None:
-        """Compare the tree with every checkpoint of its size."""
         root, size = self._tree.root(), self._tree.size
         while self._next is not None and self._next.checkpoint.size == size:
             if self._next.checkpoint.root != root:

@@ -89,7 +89,6 @@ class LogReader:
         return merge_by_time([self._read_new(chain) for chain in segment_file.list_chains(self._path)])
 
     def _read_last(self, chain: Path, count: int) -> list[bytes]:
-        """Read a chain backwards, over as many files as needed."""
         lines: list[bytes] = []
         with suppress(OSError):
             for number, segment in enumerate(reversed(segment_file.list_segments(chain))):
@@ -102,7 +101,6 @@ class LogReader:
         return lines
 
     def _read_new(self, chain: Path) -> list[bytes]:
-        """Read a chain from the last position, over the files that were started since."""
         lines: list[bytes] = []
         base, inode, offset = self._positions.get(chain, (0, 0, 0))
         with suppress(OSError):

@@ -125,13 +125,11 @@ def _snapshot_files(chain: Path) -> tuple[tuple[str, int, int, int, int], ...]:
 
 
 def _is_new(report: ChainReport) -> bool:
-    """Return whether a chain is one file without a line: its writer has just started."""
     empty = isinstance(report.result, ChainBreak) and report.result.violation is Violation.EMPTY
     return empty and not report.segments and report.where == report.path
 
 
 def _find_missing(path: Path, trust: Trust, seen: set[str], reports: Iterable[ChainReport]) -> Iterator[Finding]:
-    """Yield the chains and files that are missing."""
     yield from trust.unreadable
     files = {report.path for report in reports}
     unread = {

@@ -91,7 +91,6 @@ class _AnchorQueue:
                 return
 
     def _add_orphans(self) -> None:
-        """Add the checkpoints of ended writers."""
         if time.monotonic() - self._scanned_at < SCAN_INTERVAL_S:
             return
         self._scanned_at = time.monotonic()
@@ -118,7 +117,6 @@ class _AnchorQueue:
                 yield checkpoint.origin, note
 
     def _publish_pending(self) -> bool:
-        """Publish all pending checkpoints; return whether it succeeded."""
         with self._lock:
             pending = list(self._pending.items())
         for origin, note in pending:

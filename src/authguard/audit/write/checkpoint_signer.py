@@ -237,7 +237,6 @@ class CheckpointSigner:
             self._maintain()
 
     def _try_sign(self, *, again: bool = False) -> bool:
-        """Sign, or store the error; return whether there is a new checkpoint."""
         try:
             made = self.sign(again=again)
         except SigningError as error:
@@ -358,12 +357,10 @@ class CheckpointSigner:
         raise SigningError("the log does not contain the written lines: they were changed or removed")
 
     def _list_unread(self) -> tuple[Segment, ...]:
-        """List the files with lines that are not in the tree."""
         found = segment_file.list_segments(self._path)
         return tuple(one for one in found if one.live or (one.base >= self._base and not one.is_tombstone))
 
     def _require_own_file(self, segment: Segment, file: BinaryIO) -> None:
-        """Check that the written file is the writer's file."""
         if not segment.live:
             return
         for _ in range(MAX_LIST_ATTEMPTS):

@@ -169,7 +169,6 @@ class Flusher:
         return fd, target
 
     def _finish_round(self) -> None:
-        """Take over the result of a finished round."""
         current = self._round
         if current is None or not current.done:
             return

@@ -94,7 +94,6 @@ class JsonlSink:
         self._reset()
 
     def _reset(self) -> None:
-        """Reset to the state before `open`."""
         self._file: LockedFile | None = None
         self._fd = -1
         self._forks = fork_counter.forks
@@ -225,7 +224,6 @@ class JsonlSink:
         return self._write(line, head)
 
     def _write(self, line: bytes, head: str) -> int:
-        """Write one line; the chain advances only on success."""
         if len(line) > MAX_LINE_BYTES:
             raise AuditError(f"a record is longer than {MAX_LINE_BYTES} bytes")
         try:
@@ -252,7 +250,6 @@ class JsonlSink:
         return self._position
 
     def _ensure_writable(self, at: float) -> None:
-        """Check, acquire or repair the file, and rotate it if due."""
         if not self._opened:
             raise AuditError("the audit log is not open")
         if self._forks != fork_counter.forks:
@@ -269,7 +266,6 @@ class JsonlSink:
             self._rotate(self._file, at)
 
     def _record_health(self) -> None:
-        """Record failures, recoveries, and the pending record of the signer."""
         for act, note in self._health.list_records(
             self._signer, self._disk_space.check(self.path.parent, self._checked_at)
         ):

@@ -152,7 +152,6 @@ class SegmentRetention:
             return
 
     def _retire(self, segment: Segment, tombstone: Tombstone) -> None:
-        """Write the tombstone, then remove the segment."""
         self._write_file(
             segment_file.segment_path(self._chain, segment.base, segment_file.TOMBSTONE_SUFFIX),
             lambda target: target.write(tombstone.encode()),

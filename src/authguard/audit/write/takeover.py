@@ -169,7 +169,6 @@ class ChainTakeover:
 
     @staticmethod
     def _read_first_hash(segment: Segment) -> str:
-        """Return the hash of a chain's first line; empty if it is not a record."""
         if segment.is_tombstone:
             return segment_file.read_tombstone(segment)[0].first
         with segment_file.open_segment(segment) as file:
@@ -258,7 +257,6 @@ class ChainTakeover:
         sync_folder(segment.path.parent)
 
     def _copy_aside(self, path: Path, begin: int) -> tuple[str, str]:
-        """Copy the bytes after an offset to a separate file; return its name and its digest."""
         new = path.with_name(f".{self._chain.name}{ASIDE_INFIX}{secrets.token_hex(4)}")
         hashed = sha256()
         try:
@@ -278,7 +276,6 @@ class ChainTakeover:
         return name, digest
 
     def _move_chain_aside(self, segments: Sequence[Segment], result: TakeoverResult) -> None:
-        """Move a whole chain and its checkpoints aside."""
         for segment in segments:
             if segment.path.stat().st_size:
                 size = segment.path.stat().st_size
