@@ -84,4 +84,4 @@ def test_a_policy_that_cannot_be_used_is_not_compared(capsys: pytest.CaptureFixt
     code, out, err = call(capsys, "support-desk", str(tmp_path))
     assert (code, out) == (INVALID, "")
     assert "nobody may speak" in err
-    assert "cannot be compared" in err
+    assert "before it can be compared" in err

@@ -68,7 +68,7 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
     assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
     assert 'says: "Please sign in once more, and we go on where we stopped."' in out
     assert "3 times in 15m for each customer and operation, then to_a_person" in out
-    assert "service live (not given, and the answer depends on it)" in out
+    assert "service live (not given; the decision depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
     assert "7:end_session (standard.yaml:" in out
     assert "session: expired -> active\n" in out
@@ -81,13 +81,13 @@ def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest
     assert "scope: missing -> granted, by the customer, with a token that has the scope `refunds:write`" in out
     assert "the fewest events" not in out
     out = call(capsys, "support-desk", *ready, "-s", "transaction=failed", "-o", "refund")[1]
-    assert ", by nobody: no events were found that lead there" in out
+    assert ", by no party: no events lead there" in out
 
 
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal")
     assert code == OK
-    assert "11 more, which --all names" in out
+    assert "11 more; --all shows them" in out
     assert "To be allowed" not in out
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal", "--all")
     assert out.count("(standard.yaml:") + out.count("(support-desk/policy.yaml:") >= 24
@@ -106,8 +106,8 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(out)
     assert (told["rule"], told["outcome"], told["status"]) == ("8:sign_in_fresh", "step_up", 401)
     assert {"language": "", "channel": "default"}.items() <= told["say"][0].items()
-    assert len(told["standing"]) == 13
-    assert told["ways"][0]["changes"][-1]["dimension"] == "verification"
+    assert len(told["values"]) == 13
+    assert told["remedies"][0]["changes"][-1]["dimension"] == "verification"
 
 
 def test_a_record_of_the_log_is_explained(capsys: pytest.CaptureFixture[str], log: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixtur
     assert "note: recorded rule: 6:sign_in_fresh, outcome step_up" in out
     code, out, _ = call(capsys, "standard", "--log", str(log), "--id", "one")
     assert code == OK
-    assert "note: operation `refund` is not in this policy as it was recorded" in out
+    assert "note: operation `refund` differs in this policy" in out
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixtur
         (("-s", "session=idel"), USAGE, "did you mean `idle`?"),
         (("--credential", "god"), USAGE, "did you mean `good`?"),
         (("-o", "refnd"), USAGE, "did you mean `refund`?"),
-        (("-o", "refund", "--risk", "high"), USAGE, "an operation brings its own risk and effect"),
-        (("--id", "x"), USAGE, "--log and --id go together"),
+        (("-o", "refund", "--risk", "high"), USAGE, "the operation fixes risk and effect"),
+        (("--id", "x"), USAGE, "--log and --id must be used together"),
         (("--log", "gone.jsonl", "--id", "x"), FAILED, "there is no record `x` in `gone.jsonl`"),
     ],
 )
@@ -153,7 +153,7 @@ def test_what_is_misspelt_is_said(
 def test_a_record_that_is_no_decision_is_said(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     code, _, err = call(capsys, "support-desk", "--log", str(log), "--id", "moved")
     assert code == FAILED
-    assert "only a decision has a cell" in err
+    assert "only decisions have a cell" in err
 
 
 def test_a_policy_with_errors_is_not_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_what_cannot_be_done_is_said(capsys: pytest.CaptureFixture[str], tmp_pat
     assert "known: service, account, session, verification, transaction" in " ".join(err.replace("│", "").split())
     code, _, err = call(capsys, "policy", "graph", "standard", "-m", "session", "-f", "text")
     assert code == USAGE
-    assert "--machine goes with `mermaid` and `dot`" in err
+    assert "--machine needs `mermaid` or `dot`" in err
     code, out, err = call(capsys, "policy", "graph", str(tmp_path / "gone.yaml"))
     assert (code, out) == (INVALID, "")
     assert "file-missing" in err

@@ -107,7 +107,7 @@ def test_what_is_there_is_never_touched(capsys: pytest.CaptureFixture[str], tmp_
     file.write_text("mine", "utf-8")
     code, _, err = call(capsys, "init", str(tmp_path), "--yes")
     assert code == USAGE
-    assert "is there already; nothing was written" in err
+    assert "already exists; nothing was written" in err
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
     assert file.read_text("utf-8") == "mine"
 
@@ -152,6 +152,6 @@ def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], 
     assert code == USAGE
     (tmp_path / "file").write_text("", "utf-8")
     code, _, err = call(capsys, "init", str(tmp_path / "file"), "--yes")
-    assert (code, "is no folder" in err) == (USAGE, True)
+    assert (code, "is not a folder" in err) == (USAGE, True)
     code, _, err = call(capsys, "init", str(tmp_path / "file" / "below"), "--yes")
     assert (code, "cannot be written" in err) == (FAILED, True)

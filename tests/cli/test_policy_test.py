@@ -78,7 +78,7 @@ def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.Captu
     code, out, _ = call(capsys, folder)
     assert code == OK
     assert out.count("no scenario covers") == 20
-    assert "  and 12 more, which --all names" in out
+    assert "  and 12 more; --all shows them" in out
     assert call(capsys, "--all", folder)[1].count("no scenario covers") == 16 + 16
 
 
@@ -110,7 +110,7 @@ def test_too_little_coverage_fails_where_a_share_is_asked_for(
     folder = write(tmp_path, PASSES + HELD)
     code, _, err = call(capsys, folder, "--fail-under", "7")
     assert code == INVALID
-    assert err == f"{folder}/policy.yaml: scenarios take 6.2 %, and 7 % are asked for\n"
+    assert err == f"{folder}/policy.yaml: scenarios cover 6.2 %, less than 7 %\n"
     assert call(capsys, folder, "--fail-under", "6")[0] == OK
     assert call(capsys, folder, "--fail-under", "101")[0] == USAGE
 
@@ -164,7 +164,7 @@ def test_a_policy_without_scenarios_does_not_pass_for_tested(
 ) -> None:
     code, _, err = call(capsys, write(tmp_path))
     assert code == USAGE
-    assert "there is no scenario beside it" in err
+    assert "there are no scenarios" in err
 
 
 def test_without_a_path_it_takes_the_current_folder(

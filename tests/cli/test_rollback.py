@@ -49,7 +49,7 @@ def test_fewer_people_than_the_policy_wants_release_nothing(app: Deployment, oth
     app.call("rollback", "engage", *INES)
     code, out, err = app.call("rollback", "release", *INES, *others)
     assert (code, out) == (UNAUTHORISED, "")
-    assert "wants 2 persons of role `operations` to release" in err
+    assert "requires 2 persons of role `operations` to release" in err
     assert app.call("rollback", "status")[1].startswith("rolled_back")
     assert [line["kind"] for line in app.log()] == ["act", "transition"], "what was refused is not recorded as done"
 

@@ -78,7 +78,7 @@ def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: De
 
 
 def test_more_than_a_page_are_told_one_after_the_other(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "PAGE", 1)
+    monkeypatch.setattr(transactions, "PAGE_SIZE", 1)
     assert [line.split()[0] for line in app.call("transactions", "list", "--state", "")[1].splitlines()] == ["t2", "t1"]
     assert len(app.call("transactions", "export")[1].splitlines()) == 2
     assert app.call("transactions", "list", "--state", "", "--limit", "1")[1].split()[0] == "t2"
@@ -147,5 +147,5 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     monkeypatch.setenv("AUTHGUARD_ENCRYPTION_KEYS", newer)
     for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
         said = app.call("transactions", "show", name)[1]
-        assert ('"/amount": 901' in said, "sealed under" in said) == (is_shown, not is_shown)
+        assert ('"/amount": 901' in said, "encrypted with another key" in said) == (is_shown, not is_shown)
         assert f"digest {DIGEST}" in said

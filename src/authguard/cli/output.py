@@ -1,4 +1,4 @@
-"""What every command group shares: exit codes, and how something is said on standard error (DESIGN 8)."""
+"""Exit codes and output functions of all command groups (DESIGN 8)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNAUTHORISED: Final = 5
 
 
 def exit_code(error: AuthguardError) -> int:
-    """Choose the exit code for something that authguard raised on purpose."""
+    """Return the exit code of an authguard error."""
     match error:
         case PolicyError():
             return INVALID
@@ -32,30 +32,30 @@ def exit_code(error: AuthguardError) -> int:
 
 
 def print_error(message: str) -> None:
-    """Say what went wrong on standard error."""
+    """Print a message on standard error."""
     typer.echo(message, err=True)
 
 
 def open_private(path: Path, flag: int) -> TextIO:
-    """Open a file to be written, which is its owner's alone where it is made, whatever the umask.
+    """Open a text file for writing; a new file has mode 0600 under any umask.
 
     Args:
-        path: of the file.
-        flag: `os.O_EXCL` where it must not be there, `os.O_TRUNC` where it is replaced.
+        path: path of the file.
+        flag: `os.O_EXCL` to fail if the file exists, `os.O_TRUNC` to replace its content.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
 def write_output(text: str, output: Path | None) -> None:
-    """Print text that ends its own lines, or write it to a file, which is its owner's alone where it is made.
+    """Print text, or write it to a file with mode 0600.
 
     Args:
-        text: which ends its own lines.
-        output: the file; printed where there is none.
+        text: complete text with line endings.
+        output: path of the file; ``None`` for standard output.
 
     Raises:
         typer.Exit: the file cannot be written.

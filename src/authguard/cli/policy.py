@@ -1,4 +1,4 @@
-"""`authguard policy`: one file a command, and only the file of the command that is called is loaded."""
+"""`authguard policy`: one module per command; only the module of the called command is imported."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 import typer
 
-#: command -> (module of `authguard.cli`, its function)
+#: command -> (module of `authguard.cli`, function)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "check": ("policy_check", "prove"),
+    "check": ("policy_check", "check"),
     "diff": ("policy_diff", "compare"),
-    "explain": ("policy_explain", "why"),
+    "explain": ("policy_explain", "explain"),
     "graph": ("policy_graph", "graph"),
-    "init": ("policy_init", "begin"),
+    "init": ("policy_init", "init"),
     "schema": ("policy_schema", "print_schema"),
     "show": ("policy_show", "show"),
     "test": ("policy_test", "run_tests"),
@@ -21,10 +21,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 
 def build(wanted: str) -> typer.Typer:
-    """Build the group with the command that is called; with all of them where it is none of them.
+    """Build the group with the called command, or with all commands if the word is not a command.
 
     Args:
-        wanted: the word after the group's name; empty for none.
+        wanted: word after the name of the group; may be empty.
     """
     app = typer.Typer()
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:

@@ -1,7 +1,7 @@
-"""An app, imported and walked: every route, WebSocket, mounted app and MCP server, as the guard would see them.
+"""Import an app and list its endpoints: routes, WebSockets, mounted apps and MCP tools.
 
-Importing an app runs the user's own code, which is why nothing but `--app` does it. Starlette is known by the shape of
-its objects, so that FastAPI, FastMCP and what else builds on it is walked alike.
+Importing an app runs the user's code, so that only `--app` does it. Starlette objects are recognised by their
+attributes, so that FastAPI, FastMCP and other frameworks on Starlette work alike.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
-    """Import an app by ``module:attribute``, the current folder first, as servers do.
+    """Import an app by ``module:attribute``, with the current folder first on the path, as ASGI servers do.
 
     Raises:
-        SettingsError: there is no such module or attribute, or importing it fails.
+        SettingsError: the name is malformed, or the import fails.
     """
     module, _, attribute = named.partition(":")
     if not module or not attribute:
@@ -38,25 +38,26 @@ def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
         found: Any = import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
-    except Exception as error:  # the app's own code: whatever it raises, the app cannot be looked into
+    except Exception as error:  # user code can raise any exception
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the app `{named[:200]}` cannot be imported: {type(error).__name__}: {reason}") from error
     return found
 
 
 def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
-    """Find every way into an app.
+    """Return every endpoint of an app.
 
     Args:
-        app: an ASGI app, guarded or not yet. Where it holds an AuthGuard, what lies outside of that is not guarded.
+        app: an ASGI app. If it contains an AuthGuard, endpoints outside of that are reported as not guarded; without
+            an AuthGuard, all endpoints are treated as guarded.
     """
-    found = list(_walk(app, "", guarded=False, depth=0))
+    found = list(_iter_endpoints(app, "", guarded=False, depth=0))
     if not any(endpoint.guarded for endpoint in found):
-        found = list(_walk(app, "", guarded=True, depth=0))
+        found = list(_iter_endpoints(app, "", guarded=True, depth=0))
     return tuple(dict.fromkeys(found))
 
 
-def _walk(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - as above
+def _iter_endpoints(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - as above
     for _ in range(MAX_WRAPPER_DEPTH):
         layers = tuple(getattr(app, "user_middleware", ()))
         at = next((place for place, layer in enumerate(layers) if _is_guard(layer)), -1)
@@ -83,20 +84,20 @@ def _walk(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -
         return
     server = getattr(getattr(app, "state", None), "fastmcp_server", None)
     for route in routes:
-        yield from _of_route(route, prefix, server, guarded=guarded, depth=depth, host=host)
+        yield from _iter_route_endpoints(route, prefix, server, guarded=guarded, depth=depth, host=host)
 
 
 def _is_cors(kind: object) -> bool:
-    """Whether a class is CORS middleware, by its name: there are several."""
+    """Return whether a class is CORS middleware, by name, as frameworks have different classes."""
     return "cors" in getattr(kind, "__name__", "").lower()
 
 
-def _is_guard(layer: Any) -> bool:  # noqa: ANN401 - Starlette's `Middleware`, or what stands for it
+def _is_guard(layer: Any) -> bool:  # noqa: ANN401 - Starlette's `Middleware` or a similar object
     kind = getattr(layer, "cls", None)
     return isinstance(kind, type) and issubclass(kind, AuthGuard)
 
 
-def _of_route(
+def _iter_route_endpoints(
     route: Any,  # noqa: ANN401 - as above
     prefix: str,
     server: Any,  # noqa: ANN401 - as above
@@ -109,14 +110,14 @@ def _of_route(
     if callable(included):
         for context in included():
             one = getattr(context, "starlette_route", None) or context
-            yield from _of_route(one, prefix, server, guarded=guarded, depth=depth, host=host)
+            yield from _iter_route_endpoints(one, prefix, server, guarded=guarded, depth=depth, host=host)
         return
     path = f"{prefix}{getattr(route, 'path', '') or ''}"
     endpoint = getattr(route, "endpoint", None)
-    if endpoint is None:  # a Mount or a Host, whose app is walked in turn
+    if endpoint is None:  # a Mount or a Host: continue with its app
         mounted = getattr(route, "_base_app", None) or getattr(route, "app", None)
         host = str(route.host) if hasattr(route, "host_regex") else host
-        yield from _walk(mounted, path, guarded=guarded, depth=depth + 1, host=host)
+        yield from _iter_endpoints(mounted, path, guarded=guarded, depth=depth + 1, host=host)
     elif getattr(route, "methods", None) is None and "websocket" in _kind(route):
         yield Endpoint(kind="websocket", path=path, host=host, guarded=guarded)
     else:
@@ -130,26 +131,26 @@ def _kind(route: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _tools(endpoint: Any, server: Any) -> tuple[str, ...]:  # noqa: ANN401 - as above
-    """Name the tools of the MCP server that an endpoint serves; none where it serves none."""
-    for _ in range(MAX_WRAPPER_DEPTH):  # an authentication layer may stand before it
+    """Return the tool names of the MCP server behind an endpoint; empty without a server."""
+    for _ in range(MAX_WRAPPER_DEPTH):  # skip authentication layers in front
         if hasattr(endpoint, "session_manager"):
             break
         endpoint = getattr(endpoint, "app", None)
     else:
         return ()
     manager = endpoint.session_manager
-    listing = getattr(server or _behind(getattr(manager, "app", None)), "list_tools", None)
+    listing = getattr(server or _find_server(getattr(manager, "app", None)), "list_tools", None)
     if listing is None:
         return ()
 
-    async def listed() -> list[str]:
+    async def list_names() -> list[str]:
         return sorted(str(tool.name) for tool in await listing())
 
-    return tuple(anyio.run(listed))
+    return tuple(anyio.run(list_names))
 
 
-def _behind(lowlevel: Any) -> Any:  # noqa: ANN401 - the MCP SDK is not imported here
-    """Find the server object whose method answers ``tools/list``."""
+def _find_server(lowlevel: Any) -> Any:  # noqa: ANN401 - the MCP SDK is not imported here
+    """Return the server object that implements ``tools/list``."""
     entry = getattr(lowlevel, "get_request_handler", lambda _: None)("tools/list")
     handler = getattr(entry, "handler", entry)
     return getattr(handler, "__self__", None)

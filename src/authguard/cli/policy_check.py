@@ -1,4 +1,4 @@
-"""`authguard policy check`: every problem of every policy, for people, for programs, for code scanning, for CI."""
+"""`authguard policy check`: report the problems of policies as text, JSON, SARIF or GitHub annotations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the findings are written."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
@@ -31,44 +31,43 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def prove(
+def check(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Policy files, shipped names, folders that hold a `policy.yaml`, or folders of such folders."
-        ),
+        typer.Argument(help="Policy files, shipped names, folders with a `policy.yaml`, or folders of such folders."),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="Text, JSON, SARIF 2.1.0, or the workflow commands of GitHub Actions.")
+        Format,
+        typer.Option("--format", help="Output format: text, JSON, SARIF 2.1.0, or GitHub Actions workflow commands."),
     ] = Format.TEXT,
     app: Annotated[
         str | None,
         typer.Option(
             "--app",
             metavar="MODULE:ATTRIBUTE",
-            help="Import this app (its own code runs); hold its routes, WebSockets and MCP tools against the policy.",
+            help="Import this app, which runs its code, and check its routes, WebSockets and MCP tools.",
         ),
     ] = None,
     allow_unnamed: Annotated[
         bool,
-        typer.Option("--allow-unnamed", help="With --app: what nobody named, or is not guarded, is told and no error."),
+        typer.Option("--allow-unnamed", help="With --app: unnamed or unguarded endpoints are notes, not errors."),
     ] = False,
     code: Annotated[
-        str | None, typer.Option("--explain", metavar="CODE", help="Say what a problem's code means, with examples.")
+        str | None, typer.Option("--explain", metavar="CODE", help="Explain a problem code, with examples.")
     ] = None,
 ) -> None:
-    """Prove policies: every problem, with its place and what to type instead. Exit 3 when one cannot be used."""
+    """Check policies and report each problem with its place and a correction. Exit 3 if a policy is not valid."""
     if code is not None:
         raise typer.Exit(_explain(code))
     if not paths:
-        print_error("name a policy: a file, a folder or a shipped name; or --explain CODE")
+        print_error("name a policy: a file, a folder or a shipped name, or use --explain CODE")
         raise typer.Exit(USAGE)
     began = perf_counter()
     endpoints = _endpoints(app) if app else ()
-    found: list[_Found] = []
+    found: list[_AppCheck] = []
     for given in paths:
         for checked in check_all(given):
-            one = _held(checked, endpoints, refuse=not allow_unnamed) if app else _Found(checked)
+            one = _check_app(checked, endpoints, refuse=not allow_unnamed) if app else _AppCheck(checked)
             found.append(one)
             if form is Format.TEXT:
                 _print(one, perf_counter() - began)
@@ -79,37 +78,43 @@ def prove(
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """One policy checked, and what the app's endpoints fall to in it."""
+class _AppCheck:
+    """Result of one policy, with the operations of the app's endpoints."""
 
     checked: CheckResult
-    met: tuple[RouteMatch, ...] = ()
+    matches: tuple[RouteMatch, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
 
 def _endpoints(app: str) -> tuple[Endpoint, ...]:
-    from authguard.cli.policy_app import list_endpoints, load_app  # noqa: PLC0415 - an app is looked into when one is named
+    from authguard.cli.policy_app import list_endpoints, load_app  # noqa: PLC0415 - needed only with --app
 
     return list_endpoints(load_app(app))
 
 
-def _held(checked: CheckResult, endpoints: Sequence[Endpoint], *, refuse: bool) -> _Found:
+def _check_app(checked: CheckResult, endpoints: Sequence[Endpoint], *, refuse: bool) -> _AppCheck:
     if checked.draft is None:
-        return _Found(checked)
+        return _AppCheck(checked)
     from authguard.policy.checks.route_coverage import match_routes  # noqa: PLC0415 - as above
 
-    met, problems = match_routes(endpoints, checked.draft, refuse=refuse)
-    return _Found(checked.with_problems(problems), met, tuple(endpoints))
+    matches, problems = match_routes(endpoints, checked.draft, refuse=refuse)
+    return _AppCheck(checked.with_problems(problems), matches, tuple(endpoints))
 
 
-def _write(form: Format, found: Sequence[_Found], app: str) -> None:
+def _write(form: Format, found: Sequence[_AppCheck], app: str) -> None:
     checked = [one.checked for one in found]
     match form:
         case Format.TEXT:
             pass
         case Format.JSON:
             more = [
-                {"app": {"name": app, "endpoints": [_as_json(met) for met in one.met], **_summary(one.endpoints)}}
+                {
+                    "app": {
+                        "name": app,
+                        "endpoints": [_as_json(match) for match in one.matches],
+                        **_summary(one.endpoints),
+                    }
+                }
                 for one in found
             ]
             typer.echo(as_json(checked, more=more if app else ()))
@@ -120,14 +125,14 @@ def _write(form: Format, found: Sequence[_Found], app: str) -> None:
                 typer.echo(line)
 
 
-def _as_json(met: RouteMatch) -> dict[str, Any]:
-    endpoint = met.endpoint
+def _as_json(match: RouteMatch) -> dict[str, Any]:
+    endpoint = match.endpoint
     return {
         "kind": endpoint.kind,
         "path": endpoint.path,
-        "methods": list(met.methods),
-        "operations": list(met.operations),
-        "named": met.is_named,
+        "methods": list(match.methods),
+        "operations": list(match.operations),
+        "named": match.is_named,
         "guarded": endpoint.guarded,
         "tools": list(endpoint.tools),
         "host": endpoint.host,
@@ -135,7 +140,7 @@ def _as_json(met: RouteMatch) -> dict[str, Any]:
 
 
 def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
-    """Sum up how an app is reached."""
+    """Return root paths, hosts, methods and mounts of an app."""
     mounts = [one for one in endpoints if one.kind == "mount"]
     return {
         "prefixes": sorted({one.path for one in endpoints if one.kind == "prefix"}),
@@ -146,7 +151,7 @@ def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
 
 
 def _as_sarif(checked: Sequence[CheckResult]) -> str:
-    from authguard import __version__  # noqa: PLC0415 - the version and the meanings are read for this format alone
+    from authguard import __version__  # noqa: PLC0415 - needed only for SARIF
     from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
     from authguard.policy.render.sarif import as_sarif  # noqa: PLC0415 - as above
 
@@ -154,21 +159,21 @@ def _as_sarif(checked: Sequence[CheckResult]) -> str:
 
 
 def _explain(code: str) -> int:
-    from authguard.policy.catalogue import MEANINGS, explain_problem  # noqa: PLC0415 - read for this option alone
+    from authguard.policy.catalogue import MEANINGS, explain_problem  # noqa: PLC0415 - needed only with --explain
 
     if code not in MEANINGS:
-        print_error(f"there is no problem with the code `{code}`; {did_you_mean(code, MEANINGS)}")
+        print_error(f"there is no problem code `{code}`; {did_you_mean(code, MEANINGS)}")
         return USAGE
     typer.echo(explain_problem(code))
     return OK
 
 
-def _print(found: _Found, seconds: float) -> None:
+def _print(found: _AppCheck, seconds: float) -> None:
     one = found.checked
-    for met in found.met:
-        where = " or ".join(met.operations) if met.endpoint.guarded else "not guarded"
-        tools = f" (tools: {', '.join(met.endpoint.tools)})" if met.endpoint.tools else ""
-        typer.echo(f"{met} -> {where}{tools}")
+    for match in found.matches:
+        where = " or ".join(match.operations) if match.endpoint.guarded else "not guarded"
+        tools = f" (tools: {', '.join(match.endpoint.tools)})" if match.endpoint.tools else ""
+        typer.echo(f"{match} -> {where}{tools}")
     for name, values in _summary(found.endpoints).items():
         if values:
             typer.echo(f"{name}: {', '.join(values)}")
@@ -178,11 +183,11 @@ def _print(found: _Found, seconds: float) -> None:
         errors = len(one.errors)
         typer.echo(f"{one.source}: {errors} problem{'' if errors == 1 else 's'}")
     else:
-        typer.echo(f"{one.source}: {_proved(one.figures)} ({seconds * 1000:.0f} ms)")
+        typer.echo(f"{one.source}: {_format_counts(one.figures)} ({seconds * 1000:.0f} ms)")
 
 
-def _proved(proved: ProofCounts) -> str:
+def _format_counts(proved: ProofCounts) -> str:
     return (
-        f"each of {proved.pairs:,} (state, event) pairs and {proved.cells:,} cells has one answer, "
+        f"each of {proved.pairs:,} (state, event) pairs and {proved.cells:,} cells has one result, "
         f"by {proved.rules} rules; {proved.invariants} invariants hold"
     )

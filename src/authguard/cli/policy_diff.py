@@ -1,4 +1,4 @@
-"""`authguard policy diff`: what one policy lets through that another does not, and the other way round."""
+"""`authguard policy diff`: report what one policy permits and another does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the differences are written."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 class FailOn(StrEnum):
-    """What makes the command end with 3."""
+    """Differences that make the command exit with 3."""
 
     LOOSER = "looser"
     STRICTER = "stricter"
@@ -40,21 +40,21 @@ class FailOn(StrEnum):
 
 
 def compare(
-    old: Annotated[str, typer.Argument(help="The policy as it was: a file, a folder, or a shipped name.")],
-    new: Annotated[str, typer.Argument(help="The policy as it is to be.")],
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 when there is any such difference.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="text, json or markdown.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    old: Annotated[str, typer.Argument(help="The old policy: a file, a folder, or a shipped name.")],
+    new: Annotated[str, typer.Argument(help="The new policy.")],
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 if there is such a difference.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
-    """Compare two policies: what got looser, what stricter, over every cell and beyond, the worst first.
+    """Compare two policies over all cells and settings; list what is looser or stricter, the most permissive first.
 
-    Exit 3 when one of them cannot be used, when they are too tangled to be compared, or as `--fail-on` asks.
+    Exit 3 if a policy is not valid, if the tables are too complex to compare, or if `--fail-on` matches.
     """
     found = diff_policies(_draft(old), _draft(new))
     write = {Format.TEXT: as_text, Format.JSON: as_json, Format.MARKDOWN: as_markdown}[form]
     write_output(write(found), output)
     if found.undecided:
-        print_error("the tables are too tangled to be compared within the bound; nothing is assumed")
+        print_error("the tables are too complex to compare within the limit; the result is undecided")
         raise typer.Exit(INVALID)
     failing = found.differences if fail_on is FailOn.ANY else found.of(Direction(fail_on.value)) if fail_on else ()
     if failing:
@@ -67,13 +67,13 @@ def _draft(source: str) -> Draft:
     if checked.draft is None or errors:
         for problem in errors:
             print_error(str(problem))
-        print_error(f"{source}: cannot be compared before it passes `authguard policy check`")
+        print_error(f"{source}: must pass `authguard policy check` before it can be compared")
         raise typer.Exit(INVALID)
     return checked.draft
 
 
 def as_text(found: PolicyDiff) -> str:
-    """Write one difference a line, and where it shows below it."""
+    """Format each difference as a line, followed by an example of its conditions."""
     return "".join(f"{line}\n" for line in _text(found))
 
 
@@ -94,14 +94,14 @@ def _total(found: PolicyDiff) -> str:
 
 
 def as_json(found: PolicyDiff) -> str:
-    """Write one object; its differences have the names of `authguard.policy.diff.part_diff.Difference`."""
+    """Format one JSON object; its differences have the fields of `authguard.policy.diff.part_diff.Difference`."""
     listed = [asdict(one) for one in found.differences]
     whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
 def as_markdown(found: PolicyDiff) -> str:
-    """Write a table for a pull request."""
+    """Format a Markdown table for a pull request."""
     lines = [f"**{_total(found)}**", ""]
     if found.differences:
         lines += ["| | what | risk | change | cells | where | after |", "| --- | --- | --- | --- | ---: | --- | --- |"]

@@ -1,4 +1,4 @@
-"""`authguard policy explain`: why one decision was taken, and what would have to change."""
+"""`authguard policy explain`: explain one decision and the changes that would permit the request."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.policy.explain.explanation import Explanation, Remedy
 
-PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="As for `graph`.")]
-Log = Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")]
-#: rules above the one that decided, shown unless all are asked for
-SHOWN: Final = 12
-#: what the names of the guard's own operations begin with
-OWN: Final = "authguard."
+PolicyArgument = Annotated[
+    str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
+]
+Log = Annotated[Path | None, typer.Option("--log", help="An audit log with the record of --id.")]
+#: rules before the decisive rule that are shown without `--all`
+MAX_SKIPPED_SHOWN: Final = 12
+#: prefix of the guard's operations
+GUARD_PREFIX: Final = "authguard."
 _WHY: Final = {
     "given": "given",
-    "operation": "settled by the operation",
-    "default": "not given, and the answer depends on it",
+    "operation": "fixed by the operation",
+    "default": "not given; the decision depends on it",
 }
 
 
 class Form(StrEnum):
-    """How an explanation is shown."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
@@ -53,12 +55,13 @@ def _condition(name: str) -> Any:  # noqa: ANN401 - Typer's own type
     return typer.Option(f"--{name}", help=f"One of {', '.join(CONDITIONS[name])}.")
 
 
-def why(
+def explain(
     policy: PolicyArgument,
     *,
-    operation: Annotated[str, typer.Option("--operation", "-o", help="What is asked for, by its name.")] = "",
+    operation: Annotated[str, typer.Option("--operation", "-o", help="Name of the requested operation.")] = "",
     state: Annotated[
-        list[str] | None, typer.Option("--state", "-s", help="A machine's state, `session=expired`; may be repeated.")
+        list[str] | None,
+        typer.Option("--state", "-s", help="State of a machine, such as `session=expired`; may be repeated."),
     ] = None,
     credential: Annotated[str, _condition("credential")] = "",
     risk: Annotated[str, _condition("risk")] = "",
@@ -68,14 +71,14 @@ def why(
     limit: Annotated[str, _condition("limit")] = "",
     channel: Annotated[str, _condition("channel")] = "",
     actor: Annotated[str, _condition("actor")] = "",
-    log: Annotated[Path | None, typer.Option("--log", help="An audit log, to explain a record of it.")] = None,
+    log: Annotated[Path | None, typer.Option("--log", help="An audit log with the record of --id.")] = None,
     record: Annotated[
-        str, typer.Option("--id", help="The record's id; what is given beside it replaces its own.")
+        str, typer.Option("--id", help="Id of a record to explain; other options override its values.")
     ] = "",
-    form: Annotated[Form, typer.Option("--format", "-f", help="How it is shown.")] = Form.TEXT,
-    everything: Annotated[bool, typer.Option("--all", help="Show every rule above the one that decided.")] = False,
+    form: Annotated[Form, typer.Option("--format", "-f", help="Output format.")] = Form.TEXT,
+    everything: Annotated[bool, typer.Option("--all", help="Show all rules before the rule that decided.")] = False,
 ) -> None:
-    """Explain one decision: the rule, why none above it matched, what the caller gets, what would have to change."""
+    """Explain one decision: its rule, the rules before it, the reply and the changes needed to be allowed."""
     conditions = {
         "credential": credential,
         "risk": risk,
@@ -89,7 +92,7 @@ def why(
     loaded = load(resolve_folder(policy))
     given = _states(loaded, state or []) | _conditions(conditions)
     if bool(record) != bool(log):
-        raise typer.BadParameter("--log and --id go together", param_hint="--id")
+        raise typer.BadParameter("--log and --id must be used together", param_hint="--id")
     notes: list[str] = []
     if log:
         recorded = _recorded(log, record)
@@ -98,32 +101,32 @@ def why(
     _check_operation(loaded, operation, given)
     found = explain_decision(loaded, given, operation)
     if log:
-        notes += _compared(loaded, found, recorded)
+        notes += _compare_record(loaded, found, recorded)
     if form is Form.JSON:
         typer.echo(_json(found, notes))
     else:
-        for line in _told(found, notes, everything):
+        for line in _format_explanation(found, notes, everything):
             typer.echo(escape(line))
 
 
 def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, everything: bool) -> None:
-    """Explain a recorded decision under a policy.
+    """Print the explanation of a recorded decision under a policy.
 
     Args:
-        source: of the policy, a shipped name or a path.
-        recorded: the decision's line.
-        form: how it is shown.
-        everything: whether every rule above the one that decided is shown.
+        source: shipped name or path of the policy.
+        recorded: record of the decision.
+        form: output format.
+        everything: whether to show all rules before the decisive rule.
     """
     loaded = load(resolve_folder(source))
     notes: list[str] = []
     operation = _named(loaded, recorded, notes)
     found = explain_decision(loaded, _cell(loaded, recorded, settled=bool(operation)), operation)
-    notes += _compared(loaded, found, recorded)
+    notes += _compare_record(loaded, found, recorded)
     if form is Form.JSON:
         typer.echo(_json(found, notes))
         return
-    for line in _told(found, notes, everything):
+    for line in _format_explanation(found, notes, everything):
         typer.echo(escape(line))
 
 
@@ -133,11 +136,11 @@ def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
         machine, _, state = item.partition("=")
         if machine not in MACHINES:
             raise typer.BadParameter(
-                f"`{machine}` is no machine; {did_you_mean(machine, MACHINES)}", param_hint="--state"
+                f"`{machine}` is not a machine; {did_you_mean(machine, MACHINES)}", param_hint="--state"
             )
         known = policy.table.values[machine]
         if state not in known:
-            message = f"`{state}` is no state of `{machine}`; {did_you_mean(state, known)}"
+            message = f"`{state}` is not a state of `{machine}`; {did_you_mean(state, known)}"
             raise typer.BadParameter(message, param_hint="--state")
         given[machine] = state
     return given
@@ -146,7 +149,7 @@ def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
 def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
     for name, value in typed.items():
         if value and value not in CONDITIONS[name]:
-            message = f"`{value}` is no value of `{name}`; {did_you_mean(value, CONDITIONS[name])}"
+            message = f"`{value}` is not a value of `{name}`; {did_you_mean(value, CONDITIONS[name])}"
             raise typer.BadParameter(message, param_hint=f"--{name}")
     return {name: value for name, value in typed.items() if value}
 
@@ -154,40 +157,38 @@ def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
 def _check_operation(policy: Policy, operation: str, given: Mapping[str, str]) -> None:
     names = [item.name for item in policy.all_operations]
     if operation == policy.otherwise.name and not policy.admits_unnamed:
-        message = "what nobody named is refused with 404 before the table is asked (`otherwise: deny`)"
+        message = "an unnamed request is refused with 404 before the decision table (`otherwise: deny`)"
         raise typer.BadParameter(message, param_hint="--operation")
     if operation and operation not in names:
-        message = f"`{operation}` is no operation of `{policy.name}`; {did_you_mean(operation, names)}"
+        message = f"`{operation}` is not an operation of `{policy.name}`; {did_you_mean(operation, names)}"
         raise typer.BadParameter(message, param_hint="--operation")
     if operation and {"risk", "effect"} & set(given):
-        raise typer.BadParameter("an operation brings its own risk and effect", param_hint="--operation")
+        raise typer.BadParameter("the operation fixes risk and effect", param_hint="--operation")
 
 
 def _recorded(log: Path, record: str) -> dict[str, Any]:
     found = find_record(log, record)
     if not found:
-        print_error(f"there is no record `{record}` in `{log}`, nor in the chains beside it")
+        print_error(f"there is no record `{record}` in `{log}` or its other chains")
         raise typer.Exit(FAILED)
     cell = found.get("cell")
     if found.get("kind") != "decision" or not isinstance(cell, list) or len(cell) != len(DIMENSIONS):
-        print_error(f"record `{record}` is no decision: only a decision has a cell to explain")
+        print_error(f"record `{record}` is not a decision: only decisions have a cell to explain")
         raise typer.Exit(FAILED)
     return found
 
 
 def _named(policy: Policy, recorded: Mapping[str, Any], notes: list[str]) -> str:
-    """Give the record's operation, where this policy has it as it was then."""
+    """Return the operation of a record if this policy has it with the same risk and effect."""
     name = str(recorded.get("operation", ""))
-    told = dict(zip(DIMENSIONS, recorded["cell"], strict=True))
+    cell = dict(zip(DIMENSIONS, recorded["cell"], strict=True))
     for operation in policy.all_operations:
-        if operation.name == name and (operation.risk, operation.effect) == (told["risk"], told["effect"]):
+        if operation.name == name and (operation.risk, operation.effect) == (cell["risk"], cell["effect"]):
             return name
-    if name.startswith(OWN):
-        notes.append(
-            f"`{name}` is an endpoint of the guard's own: its risk and effect are fixed, and no policy names it"
-        )
+    if name.startswith(GUARD_PREFIX):
+        notes.append(f"`{name}` is an endpoint of the guard: its risk and effect are fixed, and no policy declares it")
         return ""
-    notes.append(f"operation `{name}` is not in this policy as it was recorded; its risk and effect are taken")
+    notes.append(f"operation `{name}` differs in this policy; the recorded risk and effect are used")
     return ""
 
 
@@ -195,13 +196,13 @@ def _cell(policy: Policy, recorded: Mapping[str, Any], *, settled: bool) -> dict
     cell = {name: str(value) for name, value in zip(DIMENSIONS, recorded["cell"], strict=True)}
     for name, value in cell.items():
         if value not in policy.table.values[name]:
-            print_error(f"the record has `{name}` `{value}`, which this policy does not know")
+            print_error(f"the record has `{name}` `{value}`, which this policy does not have")
             raise typer.Exit(FAILED)
     return {name: value for name, value in cell.items() if not (settled and name in ("risk", "effect"))}
 
 
-def _compared(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -> Iterator[str]:
-    """Tell how what was recorded differs from what this policy says."""
+def _compare_record(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -> Iterator[str]:
+    """Yield notes on the differences between the record and the explanation."""
     if recorded.get("policy") != policy.digest:
         yield f"recorded under another policy, {str(recorded.get('policy'))[:12]}; explained under this one"
     if meaning := describe_reason(str(recorded.get("reason", ""))):
@@ -209,7 +210,7 @@ def _compared(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -
     if recorded.get("rule") != found.rule:
         yield f"recorded rule: {recorded.get('rule')}, outcome {recorded.get('outcome')}"
     elif recorded.get("fallback") != found.fallback:
-        yield f"recorded fallback: {recorded.get('fallback')} ({recorded.get('reason')}), in place of the rule's own"
+        yield f"recorded fallback: {recorded.get('fallback')} ({recorded.get('reason')}) instead of the rule's fallback"
 
 
 def _json(found: Explanation, notes: Sequence[str]) -> str:
@@ -221,30 +222,30 @@ def _json(found: Explanation, notes: Sequence[str]) -> str:
     return msgspec.json.format(msgspec.json.encode(built), indent=2).decode()
 
 
-def _told(found: Explanation, notes: Sequence[str], everything: bool) -> Iterator[str]:
-    here = {one.dimension: one.value for one in found.standing}
+def _format_explanation(found: Explanation, notes: Sequence[str], everything: bool) -> Iterator[str]:
+    here = {one.dimension: one.value for one in found.values}
     named = found.operation or f"a {here['risk']} {here['effect']}"
     yield f"{named}, under policy {found.policy} ({found.digest[:12]})"
     yield from (f"note: {note}" for note in (*notes, *found.notes))
     yield ""
-    asked = "; ".join(f"{name} {' or '.join(values)}" for name, values in found.when.items()) or "always"
-    yield f"Rule {found.rule} ({found.origin}) decided: {asked}."
-    yield from _got(found)
+    conditions = "; ".join(f"{name} {' or '.join(values)}" for name, values in found.when.items()) or "always"
+    yield f"Rule {found.rule} ({found.origin}) decided: {conditions}."
+    yield from _format_reply(found)
     yield ""
-    yield "Where things stand:"
+    yield "Values:"
     for known, words in _WHY.items():
-        told = ", ".join(f"{one.dimension} {one.value}" for one in found.standing if one.known == known)
-        if told:
-            yield f"  {told} ({words})"
-    if any(one.known == "any" for one in found.standing):
-        told = ", ".join(one.dimension for one in found.standing if one.known == "any")
-        yield f"  {told}: any (the answer is the same)"
+        values = ", ".join(f"{one.dimension} {one.value}" for one in found.values if one.known == known)
+        if values:
+            yield f"  {values} ({words})"
+    if any(one.known == "any" for one in found.values):
+        names = ", ".join(one.dimension for one in found.values if one.known == "any")
+        yield f"  {names}: any (the decision is the same)"
     yield ""
-    yield from _passed(found, everything)
-    yield from _ways(found)
+    yield from _format_skipped(found, everything)
+    yield from _format_remedies(found)
 
 
-def _got(found: Explanation) -> Iterator[str]:
+def _format_reply(found: Explanation) -> Iterator[str]:
     status = f"HTTP {found.status}" if found.status else "the app's own status"
     origin = f" ({found.fallback_origin})" if found.fallback_origin else ""
     named = "" if found.fallback == "allow" else f", fallback {found.fallback}{origin}"
@@ -259,44 +260,46 @@ def _got(found: Explanation) -> Iterator[str]:
         yield f"  {times} times in {format_duration(per)} for each customer and operation, then {then}"
 
 
-def _passed(found: Explanation, everything: bool) -> Iterator[str]:
-    if not found.passed:
-        yield "No rule stands above it."
+def _format_skipped(found: Explanation, everything: bool) -> Iterator[str]:
+    if not found.skipped:
+        yield "It is the first rule."
         return
-    yield f"The {len(found.passed)} rules above it did not match:"
-    shown = found.passed if everything else found.passed[-SHOWN:]
-    if len(shown) < len(found.passed):
-        yield f"  {len(found.passed) - len(shown)} more, which --all names"
-    for passed in shown:
-        yield f"  {passed.rule} ({passed.origin}): {', '.join(passed.dimensions)}"
+    yield f"The {len(found.skipped)} rules before it did not match:"
+    shown = found.skipped if everything else found.skipped[-MAX_SKIPPED_SHOWN:]
+    if len(shown) < len(found.skipped):
+        yield f"  {len(found.skipped) - len(shown)} more; --all shows them"
+    for skipped in shown:
+        yield f"  {skipped.rule} ({skipped.origin}): {', '.join(skipped.dimensions)}"
 
 
-def _ways(found: Explanation) -> Iterator[str]:
-    if Outcome(found.outcome) in ADMITTING and not found.ways:
+def _format_remedies(found: Explanation) -> Iterator[str]:
+    if Outcome(found.outcome) in ADMITTING and not found.remedies:
         return
     yield ""
     if found.undecided:
-        yield "What would have to change is undecided: the rules are too tangled for the budget."
+        yield "The changes needed are undecided: the rules are too complex for the limit."
         return
-    if not found.ways:
-        yield "Nothing would let this operation run: no cell of it is allowed."
+    if not found.remedies:
+        yield "No change permits this operation: none of its cells is allowed."
         return
-    if any(one.known == "any" for one in found.standing):
-        taken = ", ".join(f"{one.dimension} {one.value}" for one in found.standing if one.known == "any")
-        yield f"To be allowed, with {taken}:"
+    if any(one.known == "any" for one in found.values):
+        defaults = ", ".join(f"{one.dimension} {one.value}" for one in found.values if one.known == "any")
+        yield f"To be allowed, with {defaults}:"
     else:
         yield "To be allowed:"
-    for number, way in enumerate(found.ways, 1):
-        yield from _way(number, way)
+    for number, remedy in enumerate(found.remedies, 1):
+        yield from _format_remedy(number, remedy)
     if found.more:
-        yield f"  and {found.more} more ways with as few changes"
+        yield f"  and {found.more} more with as few changes"
 
 
-def _way(number: int, way: Remedy) -> Iterator[str]:
-    yield f"  {number}. {way.outcome}, by rule {way.rule} ({way.origin}):"
-    for change in way.changes:
-        by = "" if change.dimension in MACHINES and way.path else f", by {change.by}"  # the path tells it of a machine
+def _format_remedy(number: int, remedy: Remedy) -> Iterator[str]:
+    yield f"  {number}. {remedy.outcome}, by rule {remedy.rule} ({remedy.origin}):"
+    for change in remedy.changes:
+        by = (
+            "" if change.dimension in MACHINES and remedy.path else f", by {change.by}"
+        )  # the path shows it for machines
         yield f"     {change.dimension}: {change.now} -> {' or '.join(change.to)}{by}"
-    if way.path:
-        yield "     the fewest events:"
-        yield from (f"       {step}" for step in way.path)
+    if remedy.path:
+        yield "     shortest sequence of events:"
+        yield from (f"       {step}" for step in remedy.path)

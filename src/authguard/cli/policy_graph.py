@@ -1,4 +1,4 @@
-"""`authguard policy graph`: the machines as diagrams, and the decision table as a matrix."""
+"""`authguard policy graph`: draw the machines as diagrams, and the decision table as a matrix."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from authguard.policy.render.page import render_page
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 PolicyArgument = Annotated[
-    str, typer.Argument(metavar="POLICY", help="A policy file, a folder that holds one, or a shipped policy's name.")
+    str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
 ]
 
 
 class Picture(StrEnum):
-    """What a policy is shown as."""
+    """Output formats."""
 
     MERMAID = "mermaid"
     DOT = "dot"
@@ -37,7 +37,9 @@ _WRITTEN: Final = {
     Picture.MARKDOWN: matrix.render_markdown,
     Picture.HTML: render_page,
 }
-_KINDS: Final = "`mermaid` and `dot` draw machines; `text`, `markdown` and `html` (one page, to filter) the table."
+_KINDS: Final = (
+    "`mermaid` and `dot` draw machines; `text`, `markdown` and `html` (with filters) show the decision table."
+)
 
 
 def graph(
@@ -50,13 +52,15 @@ def graph(
 ) -> None:
     """Draw the machines of a policy, or show its decision table as a matrix."""
     chosen = tuple(machine or MACHINES)
-    if strays := [name for name in chosen if name not in MACHINES]:
-        raise typer.BadParameter(f"`{strays[0]}` is no machine; known: {', '.join(MACHINES)}", param_hint="--machine")
+    if unknown := [name for name in chosen if name not in MACHINES]:
+        raise typer.BadParameter(
+            f"`{unknown[0]}` is not a machine; known: {', '.join(MACHINES)}", param_hint="--machine"
+        )
     loaded = load(resolve_folder(policy))
     if form in _DRAWN:
         shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
     elif machine:
-        print_error(f"--machine goes with `mermaid` and `dot`; `{form}` shows the decision table")
+        print_error(f"--machine needs `mermaid` or `dot`; `{form}` shows the decision table")
         raise typer.Exit(USAGE)
     else:
         shown = _WRITTEN[form](loaded)

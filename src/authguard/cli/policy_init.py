@@ -1,4 +1,4 @@
-"""`authguard policy init`: a few questions, and the first files of somebody's own policy."""
+"""`authguard policy init`: create a policy with scenarios and a README from a few answers."""
 
 from __future__ import annotations
 
@@ -18,36 +18,42 @@ from authguard.policy.scaffold import LEVELS, NONE, Answers, build_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; made if it is not there.")]
-#: what is taken with `--yes` where nothing is said; the issuer is an address that no machine answers at
-ISSUER: Final = "https://idp.example"
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Target folder; created if missing.")]
+#: default issuer for `--yes`; a reserved host name (RFC 2606)
+DEFAULT_ISSUER: Final = "https://idp.example"
 
 
-def begin(
+def init(
     folder: Folder,
     *,
-    name: Annotated[str | None, typer.Option("--name", help="Of the policy; else the folder's.")] = None,
-    extends: Annotated[str, typer.Option("--from", help="A shipped policy to begin with.")] = "standard",
-    issuer: Annotated[str | None, typer.Option("--issuer", help="Who signs the access tokens: an address.")] = None,
-    audience: Annotated[str | None, typer.Option("--audience", help="What the tokens are for; else the name.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the policy; default: the name of the folder.")
+    ] = None,
+    extends: Annotated[str, typer.Option("--from", help="The shipped policy to extend.")] = "standard",
+    issuer: Annotated[str | None, typer.Option("--issuer", help="URL of the issuer of the access tokens.")] = None,
+    audience: Annotated[
+        str | None, typer.Option("--audience", help="Audience of the tokens; default: the name.")
+    ] = None,
     accounts: Annotated[
-        str | None, typer.Option("--accounts", help="The claim that holds an account's status, or `none`.")
+        str | None, typer.Option("--accounts", help="Claim with the status of an account, or `none`.")
     ] = None,
     level: Annotated[
-        str | None, typer.Option("--level", help=f"The sign-in that proves who it is: {', '.join(LEVELS)}.")
+        str | None, typer.Option("--level", help=f"Assurance level that proves the identity: {', '.join(LEVELS)}.")
     ] = None,
     payments: Annotated[
-        bool | None, typer.Option("--payments/--no-payments", help="With an operation of high risk, or without.")
+        bool | None,
+        typer.Option("--payments/--no-payments", help="Whether to include a payment operation of high risk."),
     ] = None,
-    approver: Annotated[str | None, typer.Option("--approver", help="The role that approves payments.")] = None,
+    approver: Annotated[str | None, typer.Option("--approver", help="Role that approves payments.")] = None,
     agent: Annotated[
-        str | None, typer.Option("--agent", help="Who may act for customers (`act.sub` or `client_id`); '' for none.")
+        str | None,
+        typer.Option("--agent", help="Agent that may act for customers (`act.sub` or `client_id`); '' for none."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take the defaults.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Use the defaults without questions.")] = False,
 ) -> None:
-    """Write a policy, its scenarios and a README, all of which pass; asks for what no option says.
+    """Create a valid policy with passing scenarios and a README; ask for values that no option gives.
 
-    Nothing that is there already is touched. Exit 3 when an answer cannot stand in a policy; then nothing is written.
+    Existing files are never changed. Exit 3 if an answer is not valid in a policy; then no file is written.
     """
     if extends not in locator.shipped_policies():
         message = (
@@ -55,28 +61,28 @@ def begin(
         )
         raise typer.BadParameter(message, param_hint="--from")
     if level is not None and level not in LEVELS:
-        raise typer.BadParameter(f"`{level}` is no level; {did_you_mean(level, LEVELS)}", param_hint="--level")
-    _refuse_what_is_there(folder)
+        raise typer.BadParameter(f"`{level}` is not a level; {did_you_mean(level, LEVELS)}", param_hint="--level")
+    _refuse_existing_files(folder)
 
     def ask(given: str | None, question: str, default: str) -> str:
         if given is not None:
             return given
         return default if yes else str(typer.prompt(question, default=default))
 
-    said_name = ask(name, "Name of the policy", _named(folder))
-    said_issuer = ask(issuer, "Who signs the access tokens (address of the issuer)", ISSUER)
-    said_audience = ask(audience, "What the tokens are for (audience)", said_name)
-    answers = Answers(name=said_name, issuer=said_issuer, audience=said_audience, extends=extends)
+    chosen_name = ask(name, "Name of the policy", _derive_name(folder))
+    chosen_issuer = ask(issuer, "Issuer of the access tokens (URL)", DEFAULT_ISSUER)
+    chosen_audience = ask(audience, "Audience of the tokens", chosen_name)
+    answers = Answers(name=chosen_name, issuer=chosen_issuer, audience=chosen_audience, extends=extends)
     if extends == "standard":
         pays = payments
         if pays is None:
-            pays = yes or typer.confirm("Is there an operation of high risk, such as a payment?", default=True)
+            pays = yes or typer.confirm("Does the app have an operation of high risk, such as a payment?", default=True)
         answers = Answers(
-            name=said_name,
-            issuer=said_issuer,
-            audience=said_audience,
-            accounts=ask(accounts, "Claim that holds an account's status (`none` for none)", NONE),
-            level=ask(level, f"Sign-in that proves who it is ({', '.join(LEVELS)})", "aal2"),
+            name=chosen_name,
+            issuer=chosen_issuer,
+            audience=chosen_audience,
+            accounts=ask(accounts, "Claim with the status of an account (`none` for none)", NONE),
+            level=ask(level, f"Assurance level that proves the identity ({', '.join(LEVELS)})", "aal2"),
             payments=pays,
             approver=ask(approver, "Role that approves payments", "supervisor") if pays else "supervisor",
             agent=ask(agent, "Agent that may act for customers (empty for none)", ""),
@@ -85,24 +91,24 @@ def begin(
     typer.echo(f"wrote {folder}/: authguard policy check {folder} && authguard policy test {folder}")
 
 
-def _named(folder: Path) -> str:
-    """Make a policy's name from the folder's."""
+def _derive_name(folder: Path) -> str:
+    """Derive the name of a policy from the name of its folder."""
     words = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")
     return words[:64] if re.fullmatch(r"[a-z].*", words) else "my-agent"
 
 
-def _refuse_what_is_there(folder: Path) -> None:
+def _refuse_existing_files(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        print_error(f"`{folder}` is no folder")
+        print_error(f"`{folder}` is not a folder")
         raise typer.Exit(USAGE)
     for name in (locator.POLICY_FILENAME, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
         if (folder / name).exists() or (folder / name).is_symlink():
-            print_error(f"`{folder / name}` is there already; nothing was written")
+            print_error(f"`{folder / name}` already exists; nothing was written")
             raise typer.Exit(USAGE)
 
 
 def _write(folder: Path, made: Mapping[str, str]) -> None:
-    """Write files that are not there; what was written is taken away again where one cannot be."""
+    """Write new files; if one cannot be written, remove those already written."""
     written: list[Path] = []
     try:
         for name, text in made.items():

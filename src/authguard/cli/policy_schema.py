@@ -1,4 +1,4 @@
-"""`authguard policy schema`: what editors need to complete and check policies and their scenarios."""
+"""`authguard policy schema`: JSON Schemas for editors of policies and scenarios."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 
 def print_schema(
-    scenarios: Annotated[bool, typer.Option("--scenarios", help="Of scenario files, and not of policies.")] = False,
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="Print the schema of scenario files.")] = False,
 ) -> None:
-    """Print the JSON Schema. A file names its own in its first line: `# yaml-language-server: $schema=FILE`."""
+    """Print the JSON Schema. Refer to it in the first line of a file: `# yaml-language-server: $schema=FILE`."""
     schema = scenario_schema() if scenarios else policy_schema()
     typer.echo(msgspec.json.format(msgspec.json.encode(schema), indent=2).decode())

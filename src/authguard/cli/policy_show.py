@@ -1,4 +1,4 @@
-"""`authguard policy show`: the merged policy, with where each line came from."""
+"""`authguard policy show`: print the merged policy with the origin of each line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
 PolicyArgument = Annotated[
-    str, typer.Argument(metavar="POLICY", help="A policy file, a folder that holds one, or a shipped policy's name.")
+    str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
 class Form(StrEnum):
-    """How the merged policy is written."""
+    """Output formats."""
 
     YAML = "yaml"
     JSON = "json"
@@ -29,12 +29,13 @@ class Form(StrEnum):
 
 def show(
     policy: PolicyArgument,
-    form: Annotated[Form, typer.Option("--format", "-f", help="How it is written.")] = Form.YAML,
+    form: Annotated[Form, typer.Option("--format", "-f", help="Output format.")] = Form.YAML,
     output: Output = None,
 ) -> None:
-    """Print a policy merged with all that it extends, each line with its origin; it loads to the same digest.
+    """Print a policy merged with the policies that it extends, each line with its origin.
 
-    It is read and merged, not proved: `check` does that. Exit 3 when it cannot be read.
+    The output has the same digest. The policy is read and merged, but not checked; use `policy check` for that.
+    Exit 3 if it cannot be read.
     """
     reading = load_draft(resolve_folder(policy))
     errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
@@ -45,5 +46,5 @@ def show(
     if form is Form.YAML:
         write_output(as_yaml(reading.tree, reading.draft.digest), output)
         return
-    told = {"name": reading.draft.name, "digest": reading.draft.digest, **as_values(reading.tree)}
-    write_output(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n", output)
+    document = {"name": reading.draft.name, "digest": reading.draft.digest, **as_values(reading.tree)}
+    write_output(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n", output)

@@ -1,4 +1,4 @@
-"""`authguard policy test`: whether a policy does what its scenarios expect, and what none of them takes."""
+"""`authguard policy test`: run the scenarios of policies and report their coverage."""
 
 from __future__ import annotations
 
@@ -19,28 +19,24 @@ if TYPE_CHECKING:
 
     from authguard.policy.testing.report import PolicyTestReport
 
-#: a report names this many transitions and rules that no scenario takes, unless all are asked for
-SHOWN: Final = 20
+#: uncovered transitions and rules that are listed without `--all`
+MAX_UNCOVERED_SHOWN: Final = 20
 
 
 class Format(StrEnum):
-    """How the report is written."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
     JUNIT = "junit"
 
 
-def run_tests(  # noqa: PLR0917 - Typer gives every option by its name
+def run_tests(  # noqa: PLR0917 - Typer passes options by name
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Policies, folders, scenario files or shipped names; the current folder where none is named."
-        ),
+        typer.Argument(help="Policies, folders, scenario files or shipped names; default: the current folder."),
     ] = None,
-    form: Annotated[
-        Format, typer.Option("--format", help="For people, for programs, or for CI servers.")
-    ] = Format.TEXT,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
     fail_under: Annotated[
         float,
@@ -49,28 +45,24 @@ def run_tests(  # noqa: PLR0917 - Typer gives every option by its name
             metavar="PERCENT",
             min=0,
             max=100,
-            help="Fail where scenarios take less of a policy's transitions, or of its rules.",
+            help="Fail if less of a policy's transitions or rules is covered.",
         ),
     ] = 0.0,
-    everything: Annotated[bool, typer.Option("--all", help="Name everything that no scenario takes.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List everything that is not covered.")] = False,
     generate: Annotated[
         bool,
-        typer.Option("--generate", help="Write a draft of scenarios for what none takes yet; a person completes it."),
+        typer.Option("--generate", help="Write draft scenarios for uncovered transitions and rules, to be completed."),
     ] = False,
 ) -> None:
-    """Run the scenarios beside policies, and tell what none of them takes. Exit 3 when one fails."""
-    sources = dict.fromkeys(
-        resolve_folder(given) for given in paths or ["."]
-    )  # pre-commit names every file that changed
+    """Run the scenarios of policies and report what they do not cover. Exit 3 if a scenario fails."""
+    sources = dict.fromkeys(resolve_folder(given) for given in paths or ["."])  # pre-commit passes every changed file
     reports = [report.run_tests(source) for source in sources]
     if generate:
         _write_drafts(reports, output)
         return
     for one in reports:
         if not one.run.results and not one.problems:
-            print_error(
-                f"{one.source}: there is no scenario beside it; add scenarios/NAME.yaml, or begin with --generate"
-            )
+            print_error(f"{one.source}: there are no scenarios; add scenarios/NAME.yaml, or start with --generate")
             raise typer.Exit(USAGE)
     match form:
         case Format.TEXT:
@@ -80,24 +72,24 @@ def run_tests(  # noqa: PLR0917 - Typer gives every option by its name
         case Format.JUNIT:
             text = report.as_junit(reports, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     write_output(text, output)
-    if not all([_good_enough(one, fail_under) for one in reports]):  # noqa: C419 - each one that falls short is told
+    if not all([_is_passing(one, fail_under) for one in reports]):  # noqa: C419 - report every failing policy
         raise typer.Exit(INVALID)
 
 
 def _write_drafts(reports: Sequence[PolicyTestReport], output: Path | None) -> None:
     if len(reports) > 1:
-        print_error("--generate drafts the scenarios of one policy at a time")
+        print_error("--generate needs exactly one policy")
         raise typer.Exit(USAGE)
     if output is not None and output.exists():
-        print_error(f"`{output}` exists, and somebody may have worked on it; name another file")
+        print_error(f"`{output}` exists and may have been edited; name another file")
         raise typer.Exit(USAGE)
     (one,) = reports
     write_output(generator.format_drafts(one.policy, generator.generate_drafts(one.policy, one.coverage)), output)
 
 
-def _good_enough(one: PolicyTestReport, percent: float) -> bool:
+def _is_passing(one: PolicyTestReport, percent: float) -> bool:
     if one.coverage.min_percent < percent:
-        print_error(f"{one.source}: scenarios take {one.coverage.min_percent:.1f} %, and {percent:g} % are asked for")
+        print_error(f"{one.source}: scenarios cover {one.coverage.min_percent:.1f} %, less than {percent:g} %")
         return False
     return one.passed
 
@@ -107,6 +99,6 @@ def _lines(one: PolicyTestReport, everything: bool) -> Iterator[str]:
     yield from map(report.format_failure, one.run.failed)
     yield report.format_summary(one)
     missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
-    yield from missing if everything else missing[:SHOWN]
-    if len(missing) > SHOWN and not everything:
-        yield f"  and {len(missing) - SHOWN} more, which --all names"
+    yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
+    if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
+        yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"

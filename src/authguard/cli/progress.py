@@ -1,4 +1,4 @@
-"""Progress bars: on standard error, for work that takes long, and only where a person looks on."""
+"""Progress bars on standard error, for long work on a terminal."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: less than this many steps is done before anybody could read a bar
-LONG: Final = 20_000_000
+#: fewest steps for which a bar is shown
+MIN_STEPS: Final = 20_000_000
 
 
-def _silent(_done: int, _whole: int) -> None:
-    """Tell nobody."""
+def _ignore(_done: int, _whole: int) -> None:
+    """Ignore progress without a terminal."""
 
 
 @contextmanager
-def progress_bar(words: str, *, long: int = LONG) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that is told how much of how much is done.
+def progress_bar(label: str, *, min_steps: int = MIN_STEPS) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (done, total) that updates a progress bar.
 
     Args:
-        words: beside the bar.
-        long: less than so much in all is not shown.
+        label: text of the bar.
+        min_steps: fewest total steps for which the bar is shown.
     """
     if not sys.stderr.isatty():
-        yield _silent
+        yield _ignore
         return
-    from rich.console import Console  # noqa: PLC0415 - a pipe never needs it
+    from rich.console import Console  # noqa: PLC0415 - needed only on a terminal
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, visible=False)
+        task = bar.add_task(label, visible=False)
 
-        def tell(done: int, whole: int) -> None:
-            bar.update(task, completed=done, total=whole, visible=done < whole and whole >= long)
+        def update(done: int, whole: int) -> None:
+            bar.update(task, completed=done, total=whole, visible=done < whole and whole >= min_steps)
 
-        yield tell
+        yield update

@@ -1,4 +1,4 @@
-"""`authguard rollback`: pull the agent back to human service, let it act again, and see where it stands."""
+"""`authguard rollback`: roll back to human service, release the agent, and show the state."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ByOption = Annotated[
-    list[str], typer.Option("--by", help="Who orders it; again for each further person that must agree.")
+    list[str], typer.Option("--by", help="Name of the person who orders it; repeat for each required person.")
 ]
-NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="Why; it goes to the log.")]
+NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="The reason; recorded in the log.")]
 
 
 @app.command("status")
 def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
-    """Show where the service stands. Nothing is changed or recorded."""
+    """Show the state of the service. Change and record nothing."""
 
-    async def look() -> ServiceRecord:
+    async def load() -> ServiceRecord:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             return await Rollback(repository).status()
 
-    typer.echo(_told(anyio.run(look)))
+    typer.echo(_format_service(anyio.run(load)))
 
 
 @app.command("engage")
 def engage(
     by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
 ) -> None:
-    """Pull the agent back: from the next request on, every customer is handed to a person."""
-    typer.echo(_told(anyio.run(_act, "engage", by, note, policy, store, log)))
+    """Stop the agent: from the next request on, every customer is handed to a person."""
+    typer.echo(_format_service(anyio.run(_act, "engage", by, note, policy, store, log)))
 
 
 @app.command("release")
 def release(
     by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
 ) -> None:
-    """Let the agent act again; high-security writes wait for an approval until the service has recovered."""
-    typer.echo(_told(anyio.run(_act, "release", by, note, policy, store, log)))
+    """Release the agent; high-risk writes wait for an approval until the service has recovered."""
+    typer.echo(_format_service(anyio.run(_act, "release", by, note, policy, store, log)))
 
 
-async def _act(  # noqa: PLR0917 - a command's parts
+async def _act(  # noqa: PLR0917 - options of a command
     act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
 ) -> ServiceRecord:
     names = parse_names(by)
@@ -65,12 +65,13 @@ async def _act(  # noqa: PLR0917 - a command's parts
         role, count = repository.policy.rollback_roles.get(act, ("", 1))
         if len(names) < count:
             raise AuthorityError(
-                f"the policy wants {count} persons of role `{role}` to {act}: name each with --by, with their consent"
+                f"the policy requires {count} persons of role `{role}` to {act}:"
+                " name each with --by, with their consent"
             )
         switch = Rollback(repository)
         move = switch.engage if act == "engage" else switch.release
         return await move(", ".join(names), note)
 
 
-def _told(service: ServiceRecord) -> str:
+def _format_service(service: ServiceRecord) -> str:
     return f"{service.state} since {format_time(service.entered)}"

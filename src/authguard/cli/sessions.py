@@ -1,6 +1,6 @@
-"""`authguard sessions`: where one session stands; a person resets its verification, or ends it.
+"""`authguard sessions`: show, reset and end sessions.
 
-A session is named as the log and the ticket of a hand-off name it: by its key, which tells nobody whose it is.
+A session is identified by its key, as in the log and in a hand-off ticket; the key does not reveal the subject.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ def _key(word: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise typer.BadParameter(f"a session is {2 * KEY_BYTES} hexadecimal digits, as the log and the ticket name it")
+        raise typer.BadParameter(f"a session key has {2 * KEY_BYTES} hexadecimal digits, as in the log and the ticket")
     return key
 
 
-Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="Its key, as the log names it.")]
+Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="Key of the session, as in the log.")]
 
 
 @app.command("show")
 def show(
     session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: JsonOption = False
 ) -> None:
-    """Show where a session and its verification stand now, timers counted. Nothing is changed or recorded."""
+    """Show the current state of a session and its verification, with due timers. Change and record nothing."""
 
-    async def look() -> SessionRecord:
+    async def load() -> SessionRecord:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             found = (await repository.load(Keys(session=session))).snapshot
             return effective_snapshot(repository, found).session if found.session.version else found.session
 
-    record = _known(anyio.run(look))
+    record = _require_known(anyio.run(load))
     if whole:
         typer.echo(_document(session, record))
         return
@@ -77,7 +77,7 @@ def reset(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Reset a session's verification, and forgive its account the attempts that were counted."""
+    """Reset the verification of a session and the attempt counters of its account."""
     record = anyio.run(_act, session, by, reason, policy, store, log, True)
     typer.echo(f"the session is {record.verification}")
 
@@ -92,25 +92,25 @@ def end(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """End a session: only a sign-in after this moment opens it again."""
+    """End a session: only a later sign-in opens it again."""
     record = anyio.run(_act, session, by, reason, policy, store, log, False)
     typer.echo(f"the session is {record.state}")
 
 
-async def _act(  # noqa: PLR0917 - a command's parts
+async def _act(  # noqa: PLR0917 - options of a command
     session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool
 ) -> SessionRecord:
     (name,) = parse_names([by])
-    async with open_staff_actions(policy, store, log, records=True) as (lifts, repository):
-        record = _known((await repository.load(Keys(session=session))).snapshot.session)
-        lift = lifts.reset if resets else lifts.end_session
-        after = await lift(session, record.account, name, reason)
+    async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
+        record = _require_known((await repository.load(Keys(session=session))).snapshot.session)
+        act = actions.reset if resets else actions.end_session
+        after = await act(session, record.account, name, reason)
         if not resets:
             await sign_out_delay.wait_for_next_second(repository.clock, after)
         return after.session
 
 
-def _known(record: SessionRecord) -> SessionRecord:
+def _require_known(record: SessionRecord) -> SessionRecord:
     if not record.version:
         print_error("no such session")
         raise typer.Exit(FAILED)
@@ -118,7 +118,7 @@ def _known(record: SessionRecord) -> SessionRecord:
 
 
 def _document(session: bytes, record: SessionRecord) -> str:
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "session": session.hex(),
         "account": record.account.hex(),
         "state": record.state,
@@ -129,4 +129,4 @@ def _document(session: bytes, record: SessionRecord) -> str:
         "verification_entered": record.verification_entered,
         "channel": record.channel,
     }
-    return json.dumps(told)
+    return json.dumps(document)

@@ -1,4 +1,4 @@
-"""`authguard transactions`: what waits for people, decided by an operator; who may write the store may decide."""
+"""`authguard transactions`: list, show and decide transactions; write access to the store is the authority."""
 
 from __future__ import annotations
 
@@ -38,90 +38,97 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-#: transactions that are shown at the most
-MOST: Final = 100_000
-#: of which so many are read at a time
-PAGE: Final = 500
+#: most transactions of `--limit`
+MAX_LISTED: Final = 100_000
+#: transactions read from the store per page
+PAGE_SIZE: Final = 500
 
-#: what is said instead of a request
+#: shown instead of a request
 UNREADABLE: Final = (
-    "what was asked is sealed under another key, or is not what was sealed: "
-    "set AUTHGUARD_ENCRYPTION_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as the app has it"
+    "the request is encrypted with another key, or was altered: "
+    "set AUTHGUARD_ENCRYPTION_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as for the app"
 )
-TOO_LONG: Final = "what was asked is too long to be kept; it is known by its digest alone"
+TOO_LONG: Final = "the request is too long to be stored; only its digest is known"
 
-Named = Annotated[str, typer.Argument(help="The transaction's id, as `transactions list` and the reply show it.")]
-ByOption = Annotated[
-    list[str], typer.Option("--by", help="Who decides, as the log will name them; again for each person.")
+TransactionArgument = Annotated[
+    str, typer.Argument(help="Id of the transaction, from `transactions list` or the reply.")
 ]
-Over = Annotated[
-    list[str], typer.Option("--over", help="A limit that it may go over, as `transactions show` names it.")
+ByOption = Annotated[list[str], typer.Option("--by", help="Name of the person who decides; may be repeated.")]
+OverOption = Annotated[
+    list[str],
+    typer.Option("--over", help="Name of a limit that may be exceeded, from `transactions show`; may be repeated."),
 ]
 ReasonOption = Annotated[
-    str, typer.Option("--reason", callback=parse_reason, help="Why; it is kept with the transaction and in the log.")
+    str, typer.Option("--reason", callback=parse_reason, help="The reason; stored with the transaction and in the log.")
 ]
-State = Annotated[str, typer.Option("--state", help="Only those in this state, such as `held` or `in_doubt`.")]
-Role = Annotated[str, typer.Option("--role", help="Only those that wait for this role.")]
-Of = Annotated[str, typer.Option("--operation", help="Only those of this operation.")]
-Whose = Annotated[str, typer.Option("--subject", help="Only those for this pseudonym, as the log names it.")]
-After = Annotated[str, typer.Option("--after", help="Go on after this one, the last of the page before.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="At most so many, in the approvers' order.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Show each whole, one JSON document a line.")]
+StateOption = Annotated[
+    str, typer.Option("--state", help="Only transactions in this state, such as `held` or `in_doubt`.")
+]
+RoleOption = Annotated[str, typer.Option("--role", help="Only transactions that wait for this role.")]
+OperationOption = Annotated[str, typer.Option("--operation", help="Only transactions of this operation.")]
+SubjectOption = Annotated[str, typer.Option("--subject", help="Only transactions of this pseudonym, as in the log.")]
+AfterOption = Annotated[
+    str, typer.Option("--after", help="Continue after this transaction, the last of the previous page.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_LISTED, help="Most transactions to list.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print each transaction as one line of JSON.")]
 
 
 @app.command("list")
-def listing(  # noqa: PLR0917 - a command's parts
+def listing(  # noqa: PLR0917 - options of a command
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
-    state: State = "held",
-    role: Role = "",
-    operation: Of = "",
-    subject: Whose = "",
-    after: After = "",
-    limit: Limit = 100,
+    state: StateOption = "held",
+    role: RoleOption = "",
+    operation: OperationOption = "",
+    subject: SubjectOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
     whole: JsonOption = False,
 ) -> None:
-    """Show what stands in a state (`--state ''`: in any), in the approvers' order. Nothing is changed or recorded."""
+    """List transactions in a state, or in any with `--state ''`, in approval order. Change and record nothing."""
 
-    def tell(name: str, record: TransactionRecord, cipher: Cipher) -> None:
-        typer.echo(_document(name, record, cipher) if whole else _told(name, record))
+    def write(name: str, record: TransactionRecord, cipher: Cipher) -> None:
+        typer.echo(_document(name, record, cipher) if whole else _format_transaction(name, record))
 
     filters = {"state": state, "role": role, "operation": operation, "subject": subject}
-    anyio.run(_each, tell, policy, store, log, filters, after, limit)
+    anyio.run(_each, write, policy, store, log, filters, after, limit)
 
 
 @app.command("export")
-def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: State = "") -> None:
-    """Write every transaction as one JSON document a line, without its first answer. Nothing is changed."""
+def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: StateOption = "") -> None:
+    """Export transactions as lines of JSON, without their stored responses. Change nothing."""
 
-    def tell(name: str, record: TransactionRecord, cipher: Cipher) -> None:
+    def write(name: str, record: TransactionRecord, cipher: Cipher) -> None:
         typer.echo(_document(name, record, cipher))
 
-    anyio.run(_each, tell, policy, store, log, {"state": state}, "", maxsize)
+    anyio.run(_each, write, policy, store, log, {"state": state}, "", maxsize)
 
 
 @app.command("show")
-def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
-    """Show one transaction: where it stands, who decided, its digest, and the request as it is bound, escaped."""
+def show(
+    transaction: TransactionArgument, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+) -> None:
+    """Show one transaction: its state, decisions, digest, limits and bound request, escaped."""
 
-    async def look() -> tuple[TransactionRecord, tuple[LimitUsage, ...]]:
+    async def load() -> tuple[TransactionRecord, tuple[LimitUsage, ...]]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
             record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
             snapshot = (await repository.load(record.keys(transaction))).snapshot
             limits = limit_usages(repository.policy, snapshot, repository.clock.now(), transaction)
             return effective_record(repository, record), limits
 
-    record, limits = anyio.run(look)
+    record, limits = anyio.run(load)
     if not record.version:
         _refuse(Reason.TRANSACTION_UNKNOWN)
-    typer.echo(_told(transaction, record))
+    typer.echo(_format_transaction(transaction, record))
     typer.echo(f"digest {record.digest}")
     lines = decrypt_request(record, transaction, _cipher(policy, store, log))
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
     for limit in limits:
-        typer.echo(_limit(limit))
+        typer.echo(_format_limit(limit))
     for one in record.approvals:
         typer.echo(f"approved by {one.by} at {format_time(one.at)}: {one.note or 'no reason given'}")
     if record.by:
@@ -130,22 +137,22 @@ def show(transaction: Named, policy: PolicyOption = "", store: StoreOption = "",
 
 @app.command("approve")
 def approve(
-    transaction: Named,
+    transaction: TransactionArgument,
     *,
     by: ByOption,
     reason: ReasonOption,
-    over: Over = [],  # noqa: B006 - read by typer, never changed
+    over: OverOption = [],  # noqa: B006 - read by typer, never changed
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Approve a held transaction: what it spends is booked, and whoever asked for it may then run it, once."""
+    """Approve a held transaction: its amount is booked, and the requester may run it once."""
     anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log, over)
 
 
 @app.command("deny")
 def deny(
-    transaction: Named,
+    transaction: TransactionArgument,
     *,
     by: ByOption,
     reason: ReasonOption,
@@ -153,14 +160,14 @@ def deny(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Deny a transaction that has not begun to run."""
+    """Deny a transaction that has not started."""
     anyio.run(_act, transaction, "transaction.denied", by, reason, policy, store, log)
 
 
 @app.command("settle")
 def settle(
-    transaction: Named,
-    outcome: Annotated[Literal["done", "failed"], typer.Argument(help="What came of it, as you found out.")],
+    transaction: TransactionArgument,
+    outcome: Annotated[Literal["done", "failed"], typer.Argument(help="The result, as established by investigation.")],
     *,
     by: ByOption,
     reason: ReasonOption,
@@ -168,13 +175,13 @@ def settle(
     store: StoreOption = "",
     log: LogOption = "",
 ) -> None:
-    """Settle a transaction of which nobody knows whether it ran: it is never run again by itself."""
+    """Settle a transaction in doubt as done or failed; it never runs again automatically."""
     event = {"done": "transaction.committed", "failed": "transaction.failed"}[outcome]
     anyio.run(_act, transaction, event, by, reason, policy, store, log)
 
 
-async def _each(  # noqa: PLR0917 - a command's parts
-    tell: Callable[[str, TransactionRecord, Cipher], None],
+async def _each(  # noqa: PLR0917 - options of a command
+    write: Callable[[str, TransactionRecord, Cipher], None],
     policy: str,
     store: str,
     log: str,
@@ -182,7 +189,7 @@ async def _each(  # noqa: PLR0917 - a command's parts
     after: str,
     limit: int,
 ) -> None:
-    """Tell of each that is found, a page at a time, so that no number of them is too many for the memory."""
+    """Write each matching transaction; read them in pages to bound memory."""
     async with open_deployment(policy, store, log, records=False) as (repository, _):
         place, cipher = FIRST, _cipher(policy, store, log)
         if after:
@@ -191,21 +198,21 @@ async def _each(  # noqa: PLR0917 - a command's parts
                 _refuse(Reason.TRANSACTION_UNKNOWN)
             place = (last.place, after)
         while limit:
-            page = await list_transactions(repository, **filters, after=place, limit=min(limit, PAGE))
+            page = await list_transactions(repository, **filters, after=place, limit=min(limit, PAGE_SIZE))
             for name, record in page:
-                tell(name, record, cipher)
-            if len(page) < min(limit, PAGE):
+                write(name, record, cipher)
+            if len(page) < min(limit, PAGE_SIZE):
                 break
             limit -= len(page)
             place = (page[-1][1].place, page[-1][0])
 
 
 def _cipher(policy: str, store: str, log: str) -> Cipher:
-    """Give what opens the requests as they were kept."""
+    """Return the cipher that decrypts stored requests."""
     return create_decryption_cipher(Settings.resolve(policy, store=store, audit_log=log))
 
 
-async def _act(  # noqa: PLR0917 - a command's parts
+async def _act(  # noqa: PLR0917 - options of a command
     transaction: str,
     event: str,
     by: list[str],
@@ -222,11 +229,11 @@ async def _act(  # noqa: PLR0917 - a command's parts
         limits = await approvals.limit_usages(transaction) if done is Reason.LIMIT_EXCEEDED else ()
     for limit in limits:
         if limit.exceeded and not limit.tripped:
-            print_error(f"{_limit(limit)}; add `--over {limit.limit}` where it may")
+            print_error(f"{_format_limit(limit)}; add `--over {limit.limit}` to permit it")
     if isinstance(done, Reason):
         _refuse(done)
     else:
-        typer.echo(_told(transaction, done))
+        typer.echo(_format_transaction(transaction, done))
 
 
 def _refuse(reason: Reason) -> None:
@@ -234,13 +241,13 @@ def _refuse(reason: Reason) -> None:
     raise typer.Exit(FAILED)
 
 
-def _told(name: str, record: TransactionRecord) -> str:
+def _format_transaction(name: str, record: TransactionRecord) -> str:
     wanted = f", {len(record.approvals)} of {record.count} {record.role}" if record.count else ""
     return f"{name} {record.operation} {record.state} since {format_time(record.entered)}{wanted}"
 
 
-def _limit(limit: LimitUsage) -> str:
-    """Tell where one limit stands."""
+def _format_limit(limit: LimitUsage) -> str:
+    """Format the use of one limit."""
     unit = f" {limit.currency}" if limit.currency else " calls"
     window = f"in {limit.per:g} s by {limit.by}" if limit.per else "a call"
     marks = ", over the limit" * limit.exceeded + ", held for it" * limit.tripped
@@ -251,7 +258,7 @@ def _limit(limit: LimitUsage) -> str:
 
 
 def _document(name: str, record: TransactionRecord, cipher: Cipher) -> str:
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "transaction": name,
         "operation": record.operation,
         "state": record.state,
@@ -269,4 +276,4 @@ def _document(name: str, record: TransactionRecord, cipher: Cipher) -> str:
         "note": record.note,
         "status": record.status,
     }
-    return json.dumps(told)
+    return json.dumps(document)

@@ -129,13 +129,13 @@ def test_any_means_that_no_value_changes_the_answer(
     policy = policy_of(own)
     named = {name: VALUES[name][at % len(VALUES[name])] for name, at in picked.items()}
     found = explain(policy, named, steps=0)
-    values = {one.dimension: one.value for one in found.standing}
+    values = {one.dimension: one.value for one in found.values}
     assert values.items() >= named.items()
-    for one in found.standing:
+    for one in found.values:
         if one.known == "any":
             values[one.dimension] = data.draw(st.sampled_from(VALUES[one.dimension]))
     assert policy.table._first(tuple(values[name] for name in DIMENSIONS)).name == found.rule
-    for passed in found.passed:
+    for passed in found.skipped:
         when = policy.table.rules[int(passed.rule.partition(":")[0])].when
         assert passed.dimensions, "a rule above that matched would have decided"
         assert all(values[name] not in when[name] for name in passed.dimensions)
@@ -146,9 +146,9 @@ def test_a_default_that_is_told_as_mattering_does(own: list[tuple[dict[str, int]
     policy = policy_of(own)
     named = dict(zip(DIMENSIONS[:4], cell, strict=False))
     found = explain(policy, named, "refund", steps=0)
-    values = {one.dimension: one.value for one in found.standing}
-    free = [one.dimension for one in found.standing if one.known == "any"]
-    for one in found.standing:
+    values = {one.dimension: one.value for one in found.values}
+    free = [one.dimension for one in found.values if one.known == "any"]
+    for one in found.values:
         if one.known != "default":
             continue
         wider = [VALUES[name] if name in (*free, one.dimension) else (values[name],) for name in DIMENSIONS]
@@ -167,11 +167,11 @@ def test_an_expired_session_is_explained_as_the_worked_policy_has_it() -> None:
     assert found.fallback_origin.startswith("support-desk/policy.yaml:")
     assert found.say["", "default"] == "Please sign in once more, and we go on where we stopped."
     assert found.attempts == (3, 900.0, "to_a_person")
-    assert {one.dimension: one.known for one in found.standing}["account"] == "any"
-    assert {one.dimension: one.known for one in found.standing}["service"] == "default"
-    assert {one.dimension: one.known for one in found.standing}["risk"] == "operation"
-    assert [passed.dimensions for passed in found.passed][-1] == ("session",)
-    (way,) = found.ways
+    assert {one.dimension: one.known for one in found.values}["account"] == "any"
+    assert {one.dimension: one.known for one in found.values}["service"] == "default"
+    assert {one.dimension: one.known for one in found.values}["risk"] == "operation"
+    assert [passed.dimensions for passed in found.skipped][-1] == ("session",)
+    (way,) = found.remedies
     assert {change.dimension: (change.now, change.to) for change in way.changes} == {
         "account": ("unknown", ("normal",)),
         "session": ("expired", ("active",)),
@@ -180,11 +180,11 @@ def test_an_expired_session_is_explained_as_the_worked_policy_has_it() -> None:
 
 
 def test_what_is_allowed_needs_no_change_and_what_is_restricted_can_become_allowed() -> None:
-    assert explain(POLICY, {"account": "normal"}, "chat").ways == ()
+    assert explain(POLICY, {"account": "normal"}, "chat").remedies == ()
     found = explain(POLICY, {"account": "locked"}, "chat")
     assert (found.outcome, found.status) == ("restrict", 0)
-    assert {way.outcome for way in found.ways} == {"allow"}
-    assert [change.dimension for change in found.ways[0].changes] == ["account"]
+    assert {way.outcome for way in found.remedies} == {"allow"}
+    assert [change.dimension for change in found.remedies[0].changes] == ["account"]
 
 
 def test_rolled_back_the_customer_hears_the_rollbacks_own_words() -> None:
@@ -202,12 +202,12 @@ rollback: {message: {default: Our team is here for you.}}
 def test_a_change_never_asks_for_what_the_operation_cannot_have() -> None:
     found = explain(POLICY, {"credential": "good", "channel": "switched", "account": "normal"}, "order")
     assert found.notes == ("channel is never `switched` for `order`: the policy declares no channels",)
-    assert {change.dimension: change.to for change in found.ways[0].changes} == {
+    assert {change.dimension: change.to for change in found.remedies[0].changes} == {
         "verification": ("verified",),
         "channel": ("same",),
     }
     elsewhere = {"account": "normal", "verification": "verified", "assurance": "stale", "limit": "exceeded"}
-    assert [[change.dimension for change in way.changes] for way in explain(POLICY, elsewhere, "order").ways] == [
+    assert [[change.dimension for change in way.changes] for way in explain(POLICY, elsewhere, "order").remedies] == [
         ["assurance", "limit"]
     ]
 
@@ -215,7 +215,7 @@ def test_a_change_never_asks_for_what_the_operation_cannot_have() -> None:
 def test_past_the_budget_it_is_undecided_and_nothing_is_assumed() -> None:
     found = explain(POLICY, {"session": "revoked"}, "refund", budget=10)
     assert found.undecided
-    assert found.ways == ()
+    assert found.remedies == ()
     assert found.rule == "7:end_session", "what decided is known all the same"
 
 
@@ -223,15 +223,15 @@ def test_where_nothing_would_do_there_is_no_way() -> None:
     rules = (Rule(when={"risk": frozenset({"high"})}, do="refuse", index=0), *POLICY.table.rules)
     closed = replace(POLICY, table=Table(VALUES, tuple(replace(one, index=at) for at, one in enumerate(rules))))
     found = explain(closed, {}, "refund")
-    assert (found.rule, found.ways, found.undecided) == ("0:refuse", (), False)
-    assert explain(closed, {}, "order").ways != ()
+    assert (found.rule, found.remedies, found.undecided) == ("0:refuse", (), False)
+    assert explain(closed, {}, "order").remedies != ()
 
 
 def test_every_account_is_normal_where_the_policy_says_that_there_are_no_sources() -> None:
     text = b"authguard: 1\nname: mine\nextends: support-desk\naccounts: none\n"
     found = explain(load("mine.yaml", text=text), {}, "chat")
     assert found.outcome == "allow"
-    assert {one.dimension: one.value for one in found.standing}["account"] == "normal"
+    assert {one.dimension: one.value for one in found.values}["account"] == "normal"
 
 
 @pytest.mark.parametrize("bad", [{"sesion": "idle"}, {"session": "idel"}])
@@ -241,7 +241,7 @@ def test_what_the_policy_does_not_have_is_a_fault(bad: dict[str, str]) -> None:
 
 
 def test_an_unknown_operation_is_a_fault() -> None:
-    with pytest.raises(MachineFaultError, match="`refnd` is no operation"):
+    with pytest.raises(MachineFaultError, match="`refnd` is not an operation"):
         explain(POLICY, {}, "refnd")
 
 
@@ -302,9 +302,7 @@ def test_where_no_events_lead_there_is_no_route_and_nobody_is_named() -> None:
     done = {machine: (state,) for machine, state in (HERE | {"transaction": "none"}).items()}
     assert attribution.find_paths(POLICY, HERE | {"transaction": "done"}, [done], bound=5_000) == ((),)
     found = explain(POLICY, {"account": "normal", "verification": "verified", "transaction": "failed"}, "refund")
-    assert [(way.changes[0].by, way.path) for way in found.ways] == [
-        ("nobody: no events were found that lead there", ())
-    ]
+    assert [(way.changes[0].by, way.path) for way in found.remedies] == [("no party: no events lead there", ())]
 
 
 def test_each_event_has_somebody_who_raises_it() -> None:
@@ -318,15 +316,15 @@ def test_each_event_has_somebody_who_raises_it() -> None:
 
 def test_the_clock_is_told_with_its_time() -> None:
     found = explain(POLICY, {"service": "recovering", "account": "normal", "verification": "verified"}, "refund")
-    assert any("service.recovered (15m after entered) (the clock)" in way.path for way in found.ways)
+    assert any("service.recovered (15m after entered) (the clock)" in way.path for way in found.remedies)
 
 
 def test_a_told_path_can_be_stepped() -> None:
     found = explain(POLICY, {"session": "revoked", "credential": "good", "account": "normal"}, "refund")
     snapshot = blank(POLICY.initial)
     snapshot, _ = step(POLICY.machines, snapshot, Event(name="session.revoked", at=1.0))
-    for told in found.ways[0].path:
+    for told in found.remedies[0].path:
         snapshot, _ = step(POLICY.machines, snapshot, Event(name=told.partition(" ")[0], at=2.0))
     assert snapshot.session.state == "active"
     assert snapshot.session.verification == "verified"
-    assert Outcome(found.ways[0].outcome) is Outcome.ALLOW
+    assert Outcome(found.remedies[0].outcome) is Outcome.ALLOW

@@ -1,9 +1,10 @@
-"""One decision explained: which rule decided, why none above it did, what the caller gets, what would have to change.
+"""Explain one decision: its rule, the rules before it, the reply and the nearest changes that permit the request.
 
 Rules of this file:
-- Exact, by the rules' boxes: no cell is enumerated, and "nearest" means that no fewer dimensions would do.
-- A dimension that was not named is `any` where the answer is the same for all its values; else its default is stated.
-- Past the budget the answer about what would have to change is `undecided`; nothing is assumed.
+- The result is exact: it is computed with the boxes of the rules, without enumeration of cells. "Nearest" means that no
+  set of fewer dimensions permits the request.
+- A dimension that is not given is `any` if the decision is the same for all its values; otherwise it has its default.
+- If the search exceeds its budget, the remedies are `undecided`; the explanation never guesses.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from authguard.policy.checks.reachability import Step
     from authguard.policy.compiled_policy import Policy
 
-#: ways to be allowed that are told; there may be more of the same length
-SHOWN: Final = 8
+#: most remedies in an explanation; more with as few changes may exist
+MAX_REMEDIES: Final = 8
 
 
 def explain_decision(
@@ -44,12 +45,12 @@ def explain_decision(
     """Explain one decision.
 
     Args:
-        policy: compiled, so proved to decide every cell.
-        given: dimension -> value, as far as it is named; what is not is found as the rules of this file say.
-        operation: its name, which settles ``risk`` and ``effect``; empty for a sensitive write, or what `otherwise`
-            says, unless those are given.
-        budget: boxes to look at for what would have to change, at the most.
-        steps: events to look at for the paths, at the most.
+        policy: compiled policy, which decides every cell.
+        given: dimension -> value; missing dimensions are filled as the rules of this file state.
+        operation: name of the operation, which fixes ``risk`` and ``effect``; empty for the policy's `otherwise`
+            operation (by default a sensitive write), unless both are given.
+        budget: most boxes that the search for remedies examines.
+        steps: most events that the search for paths examines.
 
     Raises:
         MachineFaultError: a dimension, a value or the operation is not in this policy.
@@ -61,26 +62,27 @@ def explain_decision(
     space = Space(policy.table.values)
     defaults = _defaults(policy)
     cell = tuple(asked.get(dimension, defaults[dimension]) for dimension in DIMENSIONS)
-    rule = policy.table.decide(cell)  # refuses a value that is in no dimension's set
+    rule = policy.table.decide(cell)  # raises for an unknown value
     boxes = tuple(space.box(one.when) for one in policy.table.rules)
     point = space.box({dimension: (value,) for dimension, value in zip(DIMENSIONS, cell, strict=True)})
-    region = _widened(point, boxes, rule.index, space, [name for name in DIMENSIONS if name not in asked])
+    region = _widen(point, boxes, rule.index, space, [name for name in DIMENSIONS if name not in asked])
     fallback = policy.fallbacks[rule.do]
-    possible = _possible(policy, wanted, space)
+    possible = _possible_box(policy, wanted, space)
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
-    letting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
-    found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, letting, point, possible, budget)
-    shown = tuple(found or ())[:SHOWN]
+    admitting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
+    found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, admitting, point, possible, budget)
+    shown = tuple(found or ())[:MAX_REMEDIES]
     here = dict(zip(DIMENSIONS, cell, strict=True))
     routes = attribution.find_paths(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
-    ways = tuple(
-        _way(policy, wanted, (cell, box), index, route) for (index, box), route in zip(shown, routes, strict=True)
+    remedies = tuple(
+        _build_remedy(policy, wanted, (cell, box), index, route)
+        for (index, box), route in zip(shown, routes, strict=True)
     )
     return Explanation(
         policy=policy.name,
         digest=policy.digest,
         operation=operation,
-        standing=tuple(_standing(given, asked, cell, (point, region))),
+        values=tuple(_explain_values(given, asked, cell, (point, region))),
         rule=rule.name,
         origin=rule.origin,
         when=_when(policy, rule),
@@ -90,11 +92,11 @@ def explain_decision(
         status=_status(fallback),
         say=dict(sorted(_words(policy, cell, fallback).texts.items())),
         attempts=(fallback.attempts, fallback.per, fallback.then) if fallback.attempts else (),
-        passed=tuple(_passed(policy, boxes, region, rule.index)),
-        ways=ways,
-        more=len(found or ()) - len(ways),
+        skipped=tuple(_skipped_rules(policy, boxes, region, rule.index)),
+        remedies=remedies,
+        more=len(found or ()) - len(remedies),
         undecided=found is None,
-        notes=tuple(_impossible(wanted, space, point, possible, operation)),
+        notes=tuple(_impossible_notes(wanted, space, point, possible, operation)),
     )
 
 
@@ -104,12 +106,12 @@ def _operation(policy: Policy, name: str) -> Operation:
     for operation in policy.all_operations:
         if operation.name == name:
             return operation
-    raise MachineFaultError(f"`{name}` is no operation of this policy")
+    raise MachineFaultError(f"`{name}` is not an operation of this policy")
 
 
 def _defaults(policy: Policy) -> dict[str, str]:
-    """Give what a dimension is unless somebody says otherwise, as for scenarios."""
-    account = {} if policy.accounts else {"account": "normal"}  # with no source, every account is
+    """Return the default of each dimension, as in scenarios."""
+    account = {} if policy.accounts else {"account": "normal"}  # without an account source, every account is normal
     return {
         **policy.initial,
         **DEFAULT_STATES,
@@ -120,8 +122,8 @@ def _defaults(policy: Policy) -> dict[str, str]:
     }
 
 
-def _widened(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnamed: Sequence[str]) -> Box:
-    """Let every unnamed dimension take any value, as long as one rule still decides the whole box."""
+def _widen(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnamed: Sequence[str]) -> Box:
+    """Widen each unnamed dimension to all values if the same rule still decides the whole box."""
     region = point
     for dimension in unnamed:
         place = DIMENSIONS.index(dimension)
@@ -132,7 +134,7 @@ def _widened(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnam
     return region
 
 
-def _standing(
+def _explain_values(
     given: Mapping[str, str], asked: Mapping[str, str], cell: Sequence[str], boxes: tuple[Box, Box]
 ) -> Iterator[ExplainedValue]:
     point, region = boxes
@@ -144,7 +146,7 @@ def _standing(
         yield ExplainedValue(dimension=dimension, value=value, known=known)
 
 
-def _passed(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[SkippedRule]:
+def _skipped_rules(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[SkippedRule]:
     for rule in policy.table.rules[:decided]:
         common = intersect(region, boxes[rule.index])
         missed = tuple(dimension for dimension, mask in zip(DIMENSIONS, common, strict=True) if not mask)
@@ -160,7 +162,7 @@ def _when(policy: Policy, rule: Rule) -> dict[str, tuple[str, ...]]:
 
 
 def _status(fallback: Fallback) -> int:
-    if fallback.kind in (*ADMITTING, Outcome.REPEAT):  # the app's answer, now or the first time
+    if fallback.kind in (*ADMITTING, Outcome.REPEAT):  # the response of the app, now or the first one
         return 0
     return fallback.status or RESPONSES[fallback.kind][0]
 
@@ -170,12 +172,12 @@ def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> Localized
     return policy.rollback_message if rolled_back and policy.rollback_message.texts else fallback.message
 
 
-def _possible(policy: Policy, operation: Operation, space: Space) -> Box:
-    """Give the values that a request for this operation can have at all."""
+def _possible_box(policy: Policy, operation: Operation, space: Space) -> Box:
+    """Return the box of values that a request for this operation can have."""
     values: dict[str, tuple[str, ...]] = {}
     if not operation.scopes and not operation.roles:
         values["scope"] = ("granted",)
-    if not operation.max_age:  # with one, a request without a credential is insufficient too
+    if not operation.max_age:  # with `max_age`, a request without a credential is insufficient too
         values["assurance"] = ("met", "insufficient") if operation.acr else ("met",)
     if not operation.limits:
         values["limit"] = ("within",)
@@ -186,15 +188,15 @@ def _possible(policy: Policy, operation: Operation, space: Space) -> Box:
     return space.box(values)
 
 
-def _impossible(operation: Operation, space: Space, point: Box, possible: Box, name: str) -> Iterator[str]:
+def _impossible_notes(operation: Operation, space: Space, point: Box, possible: Box, name: str) -> Iterator[str]:
     if not name:
         return
     because = {
-        "scope": "it needs none",
-        "assurance": "it needs no more",
+        "scope": "it requires none",
+        "assurance": "it requires no higher assurance",
         "limit": "it has none",
         "channel": "the policy declares no channels",
-        "actor": "the policy names no agents",
+        "actor": "the policy registers no agents",
     }
     for place, dimension in enumerate(DIMENSIONS):
         if not point[place] & possible[place]:
@@ -203,14 +205,14 @@ def _impossible(operation: Operation, space: Space, point: Box, possible: Box, n
 
 
 def _states(space: Space, box: Box) -> dict[str, tuple[str, ...]]:
-    """Give the states of every machine that a box holds."""
+    """Return the states of each machine in a box."""
     return {
         machine: tuple(value for bit, value in enumerate(space.values[machine]) if box[place] >> bit & 1)
         for place, machine in enumerate(MACHINES)
     }
 
 
-def _way(
+def _build_remedy(
     policy: Policy, operation: Operation, cell_and_box: tuple[Sequence[str], Box], index: int, route: Sequence[Step]
 ) -> Remedy:
     cell, box = cell_and_box
@@ -223,7 +225,7 @@ def _way(
         by = (
             attribution.condition_actor(operation, dimension, to)
             if dimension in CONDITIONS
-            else _movers(dimension, route)
+            else _event_sources(dimension, route)
         )
         changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
     return Remedy(
@@ -235,7 +237,7 @@ def _way(
     )
 
 
-def _movers(machine: str, route: Sequence[Step]) -> str:
+def _event_sources(machine: str, route: Sequence[Step]) -> str:
     own = [step for step in route if step.event.partition(".")[0] == machine] or list(route)
     by = dict.fromkeys("the clock" if step.since else attribution.event_actor(step.event) for step in own)
-    return "; then ".join(by) or "nobody: no events were found that lead there"
+    return "; then ".join(by) or "no party: no events lead there"

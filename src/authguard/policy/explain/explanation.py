@@ -1,4 +1,4 @@
-"""What an explained decision tells: where things stand, which rule decided, and the nearest ways to be allowed."""
+"""Data classes of an explained decision: dimension values, skipped rules and remedies."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedValue:
-    """One dimension of what is explained.
+    """The value of one dimension in an explained decision.
 
     Attributes:
-        dimension: its name.
-        value: the value that is explained.
-        known: how it is known: ``given``, ``operation`` (settled by it), ``default`` (the answer depends on it) or
-            ``any`` (not named, and the answer is the same for every value).
+        dimension: name of the dimension.
+        value: the value used for the decision.
+        known: source of the value: ``given``, ``operation`` (fixed by the operation), ``default`` (not given, and the
+            decision depends on it) or ``any`` (not given, and the decision is the same for every value).
     """
 
     dimension: str
@@ -27,12 +27,12 @@ class ExplainedValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedRule:
-    """A rule above the one that decided.
+    """A rule before the decisive rule.
 
     Attributes:
-        rule: as the log names it.
-        origin: where it was written, ``file:line``.
-        dimensions: those on which it did not match.
+        rule: name of the rule in the log.
+        origin: source position, ``file:line``.
+        dimensions: the dimensions on which it did not match.
     """
 
     rule: str
@@ -42,13 +42,13 @@ class SkippedRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One dimension that would have to change.
+    """A required change of one dimension.
 
     Attributes:
-        dimension: its name.
-        now: its value.
-        to: the values of which any would do.
-        by: who can bring that about.
+        dimension: name of the dimension.
+        now: the current value.
+        to: the values that permit the request.
+        by: the party that can cause the change.
     """
 
     dimension: str
@@ -59,15 +59,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """One way to be allowed: the changes that together lead there.
+    """Changes that together permit the request.
 
     Attributes:
         outcome: ``allow`` or ``restrict``.
-        rule: that would decide then.
-        origin: where it was written.
-        changes: in the order of the dimensions.
-        path: the fewest events that lead all machines there together, each with who raises it; empty where no machine
-            has to change, and where no events lead there.
+        rule: the rule that would decide.
+        origin: source position of that rule, ``file:line``.
+        changes: required changes, in the order of the dimensions.
+        path: the shortest sequence of events to the required states, each with the party that raises it; empty if no
+            machine must change, or if no events lead there.
     """
 
     outcome: str
@@ -79,34 +79,34 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A decision, explained.
+    """An explained decision.
 
     Attributes:
-        policy: its name.
-        digest: of the policy.
-        operation: what is asked for; empty for one that the policy does not name.
-        standing: every dimension, in order.
-        rule: that decided, as the log names it.
-        origin: where it was written, ``file:line``.
-        when: dimension -> the values that the rule asks for; what it does not name takes any.
-        fallback: its name.
-        fallback_origin: where it was written; empty for ``allow``.
-        outcome: what the caller gets.
-        status: HTTP status; 0 where it is the app's own.
-        say: (language, channel) -> words for the customer, where the policy has any.
-        attempts: how often, within how many seconds, and what then; empty where nothing counts.
-        passed: the rules above it, in order.
-        ways: the nearest ways to be allowed; empty where the decision lets the app run, where nothing would do,
-            or where it is undecided.
-        more: ways of the same length beyond those in `ways`.
-        undecided: whether the rules are too tangled to tell what would have to change.
-        notes: what cannot be as it was given.
+        policy: name of the policy.
+        digest: digest of the policy.
+        operation: name of the requested operation; empty for an unnamed operation.
+        values: all dimensions, in order.
+        rule: name of the decisive rule in the log.
+        origin: source position of the rule, ``file:line``.
+        when: dimension -> values that the rule matches; a missing dimension matches any value.
+        fallback: name of the fallback.
+        fallback_origin: source position of the fallback; empty for ``allow``.
+        outcome: outcome for the caller.
+        status: HTTP status; 0 if the app sets it.
+        say: (language, channel) -> text for the customer, if the policy has one.
+        attempts: (count, seconds, next fallback); empty if attempts are not counted.
+        skipped: the rules before the decisive rule, in order.
+        remedies: the nearest changes that permit the request; empty if the decision admits it, if no change permits
+            it, or if the search is undecided.
+        more: number of further remedies with as few changes.
+        undecided: whether the rules are too complex for the search within its budget.
+        notes: given values that cannot occur.
     """
 
     policy: str
     digest: str
     operation: str
-    standing: tuple[ExplainedValue, ...]
+    values: tuple[ExplainedValue, ...]
     rule: str
     origin: str
     when: Mapping[str, tuple[str, ...]]
@@ -116,8 +116,8 @@ class Explanation:
     status: int
     say: Mapping[tuple[str, str], str]
     attempts: tuple[int, float, str] | tuple[()]
-    passed: tuple[SkippedRule, ...]
-    ways: tuple[Remedy, ...]
+    skipped: tuple[SkippedRule, ...]
+    remedies: tuple[Remedy, ...]
     more: int
     undecided: bool
     notes: tuple[str, ...]

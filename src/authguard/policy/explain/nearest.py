@@ -16,9 +16,9 @@ SETTLED: Final = ("risk", "effect")
 
 
 def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[tuple[Box, ...], ...], int]:
-    """Give each rule's exact reach within a region, first match wins, and how many boxes were looked at.
+    """Return the boxes that each rule decides within a region, and the number of examined boxes.
 
-    Past the budget the second number exceeds it and the reaches are not whole.
+    The first matching rule decides. If the number exceeds the budget, the boxes are incomplete.
     """
     remaining, reaches, nodes = [region], [], 0
     for rule in boxes:
@@ -31,20 +31,20 @@ def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[
 
 
 def find_nearest(
-    boxes: Sequence[Box], letting: Sequence[int], point: Box, possible: Box, budget: int
+    boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
 ) -> tuple[tuple[int, Box], ...] | None:
-    """Find every box of allowed cells that differs from a cell in the fewest dimensions.
+    """Find every box of admitted cells that differs from a cell in the fewest dimensions.
 
-    For each set of dimensions that a rule which lets the app run would need, smallest sets first, the rules are taken
-    over the cells that differ in those alone. So the work is bounded by the dimensions and not by how tangled the rules
-    are elsewhere.
+    Candidate sets of dimensions come from the admitting rules, smallest sets first. For each set, the rules are
+    evaluated only over cells that differ in these dimensions. The work thus depends on the number of dimensions, not on
+    the complexity of the other rules.
 
     Returns:
-        (index of the rule, box) for each; ``None`` past the budget.
+        (index of the rule, box) for each box; ``None`` if the budget is exceeded.
     """
     free = [place for place, name in enumerate(DIMENSIONS) if name not in SETTLED and possible[place] & ~point[place]]
     needs = set()
-    for index in letting:
+    for index in admitting:
         need = frozenset(place for place, mask in enumerate(boxes[index]) if not mask & point[place])
         if need <= set(free) and all(boxes[index][place] & possible[place] for place in need):
             needs.add(need)
@@ -58,14 +58,14 @@ def find_nearest(
             budget -= nodes
             if budget < 0:
                 return None
-            found += ((index, box) for index in letting for box in join_boxes(reaches[index]))
+            found += ((index, box) for index in admitting for box in join_boxes(reaches[index]))
         if found:
             return tuple(found)
     return ()
 
 
 def join_boxes(boxes: Sequence[Box]) -> tuple[Box, ...]:
-    """Join disjoint boxes that differ in one dimension only, so that a way is told in few words."""
+    """Merge disjoint boxes that differ in one dimension only, for shorter explanations."""
     joined = list(boxes)
     again = True
     while again:
