@@ -201,7 +201,7 @@ async def test_an_answer_is_used_to_its_maximum_age_while_the_directory_is_down_
         ("osmosis:run", ("os",), "allow it"),
         ("json:no_such", ("json",), "cannot be imported"),
         ("no_such_module_here:x", ("no_such_module_here",), "cannot be imported"),
-        ("json:__name__", ("json",), "no function"),
+        ("json:__name__", ("json",), "not a function"),
     ],
 )
 def test_a_policy_calls_only_what_the_app_allowed(call: str, modules: tuple[str, ...], word: str) -> None:

@@ -1,1 +1,1 @@
-"""Account directories: what says in which state an account is, each behind `authguard.ports.AccountDirectory`."""
+"""Account directories: adapters that return the state of an account, each behind `authguard.ports.AccountDirectory`."""

@@ -1,6 +1,6 @@
-"""Functions of the app that a policy names: found only if the app allowed their module, and asked for account states.
+"""Functions of the app that a policy names: imported only from allowed modules, and called for account states.
 
-A policy is data, never a path to code that nobody agreed to.
+A policy is data: it cannot load code from a module that the app did not allow.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 
 class FunctionLookup:
-    """Asks a function of the app ``(issuer, subject) -> status``, sync or async."""
+    """Calls a function of the app ``(issuer, subject) -> status``, sync or async."""
 
     def __init__(self, function: Callable[[str, str], Any], max_concurrency: int, mandates_at: str = "") -> None:
-        """Keep the function.
+        """Store the function.
 
         Args:
-            function: called in a worker thread where it is not async.
-            max_concurrency: threads at the most, those counted that it was left behind in.
-            mandates_at: JSON Pointer to who may act, in a document that then also has ``status``; empty where the
-                function gives the status alone.
+            function: called in a worker thread if it is not async.
+            max_concurrency: maximum number of threads, including those of abandoned calls.
+            mandates_at: JSON Pointer to the delegations, in a document that then also has ``status``; empty if the
+                function returns the status alone.
         """
         self._mandates_at = mandates_at
         self._function = function
         self._workers = BoundedThreadPool(max_concurrency)
 
     async def open(self) -> None:
-        """Do nothing: it is the app's."""
+        """Do nothing: the function belongs to the app."""
 
     async def close(self) -> None:
         """Do nothing."""
 
-    async def look_up(self, principal: Principal) -> RawAccountStatus:
-        """Call it; whatever it gives is looked at by the caller."""
+    async def fetch(self, principal: Principal) -> RawAccountStatus:
+        """Call the function; the caller validates the result."""
         if inspect.iscoroutinefunction(self._function):
-            said = await self._function(principal.issuer, principal.subject)
+            result = await self._function(principal.issuer, principal.subject)
         else:
-            said = await self._workers.run(self._function, principal.issuer, principal.subject)
+            result = await self._workers.run(self._function, principal.issuer, principal.subject)
         if not self._mandates_at:
-            return RawAccountStatus(said)
-        return RawAccountStatus(find_or_none(said, "/status"), delegations=find_or_none(said, self._mandates_at))
+            return RawAccountStatus(result)
+        return RawAccountStatus(find_or_none(result, "/status"), delegations=find_or_none(result, self._mandates_at))
 
 
 def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:
@@ -57,7 +57,7 @@ def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:
 
     Args:
         call: ``module:function``.
-        modules: the modules (with those below them) that the app allowed.
+        modules: allowed modules; their submodules are allowed, too.
 
     Raises:
         SettingsError: the module is not allowed, or there is no such function.
@@ -70,5 +70,5 @@ def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"the policy calls `{call}`, which cannot be imported: {type(error).__name__}") from error
     if not callable(function):
-        raise SettingsError(f"the policy calls `{call}`, which is no function")
-    return function  # type: ignore[no-any-return]  # its signature is the app's promise
+        raise SettingsError(f"the policy calls `{call}`, which is not a function")
+    return function  # type: ignore[no-any-return]  # the app is responsible for its signature

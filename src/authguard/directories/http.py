@@ -1,6 +1,6 @@
-"""Account states over HTTP: one JSON question, one JSON answer, read by JSON Pointers (RFC 6901) of the policy.
+"""Account states over HTTP: a JSON request and a JSON response, parsed by the policy's JSON Pointers (RFC 6901).
 
-What bounds such a call stands in `authguard.calls`.
+The limits of such a call are in `authguard.outbound`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class HttpLookup:
-    """Asks one address ``{"issuer": ..., "subject": ...}``."""
+    """Posts ``{"issuer": ..., "subject": ...}`` to one URL."""
 
     def __init__(
         self, source: AccountSource, *, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
     ) -> None:
-        """Prepare what every question carries.
+        """Prepare the values that all requests share.
 
         Args:
-            source: with the address, where the answer says what, and credentials.
-            environ: where the bearer token is.
-            client: to use instead of one of its own; its owner closes it.
+            source: with the URL, the pointers into the response, and credentials.
+            environ: has the bearer token.
+            client: used instead of a new one; its owner closes it.
 
         Raises:
             SettingsError: as `authguard.outbound.json_service.JsonService`.
@@ -53,18 +53,18 @@ class HttpLookup:
         )
 
     async def open(self) -> None:
-        """Make ready; the service need not be up."""
+        """Open the client; the service need not be available."""
         await self._service.open()
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._service.close()
 
-    async def look_up(self, principal: Principal) -> RawAccountStatus:
-        """Ask once.
+    async def fetch(self, principal: Principal) -> RawAccountStatus:
+        """Send one request.
 
         Raises:
-            ServiceError: with its cause.
+            NoAnswerError: with its cause.
         """
         document = await self._service.ask({"issuer": principal.issuer, "subject": principal.subject})
         try:

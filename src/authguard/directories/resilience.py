@@ -1,8 +1,7 @@
-"""What every directory that is asked is wrapped in: a maximum age, a time-out, a breaker, a cap, one question a time.
+"""Resilience for account directories: cache, timeout, circuit breaker, concurrency limit and request coalescing.
 
-Rules: whatever goes wrong is `Unreachable` with its cause and never a status; an answer is used again until its maximum
-age and never longer; the same account is asked about once at a time, and who waits for another's question is not
-cancelled with it.
+Rules: any error is `Unreachable` with its cause, and never a status. An answer is cached until its maximum age and no
+longer. There is one call for an account at a time, and callers that wait for another's call are not cancelled with it.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.policy.deployment import AccountSource
 
-#: accounts whose last answer is remembered; the longest unused goes first
+#: maximum number of cached answers; the least recently used is dropped first
 MAX_CACHED_ACCOUNTS: Final = 10_000
-#: characters of a status that is believed to be one
+#: maximum length of a status; a longer one is invalid
 MAX_STATUS_LENGTH: Final = 256
-#: epoch seconds that are believed to be a moment; milliseconds, infinity and what is no number are none
+#: latest valid time, epoch seconds; excludes milliseconds, infinity and NaN
 MAX_TIMESTAMP_S: Final = 100_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class RawAccountStatus:
-    """What a directory said, not believed yet.
+    """A directory's answer, not validated yet.
 
     Attributes:
-        status: a text, if it is any use.
-        at: when it was true, epoch seconds UTC; ``None`` where it does not say.
-        mandates: who may act; ``None`` where it does not say.
+        status: a text, if it is valid.
+        at: time at which it was true, epoch seconds UTC; ``None`` if the directory does not state it.
+        delegations: the delegations; ``None`` if the directory does not state them.
     """
 
     status: object
@@ -47,51 +46,47 @@ class RawAccountStatus:
 
 
 def find_or_none(document: object, pointer: str) -> object:
-    """Find what a pointer names; ``None`` where there is nothing, or no pointer."""
+    """Return the value at a pointer; ``None`` if there is no value or no pointer."""
     try:
         return resolve_pointer(document, pointer) if pointer else None
     except PointerError:
         return None
 
 
-def _validate_status(said: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
-    """Take an answer that can be one.
-
-    Raises:
-        ServiceError, Unreadable: it cannot.
-    """
-    at = now if said.at is None else said.at
-    if not isinstance(said.status, str) or len(said.status) > MAX_STATUS_LENGTH:
+def _validate_status(raw: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
+    """Return the validated answer, or raise an error."""
+    at = now if raw.at is None else raw.at
+    if not isinstance(raw.status, str) or len(raw.status) > MAX_STATUS_LENGTH:
         raise ServiceError("nonsense")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < MAX_TIMESTAMP_S:
         raise ServiceError("nonsense")
-    # what is yet to become true is true from now on: a clock ahead must not outlive what comes after it
-    return AccountStatus(said.status, min(float(at), now), parse_delegations(said.delegations, issuer))
+    # a time in the future counts as now: with a fast clock, it would supersede later answers
+    return AccountStatus(raw.status, min(float(at), now), parse_delegations(raw.delegations, issuer))
 
 
 class Lookup(Protocol):
-    """One directory, asked once; raises whatever it likes."""
+    """One directory, called without any protection; may raise any exception."""
 
     async def open(self) -> None:
-        """Make ready."""
+        """Open the connections."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...
 
-    async def look_up(self, principal: Principal) -> RawAccountStatus:
-        """Ask once."""
+    async def fetch(self, principal: Principal) -> RawAccountStatus:
+        """Call the directory once."""
         ...
 
 
 @dataclass(slots=True)
 class _PendingQuery:
-    """One question that is under way.
+    """A call in progress.
 
     Attributes:
-        done: set when it ended, however it did.
-        answer: what came of it; nothing where who asked went away.
+        done: set when it has ended in any way.
+        answer: its result; ``None`` if the caller was cancelled.
     """
 
     done: anyio.Event = field(default_factory=anyio.Event)
@@ -99,14 +94,14 @@ class _PendingQuery:
 
 
 class ResilientDirectory:
-    """Implements `authguard.ports.AccountDirectory` over one lookup."""
+    """Implements `authguard.ports.AccountDirectory` with one lookup."""
 
     def __init__(self, source: AccountSource, lookup: Lookup) -> None:
-        """Arrange the parts.
+        """Store the parts.
 
         Args:
-            source: with maximum age, time-out, breaker and cap, as the policy says.
-            lookup: asks.
+            source: with the policy's maximum age, timeout, breaker and concurrency limit.
+            lookup: called for each answer that is not cached.
         """
         self._source = source
         self._lookup = lookup
@@ -115,21 +110,21 @@ class ResilientDirectory:
         self._pending: dict[bytes, _PendingQuery] = {}
 
     async def open(self) -> None:
-        """Make ready."""
+        """Open the lookup."""
         await self._lookup.open()
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._lookup.close()
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        """Ask for an account's status; never raises but for cancellation, never waits longer than the time-out."""
+        """Return an account's status; raise nothing except cancellation, and wait no longer than the timeout."""
         known = self._get_cached(principal.account_key, now)
         if known is not None:
             return known
         with anyio.move_on_after(
             self._source.timeout
-        ) as waiting:  # for another's question no longer than for one's own
+        ) as waiting:  # waiting for another call has the same limit as an own one
             while (pending := self._pending.get(principal.account_key)) is not None:
                 await pending.done.wait()
                 if pending.answer is not None:
@@ -144,42 +139,42 @@ class ResilientDirectory:
         return found[0]
 
     async def _query(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        """Ask for all who wait for this account."""
+        """Call the directory for all callers that wait for this account."""
         if len(self._pending) >= self._source.max_concurrency:
             return Unreachable("busy")
         if not self._breaker.allow(now):
             return Unreachable("open")
         pending = self._pending[principal.account_key] = _PendingQuery()
-        heard = False
+        is_recorded = False
         try:
-            pending.answer = answer = await self._look_up(principal, now)
-            heard = True
+            pending.answer = answer = await self._fetch(principal, now)
+            is_recorded = True
             self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
             if isinstance(answer, AccountStatus):
-                self._keep(principal.account_key, answer, now)
+                self._store_answer(principal.account_key, answer, now)
             return answer
         finally:
-            if not heard:
+            if not is_recorded:
                 self._breaker.abandon()
             del self._pending[principal.account_key]
             pending.done.set()
 
-    async def _look_up(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
+    async def _fetch(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         try:
             with anyio.fail_after(self._source.timeout):
-                said = await self._lookup.look_up(principal)
+                raw = await self._lookup.fetch(principal)
         except TimeoutError:
             return Unreachable("timeout")
         except ServiceError as problem:
             return Unreachable(problem.cause)
-        except Exception:  # noqa: BLE001 - the app's function failed: that is an event, not an exception of ours
+        except Exception:  # noqa: BLE001 - an error of the app's function is an event, not a fault of the guard
             return Unreachable("error")
         try:
-            return _validate_status(said, principal.issuer, now)
+            return _validate_status(raw, principal.issuer, now)
         except (ServiceError, DelegationError):
             return Unreachable("nonsense")
 
-    def _keep(self, account: bytes, answer: AccountStatus, now: float) -> None:
+    def _store_answer(self, account: bytes, answer: AccountStatus, now: float) -> None:
         self._cached[account] = (answer, now)
         self._cached.move_to_end(account)
         while len(self._cached) > MAX_CACHED_ACCOUNTS:

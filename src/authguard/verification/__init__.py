@@ -1,1 +1,1 @@
-"""Verifiers: the services that answer "is it them?", each behind `authguard.ports.Verifier`."""
+"""Verifiers: adapters for services that verify identity, each behind `authguard.ports.Verifier`."""

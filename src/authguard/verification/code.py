@@ -1,8 +1,8 @@
-"""One-time codes: made here, handed to the app's own sender, kept only as a keyed hash until they are over.
+"""One-time codes: generated here, sent by the app, and stored only as a keyed hash until they expire.
 
-Rules: a code is for one attempt, one verifier and one guess, whatever that guess is; it counts for the policy's time
-and never longer (NIST SP 800-63B-4 3.1.3.2: ten minutes at most); asking again sends another a few times and then no
-more, so that nobody's telephone is flooded. What was never answered is swept as others are sent.
+Rules: a code is valid for one attempt, one verifier and one guess, and for the policy's time only (NIST SP 800-63B-4,
+section 3.1.3.2: ten minutes at most). The number of codes per attempt is limited, so that no telephone is flooded.
+Unanswered codes are deleted as others are sent.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Ids, Question, Store
 
-#: where the hashes of codes are kept
+#: of the stored hashes
 NAMESPACE: Final = "codes"
-#: codes of one attempt that are sent at the most
+#: maximum number of codes for one attempt
 MAX_SENDS: Final = 3
-#: seconds of a shelf's compartment: a code lies in that of the time when it was sent, and may be found in the next
+#: duration of a storage bucket: a code is in the bucket of the time when it was sent
 BUCKET_S: Final = 3_600
-#: names that are looked at, to be swept, each time a code is sent
+#: maximum number of keys read to delete expired codes, each time a code is sent
 MAX_SWEPT: Final = 8
 
 
 class StoredCode(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of a code.
+    """The stored part of a code.
 
     Attributes:
-        digest: keyed hash of it and its attempt.
-        until: epoch seconds UTC to which it counts.
-        sends: how many were sent for this attempt.
+        digest: keyed hash of the code and its attempt.
+        until: expiry, epoch seconds UTC.
+        sends: number of codes sent for this attempt.
     """
 
     digest: bytes
@@ -51,21 +51,21 @@ class StoredCode(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CodeStore:
-    """What is kept of the codes of one verifier."""
+    """Stores the codes of one verifier."""
 
     __slots__ = ("_declared", "_key", "_store")
 
     def __init__(self, declared: Verifier, store: Store, key: bytes) -> None:
-        """Keep the parts; the `key` is secret and shared by all processes."""
+        """Store the parts; the `key` is secret and shared by all processes."""
         self._declared = declared
         self._store = store
         self._key = key
 
     async def store(self, question: Question, code: str) -> bool:
-        """Keep a code in place of the one before it; False where there were enough for this attempt.
+        """Store a code in place of the previous one; return False if the attempt has no codes left.
 
         Raises:
-            StoreError: it cannot be kept.
+            StoreError: it cannot be stored.
         """
         await self._sweep(question.at)
         name, raw = await self._find(question)
@@ -75,13 +75,13 @@ class CodeStore:
         kept = StoredCode(self._digest(question, code), question.at + self._declared.expires, sends + 1)
         return await self._store.replace(NAMESPACE, name, raw, msgspec.msgpack.encode(kept))
 
-    async def consume(self, question: Question, said: str) -> bool:
-        """Use the code up, and tell whether it was the right one: of all who try at once, one is told.
+    async def consume(self, question: Question, code: str) -> bool:
+        """Delete the stored code, and return whether the given one was correct; of concurrent callers, one succeeds.
 
         Raises:
-            StoreError: it cannot be used up, so it may not count.
+            StoreError: it cannot be deleted, so it must not count.
         """
-        digest = self._digest(question, said)
+        digest = self._digest(question, code)
         name, raw = await self._find(question)
         kept = msgspec.msgpack.decode(raw, type=StoredCode) if raw else StoredCode(b"", 0.0, 0)
         same = hmac.compare_digest(digest, kept.digest)
@@ -89,18 +89,18 @@ class CodeStore:
         return same and mine and question.at < kept.until
 
     async def _find(self, question: Question) -> tuple[str, bytes]:
-        """Look in this time's compartment and the one before it."""
+        """Return the key and value of an attempt's code, from the current or an adjacent bucket."""
         now = int(question.at // BUCKET_S)
         label = blake2b(question.attempt.encode(), digest_size=16, key=self._key, person=b"code attempt").hexdigest()
-        for compartment in (now - 1, now, now + 1):  # a clock may have stepped back meanwhile
-            name = f"{compartment:010}.{self._declared.name}.{label}"
+        for bucket in (now - 1, now, now + 1):  # the clock may have stepped back since
+            name = f"{bucket:010}.{self._declared.name}.{label}"
             raw = await self._store.get(NAMESPACE, name)
             if raw:
                 return name, raw
         return f"{now:010}.{self._declared.name}.{label}", b""
 
     async def _sweep(self, at: float) -> None:
-        """Drop the oldest codes whose time is over; names sort by time."""
+        """Delete the oldest expired codes; keys sort by time."""
         over = f"{int(at // BUCKET_S) - 1:010}"
         for name in await self._store.list_keys(NAMESPACE, MAX_SWEPT):
             if name < over:
@@ -116,7 +116,7 @@ class CodeStore:
 
 
 class _CodeSender:
-    """The app's sender as a service: makes a code, keeps it, and hands it over."""
+    """The app's sender as a service: generates a code, stores it, and sends it."""
 
     def __init__(
         self, declared: Verifier, function: Callable[[str, str, str, str], Any], codes: CodeStore, ids: Ids
@@ -127,18 +127,18 @@ class _CodeSender:
         self._ids = ids
 
     async def open(self) -> None:
-        """Do nothing: it is the app's."""
+        """Do nothing: the function belongs to the app."""
 
     async def close(self) -> None:
         """Do nothing."""
 
     async def ask(self, question: Question) -> VerifierVerdict:
-        """Send one code; where there were enough, the last one is still on its way.
+        """Send one code; if the attempt has no codes left, the last one is still valid.
 
         Raises:
-            ServiceError: the sender says that it could not.
+            NoAnswerError: the sender reports that it could not.
         """
-        # 128 bits over at most 10 digits: no code is likelier than another by more than one in 2**94
+        # 128 bits to at most 10 digits: probabilities of two codes differ by at most one in 2**94
         code = f"{int(self._ids.secret(), 16) % 10**self._digits:0{self._digits}}"
         if await self._codes.store(question, code):
             sent = await self._send(question.issuer, question.subject, question.channel, code)
@@ -163,15 +163,15 @@ class CodeVerifier:
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """Arrange the parts.
+        """Store the parts.
 
         Args:
-            declared: digits, how long a code counts, time-out, breaker and bulkhead, as the policy says.
-            function: the app's sender; sync or async; ``False`` says that it could not send.
-            store: where hashes are kept, for all processes.
+            declared: digits, validity, timeout, breaker and bulkhead, as in the policy.
+            function: the app's sender; sync or async; ``False`` means that it could not send.
+            store: of the hashes, for all processes.
             key: secret, shared by all processes.
             clock: for the breaker.
-            ids: where randomness comes from.
+            ids: source of randomness.
         """
         self._codes = CodeStore(declared, store, key)
         sending = _CodeSender(declared, function, self._codes, ids)
@@ -180,25 +180,25 @@ class CodeVerifier:
         self.longest = self._sender.longest
 
     async def open(self) -> None:
-        """Make ready."""
+        """Open the sender."""
         await self._sender.open()
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the sender."""
         await self._sender.close()
 
     async def begin(self, question: Question) -> Passed | Unavailable:
         """Send a code."""
-        said = await self._sender.verify(question)
-        return said if isinstance(said, Passed | Unavailable) else Unavailable("nonsense")
+        code = await self._sender.verify(question)
+        return code if isinstance(code, Passed | Unavailable) else Unavailable("nonsense")
 
     async def verify(self, question: Question) -> Passed | Failed | Unavailable:
-        """Check the answer; the code is used up by it.
+        """Check the answer, which consumes the code.
 
         Raises:
-            StoreError: it could not be used up.
+            StoreError: the code could not be consumed.
         """
-        said = question.answers.get("answer", "").replace(" ", "")
+        code = question.answers.get("answer", "").replace(" ", "")
         with anyio.move_on_after(self._timeout):
-            return Passed() if await self._codes.consume(question, said) else Failed()
+            return Passed() if await self._codes.consume(question, code) else Failed()
         return Unavailable("timeout")

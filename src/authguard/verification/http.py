@@ -1,6 +1,6 @@
-"""Verifiers over HTTP: one JSON question, one JSON answer, both shaped by the policy with JSON Pointers (RFC 6901).
+"""Verifiers over HTTP: a JSON request and a JSON response, both shaped by the policy's JSON Pointers (RFC 6901).
 
-What bounds such a call stands in `authguard.calls`; an answer that the policy does not shape is nonsense.
+The limits of such a call are in `authguard.outbound`. A response that does not match the policy is an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
-#: what is asked where the policy gives no shape
+#: request if the policy defines none: JSON Pointer -> field
 DEFAULT_REQUEST: Final[Mapping[str, str]] = {
     "/issuer": "issuer",
     "/subject": "subject",
@@ -38,18 +38,18 @@ _VERDICTS: Final[Mapping[str, VerifierVerdict]] = {
 
 
 class HttpService:
-    """Asks one address."""
+    """Posts to one URL."""
 
     def __init__(
         self, declared: Verifier, address: str, *, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
     ) -> None:
-        """Prepare what every question carries.
+        """Prepare the values that all requests share.
 
         Args:
-            declared: shapes and credentials, as the policy says.
-            address: of the service.
-            environ: where the bearer token is.
-            client: to use instead of one of its own; its owner closes it.
+            declared: shapes and credentials, as in the policy.
+            address: URL of the service.
+            environ: has the bearer token.
+            client: used instead of a new one; its owner closes it.
 
         Raises:
             SettingsError: as `authguard.outbound.json_service.JsonService`.
@@ -71,18 +71,18 @@ class HttpService:
         )
 
     async def open(self) -> None:
-        """Make ready."""
+        """Open the client."""
         await self._service.open()
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._service.close()
 
     async def ask(self, question: Question) -> float | VerifierVerdict:
-        """Ask once; the caller bounds the time.
+        """Send one request; the caller bounds the time.
 
         Raises:
-            ServiceError: with its cause.
+            NoAnswerError: with its cause.
         """
         return self._read(await self._service.ask(self._shape(question)))
 
@@ -102,18 +102,18 @@ class HttpService:
         return document
 
     def _read(self, document: object) -> float | VerifierVerdict:
-        """Read the answer as the policy says; whatever it does not say is nonsense."""
+        """Return the verdict or score in the response, or raise an error if it does not match the policy."""
         declared = self._declared
         try:
-            said = resolve_pointer(document, declared.answer_at)
+            value = resolve_pointer(document, declared.answer_at)
         except PointerError as error:
             raise ServiceError("nonsense") from error
         match declared.answer_as:
-            case "score" if isinstance(said, int | float) and not isinstance(said, bool):
-                return float(said)
-            case "passed" if isinstance(said, bool):
-                return Passed() if said else Failed()
-            case "verdict" if isinstance(said, str) and said in declared.map:
-                return _VERDICTS[declared.map[said]]
+            case "score" if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value)
+            case "passed" if isinstance(value, bool):
+                return Passed() if value else Failed()
+            case "verdict" if isinstance(value, str) and value in declared.map:
+                return _VERDICTS[declared.map[value]]
             case _:
                 raise ServiceError("nonsense")

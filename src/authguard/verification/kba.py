@@ -1,8 +1,8 @@
-"""Questions that only the customer can answer, held against the app's own records.
+"""Knowledge-based verification: answers of the customer, compared with the app's records.
 
-Rules: every question of the policy is answered and right; answers are compared as keyed hashes, in constant time; a
-question or an account that is unknown fails after the same work. Such knowledge proves little by itself (NIST
-SP 800-63A-4 takes none): combine it with another verifier.
+Rules: all questions of the policy must be answered correctly. Answers are compared as keyed hashes, in constant time.
+An unknown question or account fails after the same work. This method alone proves little (NIST SP 800-63A-4 does not
+accept it): combine it with another verifier.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
-#: characters of what the app's records may say
+#: maximum length of an answer in the app's records
 MAX_ANSWER_LENGTH: Final = 2_000
 
 
 class KbaService:
-    """Compares answers with ``function(issuer, subject)``, a mapping of question to answer, or ``None`` for nobody."""
+    """Compares answers with ``function(issuer, subject)``: a mapping of question to answer, ``None`` for no account."""
 
     def __init__(self, declared: Verifier, function: Callable[[str, str], Any], key: bytes) -> None:
-        """Keep the parts.
+        """Store the parts.
 
         Args:
-            declared: with the questions that have to be answered.
+            declared: with the questions that must be answered.
             function: of the app; sync or async.
-            key: secret, so that no hash can be made outside.
+            key: secret, so that the hashes cannot be computed outside.
         """
         self._questions = declared.questions
         self._records = AppFunction(function, declared.max_concurrency)
         self._key = key
 
     async def open(self) -> None:
-        """Do nothing: it is the app's."""
+        """Do nothing: the function belongs to the app."""
 
     async def close(self) -> None:
         """Do nothing."""
 
     async def ask(self, question: Question) -> VerifierVerdict:
-        """Compare every answer, whatever the first ones were.
+        """Compare all answers, even after a wrong one.
 
         Raises:
-            ServiceError: the app's records make no sense.
+            NoAnswerError: the app's records are invalid.
         """
-        known = await self._records(question.issuer, question.subject)
-        if known is not None and not isinstance(known, Mapping):
+        records = await self._records(question.issuer, question.subject)
+        if records is not None and not isinstance(records, Mapping):
             raise ServiceError("nonsense")
         wrong = 0
         for name in self._questions:
-            right = "" if known is None else known.get(name, "")
-            if not isinstance(right, str) or len(right) > MAX_ANSWER_LENGTH:
+            expected = "" if records is None else records.get(name, "")
+            if not isinstance(expected, str) or len(expected) > MAX_ANSWER_LENGTH:
                 raise ServiceError("nonsense")
-            said = question.answers.get(name, question.answers.get("answer", "") if len(self._questions) == 1 else "")
-            same = hmac.compare_digest(self._digest(said), self._digest(right))
-            wrong += not (same & bool(normalize_answer(right)))
+            given = question.answers.get(name, question.answers.get("answer", "") if len(self._questions) == 1 else "")
+            same = hmac.compare_digest(self._digest(given), self._digest(expected))
+            wrong += not (same & bool(normalize_answer(expected)))
         return Failed() if wrong else Passed()
 
     def _digest(self, answer: str) -> bytes:
@@ -75,6 +75,6 @@ class KbaService:
 
 
 def normalize_answer(answer: str) -> str:
-    """Write an answer as it is compared: compatibility forms (NFKC), case and spaces make no difference."""
+    """Return an answer in the compared form: compatibility forms (NFKC), case and spaces make no difference."""
     folded = unicodedata.normalize("NFKC", answer).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())

@@ -1,4 +1,4 @@
-"""Verifiers that are functions of the app: sync ones run in a worker thread, so that none blocks the event loop."""
+"""Verifiers that are functions of the app; sync ones run in a worker thread, so that none blocks the event loop."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class PythonService:
-    """Asks ``function(question)``, sync or async; it gives a score from 0 to 1, a bool, or one of the four verdicts."""
+    """Calls ``function(question)``, sync or async, which returns a score from 0 to 1, a bool, or a verdict."""
 
     def __init__(self, function: Callable[[Question], Any], max_concurrency: int = DEFAULT_MAX_CONCURRENCY) -> None:
-        """Keep the function, and how many threads it may have at the same time."""
+        """Store the function, with the maximum number of its threads."""
         self._function = AppFunction(function, max_concurrency)
 
     async def open(self) -> None:
-        """Do nothing: it is the app's."""
+        """Do nothing: the function belongs to the app."""
 
     async def close(self) -> None:
         """Do nothing."""
 
     async def ask(self, question: Question) -> float | VerifierVerdict:
-        """Call it; what it raises is an outage of it. A function that does not end is left behind in its thread."""
-        said = await self._function(question)
-        if said is True:
+        """Call the function; an exception is an outage, and after a timeout its thread is abandoned."""
+        result = await self._function(question)
+        if result is True:
             return Passed()
-        if said is False:
+        if result is False:
             return Failed()
-        if isinstance(said, Passed | Failed | Doubted | Unavailable | int | float):
-            return said
+        if isinstance(result, Passed | Failed | Doubted | Unavailable | int | float):
+            return result
         return Unavailable("nonsense")

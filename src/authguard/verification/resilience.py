@@ -1,7 +1,7 @@
-"""What every outside verifier is wrapped in: a time-out, bounded retries, a breaker, a bulkhead, a hedge, thresholds.
+"""Resilience for verifiers: timeout, bounded retries, circuit breaker, bulkhead, hedging and score thresholds.
 
-Rules: whatever goes wrong is `Unavailable` with its cause, never a failure of the customer and never a pass; an answer
-that came is never asked for again, since a one-time code is used up by being answered.
+Rules: any error is `Unavailable` with its cause, and never a failure of the customer or a pass. A request that was
+answered is never repeated, because a one-time code is consumed by its answer.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ TIMEOUT: Final[Cause] = "timeout"
 
 
 class Service(Protocol):
-    """One outside service, asked once: gives a score from 0 to 1, or its own verdict.
+    """One external service, called once per request; returns a score from 0 to 1, or a verdict.
 
-    Raises `ServiceError` where there is none.
+    Raises `NoAnswerError` if there is none.
     """
 
     async def open(self) -> None:
-        """Make ready."""
+        """Open the connections."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...
 
     async def ask(self, question: Question) -> float | VerifierVerdict:
-        """Ask once."""
+        """Send one request."""
         ...
 
 
 class ResilientVerifier:
-    """Implements `authguard.ports.Verifier` over one or two outside services."""
+    """Implements `authguard.ports.Verifier` with one or two external services."""
 
     sends = False
 
@@ -59,13 +59,13 @@ class ResilientVerifier:
         chance: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """Arrange the parts.
+        """Store the parts.
 
         Args:
-            declared: thresholds, time-out, retries, breaker, bulkhead and hedge, as the policy says.
-            services: the service, and the one that is asked beside it where it does not answer in time.
+            declared: thresholds, timeout, retries, breaker, bulkhead and hedge, as in the policy.
+            services: the service, and the second one for hedging, if any.
             clock: for the breaker.
-            chance: gives a number from 0 to 1, for the jitter.
+            chance: returns a number from 0 to 1, for the jitter.
             sleep: for the pauses.
         """
         self._declared = declared
@@ -79,22 +79,22 @@ class ResilientVerifier:
         self.longest = declared.max_duration
 
     async def open(self) -> None:
-        """Make the services ready."""
+        """Open the services."""
         for service in self._services:
             await service.open()
 
     async def close(self) -> None:
-        """Let go of them."""
+        """Close the services."""
         for service in self._services:
             await service.close()
 
     async def begin(self, question: Question) -> Passed:
-        """Nothing is sent."""
+        """Do nothing: there is nothing to send first."""
         del question
         return Passed()
 
     async def verify(self, question: Question) -> VerifierVerdict:
-        """Ask, within the bulkhead; never raises but for cancellation."""
+        """Call the service within the bulkhead; raise nothing except cancellation."""
         if self._open_calls >= self._declared.max_concurrency:
             return Unavailable("busy")
         self._open_calls += 1
@@ -106,10 +106,8 @@ class ResilientVerifier:
             self._open_calls -= 1
 
     async def _call_hedged(self, question: Question) -> VerifierVerdict:
-        """Ask the second service too where the first is late or has no answer; the first answer counts.
-
-        Where both have answered by then and contradict each other, that is doubt, whoever was first.
-        """
+        """Call the second service, too, if the first is slow or unavailable; the first answer counts."""
+        # if both have answered and contradict each other, the result is a doubt
         answers: list[VerifierVerdict] = []
         done = anyio.Event()
 
@@ -127,42 +125,44 @@ class ResilientVerifier:
             if isinstance(second, Unavailable):
                 await done.wait()
             group.cancel_scope.cancel()
-        heard = [answer for answer in (*answers, second) if not isinstance(answer, Unavailable)]
-        if not heard:
+        verdicts = [answer for answer in (*answers, second) if not isinstance(answer, Unavailable)]
+        if not verdicts:
             return second
-        return heard[0] if all(type(answer) is type(heard[0]) for answer in heard) else Doubted(0.5)
+        return verdicts[0] if all(type(answer) is type(verdicts[0]) for answer in verdicts) else Doubted(0.5)
 
     async def _call_with_retries(self, place: int, question: Question) -> VerifierVerdict:
-        """Ask one service, again where that may help, until it answers or the retries are over."""
+        """Call one service until it answers or no retries are left; retry only errors that may be temporary."""
         breaker, declared = self._breakers[place], self._declared
-        for turn in range(declared.retries + 1):
+        for attempt in range(declared.retries + 1):
             if not breaker.allow(self._clock.now()):
                 return Unavailable("open")
             answered, cause, again = False, TIMEOUT, True
             try:
                 with anyio.fail_after(declared.timeout):
-                    said = await self._services[place].ask(question)
+                    result = await self._services[place].ask(question)
                 answered = True
-                return self._apply_thresholds(said)
+                return self._apply_thresholds(result)
             except TimeoutError:
                 pass
             except ServiceError as problem:
                 cause, again = problem.cause, problem.retryable
-            except Exception:  # noqa: BLE001 - the app's own function, or a library, failed: an event, not our exception
+            except Exception:  # noqa: BLE001 - an error of the app or a library is an event, not a fault of the guard
                 cause, again = "error", False
             finally:
                 breaker.record(self._clock.now(), succeeded=answered)
-            if not again or turn == declared.retries:
+            if not again or attempt == declared.retries:
                 break
-            await self._sleep(RETRY_PAUSE_S * 2**turn * self._chance())  # by chance, so that not all come at once
+            await self._sleep(
+                RETRY_PAUSE_S * 2**attempt * self._chance()
+            )  # jitter, so that clients do not retry simultaneously
         return Unavailable(cause)
 
-    def _apply_thresholds(self, said: float | VerifierVerdict) -> VerifierVerdict:
-        """Hold a score against the thresholds; what is no number from 0 to 1 is nonsense."""
-        if isinstance(said, Passed | Failed | Doubted | Unavailable):
-            return said
-        if not isfinite(said) or not 0 <= said <= 1:
+    def _apply_thresholds(self, result: float | VerifierVerdict) -> VerifierVerdict:
+        """Return the verdict of a score; a value that is not a number from 0 to 1 is an error."""
+        if isinstance(result, Passed | Failed | Doubted | Unavailable):
+            return result
+        if not isfinite(result) or not 0 <= result <= 1:
             return Unavailable("nonsense")
-        if said >= self._declared.pass_at:
+        if result >= self._declared.pass_at:
             return Passed()
-        return Failed() if said <= self._declared.fail_at else Doubted(float(said))
+        return Failed() if result <= self._declared.fail_at else Doubted(float(result))

@@ -1,8 +1,8 @@
-"""Codes of an authenticator app (TOTP, RFC 6238), checked against the secret that the app keeps.
+"""Codes of an authenticator app (TOTP, RFC 6238), checked against the secret that the app stores.
 
-Rules: each code counts once for an account, in whichever process (RFC 6238 5.2); steps are compared in constant time
-and never left early; an account without a secret fails after the same work; a secret below 128 bits is none
-(RFC 4226 4, R6).
+Rules: each code counts once for an account, in all processes (RFC 6238, section 5.2). Steps are compared in constant
+time, without an early exit. An account without a secret fails after the same work. A secret below 128 bits is invalid
+(RFC 4226, section 4, R6).
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import Verifier
     from authguard.ports import Question, Store
 
-#: seconds of one step (RFC 6238 5.2 recommends 30)
+#: duration of one step (RFC 6238, section 5.2, recommends 30)
 STEP_S: Final = 30
-#: bytes of a secret at the least (RFC 4226 4, R6), and characters of it at the most
+#: minimum size (RFC 4226, section 4, R6) and maximum length of a secret
 MIN_SECRET_BYTES: Final = 16
 MAX_SECRET_LENGTH: Final = 512
-#: what an account without a secret is checked against, for the same work; nothing ever passes by it
+#: used for the same work for an account without a secret; no code passes by it
 _DUMMY_SECRET: Final = "A" * 32
 
 
 class TotpService:
-    """Checks a code; ``function(issuer, subject)`` gives the secret in base32, ``None`` where there is none."""
+    """Checks a code; ``function(issuer, subject)`` returns the secret in base32, ``None`` if there is none."""
 
     def __init__(self, declared: Verifier, function: Callable[[str, str], Any], store: Store, key: bytes) -> None:
-        """Keep the parts.
+        """Store the parts.
 
         Args:
-            declared: digits, and the window: how many steps a clock may be off, each way.
+            declared: digits, and the window: number of steps that a clock may differ, in each direction.
             function: of the app; sync or async.
-            store: where used steps are kept, for all processes.
-            key: secret, shared by all processes; names what is kept, so that it tells nobody who proved what.
+            store: of used steps, for all processes.
+            key: secret, shared by all processes; pseudonymizes the stored steps, so that they reveal no account.
         """
         self._declared = declared
         self._secret = AppFunction(function, declared.max_concurrency)
@@ -61,16 +61,16 @@ class TotpService:
         """Check one code.
 
         Raises:
-            ServiceError: the app gave a secret that is none.
-            StoreError: the used step could not be kept, so nobody may take it for unused.
+            NoAnswerError: the app returned an invalid secret.
+            StoreError: the used step could not be stored, so it must not count as unused.
         """
         secret = await self._secret(question.issuer, question.subject)
         otp = _generator(_DUMMY_SECRET if secret is None else secret, self._declared.digits)
-        said = question.answers.get("answer", "").replace(" ", "").encode("utf-8", "surrogatepass")
+        code = question.answers.get("answer", "").replace(" ", "").encode("utf-8", "surrogatepass")
         now, window = int(question.at // STEP_S), self._declared.window
         found = -1
         for step in range(max(0, now - window), now + window + 1):
-            if hmac.compare_digest(otp.generate_otp(step).encode(), said):
+            if hmac.compare_digest(otp.generate_otp(step).encode(), code):
                 found = step
         if found < 0 or secret is None:
             return Failed()
@@ -78,7 +78,7 @@ class TotpService:
         return Passed() if await self._store.claim(self._name(question, found), until, question.at) else Failed()
 
     def _name(self, question: Question, step: int) -> bytes:
-        """Name a used step of an account."""
+        """Return the storage key of an account's used step."""
         digest = blake2b(digest_size=32, key=self._key, person=b"totp step")
         for part in (self._declared.name, question.issuer, question.subject, str(step)):
             raw = part.encode("utf-8", "surrogatepass")
@@ -88,16 +88,12 @@ class TotpService:
 
 
 def _generator(secret: object, digits: int) -> pyotp.TOTP:
-    """Make what gives the codes of a secret.
-
-    Raises:
-        ServiceError: it is no base32 (RFC 4648 6) of at least 128 bits.
-    """
+    """Return the code generator of a secret, or raise `NoAnswerError` if it is not base32 of at least 128 bits."""
     if not isinstance(secret, str) or len(secret) > MAX_SECRET_LENGTH:
         raise ServiceError("nonsense")
     try:
         otp = pyotp.TOTP(secret.replace(" ", ""), digits=digits, interval=STEP_S)
-        raw = otp.byte_secret()
+        raw = otp.byte_secret()  # base32: RFC 4648, section 6
     except (binascii.Error, ValueError) as error:
         raise ServiceError("nonsense") from error
     if len(raw) < MIN_SECRET_BYTES:
