@@ -1,7 +1,7 @@
 """The agent itself: what it answers to a message, and what it learned of the customer on the way.
 
 Pure and offline: keywords stand in for the model, so that the demo and the tests know what will happen. Where a model
-stood here, the guard's briefing would be part of its prompt.
+stood here, the guard's prompt summary would be part of its prompt.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Turn:
     outage: str = ""
 
 
-def answer(message: str, briefing: str) -> Turn:
+def answer(message: str, prompt_summary: str) -> Turn:
     """Answer one message.
 
     Args:
         message: the customer's.
-        briefing: what this customer may do now, from the guard.
+        prompt_summary: what this customer may do now, from the guard.
     """
     said = message.casefold()
     if proof := _proof(message):
@@ -64,7 +64,7 @@ def answer(message: str, briefing: str) -> Turn:
         return Turn("Thank you for telling us. We take care of it.", "account.compromised", "the customer says so")
     if "sign me out" in said:
         return Turn("You are signed out. Goodbye.", ends=True)
-    return Turn(f"How can I help? {briefing}")
+    return Turn(f"How can I help? {prompt_summary}")
 
 
 def _proof(message: str) -> Turn | None:

@@ -69,7 +69,7 @@ class Cache:
     """Verified credentials by the SHA-256 of their header.
 
     If the cache is full, it evicts the entry that expires first among a few that are chosen by the new entry's digest.
-    That choice is as good as random: with more live credentials than entries, only the excess misses. An LRU order
+    That choice is as good as random: with more live credentials than entries, only the excess misses. Eviction by age
     would evict each credential just before its next use.
 
     Args:
