@@ -67,8 +67,8 @@ def test_stats_are_told_with_rates_and_as_json() -> None:
 def test_a_session_is_told_as_a_story() -> None:
     lines = run("timeline", "5e").output.splitlines()
     assert "They asked for" in lines[0]
-    assert "+1.5 min  They had done nothing for too long (the clock): the session went from active to idle." in lines[1]
-    assert "The session met `session.nonsense`" in lines[2] or "session met `nonsense`" in lines[2]
+    assert "+1.5 min  They were inactive for too long (the clock): the session went from active to idle." in lines[1]
+    assert "The session received `session.nonsense`" in lines[2] or "session received `nonsense`" in lines[2]
     assert "An agent asked" in lines[3]
     assert "from chat" in lines[3]
     assert "(void: another request was faster" in lines[3]

@@ -112,7 +112,7 @@ def test_an_operation_that_is_gone_is_said_and_one_of_another_risk_is_judged_by_
     without = policy(
         tmp_path, "other.yaml", "\n".join(line for line in POLICY.splitlines() if "name: chat" not in line)
     )
-    assert replayed(log, without).not_replayable == {"the operation `chat` is gone": (1, ("a",))}
+    assert replayed(log, without).not_replayable == {"the policy has no operation `chat`": (1, ("a",))}
     lighter = policy(
         tmp_path, "lighter.yaml", POLICY.replace("risk: sensitive, effect: write", "risk: routine, effect: read")
     )

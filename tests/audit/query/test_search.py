@@ -74,7 +74,7 @@ def asked(log: Path, **members: Any) -> str:
 def test_a_question_finds_what_it_asks_for(
     log: Path, members: dict[str, Any], found: str, apart: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "APART", apart)
+    monkeypatch.setattr(search, "MAX_SEPARATE_TEMPLATES", apart)
     assert asked(log, **members) == found
 
 

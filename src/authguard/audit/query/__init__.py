@@ -1,1 +1,1 @@
-"""What people ask of a log, and the index that answers: questions, stories, figures, other policies."""
+"""Queries of a log: its index, search, timelines, statistics, replay under another policy, and export."""

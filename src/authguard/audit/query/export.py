@@ -1,4 +1,4 @@
-"""Records for other programs: CSV that no spreadsheet takes for a formula, JSON Lines, and JSON."""
+"""Export of records: CSV without spreadsheet formulas, JSON Lines, and JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.search import Match
 
-#: of a CSV file, in this order for good; a member that a kind of record does not have is empty
+#: columns of a CSV file, in a stable order; a member that a kind of record does not have is empty
 COLUMNS: Final = (
     *("time", "at", "kind", "id", "void", "operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause", "act", "by", "note", "where", "error", "status", "records"),
@@ -31,12 +31,12 @@ COLUMNS: Final = (
     ),
     *("seq", "hash"),
 )
-#: what makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms too
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: prefixes that spreadsheets interpret as a formula (OWASP, "CSV Injection"), full-width forms included
+_FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def utc(at: object) -> str:
-    """Show epoch seconds as UTC to the millisecond."""
+    """Format epoch seconds as UTC to the millisecond."""
     try:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
     except (TypeError, ValueError, OverflowError, OSError):
@@ -44,7 +44,7 @@ def utc(at: object) -> str:
 
 
 def format_csv(found: Iterable[Match]) -> Iterator[str]:
-    """Write a head and a line for each record (RFC 4180); a cell that could be a formula begins with an apostrophe."""
+    """Write a header and a line per record (RFC 4180); a cell that could be a formula begins with an apostrophe."""
     yield _row(COLUMNS)
     for one in found:
         record = one.record
@@ -60,24 +60,24 @@ def _row(cells: Iterable[str]) -> str:
 
 def _cell(value: object) -> str:
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    mark = "'" if text.startswith(_FORMULA) else ""
+    mark = "'" if text.startswith(_FORMULA_PREFIXES) else ""
     return mark + "".join(char if char.isprintable() else " " for char in text)
 
 
 def format_jsonl(found: Iterable[Match]) -> Iterator[str]:
-    """Write a JSON object for each record; a void one says so."""
+    """Write a JSON object for each record; a void one has the member `void`."""
     for one in found:
-        yield json.dumps(_said(one), ensure_ascii=True, separators=(",", ":")) + "\n"
+        yield json.dumps(_to_dict(one), ensure_ascii=True, separators=(",", ":")) + "\n"
 
 
 def format_json(found: Iterable[Match]) -> Iterator[str]:
-    """Write one JSON array, a record to a line."""
+    """Write one JSON array, one record per line."""
     before = "[\n"
     for one in found:
-        yield before + json.dumps(_said(one), ensure_ascii=True)
+        yield before + json.dumps(_to_dict(one), ensure_ascii=True)
         before = ",\n"
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
-def _said(one: Match) -> dict[str, Any]:
+def _to_dict(one: Match) -> dict[str, Any]:
     return {**one.record, "void": True} if one.void else one.record

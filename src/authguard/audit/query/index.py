@@ -1,9 +1,9 @@
-"""The index of a log: a SQLite file beside it that says where each record stands, so that queries are quick.
+"""The index of a log: a SQLite file beside it with the position of every record, so that queries are fast.
 
-Rules of this file:
-- The log is the evidence; the index is made from it, can be deleted at any time, and holds no text of a line's own.
-- It follows the log line by line. Where the log is no longer what was indexed (cut, replaced, a chain gone) it is made
-  anew and says so; where the file cannot be used it is made anew in silence.
+Rules:
+- The log is the evidence. The index is derived from it, can be deleted at any time, and holds no text of a single line.
+- The index follows the log line by line. If the log no longer matches the index (cut, replaced, a chain missing), the
+  index is rebuilt with a note; if the index file is unusable, it is rebuilt without one.
 - Memory does not grow with the log. A record withdrawn in its own chain is void; other chains cannot void it.
 """
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-#: of the tables below; another version is made anew
+#: version of the tables below; an index of another version is rebuilt
 SCHEMA_VERSION: Final = 7
-#: files of the log that are open at once
-OPEN: Final = 128
-#: seconds to wait for another command that follows the log at the same time
-PATIENCE: Final = 30.0
+#: files of the log that are open at the same time
+MAX_OPEN_FILES: Final = 128
+#: seconds to wait for another command that updates the index
+LOCK_TIMEOUT_S: Final = 30.0
 
 _TABLES: Final = """
 CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, indexed_bytes INTEGER NOT NULL,
   lines INTEGER NOT NULL, unparsed_lines INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
-  place INTEGER NOT NULL, seen TEXT NOT NULL);
+  place INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE template (no INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
 CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, template INTEGER NOT NULL,
   void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
@@ -65,47 +65,49 @@ _VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
   SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
 
 
-#: what an index consists of
-_PARTS: Final = frozenset(re.findall(r"CREATE (?:TABLE|INDEX) (\w+)", _TABLES + _INDEXES))
+#: names of the tables and indexes; a file that lacks one is no index
+_SCHEMA_OBJECTS: Final = frozenset(re.findall(r"CREATE (?:TABLE|INDEX) (\w+)", _TABLES + _INDEXES))
 
 
 class StaleError(Exception):
-    """The log is not what was indexed; the text says how."""
+    """The log no longer matches the index; the message states how."""
 
 
 class Index:
-    """An open index that is in step with its log.
+    """An open index that matches its log.
 
     Attributes:
         log: the log's first chain.
-        db: the open file.
-        renewed: why it had to be made anew, where the log was not what had been indexed; empty else.
-        unread: files that cannot be read now, each with the reason; what was indexed of them before is still found.
+        db: the open database.
+        rebuild_reason: why the index was rebuilt, if the log did not match it; else empty.
+        unreadable: files that cannot be read now, each with the reason; lines of them that are indexed are still found.
     """
 
-    def __init__(self, log: Path, db: sqlite3.Connection, renewed: str, folder: str) -> None:
-        """Keep the parts; `open_index` is how one is made."""
+    def __init__(self, log: Path, db: sqlite3.Connection, rebuild_reason: str, folder: str) -> None:
+        """Store the parts; use `open_index` to create an index."""
         self.log = log
         self.db = db
-        self.rebuild_reason = renewed
+        self.rebuild_reason = rebuild_reason
         self.unreadable = segment_file.list_unreadable(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
         self._templates: dict[int, RecordTemplate] = {}
 
     def templates(self) -> dict[int, RecordTemplate]:
-        """Give every template by its number."""
+        """Return all templates by number."""
         if not self._templates:
             decode = msgspec.json.Decoder(RecordTemplate).decode
-            self._templates = {no: decode(said) for no, said in self.db.execute("SELECT no, content FROM template")}
+            self._templates = {
+                no: decode(content) for no, content in self.db.execute("SELECT no, content FROM template")
+            }
         return self._templates
 
     def line(self, file: int, place: int, size: int) -> bytes:
-        """Read a line where the index says that it stands; empty where the file is gone."""
+        """Read a line at its indexed position; return empty bytes if the file is gone."""
         try:
             if file not in self._files:
                 (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
-                if len(self._files) >= OPEN:
+                if len(self._files) >= MAX_OPEN_FILES:
                     self._files.pop(next(iter(self._files))).close()
                 self._files[file] = segment_file.open_segment(segment_file.index_by_key(self.log)[name])
             stream = self._files[file]
@@ -117,11 +119,11 @@ class Index:
             return b""
 
     def unparsed_lines(self) -> int:
-        """Count the lines that are no record."""
+        """Return the number of lines that are not records."""
         return int(self.db.execute("SELECT coalesce(sum(unparsed_lines), 0) FROM file").fetchone()[0])
 
     def close(self) -> None:
-        """Let go of everything; what was made for this once is removed."""
+        """Close all files; remove a temporary index."""
         for file in self._files.values():
             file.close()
         self.db.close()
@@ -132,72 +134,74 @@ class Index:
 
 
 def index_path(log: Path) -> Path:
-    """Name the index of a log."""
+    """Return the path of the index of a log."""
     return log.with_name(log.name + ".index")
 
 
-def _silent(_done: int, _whole: int) -> None:
-    """Tell nobody."""
+def _no_progress(_done: int, _whole: int) -> None:
+    """Report no progress."""
 
 
 @contextlib.contextmanager
-def open_index(log: Path, *, fresh: bool = False, progress: Progress = _silent) -> Iterator[Index]:
-    """Open the index of a log, make it or bring it into step with the log, and close it at the end.
+def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progress) -> Iterator[Index]:
+    """Open the index of a log; build or update it first, and close it at the end.
 
-    Where nobody may write beside the log, the index is made in a private folder, and removed with it.
+    If the folder of the log is not writable, the index is built in a temporary private folder.
 
     Args:
         log: the log's first chain.
-        fresh: whether it is made anew in any case.
-        progress: told how many bytes of how many were read.
+        fresh: whether to rebuild the index in any case.
+        progress: called with the bytes read so far and the total.
 
     Raises:
         AuditError: there is no log, or it cannot be read.
     """
     if not any(segment_file.list_chains(log)):
-        raise AuditError(f"there is no log at `{log}`: name one, or set AUTHGUARD_AUDIT_LOG")
+        raise AuditError(f"there is no log at `{log}`: give its path, or set AUTHGUARD_AUDIT_LOG")
     try:
-        made = _open(log, progress, fresh=fresh)
+        index = _open(log, progress, fresh=fresh)
     except OSError as error:
         raise AuditError(f"the audit log `{log}` cannot be indexed: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise AuditError(f"the index of `{log}` cannot be made: {error}") from error
+        raise AuditError(f"the index of `{log}` cannot be built: {error}") from error
     try:
-        yield made
+        yield index
     except sqlite3.Error as error:
-        # what was found so far may be wrong, so that it is not gone on with
+        # earlier results may be wrong too, so the query stops
         index_path(log).unlink(missing_ok=True)
-        raise AuditError(f"the index of `{log}` was damaged, and is removed: ask again, and it is made anew") from error
+        raise AuditError(
+            f"the index of `{log}` was damaged and has been removed: repeat the query to rebuild it"
+        ) from error
     finally:
-        made.close()
+        index.close()
 
 
 def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
-    path, renewed = index_path(log), ""
+    path, rebuild_reason = index_path(log), ""
     if path.exists() and not fresh:
         try:
-            return Index(log, _follow(log, path, progress), "", "")
+            return Index(log, _update(log, path, progress), "", "")
         except StaleError as stale:
-            renewed = str(stale)
+            rebuild_reason = str(stale)
         except sqlite3.Error:
-            renewed = ""  # not ours, of another version, or damaged: it is only an index
+            rebuild_reason = ""  # another file, another version, or damaged: rebuild it
     folder = ""
     if not os.access(log.parent, os.W_OK):
         folder = tempfile.mkdtemp(prefix="authguard-index-")
         path = Path(folder) / "index"
     _build(log, path, progress)
-    return Index(log, _connect(path), renewed, folder)
+    return Index(log, _connect(path), rebuild_reason, folder)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-    # a crash of the machine may damage the index, and then it is made anew
+    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+    # a crash of the machine may damage the index; then it is rebuilt
     db.execute("PRAGMA synchronous = OFF")
     return db
 
 
 def _build(log: Path, path: Path, progress: Progress) -> None:
-    """Make the index in a file of another name, and put it in its place when it is whole."""
+    """Build the index in a temporary file and move it into place when it is complete."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
@@ -207,7 +211,7 @@ def _build(log: Path, path: Path, progress: Progress) -> None:
             db.execute("PRAGMA cache_size = -65536")
             db.executescript(_TABLES)
             db.execute("BEGIN")
-            _take_in(log, db, progress)
+            _ingest(log, db, progress)
             db.execute("COMMIT")
             db.executescript(_INDEXES)
             db.execute(_VOID)
@@ -219,24 +223,24 @@ def _build(log: Path, path: Path, progress: Progress) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
-    """Bring an index into step.
+def _update(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
+    """Update an index to the current log.
 
     Raises:
-        StaleError: the log is not what was indexed.
-        sqlite3.Error: the file is no index of this version, or damaged.
+        StaleError: the log no longer matches the index.
+        sqlite3.Error: the file is no index of this version, or is damaged.
     """
     db = _connect(path)
     try:
         if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
-            raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the file is let go of in one place
-        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _PARTS:
+            raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the database is closed in one place
+        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _SCHEMA_OBJECTS:
             raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
-        retired = _demand_same(log, db)
-        if retired or _has_news(log, db):
+        retired = _check_unchanged(log, db)
+        if retired or _has_new_lines(log, db):
             db.execute("BEGIN IMMEDIATE")
-            _forget(db, retired)
-            if _take_in(log, db, progress):
+            _delete_retired(db, retired)
+            if _ingest(log, db, progress):
                 db.execute(_VOID)
             db.execute("COMMIT")
     except BaseException:
@@ -245,98 +249,100 @@ def _follow(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
     return db
 
 
-def _demand_same(log: Path, db: sqlite3.Connection) -> list[str]:
-    """Demand that each file begins as it did, and has its last indexed line where it had it.
+def _check_unchanged(log: Path, db: sqlite3.Connection) -> list[str]:
+    """Check that each file still has its first line, and its last indexed line at the same position.
 
     Returns:
-        The files whose lines gave way to stubs since, as the policy says.
+        The files that were replaced by tombstones since, as the policy's retention requires.
 
     Raises:
-        StaleError: one is not what was indexed.
+        StaleError: a file no longer matches the index.
     """
-    pieces, stubs, retired = segment_file.index_by_key(log), segment_file.list_retired_keys(log), []
-    sql = "SELECT name, indexed_bytes, first, last, place, seen FROM file WHERE indexed_bytes > 0"
-    for name, indexed_bytes, first, last, place, seen in db.execute(sql).fetchall():
-        piece = pieces.get(name)
-        if piece is None:
-            if name in stubs:
+    files, tombstones, retired = segment_file.index_by_key(log), segment_file.list_retired_keys(log), []
+    sql = "SELECT name, indexed_bytes, first, last, place, state FROM file WHERE indexed_bytes > 0"
+    for name, indexed_bytes, first, last, place, state in db.execute(sql).fetchall():
+        segment = files.get(name)
+        if segment is None:
+            if name in tombstones:
                 retired.append(name)
-            elif not _is_kept(log, name):
-                raise StaleError(f"`{name}` is gone, and was indexed")
+            elif not _is_unreadable(log, name):
+                raise StaleError(f"`{name}` was indexed and is gone")
             continue
         try:
-            # a closed file that the system has not seen changed is not read again
-            if not piece.live and _seen(piece) == seen:
+            # a closed file with the same inode, size and change time is not read again
+            if not segment.live and _file_state(segment) == state:
                 continue
-            with segment_file.open_segment(piece) as file:
+            with segment_file.open_segment(segment) as file:
                 if segment_file.get_length(file) < indexed_bytes:
                     raise StaleError(f"`{name}` was cut since it was indexed")
-                begins = file.readline(MAX_LINE_BYTES + 1)
+                first_line = file.readline(MAX_LINE_BYTES + 1)
                 file.seek(place)
-                if mark(begins) != first or mark(file.read(indexed_bytes - place)) != last:
+                if mark(first_line) != first or mark(file.read(indexed_bytes - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
         except PermissionError:
-            continue  # what was indexed is still known, and what came since is left out, in words
+            continue  # indexed lines are still found; a note reports that newer ones are missing
         except OSError:
-            raise StaleError(f"`{name}` changed while it was looked at") from None
+            raise StaleError(f"`{name}` changed while it was checked") from None
     return retired
 
 
-def _is_kept(log: Path, name: str) -> bool:
-    """Whether a file of lines is there, but cannot be read now."""
+def _is_unreadable(log: Path, name: str) -> bool:
+    """Return whether a file of lines exists but cannot be read now."""
     chain = log.with_name(name.partition(":")[0])
     return any(
         one.live and one.base < 0 and not os.access(one.path, os.R_OK) for one in segment_file.list_segments(chain)
     )
 
 
-def _forget(db: sqlite3.Connection, retired: list[str]) -> None:
-    """Take out the records of lines that gave way to stubs."""
+def _delete_retired(db: sqlite3.Connection, retired: list[str]) -> None:
+    """Delete the records of files that were replaced by tombstones."""
     for name in retired:
         (number,) = db.execute("SELECT no FROM file WHERE name = ?", (name,)).fetchone()
         for table, column in (("record", "file"), ("void", "file"), ("file", "no")):
-            db.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - names of ours
+            db.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - constant names
 
 
-def _seen(piece: Segment) -> str:
-    """Say what the system sees of a file; empty where it is gone."""
+def _file_state(segment: Segment) -> str:
+    """Return the format, inode, size and change time of a file; empty if it is gone."""
     try:
-        status = piece.path.lstat()
+        status = segment.path.lstat()
     except FileNotFoundError:
         return ""
-    return f"{piece.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
+    return f"{segment.form} {status.st_ino} {status.st_size} {status.st_ctime_ns}"
 
 
-def _size(piece: Segment) -> int:
+def _size(segment: Segment) -> int:
     try:
-        return piece.path.stat().st_size
+        return segment.path.stat().st_size
     except FileNotFoundError:
         return 0
 
 
-def _has_news(log: Path, db: sqlite3.Connection) -> bool:
+def _has_new_lines(log: Path, db: sqlite3.Connection) -> bool:
     known = {
-        name: (indexed_bytes, seen)
-        for name, indexed_bytes, seen in db.execute("SELECT name, indexed_bytes, seen FROM file")
+        name: (indexed_bytes, state)
+        for name, indexed_bytes, state in db.execute("SELECT name, indexed_bytes, state FROM file")
     }
     return any(
-        known.get(key, (0, ""))[1] != _seen(piece) if not piece.live else _size(piece) > known.get(key, (0, ""))[0]
-        for key, piece in segment_file.index_by_key(log).items()
+        known.get(key, (0, ""))[1] != _file_state(segment)
+        if not segment.live
+        else _size(segment) > known.get(key, (0, ""))[0]
+        for key, segment in segment_file.index_by_key(log).items()
     )
 
 
-def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
-    """Take in what came; tell whether a record was withdrawn or came that may have been."""
+def _ingest(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
+    """Index the new lines; return whether there were any."""
     files = segment_file.index_by_key(log)
     known = {name: row for name, *row in db.execute("SELECT name, no, indexed_bytes, lines, unparsed_lines FROM file")}
-    whole = sum(max(0, _size(piece) - known.get(key, (0, 0))[1]) for key, piece in files.items())
+    total = sum(max(0, _size(segment) - known.get(key, (0, 0))[1]) for key, segment in files.items())
     numbers: dict[Key, int] = {}
     before = 0
-    for key, piece in files.items():
+    for key, segment in files.items():
         no, indexed_bytes, lines, unparsed_lines = known.get(key, (0, 0, 0, 0))
         reader = Indexer(db, numbers, indexed_bytes, lines, unparsed_lines)
         try:
-            opened = segment_file.reopen(log, key, piece)
+            opened = segment_file.reopen(log, key, segment)
         except PermissionError:
             continue
         if opened is None:
@@ -346,15 +352,15 @@ def _take_in(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
             first = stream.readline(MAX_LINE_BYTES + 1)
             if not no:
                 added = db.execute(
-                    "INSERT INTO file (name, indexed_bytes, lines, unparsed_lines, first, last, place, seen)"
+                    "INSERT INTO file (name, indexed_bytes, lines, unparsed_lines, first, last, place, state)"
                     " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
                     (key, mark(b""), mark(b"")),
                 )
                 no = int(added.lastrowid or 0)
             stream.seek(indexed_bytes)
-            last = reader.read(stream, no, lambda done, before=before: progress(before + done, whole))  # type: ignore[misc]  # a lambda's default
+            last = reader.read(stream, no, lambda done, before=before: progress(before + done, total))  # type: ignore[misc]  # a lambda's default
         before += reader.indexed_bytes - indexed_bytes
-        db.execute("UPDATE file SET seen = ? WHERE no = ?", ("" if now.live else _seen(now), no))
+        db.execute("UPDATE file SET state = ? WHERE no = ?", ("" if now.live else _file_state(now), no))
         if reader.indexed_bytes > indexed_bytes:
             db.execute(
                 "UPDATE file SET indexed_bytes = ?, lines = ?, unparsed_lines = ?, first = ?, last = ?, place = ?"

@@ -1,4 +1,4 @@
-"""Ingest the lines of a log into its index: in batches, in constant memory, and only whole lines."""
+"""The indexer of log lines: in batches, in constant memory, and only complete lines."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.rows import Key
 
-#: lines that go into the file at once
-BATCH: Final = 8_192
-#: bytes that are read at once
-STRIDE: Final = 1 << 18
-#: templates that are remembered while lines go by
-MAX_TEMPLATES: Final = 65_536
+#: lines of one insert
+BATCH_LINES: Final = 8_192
+#: bytes of one read
+CHUNK_BYTES: Final = 1 << 18
+#: templates that are cached while lines are read
+MAX_CACHED_TEMPLATES: Final = 65_536
 _ADD: Final = (
     "INSERT INTO record (template, file, place, size, id, at, subject, actor, session, transact, decision, void)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
@@ -31,19 +31,19 @@ _ADD: Final = (
 
 
 def mark(line: bytes) -> bytes:
-    """Give what a line is known again by."""
+    """Return the digest that identifies a line."""
     return sha256(line).digest()
 
 
 class Indexer:
-    """Takes in one file of a log from where it was left.
+    """Indexes one file of a log, from where the index ends.
 
     Args:
         db: the index.
-        numbers: of the templates met so far, by their keys; empty at first.
-        indexed_bytes: bytes taken in before, of whole lines.
-        lines: as many.
-        unparsed_lines: of them, lines that are no record.
+        numbers: template numbers by key; empty at first.
+        indexed_bytes: bytes of complete lines that are indexed already.
+        lines: number of these lines.
+        unparsed_lines: number of them that are not records.
     """
 
     def __init__(
@@ -61,27 +61,27 @@ class Indexer:
         self.unparsed_lines = unparsed_lines
 
     def read(self, stream: BinaryIO, no: int, progress: Callable[[int], None]) -> tuple[bytes, int]:
-        """Take in whole lines; give the mark and the place of the last."""
-        began = place = begin = self.indexed_bytes
+        """Index complete lines; return the digest and the position of the last one."""
+        start = position = line_start = self.indexed_bytes
         last = b""
         batch: list[tuple[object, ...]] = []
-        voids: list[tuple[int, str]] = []
-        while data := stream.read(STRIDE):
-            whole = data[: data.rfind(b"\n") + 1]
-            if not whole:
-                # longer than any line of ours, or not finished: its writer may be at it
-                end = self._skipped(stream) if len(data) > MAX_LINE_BYTES else b""
+        withdrawn_ids: list[tuple[int, str]] = []
+        while data := stream.read(CHUNK_BYTES):
+            complete = data[: data.rfind(b"\n") + 1]
+            if not complete:
+                # longer than any line of the log, or incomplete: its writer may still be writing it
+                end = self._skip_long_line(stream) if len(data) > MAX_LINE_BYTES else b""
                 if not end:
                     break
                 self.lines, self.unparsed_lines = self.lines + 1, self.unparsed_lines + 1
-                begin, place, last = stream.tell() - len(end), stream.tell(), end
+                line_start, position, last = stream.tell() - len(end), stream.tell(), end
                 continue
-            if len(whole) < len(data):
-                stream.seek(len(whole) - len(data), os.SEEK_CUR)
-            lines = BytesIO(whole).readlines()
-            for line, row in zip(lines, parse_rows(whole, lines), strict=True):
+            if len(complete) < len(data):
+                stream.seek(len(complete) - len(data), os.SEEK_CUR)
+            lines = BytesIO(complete).readlines()
+            for line, row in zip(lines, parse_rows(complete, lines), strict=True):
                 size = len(line)
-                begin, place = place, place + size
+                line_start, position = position, position + size
                 template = (
                     self._numbers.get(row[0]) or self._template_number(row[0]) if row and size <= MAX_LINE_BYTES else 0
                 )
@@ -89,41 +89,41 @@ class Indexer:
                     self.unparsed_lines += 1
                     continue
                 _, own, withdrawn = row
-                batch.append((template, no, begin, size, *own))
+                batch.append((template, no, line_start, size, *own))
                 if withdrawn:
-                    voids += [(no, void) for void in withdrawn]
+                    withdrawn_ids += [(no, void) for void in withdrawn]
             self.lines, last = self.lines + len(lines), lines[-1]
-            if len(batch) >= BATCH or len(voids) >= BATCH:
-                self._insert(batch, voids)
-                progress(place - began)
-        self._insert(batch, voids)
-        progress(place - began)
-        self.indexed_bytes = place
-        return mark(last), begin
+            if len(batch) >= BATCH_LINES or len(withdrawn_ids) >= BATCH_LINES:
+                self._insert(batch, withdrawn_ids)
+                progress(position - start)
+        self._insert(batch, withdrawn_ids)
+        progress(position - start)
+        self.indexed_bytes = position
+        return mark(last), line_start
 
     @staticmethod
-    def _skipped(stream: BinaryIO) -> bytes:
-        """Go on behind a line that is too long; give its end, or nothing where it has none."""
+    def _skip_long_line(stream: BinaryIO) -> bytes:
+        """Skip a line that is too long; return its end, or empty bytes if it has none."""
         while line := stream.readline(MAX_LINE_BYTES + 1):
             if line.endswith(b"\n"):
                 return line
         return b""
 
-    def _insert(self, batch: list[tuple[object, ...]], voids: list[tuple[int, str]]) -> None:
+    def _insert(self, batch: list[tuple[object, ...]], withdrawn_ids: list[tuple[int, str]]) -> None:
         self._db.executemany(_ADD, batch)
-        self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", voids)
+        self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", withdrawn_ids)
         batch.clear()
-        voids.clear()
+        withdrawn_ids.clear()
 
     def _template_number(self, key: Key) -> int:
-        """Give a template's number, a new one where it has none; 0 where it is none."""
+        """Return the number of a template, a new one if needed; 0 if the key is no template."""
         template = parse_template(key)
         if template is None:
             return 0
-        said = msgspec.json.encode(template)
-        self._db.execute("INSERT OR IGNORE INTO template (content) VALUES (?)", (said,))
-        (number,) = self._db.execute("SELECT no FROM template WHERE content = ?", (said,)).fetchone()
-        if len(self._numbers) >= MAX_TEMPLATES:
+        content = msgspec.json.encode(template)
+        self._db.execute("INSERT OR IGNORE INTO template (content) VALUES (?)", (content,))
+        (number,) = self._db.execute("SELECT no FROM template WHERE content = ?", (content,)).fetchone()
+        if len(self._numbers) >= MAX_CACHED_TEMPLATES:
             self._numbers.clear()
         self._numbers[key] = number
         return int(number)

@@ -1,11 +1,11 @@
-"""Recorded decisions and transitions run through another policy: what would have come out differently.
+"""Replay of recorded decisions and transitions under another policy, to show the differences.
 
-Rules of this file:
-- Exact for a log that the same policy made: no difference. What is not in the log is not made up: what a token held,
-  amounts and channels are taken as the cell has them, and a timer fires when it fired.
-- A transition that the other policy answers otherwise is carried on: later decisions of the same session, account,
-  transaction or service are judged from where that machine would stand, until both policies agree again.
-- What cannot be replayed is counted and said, never taken for the same.
+Rules:
+- Exact for a log of the same policy: no difference. Data that is not in the log is not invented: token contents,
+  amounts and channels are taken from the cell, and a timer fires when it fired.
+- If the other policy answers a transition differently, the difference is carried on: later decisions of the same
+  session, account, transaction or service use the other state, until both policies agree again.
+- Records that cannot be replayed are counted and reported, never assumed equal.
 """
 
 from __future__ import annotations
@@ -30,45 +30,47 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation
     from authguard.policy.compiled_policy import Policy
 
-#: ids that are kept of each difference
-IDS: Final = 5
-#: what a decision itself raises, after its cell was met (`authguard.runtime.decision_point`)
-_AFTER: Final = frozenset({"transaction.started", "transaction.held", "session.ended", "verification.exhausted"})
+#: ids that are stored for each difference
+MAX_IDS: Final = 5
+#: events that a decision itself raises, after its cell was matched (`authguard.runtime.decision_point`)
+_RAISED_BY_DECISIONS: Final = frozenset(
+    {"transaction.started", "transaction.held", "session.ended", "verification.exhausted"}
+)
 _RISK, _EFFECT = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
 _RANK: Final = {outcome.value: rank for rank, outcome in enumerate(ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedDecision:
-    """What a policy says of a recorded decision.
+    """Result of a policy for a recorded decision.
 
     Attributes:
-        outcome: one of the eleven; empty where it cannot be told.
-        fallback: by name.
+        outcome: one of the eleven; empty if it is unknown.
+        fallback: name of the fallback.
         rule: as the log names it.
-        why_not: why it cannot be told; empty else.
+        problem: why the outcome is unknown; else empty.
     """
 
     outcome: str
     fallback: str
     rule: str
-    why_not: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Recorded decisions that would have come out alike, and differently from what was recorded.
+    """Recorded decisions with the same new outcome, which differs from the recorded one.
 
     Attributes:
-        operation: asked for.
-        was: the recorded outcome.
-        now: the other policy's.
-        fallback_was: the recorded fallback.
-        fallback_now: the other policy's.
-        rule_was: that decided.
-        rule_now: that would.
-        count: of decisions.
-        ids: of some of them.
+        operation: requested operation.
+        was: recorded outcome.
+        now: outcome of the other policy.
+        fallback_was: recorded fallback.
+        fallback_now: fallback of the other policy.
+        rule_was: recorded rule.
+        rule_now: rule of the other policy.
+        count: number of decisions.
+        ids: ids of some of them.
     """
 
     operation: str
@@ -83,28 +85,28 @@ class Difference:
 
     @property
     def direction(self) -> Direction:
-        """Whether the other policy is looser here, stricter, or answers in other words."""
+        """Whether the other policy is looser, stricter, or has other texts here."""
         known = self.was in _RANK and self.was != self.now
         return direction_of(self.was, self.now) if known else Direction.CHANGED
 
     @property
-    def badness(self) -> tuple[int, int, int]:
-        """What sorts the worst first: looser, by how far; then stricter, by how far; then the rest; by number."""
+    def sort_key(self) -> tuple[int, int, int]:
+        """Sort key, worst first: looser by distance, then stricter by distance, then the rest; then by count."""
         order = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED).index(self.direction)
         return order, -abs(_RANK.get(self.was, 0) - _RANK.get(self.now, 0)), -self.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
-    """What came of it.
+    """Result of a replay.
 
     Attributes:
-        decisions: that were recorded and not withdrawn.
+        decisions: number of recorded decisions that were not withdrawn.
         differences: worst first.
-        transitions: transitions that were recorded.
-        changed_transitions: (``machine.event: source -> dest``, where it would lead) -> how often, and some ids.
-        not_replayable: why -> how often, and some ids.
-        same_policy: whether all records were made by this very policy.
+        transitions: number of recorded transitions.
+        changed_transitions: (``machine.event: source -> dest``, new destination) -> count, and some ids.
+        not_replayable: reason -> count, and some ids.
+        same_policy: whether all records were made under this policy.
     """
 
     decisions: int
@@ -116,42 +118,42 @@ class ReplayResult:
 
 
 class _Tally:
-    """Counts, with a few ids of each thing counted."""
+    """Counts, with a few ids of each counted key."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[object, ...]] = Counter()
         self.ids: dict[tuple[object, ...], tuple[str, ...]] = {}
 
-    def add(self, what: tuple[object, ...], count: int, ids: Iterable[str]) -> None:
-        self.counts[what] += count
-        kept = self.ids.get(what, ())
-        if len(kept) < IDS:
-            self.ids[what] = (*kept, *ids)[:IDS]
+    def add(self, key: tuple[object, ...], count: int, ids: Iterable[str]) -> None:
+        self.counts[key] += count
+        kept = self.ids.get(key, ())
+        if len(kept) < MAX_IDS:
+            self.ids[key] = (*kept, *ids)[:MAX_IDS]
 
 
 class Replay:
-    """One policy's answers to recorded templates, each asked once."""
+    """Results of one policy for recorded templates."""
 
     def __init__(self, policy: Policy, own: Iterable[Operation]) -> None:
-        """Keep the policy.
+        """Store the policy and its operations.
 
         Args:
-            policy: proved.
+            policy: checked policy.
             own: the guard's own operations, which no policy names.
         """
         self._policy = policy
         self._operations = {one.name: one for one in (*policy.all_operations, *own)}
 
-    def judge(self, template: RecordTemplate, states: Mapping[str, str]) -> ReplayedDecision:
-        """Judge a recorded decision.
+    def evaluate(self, template: RecordTemplate, states: Mapping[str, str]) -> ReplayedDecision:
+        """Evaluate a recorded decision.
 
         Args:
-            template: of the decision.
-            states: machine -> where it would stand instead.
+            template: template of the decision.
+            states: machine -> state, where it differs from the recorded one.
         """
         operation = self._operations.get(template.operation)
         if operation is None:
-            return ReplayedDecision("", "", "", f"the operation `{template.operation}` is gone")
+            return ReplayedDecision("", "", "", f"the policy has no operation `{template.operation}`")
         if len(template.cell) != len(DIMENSIONS):
             return ReplayedDecision("", "", "", "the cell has other dimensions")
         cell = list(template.cell)
@@ -167,10 +169,10 @@ class Replay:
             fallback = self._policy.fallbacks[fallback.then]
         return ReplayedDecision(fallback.kind.value, fallback.name, rule.name)
 
-    def move(self, template: RecordTemplate, stands: str) -> str:
-        """Tell where a machine stands after a recorded transition's event; empty where the policy has no answer."""
+    def next_state(self, template: RecordTemplate, state: str) -> str:
+        """Return the state after a recorded transition's event; empty if the policy has no answer."""
         machine = self._policy.machines.get(template.machine)
-        edge = machine.table.get((stands, template.event)) if machine else None
+        edge = machine.table.get((state, template.event)) if machine else None
         return edge.dest if edge else ""
 
 
@@ -181,94 +183,98 @@ def replay(
 
     Args:
         index: of the log.
-        policy: proved.
+        policy: checked policy.
         own: the guard's own operations.
         since: earliest time, epoch seconds UTC.
-        until: latest.
+        until: latest time.
     """
-    asked = Replay(policy, own)
+    replayer = Replay(policy, own)
     templates = index.templates()
     numbers = count_by_template(index, since, until)
-    differs, moved, unplayable = _Tally(), _Tally(), _Tally()
-    strays = [
+    differs, moved, not_replayable = _Tally(), _Tally(), _Tally()
+    changed = [
         no
         for no in numbers
-        if templates[no].machine and asked.move(templates[no], templates[no].source) != templates[no].dest
+        if templates[no].machine and replayer.next_state(templates[no], templates[no].source) != templates[no].dest
     ]
-    if strays:
-        _walk(index, asked, (since, until), (differs, moved, unplayable))
+    if changed:
+        _replay_in_order(index, replayer, (since, until), (differs, moved, not_replayable))
     else:
         for no, count in numbers.items():
             if templates[no].kind == "decision":
                 _compare(
                     templates[no],
-                    asked.judge(templates[no], {}),
+                    replayer.evaluate(templates[no], {}),
                     count,
                     _ids(index, no, since, until),
                     differs,
-                    unplayable,
+                    not_replayable,
                 )
-    by_badness = sorted(
+    differences = sorted(
         (
             Difference(
                 **dict(zip(Difference.__slots__, (*map(str, what), count, differs.ids[what]), strict=True))  # type: ignore[arg-type]  # in the order of the fields
             )
             for what, count in differs.counts.items()
         ),
-        key=lambda one: (one.badness, one.operation),
+        key=lambda one: (one.sort_key, one.operation),
     )
     return ReplayResult(
         decisions=sum(count for no, count in numbers.items() if templates[no].kind == "decision"),
-        differences=tuple(by_badness),
+        differences=tuple(differences),
         transitions=sum(count for no, count in numbers.items() if templates[no].machine),
         changed_transitions={
             (str(what[0]), str(what[1])): (count, moved.ids[what]) for what, count in moved.counts.most_common()
         },
-        not_replayable={str(what[0]): (count, unplayable.ids[what]) for what, count in unplayable.counts.most_common()},
+        not_replayable={
+            str(what[0]): (count, not_replayable.ids[what]) for what, count in not_replayable.counts.most_common()
+        },
         same_policy={templates[no].policy for no in numbers} <= {policy.digest},
     )
 
 
 def _ids(index: Index, template: int, since: float, until: float) -> list[str]:
     sql = "SELECT id FROM record WHERE template = ? AND void = 0 AND at >= ? AND at <= ? LIMIT ?"
-    return [record for (record,) in index.db.execute(sql, (template, since, until, IDS))]
+    return [record for (record,) in index.db.execute(sql, (template, since, until, MAX_IDS))]
 
 
-def _compare(  # noqa: PLR0917 - the two sides, and where what is found goes
+def _compare(  # noqa: PLR0917 - both decisions, and the tallies
     template: RecordTemplate,
-    judged: ReplayedDecision,
+    replayed: ReplayedDecision,
     count: int,
     ids: Iterable[str],
     differs: _Tally,
-    unplayable: _Tally,
+    not_replayable: _Tally,
 ) -> None:
-    if judged.why_not:
-        unplayable.add((judged.why_not,), count, ids)
-    elif (judged.outcome, judged.fallback) != (template.outcome, template.fallback):
-        names = (template.operation, template.outcome, judged.outcome, template.fallback, judged.fallback)
-        differs.add((*names, template.rule, judged.rule), count, ids)
+    if replayed.problem:
+        not_replayable.add((replayed.problem,), count, ids)
+    elif (replayed.outcome, replayed.fallback) != (template.outcome, template.fallback):
+        names = (template.operation, template.outcome, replayed.outcome, template.fallback, replayed.fallback)
+        differs.add((*names, template.rule, replayed.rule), count, ids)
 
 
-def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[_Tally, _Tally, _Tally]) -> None:
-    """Go through the records in order, carrying on what was moved otherwise."""
-    differs, moved, unplayable = into
+def _replay_in_order(
+    index: Index, replayer: Replay, period: tuple[float, float], into: tuple[_Tally, _Tally, _Tally]
+) -> None:
+    """Replay the records in order, and carry changed states on."""
+    differs, moved, not_replayable = into
     templates = index.templates()
-    stands: dict[tuple[str, str], str] = {}
-    later: dict[str, list[tuple[RecordTemplate, str, str]]] = {}
-    remembered: dict[tuple[int, tuple[tuple[str, str], ...]], ReplayedDecision] = {}
+    states: dict[tuple[str, str], str] = {}
+    deferred: dict[str, list[tuple[RecordTemplate, str, str]]] = {}
+    cache: dict[tuple[int, tuple[tuple[str, str], ...]], ReplayedDecision] = {}
 
     def step(template: RecordTemplate, key: str, record: str) -> None:
-        before = stands.get((template.machine, key), template.source)
-        after = asked.move(template, before)
+        before = states.get((template.machine, key), template.source)
+        after = replayer.next_state(template, before)
         if after == template.dest:
-            stands.pop((template.machine, key), None)
+            states.pop((template.machine, key), None)
             return
-        told = f"{template.machine}.{template.event}: {template.source} -> {template.dest}"
+        transition_text = f"{template.machine}.{template.event}: {template.source} -> {template.dest}"
         if not after:
-            unplayable.add((f"{told}: this policy has no such state or event",), 1, (record,))
+            not_replayable.add((f"{transition_text}: this policy has no such state or event",), 1, (record,))
             return
-        stands[template.machine, key] = after
-        moved.add((told, after), 1, (record,))
+        states[template.machine, key] = after
+        moved.add((transition_text, after), 1, (record,))
 
     sql = (
         "SELECT id, template, subject, session, transact, decision FROM record"
@@ -285,24 +291,24 @@ def _walk(index: Index, asked: Replay, period: tuple[float, float], into: tuple[
         }
         if template.machine:
             key = keys.get(template.machine, "")
-            if decision and f"{template.machine}.{template.event}" in _AFTER:
-                later.setdefault(decision, []).append((template, key, record))
+            if decision and f"{template.machine}.{template.event}" in _RAISED_BY_DECISIONS:
+                deferred.setdefault(decision, []).append((template, key, record))
             else:
                 step(template, key, record)
         elif template.kind == "decision":
-            # only a machine that has a key here can stand elsewhere; the service always has
+            # only a machine with a key in this record can differ; the service always has one
             own = (
                 tuple(
-                    (machine, stands[machine, key])
+                    (machine, states[machine, key])
                     for machine, key in keys.items()
-                    if (key or machine == "service") and (machine, key) in stands
+                    if (key or machine == "service") and (machine, key) in states
                 )
-                if stands
+                if states
                 else ()
             )
-            judged = remembered.get((no, own))
-            if judged is None:
-                judged = remembered[no, own] = asked.judge(template, dict(own))
-            _compare(template, judged, 1, (record,), differs, unplayable)
-            for waiting in later.pop(record, ()):
-                step(*waiting)
+            replayed = cache.get((no, own))
+            if replayed is None:
+                replayed = cache[no, own] = replayer.evaluate(template, dict(own))
+            _compare(template, replayed, 1, (record,), differs, not_replayable)
+            for transition in deferred.pop(record, ()):
+                step(*transition)

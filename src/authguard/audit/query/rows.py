@@ -17,37 +17,37 @@ from authguard.core.decision_table import DIMENSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    #: what tells templates apart: the kind, and members in the order of `_MEMBERS`
+    #: identity of a template: the kind, and members in the order of `_MEMBERS`
     Key = tuple[str | bytes, ...]
     #: id, time, subject, actor, session, transaction, decision
-    Own = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
-    #: template's key, what is the line's own, and the ids of records that it withdraws
-    Row = tuple[Key, Own, tuple[str, ...]]
+    LineValues = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
+    #: key of the template, values of the line, and the ids of records that it withdraws
+    Row = tuple[Key, LineValues, tuple[str, ...]]
 
 
 class RecordTemplate(msgspec.Struct, frozen=True, array_like=True):
-    """What many lines share; a member that a kind of line does not have is empty.
+    """The members that many lines share; a member that a kind of record does not have is empty.
 
     Attributes:
-        kind: of the record.
+        kind: kind of the record.
         policy: digest.
-        operation: asked for.
-        outcome: of a decision or a fault.
-        fallback: taken.
+        operation: requested operation.
+        outcome: outcome of a decision or a fault.
+        fallback: name of the fallback.
         rule: ``INDEX:FALLBACK``.
         reason: closed code.
-        channel: as believed.
-        cell: of a decision.
-        events: of a decision.
-        machine: that moved.
-        event: the trigger.
+        channel: authenticated channel.
+        cell: cell of a decision.
+        events: events of a decision.
+        machine: machine of a transition.
+        event: trigger of a transition.
         source: state before.
         dest: state after.
-        cause: of a transition.
-        act: what was done.
-        where: the part of the guard that failed.
-        error: class of what was raised.
-        covered: decimal digits of the requests that a closed window counts beside its own record; else empty.
+        cause: cause of a transition.
+        act: name of an act.
+        where: part of the guard that failed.
+        error: class of the exception.
+        covered: number of requests that a window record counts besides the first one, in decimal digits; else empty.
     """
 
     kind: str
@@ -72,15 +72,15 @@ class RecordTemplate(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def requests(self) -> int:
-        """How many requests a record of this template stands for; a closed window's other requests are in its count."""
+        """The number of requests that a record of this template counts."""
         return int(self.covered) if self.covered.isdecimal() else 1
 
     def states(self) -> Mapping[str, str]:
-        """Give the cell by its dimensions; empty where there is none."""
+        """Return the cell by dimension; empty if there is none."""
         return dict(zip(DIMENSIONS, self.cell, strict=False))
 
 
-class _Decided(msgspec.Struct, frozen=True, gc=False, tag="decision", tag_field="kind"):
+class _Decision(msgspec.Struct, frozen=True, gc=False, tag="decision", tag_field="kind"):
     id: str
     at: float
     policy: str
@@ -98,7 +98,7 @@ class _Decided(msgspec.Struct, frozen=True, gc=False, tag="decision", tag_field=
     channel: str = ""
 
 
-class _Moved(msgspec.Struct, frozen=True, gc=False, tag="transition", tag_field="kind"):
+class _Transition(msgspec.Struct, frozen=True, gc=False, tag="transition", tag_field="kind"):
     id: str
     at: float
     policy: str
@@ -113,7 +113,7 @@ class _Moved(msgspec.Struct, frozen=True, gc=False, tag="transition", tag_field=
     transaction: str | None = None
 
 
-class _Refused(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="kind"):
+class _Refusal(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="kind"):
     id: str
     at: float
     policy: str
@@ -125,7 +125,7 @@ class _Refused(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="
     count: int = 0
 
 
-class _Faulted(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="kind"):
+class _Fault(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="kind"):
     id: str
     at: float
     policy: str
@@ -136,14 +136,14 @@ class _Faulted(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="ki
     outcome: str = ""
 
 
-class _Withdrawn(msgspec.Struct, frozen=True, gc=False, tag="withdrawn", tag_field="kind"):
+class _Withdrawal(msgspec.Struct, frozen=True, gc=False, tag="withdrawn", tag_field="kind"):
     id: str
     at: float
     policy: str
     records: tuple[str, ...]
 
 
-class _Acted(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind"):
+class _Act(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind"):
     id: str
     at: float
     policy: str
@@ -154,13 +154,13 @@ class _Acted(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind")
     transaction: str | None = None
 
 
-class _Logged(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"):
+class _LogLine(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"):
     id: str
     at: float
     policy: str
 
 
-#: kind -> the members of a template that its key has, in its order
+#: kind -> members of the template in the order of the key
 _MEMBERS: Final = {
     "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
     "transition": ("policy", "machine", "event", "source", "dest", "cause"),
@@ -170,24 +170,24 @@ _MEMBERS: Final = {
     "act": ("policy", "act"),
     "log": ("policy",),
 }
-_Record = _Decided | _Moved | _Refused | _Faulted | _Withdrawn | _Acted | _Logged
+_Record = _Decision | _Transition | _Refusal | _Fault | _Withdrawal | _Act | _LogLine
 _decode: Final = msgspec.json.Decoder(_Record).decode
 _decode_all: Final = msgspec.json.Decoder(_Record).decode_lines
-_names: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_words: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def parse_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
-    """Read lines; nothing comes of one that is no record.
+    """Parse lines; return None for each line that is not a record.
 
     Args:
         data: the lines in one piece.
-        lines: each with its newline. Neither their hashes nor their places in the chain are looked at.
+        lines: each with its newline. Neither their hashes nor their places in the chain are checked.
     """
     try:
         found = _decode_all(data)
     except (msgspec.DecodeError, RecursionError):
         return [_read_row(line) for line in lines]
-    # a blank line is passed over in silence there
+    # the decoder skips blank lines silently
     return [_row(one) for one in found] if len(found) == len(lines) else [_read_row(line) for line in lines]
 
 
@@ -201,36 +201,36 @@ def _read_row(line: bytes) -> Row | None:
 def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
     key: Key
     match one:
-        case _Decided():
+        case _Decision():
             key = (
                 *("decision", one.policy, one.operation, one.outcome, one.fallback, one.rule, one.reason),
                 *(one.channel, bytes(one.cell), bytes(one.events)),
             )
             return key, (one.id, one.at, one.subject, one.actor, one.session, one.transaction, None), ()
-        case _Moved():
+        case _Transition():
             key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
             return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
-        case _Refused():
-            # the first request that a window covers is counted by the window's own record
+        case _Refusal():
+            # the first request of a window has a record of its own, and that one counts it
             key = ("refusal", one.policy, one.operation, one.reason, str(one.count - 1) if one.window else "")
             return key, (one.id, one.at, one.subject, None, None, None, one.window), ()
-        case _Faulted():
+        case _Fault():
             key = ("fault", one.policy, one.operation, one.outcome, one.reason, one.where, one.error)
             return key, (one.id, one.at, None, None, None, None, None), ()
-        case _Withdrawn():
+        case _Withdrawal():
             return ("withdrawn", one.policy), (one.id, one.at, None, None, None, None, None), one.records
-        case _Logged():
+        case _LogLine():
             return ("log", one.policy), (one.id, one.at, None, None, None, None, None), ()
-        case _Acted():
+        case _Act():
             key = ("act", one.policy, one.act)
             return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
 
 
 def parse_template(key: Key) -> RecordTemplate | None:
     """Build the template of a key, or return None if a cell or events are no lists of strings: then it is no record."""
-    kind, *said = key
+    kind, *members = key
     try:
-        values = [one if isinstance(one, str) else _names(one) for one in said]
+        values = [one if isinstance(one, str) else _decode_words(one) for one in members]
     except (msgspec.DecodeError, RecursionError):
         return None
-    return RecordTemplate(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # words where it has words
+    return RecordTemplate(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # lists only where the member is a list

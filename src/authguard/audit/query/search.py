@@ -1,7 +1,7 @@
-"""What can be asked of a log through its index: which records, newest or oldest first, in constant memory.
+"""Search for records through the index of a log, newest or oldest first, in constant memory.
 
-Records are read from the log's own bytes, and each says whether these still have the hash that they state. A record
-that was withdrawn is found and marked void; it is never counted.
+Records are read from the log's own bytes, and each match states whether its line still has the hash that it contains. A
+withdrawn record is found and marked void; it is never counted.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
 
-#: templates that are asked each by itself; more are asked together, by time
-APART: Final = 256
+#: maximum number of templates that are queried separately; more are queried together, by time
+MAX_SEPARATE_TEMPLATES: Final = 256
 _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
 _Row = tuple[float, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked; an empty member asks nothing, and of several values any will do.
+    """Conditions on records; an empty member is no condition, and one of several values suffices.
 
     Attributes:
         since: earliest time, epoch seconds UTC.
-        until: latest.
-        kinds: of record.
-        states: ``machine=state`` or ``state``: of a decision's cell, or what a transition led to.
-        events: ``machine.trigger`` or ``trigger``: of a decision, or that made a transition.
-        outcomes: of decisions.
+        until: latest time.
+        kinds: kinds of records.
+        states: ``machine=state`` or ``state``: of a decision's cell, or the destination of a transition.
+        events: ``machine.trigger`` or ``trigger``: of a decision, or of a transition.
+        outcomes: outcomes of decisions.
         rules: ``22:prove_identity``, ``22`` or ``prove_identity``.
-        operations: asked for.
-        channels: as believed.
+        operations: requested operations.
+        channels: authenticated channels.
         reasons: closed codes.
-        text: found anywhere in the line, whatever the case.
-        subjects: pseudonyms, of the subject or of who acts.
-        session: key; as many digits as tell it from others.
+        text: text anywhere in the line, in any case.
+        subjects: pseudonyms, of the subject or of the actor.
+        session: the session's key, or a unique prefix of it.
         transaction: id.
     """
 
@@ -63,7 +63,7 @@ class Query:
     transaction: str = ""
 
     def matches(self, template: RecordTemplate) -> bool:
-        """Whether lines of a template may be meant."""
+        """Return whether records of a template may match."""
         return (
             _any(self.kinds, (template.kind,))
             and _any(self.outcomes, (template.outcome,))
@@ -92,14 +92,14 @@ def _events(template: RecordTemplate) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One record.
+    """One record that matches a query.
 
     Attributes:
         at: epoch seconds UTC.
-        template: what it shares with others.
+        template: the members that it shares with other records.
         void: whether it was withdrawn.
-        line: as it stands in the log.
-        intact: whether the line has the hash that it states.
+        line: the line of the log.
+        intact: whether the line has the hash that it contains.
     """
 
     at: float
@@ -109,12 +109,12 @@ class Match:
 
     @property
     def intact(self) -> bool:
-        """Whether the line has the hash that it states."""
+        """Whether the line has the hash that it contains."""
         return not isinstance(parse_line(self.line), Violation)
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the line says; empty where it is no record any more."""
+        """The members of the line; empty if it is not a record any more."""
         return decode_line(self.line)
 
 
@@ -123,8 +123,8 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
 
     Args:
         index: of the log.
-        query: what is asked.
-        newest: whether the last comes first.
+        query: conditions.
+        newest: whether the newest record comes first.
     """
     templates = {number: template for number, template in index.templates().items() if query.matches(template)}
     wanted = query.text.casefold()
@@ -132,17 +132,17 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
         if template not in templates:
             continue
         line = index.line(file, place, size)
-        if wanted and wanted not in _plain(line):
+        if wanted and wanted not in _casefold(line):
             continue
         yield Match(at, templates[template], bool(void), line)
 
 
 def last(index: Index, query: Query, count: int) -> list[Match]:
-    """Find the last records, oldest first."""
+    """Return the last matching records, oldest first."""
     return list(islice(find(index, query), count))[::-1]
 
 
-def _plain(line: bytes) -> str:
+def _casefold(line: bytes) -> str:
     return line.decode("utf-8", "replace").casefold()
 
 
@@ -152,27 +152,27 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
     )
     period = (query.since, query.until)
 
-    def ask(column: str, value: object) -> Iterator[_Row]:
+    def select(column: str, value: object) -> Iterator[_Row]:
         return iter(index.db.execute(f"{_ROW}{column} = ?{order}", (value, *period)))
 
     if query.session:
-        return ask("session", resolve_session(index, query.session))
+        return select("session", resolve_session(index, query.session))
     if query.transaction:
-        return ask("transact", query.transaction)
+        return select("transact", query.transaction)
     if query.subjects:
-        runs = [ask(column, one) for one in query.subjects for column in ("subject", "actor")]
-        return _each_once(merge(*runs, key=_place, reverse=newest))
-    apart = list(templates)
-    if len(apart) <= APART:
-        return merge(*(ask("template", one) for one in apart), key=_place, reverse=newest)
+        runs = [select(column, one) for one in query.subjects for column in ("subject", "actor")]
+        return _drop_repeated(merge(*runs, key=_sort_key, reverse=newest))
+    separate = list(templates)
+    if len(separate) <= MAX_SEPARATE_TEMPLATES:
+        return merge(*(select("template", one) for one in separate), key=_sort_key, reverse=newest)
     return iter(index.db.execute(f"{_ROW}at >= ?{order}", (query.since, *period)))
 
 
-def _place(row: _Row) -> tuple[float, int]:
+def _sort_key(row: _Row) -> tuple[float, int]:
     return row[0], row[1]
 
 
-def _each_once(rows: Iterable[_Row]) -> Iterator[_Row]:
+def _drop_repeated(rows: Iterable[_Row]) -> Iterator[_Row]:
     before = -1
     for row in rows:
         if row[1] != before:
@@ -180,46 +180,46 @@ def _each_once(rows: Iterable[_Row]) -> Iterator[_Row]:
         before = row[1]
 
 
-def resolve_session(index: Index, begins: str) -> str:
-    """Find the one session whose key begins so.
+def resolve_session(index: Index, prefix: str) -> str:
+    """Return the only session key with a prefix.
 
     Raises:
-        LookupError: there is none, or there are several; the message says so.
+        LookupError: there is none, or there are several; the message says which.
     """
-    after = begins + "\U0010ffff"
+    after = prefix + "\U0010ffff"
     sql = "SELECT DISTINCT session FROM record WHERE session >= ? AND session < ? LIMIT 2"
-    keys = [key for (key,) in index.db.execute(sql, (begins, after))]
-    if begins in keys:
-        return begins
+    keys = [key for (key,) in index.db.execute(sql, (prefix, after))]
+    if prefix in keys:
+        return prefix
     if len(keys) == 1:
         return str(keys[0])
-    raise LookupError(f"{'several sessions begin' if keys else 'there is no session that begins'} with `{begins}`")
+    raise LookupError(f"{'several sessions begin' if keys else 'there is no session that begins'} with `{prefix}`")
 
 
 def find_by_id(index: Index, record: str) -> list[Match]:
-    """Find the records of an id; more than one is a sign of forgery, and all are given.
+    """Find the records of an id; all are returned, because more than one is a sign of forgery.
 
     Args:
         index: of the log.
         record: the id, or a reply's ``instance``, which ends in it.
     """
     rows = index.db.execute(f"{_ROW}id = ? ORDER BY at, no", (record.rpartition(":")[2],))
-    return [_found(index, row) for row in rows]
+    return [_to_match(index, row) for row in rows]
 
 
 def find_by_decision(index: Index, decision: str) -> list[Match]:
-    """Find what happened by a decision: transitions and acts that name it."""
+    """Find the consequences of a decision: the transitions and acts that name it."""
     rows = index.db.execute(f"{_ROW}decision = ? ORDER BY no", (decision,))
-    return [_found(index, row) for row in rows]
+    return [_to_match(index, row) for row in rows]
 
 
-def _found(index: Index, row: _Row) -> Match:
+def _to_match(index: Index, row: _Row) -> Match:
     at, _, template, void, file, place, size = row
     return Match(at, index.templates()[template], bool(void), index.line(file, place, size))
 
 
 def count_by_template(index: Index, since: float, until: float) -> dict[int, int]:
-    """Count the records of each template in a period; void ones are not counted."""
+    """Count the records of each template in a period, without void ones."""
     sql = "SELECT template, count(*) FROM record WHERE at >= ? AND at <= ? AND void = 0 GROUP BY template"
     if since == float("-inf") and until == float("inf"):
         return dict(index.db.execute("SELECT template, count(*) FROM record WHERE void = 0 GROUP BY template"))
@@ -227,7 +227,7 @@ def count_by_template(index: Index, since: float, until: float) -> dict[int, int
 
 
 def time_range(index: Index) -> tuple[float, float]:
-    """Give the times of the first and the last record; zeros where there is none."""
+    """Return the times of the first and the last record; zeros if there are none."""
     first = index.db.execute("SELECT min(at) FROM record").fetchone()[0]
     latest = index.db.execute("SELECT max(at) FROM record").fetchone()[0]
     return first or 0.0, latest or 0.0

@@ -1,6 +1,6 @@
-"""What a log comes to: how often each outcome and each transition, how often proofs fail, how long states last.
+"""Statistics of a log: outcomes, transitions, failed proofs, and how long states last.
 
-Void records are never counted. A stay counts where the log has both its ends: the transition into a state and the next
+Void records are never counted. A dwell time counts if the log has both ends: the transition into a state and the next
 one of the same machine.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
 
-#: machine -> the column that tells whose it is; the service is one
+#: machine -> the column that identifies its instance; there is one service
 _KEYS: Final = {
     "service": "0",
     "account": "subject",
@@ -26,7 +26,7 @@ _KEYS: Final = {
     "verification": "session",
     "transaction": "transact",
 }
-#: events that are a verdict on who somebody is, and what each says
+#: events that are a verdict on identity -> verdict
 VERDICTS: Final = {
     "passed": "passed",
     "failed": "failed",
@@ -35,16 +35,16 @@ VERDICTS: Final = {
     "contradicted": "ambiguous",
     "unavailable": "unavailable",
 }
-#: conditions of a credential that somebody sent in vain
-_BAD: Final = ("expired", "rejected")
+#: conditions of credentials that were sent and not accepted
+_NOT_ACCEPTED: Final = ("expired", "rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DwellTime:
-    """How long a machine was in a state, as far as it left it.
+    """How long a machine stayed in a state, of the stays that ended.
 
     Attributes:
-        count: of stays.
+        count: number of stays.
         mean: seconds.
         longest: seconds.
     """
@@ -56,22 +56,22 @@ class DwellTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """What the records of a period come to.
+    """Counts of the records of a period.
 
     Attributes:
-        since: of the first record counted, or of the period, epoch seconds UTC.
-        until: of the last.
-        void: records withdrawn in all of the log.
-        unparsed_lines: lines that are no record, in all of the log.
+        since: time of the first record counted, or start of the period, epoch seconds UTC.
+        until: time of the last record, or end of the period.
+        void: number of withdrawn records in the whole log.
+        unparsed_lines: number of lines that are not records, in the whole log.
         kinds: kind -> records.
         outcomes: outcome -> decisions.
         operations: (operation, outcome) -> decisions.
         rules: rule -> decisions.
-        transitions: (machine, event, source, dest) -> how often.
+        transitions: (machine, event, source, dest) -> count.
         verdicts: ``passed``, ``failed``, ``ambiguous``, ``unavailable`` -> transitions of the verification machine.
         credentials: condition -> decisions.
         reasons: reason -> refusals and faults.
-        stays: (machine, state) -> how long.
+        dwell_times: (machine, state) -> how long.
     """
 
     since: float
@@ -90,33 +90,33 @@ class Stats:
 
     @property
     def hours(self) -> float:
-        """The length of the period, hours; never nothing."""
+        """The length of the period in hours, at least one second."""
         return max((self.until - self.since) / 3_600.0, 1 / 3_600.0)
 
     @property
     def decisions(self) -> int:
-        """How many requests were decided."""
+        """The number of decisions."""
         return sum(self.outcomes.values())
 
     @property
     def failure_rate(self) -> float:
-        """The share of verdicts on identity that were failures."""
+        """The share of identity verdicts that were failures."""
         return ratio(self.verdicts.get("failed", 0), sum(self.verdicts.values()))
 
     @property
     def ambiguity_rate(self) -> float:
-        """The share of verdicts on identity that were doubt or contradiction."""
+        """The share of identity verdicts that were ambiguous or contradictory."""
         return ratio(self.verdicts.get("ambiguous", 0), sum(self.verdicts.values()))
 
     @property
     def bad_credential_rate(self) -> float:
-        """The share of credentials sent that were expired or rejected."""
+        """The share of sent credentials that were expired or rejected."""
         sent = sum(count for condition, count in self.credentials.items() if condition not in {"", "missing"})
-        return ratio(sum(self.credentials.get(one, 0) for one in _BAD), sent)
+        return ratio(sum(self.credentials.get(one, 0) for one in _NOT_ACCEPTED), sent)
 
 
 def ratio(part: int, whole: int) -> float:
-    """Give a part of a whole; nothing of nothing."""
+    """Return a part divided by the whole; 0 if the whole is 0."""
     return part / whole if whole else 0.0
 
 
@@ -166,7 +166,7 @@ def _dwell_times(
     for machine, key in _KEYS.items():
         own = [number for number, template in templates.items() if template.machine == machine]
         sql = (
-            "SELECT template, count(*), avg(stay), max(stay) FROM (SELECT template, at - lag(at) OVER"  # noqa: S608 - a column of ours, and numbers
+            "SELECT template, count(*), avg(stay), max(stay) FROM (SELECT template, at - lag(at) OVER"  # noqa: S608 - a constant column, and numbers
             f" (PARTITION BY {key} ORDER BY at, no) AS stay FROM record WHERE template IN ({','.join(map(str, own))})"
             f" AND void = 0 AND at >= ? AND at <= ? AND {key} IS NOT NULL) WHERE stay IS NOT NULL GROUP BY template"
         )

@@ -1,4 +1,4 @@
-"""A session told as a story: one plain sentence for each thing that happened, with its time."""
+"""The timeline of a session: one plain sentence for each record, with its time."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ if TYPE_CHECKING:
     from authguard.audit.query.search import Match
 
 _OUTCOMES: Final = {
-    "allow": "it was let through",
-    "restrict": "it was let through with fewer permissions",
-    "repeat": "it had been done before, and got its first answer again",
+    "allow": "it was admitted",
+    "restrict": "it was admitted with fewer permissions",
+    "repeat": "it had run before, and its first response was repeated",
     "challenge": "they were asked to sign in",
     "step_up": "they were asked for a stronger or fresher sign-in",
     "verify": "they were asked to prove who they are",
     "hold": "it waits for an approval",
-    "handoff": "a person was to take over",
+    "handoff": "it was handed to a person",
     "retry": "they were told to try again later",
     "deny": "it was denied",
     "terminate": "it was denied, and the session was ended",
 }
 _EVENTS: Final = {
-    "session.accepted": "the sign-in was taken",
-    "session.renewed": "they signed in afresh",
-    "session.idled": "they had done nothing for too long",
+    "session.accepted": "the sign-in was accepted",
+    "session.renewed": "they signed in again",
+    "session.idled": "they were inactive for too long",
     "session.aged": "the sign-in was too old",
-    "session.revoked": "the issuer, the app or an earlier end took the session back",
+    "session.revoked": "the issuer, the app or an earlier end revoked the session",
     "session.ended": "the session was ended",
-    "verification.started": "a proof of identity began",
+    "verification.started": "a proof of identity started",
     "verification.passed": "they proved who they are",
     "verification.failed": "they failed to prove who they are",
-    "verification.doubted": "the verification service was in doubt",
+    "verification.doubted": "the verification service gave an ambiguous result",
     "verification.contradicted": "the verification services contradicted each other",
     "verification.unavailable": "no verification service answered",
     "verification.exhausted": "the attempts to prove who they are ran out",
     "verification.aged": "the proof of identity was too old",
-    "verification.moved": "they came from a channel to which the proof does not carry",
+    "verification.moved": "they came from a channel that does not accept the proof",
     "account.unreachable": "the account directory did not answer",
     "account.reinstated": "a person reinstated the account",
     "transaction.held": "the transaction was held for an approval",
     "transaction.approved": "the transaction was approved",
-    "transaction.denied": "an approver said no to the transaction",
-    "transaction.lapsed": "nobody approved the transaction in time",
-    "transaction.altered": "the request was no longer the one that was approved",
+    "transaction.denied": "an approver denied the transaction",
+    "transaction.lapsed": "no approver decided in time",
+    "transaction.altered": "the request differed from the approved one",
     "transaction.started": "the transaction ran",
-    "transaction.committed": "the app did it",
+    "transaction.committed": "the app completed it",
     "transaction.failed": "the app refused it",
-    "transaction.lost": "it is not known whether the app did it",
+    "transaction.lost": "it is unknown whether the app completed it",
 }
 
 
 def tell(found: Iterable[Match]) -> Iterator[str]:
-    """Tell records, oldest first.
+    """Format records as a timeline, oldest first.
 
     Args:
-        found: in the order of their times.
+        found: records in the order of their times.
 
     Yields:
-        A line for each, with the time and how long after the one before it came; nothing in it is escaped yet.
+        A line for each, with the time and the interval since the one before it. Nothing in it is escaped yet.
     """
     before = None
     for one in found:
-        gap = "" if before is None else _gap(one.at - before)
+        gap = "" if before is None else _format_interval(one.at - before)
         before = one.at
         record = one.record
         words = _sentence(one)
-        void = " (void: another request was faster, and this one was judged again)" if one.void else ""
+        void = " (void: another request was faster, and this one was decided again)" if one.void else ""
         yield f"{utc(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
 
 
-def _gap(seconds: float) -> str:
+def _format_interval(seconds: float) -> str:
     for size, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s")):
         if seconds >= size:
             return f"+{seconds / size:.1f} {unit}"
@@ -91,13 +91,13 @@ def _sentence(one: Match) -> str:
             return f"{who} for {template.operation}{way}: {outcome} ({template.rule}{why})."
         case "transition":
             words = _EVENTS.get(
-                f"{template.machine}.{template.event}", f"the {template.machine} met `{template.event}`"
+                f"{template.machine}.{template.event}", f"the {template.machine} received `{template.event}`"
             )
             by = " (the clock)" if template.cause == "timer" else ""
             moved = f"the {template.machine} went from {template.source} to {template.dest}"
             return f"{words[:1].upper()}{words[1:]}{by}: {moved}."
         case "refusal":
-            return f"A request was refused before it was judged: {template.reason.replace('-', ' ')}."
+            return f"A request was refused without a decision: {template.reason.replace('-', ' ')}."
         case "act":
             by = f" by {record['by']}" if record.get("by") else ""
             return f"{template.act.replace('.', ' ').capitalize()}{by}."

@@ -1,8 +1,8 @@
-"""Times as people type them: `2h`, `yesterday 14:00`, `22 Nov`, ISO 8601; UTC, as the log shows them, unless they say.
+"""Parser of times as people type them: `2h`, `yesterday 14:00`, `22 Nov`, ISO 8601; UTC unless a zone is given.
 
-Rules of this file:
-- What could mean two things is refused, with what to type instead: `11/12/2026`, an hour that the clock skipped.
-- An hour that the clock told twice is the first for a period's beginning, and the second for its end.
+Rules:
+- An ambiguous time is rejected with advice on what to type: `11/12/2026`, or an hour that the clock skipped.
+- An hour that the clock repeated means its first occurrence for the start of a period, and its second for the end.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturda
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMED: Final = re.compile(r"(?:(\d{1,2}) ([a-z]{3,9})|([a-z]{3,9}) (\d{1,2}))(?:,? (\d{4}))?")
 _DAY: Final = timedelta(days=1)
-_BOUND: Final = 80
-#: what may be typed, for messages
+_MAX_LENGTH: Final = 80
+#: examples for error messages
 FORMS: Final = (
     "`2h`, `90m`, `3d`, `yesterday`, `monday 14:00`, `22 Nov`, `2026-11-22`, `2026-11-22T09:30`,"
     " `2026-11-22T09:30:00+01:00` or `2026-11-22 09:30 Europe/Berlin`"
@@ -36,31 +36,31 @@ FORMS: Final = (
 
 
 def parse_time(typed: str, now: float, *, end: bool = False) -> float:
-    """Read a time that somebody typed.
+    """Parse a time that a person typed.
 
     Args:
-        typed: how long ago, a day by its name or date, or a time; without an offset or a zone it is UTC.
+        typed: duration before now, day by name or date, or time; UTC without an offset or a zone.
         now: epoch seconds UTC.
-        end: whether a whole day stands for its end instead of its beginning.
+        end: whether a whole day means its end instead of its start.
 
     Returns:
         Epoch seconds UTC.
 
     Raises:
-        ValueError: it is none of these; the message says what to type.
+        ValueError: the text is none of these; the message says what to type.
     """
     text = " ".join(typed.split())
     try:
-        # what is longer than any of these is none
-        return _read(text if len(text) <= _BOUND else "", now, end=end)
-    except _SaidError as error:
+        # no valid time is longer
+        return _read(text if len(text) <= _MAX_LENGTH else "", now, end=end)
+    except _InvalidTimeError as error:
         raise ValueError(f"`{text[:60]}` {error}; type {FORMS}") from None
     except (ValueError, OverflowError):
-        raise ValueError(f"`{typed[:60]}` is no time; type {FORMS}") from None
+        raise ValueError(f"`{typed[:60]}` is not a time; type {FORMS}") from None
 
 
-class _SaidError(Exception):
-    """What is wrong with a time, in words."""
+class _InvalidTimeError(Exception):
+    """A time is invalid for the stated reason."""
 
 
 def _read(text: str, now: float, *, end: bool) -> float:
@@ -91,23 +91,23 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        raise _SaidError(f"names the time zone `{name[:40]}`, which this machine does not know") from None
+        raise _InvalidTimeError(f"names the time zone `{name[:40]}`, which this machine does not know") from None
 
 
 def _day(text: str, today: datetime) -> datetime | None:
-    """Read a day; nothing where it is none."""
+    """Parse a day; return None if the text is none."""
     word = text.removeprefix("last ") if text.startswith("last ") else text
     if text in {"today", "yesterday"}:
         return today if text == "today" else today - _DAY
     if len(word) >= 3 and (days := [day for day in _DAYS if day.startswith(word)]):  # noqa: PLR2004 - `mon`
-        back = (today.weekday() - _DAYS.index(days[0])) % 7
-        return today - timedelta(days=back or (7 if text != word else 0))
+        days_ago = (today.weekday() - _DAYS.index(days[0])) % 7
+        return today - timedelta(days=days_ago or (7 if text != word else 0))
     if named := _NAMED.fullmatch(text):
         return _named(int(named[1] or named[4]), named[2] or named[3], named[5], today)
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}|\d{8}|\d{4}-?W\d{2}-?\d", text, re.IGNORECASE):
         return datetime.fromisoformat(text.upper())
     if re.fullmatch(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", text):
-        raise _SaidError("may be two days: write the year first")
+        raise _InvalidTimeError("may be two days: write the year first")
     return None
 
 
@@ -116,13 +116,13 @@ def _named(day: int, month: str, year: str | None, today: datetime) -> datetime 
     if not months:
         return None
     found = today.replace(year=int(year or today.year), month=_MONTHS.index(months[0]) + 1, day=day)
-    # a day of the year that is not there yet was last year's
+    # a day later than today is last year's
     return found.replace(year=found.year - 1) if not year and found > today else found
 
 
 def _at(local: datetime, zone: tzinfo, *, last: bool) -> float:
-    """Place a clock's time; of two that it told, the first or the last."""
+    """Return a local time as a timestamp; of a repeated hour, the first or the last occurrence."""
     found = local.replace(tzinfo=zone, fold=int(last))
     if datetime.fromtimestamp(found.timestamp(), zone).replace(tzinfo=None) != local:
-        raise _SaidError(f"is an hour that the clock skipped in {zone}")
+        raise _InvalidTimeError(f"is an hour that the clock skipped in {zone}")
     return found.timestamp()
