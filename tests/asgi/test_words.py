@@ -64,7 +64,7 @@ ACCEPTED = st.one_of(st.text(max_size=40), st.sampled_from(["de-AT, en;q=0.5", "
 def saying(said: Any) -> LocalizedText:
     """Return the texts of a policy with a text for denials."""
     text = f"{POLICY}fallbacks: {{refuse: {{kind: deny, message: {json.dumps(said, ensure_ascii=False)}}}}}\n"
-    return load("words.yaml", text=text.encode("utf-8", "surrogatepass")).fallbacks["refuse"].say
+    return load("words.yaml", text=text.encode("utf-8", "surrogatepass")).fallbacks["refuse"].message
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_whatever_a_policy_says_and_whatever_a_caller_accepts_somebody_reads_som
     plain: dict[str, str], by_language: dict[str, dict[str, str]], accepted: str, channel: str, kind: Outcome
 ) -> None:
     say = saying({**plain, **by_language})
-    said = customer_text(Fallback(name="x", kind=kind, say=say), accepted, channel)
+    said = customer_text(Fallback(name="x", kind=kind, message=say), accepted, channel)
     everything = {*plain.values(), *(text for texts in by_language.values() for text in texts.values())}
     assert said in everything | {DEFAULT_TEXTS[kind]}
     if accepted == "de" and "default" in by_language.get("de", {}):

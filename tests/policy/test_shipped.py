@@ -122,7 +122,9 @@ def test_every_answer_that_a_customer_can_get_has_words_in_english_and_german(na
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_desks_that_differ_by_the_account_use_the_same_words(name: str) -> None:
     desks = [one for one in load(name).fallbacks.values() if one.kind is Outcome.HANDOFF]
-    assert len({tuple(sorted(desk.say.texts.items())) for desk in desks}) == 1, "words would tell what the account says"
+    assert len({tuple(sorted(desk.message.texts.items())) for desk in desks}) == 1, (
+        "words would tell what the account says"
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
