@@ -55,7 +55,7 @@ def run(
 ) -> tuple[Problem, ...]:
     """Check an example as the command line would."""
     if example.kind == "scenarios":
-        (folder / "example.yaml").write_bytes(example.filled(text))
+        (folder / "example.yaml").write_bytes(example.fill_placeholders(text))
         return parse_scenarios([folder / "example.yaml"], policy)[1]
     if example.kind == "app":
         (folder / "app.py").write_text(text, encoding="utf-8")
@@ -70,7 +70,7 @@ def run(
     for name, other in example.other_files.items():
         (folder / name).write_text(other, encoding="utf-8")
     if text:
-        (folder / "policy.yaml").write_bytes(example.filled(text))
+        (folder / "policy.yaml").write_bytes(example.fill_placeholders(text))
         return check(folder / "policy.yaml").problems
     return check(folder / example.checked_path).problems
 

@@ -271,7 +271,7 @@ APART = {
         "verifiers:\n  a: {type: http, url: 'https://a', auth: {certificate: a.pem}}\n",
         "missing-key",
         5,
-        "go together",
+        "need each other",
     ),
     "questions of nobody": ("verifiers:\n  a: {type: kba, call: 'a:b'}\n", "missing-key", 5, "`questions`"),
     "a ready one without its function": ("verifiers:\n  a: {type: totp}\n", "missing-key", 5, "`call`"),
@@ -309,7 +309,7 @@ APART = {
         "verifiers:\n  a: {type: http, url: 'https://a', response: {verdict: /a}}\n",
         "answer-unclear",
         5,
-        "go together",
+        "need each other",
     ),
     "channels from two places": (
         "channels:\n  from: {claim: a, paths: [{path: /v, channel: voice}]}\n  trusts: {}\n",
@@ -333,7 +333,7 @@ APART = {
         "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: {file: ../keys.json}}\n",
         "key-file-outside",
         5,
-        "beside",
+        "move it",
     ),
     "a window of nothing": (
         "issuers:\n- {issuer: a, audience: b, algorithms: [], keys: {}, sender_constraint: {type: none, window: 1s}}\n",
@@ -345,7 +345,7 @@ APART = {
         "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: {file: /etc/passwd}}\n",
         "key-file-outside",
         5,
-        "beside",
+        "move it",
     ),
 }
 

@@ -54,7 +54,7 @@ def test_with_several_a_name_alone_says_what_to_type() -> None:
     assert [(code, advice) for code, _, advice in problems] == [
         (
             "staff-issuer",
-            f"write `{STAFF.strip()}` with the issuer of your own staff, or `issuer: []` for nobody",
+            f"write `{STAFF.strip()}` with the issuer of your staff, or `issuer: []` for no staff",
         ),
         ("agent-issuer", f"write `{{issuer: '{ONE}', client: bot}}` with the issuer of that client"),
     ]

@@ -1,14 +1,15 @@
-"""Every problem code: what it means, a policy that has it, and the same policy corrected.
+"""Catalogue of problem codes: the meaning of each code, a bad example, and the fixed example.
 
-The meanings stand beside the code that gives them; the examples are the YAML files of this folder, one entry a code:
+The meanings are next to the code that reports them. The examples are the YAML files of this folder, one entry per code:
 
-- `bad` and `fixed`: a file each, or, without `whole: true`, what follows `HEADER` in one.
-- `kind`: `policy`, or what the example is in place of one: `scenarios` beside the shipped `support-desk`, or an `app`.
-- `other_files`: other files, by name. `checked_path`: what is checked instead of the example, in the bad case.
+- `bad` and `fixed`: the examples; without `whole: true` they are appended to `HEADER`.
+- `kind`: type of the examples: `policy`, `scenarios` (of the shipped `support-desk`) or `app`.
+- `other_files`: further files, by name.
+- `checked_path`: path that is checked instead of the bad example.
 - `other_codes`: further codes of the bad example.
-- `reported_as`: the code that a file gets because an earlier check refuses it; only a program can cause `code`.
-- `fill`: what a `{{name}}` stands for: a `text`, a `character` or a `byte` (hexadecimal), and how many `times`.
-- `no_example`: why there is no example.
+- `reported_as`: code that a file gets because an earlier check refuses it; only a program can cause the entry's code.
+- `fill`: value of a placeholder `{{name}}`: a `text`, a `character` or a `byte` (hexadecimal), repeated `times` times.
+- `no_example`: reason for a missing example.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from authguard.policy.testing import parser
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: problem code -> one sentence
+#: problem code -> meaning
 MEANINGS: Final[Mapping[str, str]] = dict(
     sorted({**loader.CODES, **registry.CODES, **parser.CODES, **route_coverage.CODES}.items())
 )
-#: what an example that is no whole file begins with
+#: start of each example without `whole: true`
 HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"
 _FOLDER: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholder:
-    """What a placeholder stands for.
+    """The value of a placeholder.
 
     Attributes:
-        data: one of it, in bytes.
-        words: how a person says one of it.
-        times: how many.
+        data: bytes of one repetition.
+        words: description of one repetition.
+        times: number of repetitions.
     """
 
     data: bytes
@@ -52,19 +53,19 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One code by example.
+    """The example of one problem code.
 
     Attributes:
-        code: of the problem.
-        kind: what `bad` and `fixed` are.
-        bad: a file with the problem, placeholders unfilled; empty where `checked_path` or `no_example` says why.
-        fixed: the same without it.
-        other_files: other files, name -> text.
-        checked_path: what is checked instead, in the bad case; empty for the example itself.
-        other_codes: codes that the bad example has too.
-        reported_as: the code that a file gets; empty for `code`.
-        fill: placeholder -> what it stands for.
-        no_example: why there is no example; empty where there is one.
+        code: problem code.
+        kind: type of `bad` and `fixed`.
+        bad: file with the problem, with placeholders; empty if `checked_path` or `no_example` is set.
+        fixed: file without the problem.
+        other_files: further files, name -> text.
+        checked_path: path that is checked instead of `bad`; empty for `bad` itself.
+        other_codes: further codes of `bad`.
+        reported_as: code that a file gets; empty for `code`.
+        fill: name of a placeholder -> value.
+        no_example: reason for a missing example; empty if there is one.
     """
 
     code: str
@@ -78,20 +79,20 @@ class Example:
     fill: Mapping[str, Placeholder] = field(default_factory=dict)
     no_example: str = ""
 
-    def filled(self, text: str) -> bytes:
-        """Give the bytes of a file, placeholders filled."""
+    def fill_placeholders(self, text: str) -> bytes:
+        """Return the bytes of a text with its placeholders replaced."""
         data = text.encode()
-        for name, filling in self.fill.items():
-            data = data.replace(b"{{" + name.encode() + b"}}", filling.data * filling.times)
+        for name, value in self.fill.items():
+            data = data.replace(b"{{" + name.encode() + b"}}", value.data * value.times)
         return data
 
 
 @cache
 def load_examples() -> Mapping[str, Example]:
-    """Read every entry, by code.
+    """Load all entries, by code.
 
     Raises:
-        ValueError: a file of this folder cannot be read; a mistake of a release, never of a user.
+        ValueError: a catalogue file is not valid; a bug of the release, not of a user.
     """
     found: dict[str, Example] = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
@@ -100,7 +101,7 @@ def load_examples() -> Mapping[str, Example]:
             raise ValueError("\n".join(map(str, got.problems)))
         for code, entry in got.tree.to_plain().items():
             if code in found:
-                raise ValueError(f"`{code}` is explained twice")
+                raise ValueError(f"`{code}` has two entries")
             found[code] = _example(code, entry)
     return found
 
@@ -126,7 +127,7 @@ def explain_problem(code: str) -> str:
     """Return the meaning of a code with a bad and a fixed example, as text of several lines.
 
     Raises:
-        KeyError: there is no such code.
+        KeyError: the code does not exist.
     """
     example = load_examples()[code]
     parts = [f"{code}: {MEANINGS[code]}", *format_remarks(example)]
@@ -138,20 +139,22 @@ def explain_problem(code: str) -> str:
 
 
 def format_remarks(example: Example) -> list[str]:
-    """Say what one must know to read an example."""
-    said = []
+    """Return remarks that explain the context of an example."""
+    remarks = []
     if example.no_example:
-        said.append(example.no_example)
+        remarks.append(example.no_example)
     if example.reported_as:
-        said.append(f"A file is already refused as {example.reported_as}; this code is for drafts made by a program.")
+        remarks.append(
+            f"A file is refused earlier as {example.reported_as}; this code is for drafts built by a program."
+        )
     if example.kind == "scenarios":
-        said.append("The examples are scenarios beside the policy `support-desk`.")
+        remarks.append("The examples are scenarios of the policy `support-desk`.")
     if example.kind == "app":
-        said.append("The examples are an `app.py`, checked by `authguard policy check support-desk --app app:app`.")
+        remarks.append("The examples are an `app.py`, checked by `authguard policy check support-desk --app app:app`.")
     if example.checked_path:
-        said.append(f"Asked for in the bad case: `{example.checked_path}`.")
-    for name, filling in example.fill.items():
-        times = f"{filling.times:,} times " if filling.times > 1 else ""
-        said.append(f"`{{{{{name}}}}}` stands for {times}{filling.words}.")
-    said.extend(f"Beside it, `{name}`: {' '.join(text.split())}" for name, text in example.other_files.items())
-    return said
+        remarks.append(f"The bad example checks `{example.checked_path}`.")
+    for name, value in example.fill.items():
+        times = f"{value.times:,} times " if value.times > 1 else ""
+        remarks.append(f"`{{{{{name}}}}}` means {times}{value.words}.")
+    remarks.extend(f"Further file `{name}`: {' '.join(text.split())}" for name, text in example.other_files.items())
+    return remarks

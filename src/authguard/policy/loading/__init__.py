@@ -1,1 +1,1 @@
-"""From files to a draft: read, find, merge, hold against the models, assemble; every value keeps its place."""
+"""Load policy files: locate, parse, merge, validate, and build a draft; each value keeps its place."""

@@ -1,7 +1,7 @@
-"""A document of the right shape becomes a draft: core values, with the place of everything.
+"""Build a draft from a validated document: core values, with the place of each definition.
 
-What can be said without proving anything is said here: keys that do not go together, key files outside of the folder.
-What names resolve to is the checks' to say.
+The builders report keys that exclude each other and key files outside the policy's folder. They do not resolve names;
+the checks do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authguard.policy.schema import document as written
     from authguard.policy.tree import Node
 
-#: how a decision is kept before anything is admitted, where the policy does not say (DESIGN 5)
+#: risk -> default for how a decision is stored before a request is admitted (DESIGN 5)
 DEFAULT_DURABILITY: Final[dict[str, Durability]] = {
     "public": "async",
     "self": "group",
@@ -43,12 +43,12 @@ _OF_EVERY_KIND: Final = frozenset({"kind", "status", "message", "discloses", "at
 
 
 def build_draft(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
-    """Assemble a draft.
+    """Build a draft.
 
     Args:
         document: the merged document.
-        tree: the tree that it was validated from.
-        folder: what a key file may not lie outside of; relative ones begin there.
+        tree: tree of the document, with the places.
+        folder: base folder of key files; files outside it are refused.
     """
     found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
     rollback = document.rollback
@@ -162,7 +162,7 @@ def _fallback(name: str, fallback: written.Fallback, found: ProblemCollector) ->
 
 def _invariant(index: int, invariant: written.Invariant, found: ProblemCollector) -> Invariant:
     if invariant.never is not None and (invariant.always_reachable or invariant.by):
-        message = "an invariant says `never` or `always_reachable`, not both"
+        message = "an invariant has `never` or `always_reachable`, not both"
         found.add("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
     return Invariant(
         name=invariant.name,

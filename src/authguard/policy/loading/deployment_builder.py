@@ -1,4 +1,4 @@
-"""What a deployment fills in becomes core values: operations, issuers, account sources, methods, channels."""
+"""Build the deployment settings of a draft: operations, issuers, account sources, methods and channels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def build_operation(index: int, operation: deployment.Operation, found: ProblemCollector) -> Operation:
-    """Assemble one operation; it is known by one path or one WebSocket."""
+    """Build an operation; it matches exactly one path or WebSocket."""
     match, path = operation.match, f"operations[{index}].match"
     if bool(match.path) == bool(match.websocket):
-        found.add("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of the two")
+        found.add("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of them")
     elif match.websocket and match.method:
-        found.add("match-unclear", path, "a WebSocket has no method", "take out `method`")
+        found.add("match-unclear", path, "a WebSocket has no method", "remove `method`")
     amount = operation.amount
     pointer, currency = amount.currency if amount else ("", "")
     return Operation(
@@ -54,7 +54,7 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
 
 
 def build_otherwise(written: deployment.Otherwise | None) -> Operation:
-    """Assemble what nobody named is judged as; where it is refused, nothing ever is."""
+    """Build the operation for requests that match no other; it is unused if they are refused."""
     said = written or deployment.Otherwise()
     return Operation(
         name="otherwise",
@@ -67,25 +67,25 @@ def build_otherwise(written: deployment.Otherwise | None) -> Operation:
 
 
 def build_cors(written: deployment.Cors | None) -> Cors:
-    """Assemble what pages of other origins may do; nothing where the key is left out."""
+    """Build the CORS settings; without the key, pages of other origins may do nothing."""
     return Cors(declared=True, **dict(written)) if written else NO_CORS
 
 
 def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCollector) -> Limit:
     if limit.calls and not limit.per:
-        found.add("limit-unclear", path, "`calls` are counted over a time, not `per: call`", "write `per: 10m`")
+        found.add("limit-unclear", path, "`calls` need a time window, not `per: call`", "write `per: 10m`")
     amount, currency = limit.amount or ("", "")
-    if limit.by == "service":  # one count of all operations that state it
+    if limit.by == "service":  # one counter for all operations with this limit
         name = f"service/{currency or 'calls'}/{limit.per:.17g}"
     return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
 
 
 def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: ProblemCollector) -> Issuer:
-    """Assemble one issuer; its key file lies within the policy's folder."""
+    """Build an issuer; its key file must be in the policy's folder."""
     constraint = issuer.sender_constraint
     if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
-        message = f"`type` does not go with `token: {issuer.token}`, which has types of its own"
-        found.add("key-not-for-kind", f"issuers[{index}].type", message, "take it out")
+        message = f"`type` is not allowed with `token: {issuer.token}`, whose types are fixed"
+        found.add("key-not-for-kind", f"issuers[{index}].type", message, "remove it")
     if constraint.type == "none":
         found.add_unexpected(
             f"issuers[{index}].sender_constraint", constraint.model_fields_set, frozenset({"type"}), "`type: none`"
@@ -131,14 +131,14 @@ def _resolve_file(reference: str, path: str, folder: Path, found: ProblemCollect
         return str(locator.resolve_within(folder, folder, reference))
     except locator.OutsideFolderError:
         found.add(
-            "key-file-outside", path, "the key file lies outside of the policy's folder", "put it beside the policy"
+            "key-file-outside", path, "the key file is outside the policy's folder", "move it into the policy's folder"
         )
     except locator.PolicyNotFoundError as error:
         found.add("malformed-value", path, str(error))
     return reference
 
 
-#: where account states come from -> the key that says where exactly, and the others that go with it
+#: type of account source -> its address key, and its other keys
 _SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "claim": ("claim", frozenset()),
     "python": ("call", frozenset({"max_age", "timeout", "breaker", "max_concurrency"})),
@@ -149,7 +149,7 @@ _SOURCES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 def build_account_source(
     index: int, source: deployment.AccountSource, folder: Path, found: ProblemCollector
 ) -> AccountSource:
-    """Assemble one source of account states."""
+    """Build a source of account states."""
     path, kind, auth = f"accounts[{index}]", source.source, source.auth
     key, others = _SOURCES[kind]
     given = {"from" if name == "source" else name for name in source.model_fields_set}
@@ -158,7 +158,7 @@ def build_account_source(
     if not subject:
         found.add("missing-key", path, f"the key `{key}` is missing")
     if bool(auth.certificate) != bool(auth.key):
-        found.add("missing-key", f"{path}.auth", "a certificate and its key go together")
+        found.add("missing-key", f"{path}.auth", "`certificate` and `key` need each other")
     return AccountSource(
         name=f"{kind}:{subject}",
         claim=source.claim,
@@ -181,14 +181,14 @@ def build_account_source(
 
 
 def build_method(name: str, method: deployment.Method, found: ProblemCollector) -> Method:
-    """Assemble one way of combining verifiers."""
+    """Build a combination of verifiers."""
     path = f"methods.{name}"
     ways = [way for way in (method.all, method.any, method.sequence, method.of) if way]
     if len(ways) != 1 or bool(method.of) != bool(method.quorum):
         found.add(
             "method-unclear",
             path,
-            "a method asks `all` of its verifiers, `any` of them, a `sequence`, or a `quorum` of them",
+            "a method needs exactly one of `all`, `any`, `sequence` and `quorum`",
             "write one of `all: [...]`, `any: [...]`, `sequence: [...]`, or `quorum: 2` with `of: [...]`",
         )
     elif method.quorum > len(method.of):
@@ -214,10 +214,10 @@ def build_method(name: str, method: deployment.Method, found: ProblemCollector) 
     )
 
 
-#: seconds for which a one-time code counts at the most
+#: maximum lifetime of a one-time code in seconds (NIST SP 800-63B-4 3.1.3.2)
 MAX_CODE_LIFETIME_S: Final = 600.0
 _SCORED: Final = frozenset({"pass_at", "fail_at", "retries", "hedge", "interactive"})
-#: type of a verifier -> the keys that not all types take, of which it takes these
+#: type of a verifier -> its keys, of those that not all types have
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "http": _SCORED | {"auth", "request", "response"},
     "python": _SCORED,
@@ -229,7 +229,7 @@ _OF_SOME: Final = frozenset().union(*_TAKEN.values())
 
 
 def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found: ProblemCollector) -> Verifier:
-    """Assemble one service that proves identity."""
+    """Build a verifier."""
     path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
     foreign = verifier.model_fields_set & ({other, *_OF_SOME} - _TAKEN[verifier.type])
     found.add_unexpected(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
@@ -238,14 +238,14 @@ def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found
     if verifier.type == "kba" and not verifier.questions:
         found.add("missing-key", path, "the key `questions` is missing")
     if verifier.expires > MAX_CODE_LIFETIME_S:
-        found.add("out-of-range", f"{path}.expires", "a code counts for 10m at the most (NIST SP 800-63B-4 3.1.3.2)")
+        found.add("out-of-range", f"{path}.expires", "a code is valid for at most 10m (NIST SP 800-63B-4 3.1.3.2)")
     if verifier.fail_at >= verifier.pass_at:
         found.add("out-of-range", path, "`fail_at` is not below `pass_at`")
     hedge, auth = verifier.hedge, verifier.auth
     if hedge is not None and key not in hedge.model_fields_set:
-        found.add("missing-key", f"{path}.hedge", f"the key `{key}` is missing: it is of the same type")
+        found.add("missing-key", f"{path}.hedge", f"the key `{key}` is missing: the second service has the same type")
     if bool(auth.certificate) != bool(auth.key):
-        found.add("missing-key", f"{path}.auth", "a certificate and its key go together")
+        found.add("missing-key", f"{path}.auth", "`certificate` and `key` need each other")
     answer_as, answer_at = _response_pointer(verifier.response, f"{path}.response", found)
     return Verifier(
         name=name,
@@ -280,7 +280,7 @@ def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found
 def _response_pointer(
     answer: deployment.ServiceAnswer, path: str, found: ProblemCollector
 ) -> tuple[Literal["score", "passed", "verdict"], str]:
-    """Tell what a service's answer says, and where."""
+    """Return the type of a service's result and its JSON Pointer."""
     ways: list[tuple[Literal["score", "passed", "verdict"], str]] = [
         ("score", answer.score),
         ("passed", answer.passed),
@@ -288,14 +288,16 @@ def _response_pointer(
     ]
     given = [way for way in ways if way[1]]
     if len(given) > 1:
-        found.add("answer-unclear", path, "an answer says one of `score`, `passed`, `verdict`", "keep one of them")
+        found.add("answer-unclear", path, "a response has one of `score`, `passed`, `verdict`", "keep one of them")
     if bool(answer.map) != bool(answer.verdict):
-        found.add("answer-unclear", path, "`verdict` and `map` go together", "write `{verdict: /status, map: {...}}`")
+        found.add(
+            "answer-unclear", path, "`verdict` and `map` need each other", "write `{verdict: /status, map: {...}}`"
+        )
     return given[0] if given else ("score", "/score")
 
 
 def build_channels(channels: deployment.Channels | None, found: ProblemCollector) -> Channels:
-    """Assemble the channels; a header is believed beside a shared secret only."""
+    """Build the channel settings; a channel header needs a shared secret."""
     if channels is None:
         return Channels()
     source = channels.source
@@ -303,10 +305,10 @@ def build_channels(channels: deployment.Channels | None, found: ProblemCollector
         found.add("channel-unclear", "channels.from", "a channel comes from one of `header`, `claim`, `paths`")
     together = {bool(source.header), bool(source.secret_header), bool(source.secret_env)}
     if len(together) > 1 or (source.header and source.header.lower() == source.secret_header.lower()):
-        message = "`header`, `secret_header` and `secret_env` go together: anybody can send a header"
+        message = "`header`, `secret_header` and `secret_env` need each other: anyone can send a header"
         found.add("channel-unclear", "channels.from", message, f"write `{CHANNEL_HEADER}`")
     return Channels(
-        header=source.header.lower(),  # names of headers have no case (RFC 9110 5.1); servers give them in lower case
+        header=source.header.lower(),  # case-insensitive (RFC 9110 5.1); lower case in ASGI
         secret_header=source.secret_header.lower(),
         secret_env=source.secret_env,
         claim=source.claim,

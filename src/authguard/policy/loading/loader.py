@@ -1,6 +1,6 @@
-"""From a name or a path to a draft with every problem: read, merge, hold against the models, assemble.
+"""Load a policy by name or path: parse, merge, validate, and build a draft with all problems.
 
-Nothing here raises for a bad policy; what is wrong with it is what is given back.
+A bad policy raises no exception; the result contains its problems.
 """
 
 from __future__ import annotations
@@ -24,77 +24,77 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.loading.locator import PolicyFile
 
-#: Every code that reading can give, and what it means; the reference is generated from this table and from the checks'.
+#: problem code of loading -> meaning; the reference is generated from this table and the table of the checks
 CODES: Final[dict[str, str]] = {
-    "agent-issuer": "several issuers may speak, and an agent does not say whose client it is, or names none of them",
-    "answer-unclear": "what a verification service answers is read in one way, and words need their meaning",
-    "alias": "YAML aliases are refused: they make a small file large, and a reader look in two places",
+    "agent-issuer": "the policy has several issuers, and an agent names no issuer or an unknown one",
+    "answer-unclear": "the response of a verification service needs exactly one result, and a word needs its `map`",
+    "alias": "YAML aliases are refused: they make a small file large and spread a value over two places",
     "ambiguous-boolean": "an unquoted `yes`, `no`, `on`, `off`, `y` or `n`: YAML 1.1 and 1.2 read it differently",
-    "anchor": "YAML anchors are refused, as aliases are",
+    "anchor": "YAML anchors are refused, like aliases",
     "blank": "a key without a value",
-    "byte-order-mark": "the file begins with a byte order mark",
+    "byte-order-mark": "the file starts with a byte order mark",
     "call": "a `call` that is not `package.module:function`",
-    "channel-unclear": "channels come from one of `header`, `claim`, `paths`, and a header only beside a secret",
+    "channel-unclear": "channels come from exactly one of `header`, `claim`, `paths`; a header needs a secret",
     "currency": "a currency that is neither three letters nor a pointer into the body",
     "directive": "YAML directives are refused; a policy is YAML 1.2",
     "duplicate-key": "a key is set twice in one mapping",
-    "duration": "a duration without its unit, of no length where one is needed, or longer than ten years",
-    "empty-file": "the file holds nothing",
+    "duration": "a duration without a unit, not positive where that is required, or longer than ten years",
+    "empty-file": "the file is empty",
     "extends-cycle": "a policy extends itself, in one step or in several",
-    "extends-missing": "the policy that is extended does not exist",
-    "extends-outside": "`extends` leads out of the policy's own folder",
-    "extends-too-deep": "too many policies extend one another",
-    "file-missing": "the policy asked for does not exist",
+    "extends-missing": "the policy in `extends` does not exist",
+    "extends-outside": "`extends` names a file outside the policy's folder",
+    "extends-too-deep": "the chain of `extends` is too long",
+    "file-missing": "the requested policy does not exist",
     "file-too-large": "a policy file is at most 1 MiB",
-    "key-file-outside": "a key file lies outside of the policy's own folder",
-    "key-not-for-kind": "a key that does not go with the kind, type or source beside it",
+    "key-file-outside": "a key file is outside the policy's folder",
+    "key-not-for-kind": "a key that is not allowed with this kind, type or source",
     "key-not-text": "a key that is not text",
     "limit-unclear": "a limit counts calls per call",
-    "malformed-value": "text that does not have the form asked for",
-    "match-unclear": "an operation matches neither or both of `path` and `websocket`, or a WebSocket's method",
+    "malformed-value": "text without the required form",
+    "match-unclear": "an operation has neither or both of `path` and `websocket`, or a WebSocket has a method",
     "merge-key": "the YAML 1.1 merge key; `extends` merges policies",
-    "method-unclear": "a method asks neither or both of `all` and a `quorum`, or a quorum larger than its verifiers",
-    "missing-key": "a key that must be there is not",
+    "method-unclear": "a method needs exactly one of `all`, `any`, `sequence`, `quorum`, and enough verifiers",
+    "missing-key": "a required key is missing",
     "money": "an amount that is not decimal digits, a blank and three letters",
-    "not-a-list": "a file of scenarios is a list",
-    "not-a-mapping": "the file is a list or a scalar",
-    "not-a-number": "`.nan` and `.inf` are no numbers to decide by",
-    "not-in-this-release": "a key of the language that this release does not enforce, and so does not accept",
+    "not-a-list": "a scenario file must be a list",
+    "not-a-mapping": "the file is a list or a scalar instead of a mapping",
+    "not-a-number": "`.nan` and `.inf` are not finite numbers",
+    "not-in-this-release": "a key of the policy language that this release does not enforce, and therefore refuses",
     "not-utf-8": "the file is not UTF-8",
-    "out-of-range": "a number, or a length, out of its bounds",
-    "refused-character": "a control character, or one that makes text show in another order than it reads",
-    "removed-key": "a key of an earlier release; the advice says what to write instead",
-    "renamed-key": "a key of an earlier release under its old name; the message says the new name",
-    "message": "words for the customer that are not text, or text per channel and language",
-    "several-documents": "a file holds one YAML document",
+    "out-of-range": "a number or a length outside its bounds",
+    "refused-character": "a control character, or one that hides text or changes its displayed order",
+    "removed-key": "a key of an earlier release; the advice has the replacement",
+    "renamed-key": "the old name of a key; the message has the new name",
+    "message": "text for customers must be text, or texts by channel and language",
+    "several-documents": "a file must have one YAML document",
     "size": "a size without its unit, or over 64 MiB",
-    "staff-issuer": "several issuers may speak, and `staff` does not say whose roles count, or names none of them",
+    "staff-issuer": "the policy has several issuers, and `staff` names no issuer or an unknown one",
     "syntax": "the file is not YAML",
-    "tab": "tabs are refused, so that indentation is what it looks like",
+    "tab": "tabs are refused, because indentation must be unambiguous",
     "tag": "YAML tags are refused; types come from the schema",
-    "too-deep": "nested too deep",
+    "too-deep": "nesting is too deep",
     "too-many-items": "too many items in one list or mapping",
-    "too-many-nodes": "too many values in a policy and what it extends",
-    "too-many-problems": "there are more problems than are shown",
-    "unknown-key": "a key that is not in the language, with the nearest one that is",
-    "unknown-value": "a value that is none of the closed set, with the nearest one that is",
-    "unknown-version": "`authguard:` is not the version of the language that this release reads",
-    "wrong-type": "a list where text belongs, a number where a list belongs, and so on",
+    "too-many-nodes": "too many values in a policy and its base policies",
+    "too-many-problems": "more problems than are shown",
+    "unknown-key": "an unknown key; the advice has the most similar known key",
+    "unknown-value": "a value outside the closed set; the advice has the most similar allowed value",
+    "unknown-version": "`authguard:` is not a version of the policy language that this release supports",
+    "wrong-type": "a value of the wrong type, such as a list instead of text",
 }
 
 VERSION: Final = 1
-#: how many policies may extend one another
+#: maximum length of a chain of `extends`
 MAX_EXTENDS_DEPTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedDraft:
-    """What a policy's files came to.
+    """The result of loading a policy.
 
     Attributes:
-        draft: the merged document; ``None`` where its files or its shape are wrong, and then there are errors.
-        problems: everything found, by place, at most `MAX_PROBLEMS` and one that says so.
-        tree: the merged document that the digest covers, each value with its place; ``None`` where there is no draft.
+        draft: the draft; ``None`` if a file could not be loaded or is not valid, and `problems` then has errors.
+        problems: problems ordered by place, at most `MAX_PROBLEMS` and one that reports the limit.
+        tree: the merged document of the digest, each value with its place; ``None`` without a draft.
     """
 
     draft: Draft | None
@@ -103,11 +103,11 @@ class LoadedDraft:
 
 
 def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
-    """Read a policy with all that it extends; nothing about it is proved yet.
+    """Load a policy with its base policies, without checks.
 
     Args:
         source: a shipped name (``standard``, ``support-desk``) or a path.
-        text: the file's bytes, where they are at hand; `source` then only names it and its folder.
+        text: content of the file; if given, `source` only names the file and its folder.
     """
     trees, folder, problems = _load_files(source, text)
     if not trees:
@@ -116,18 +116,18 @@ def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     for child in reversed(trees[:-1]):
         merged, changed = merge(merged, child), find_changes(merged, child)
     merged = _without_extends(merged)
-    merged, gone = removed_key.report_removed_keys(merged)
-    merged, waiting = reserved_key.report_reserved_keys(merged)
-    document, misshapen = validate_document(merged)
-    problems += [*gone, *misshapen]
+    merged, removed = removed_key.report_removed_keys(merged)
+    merged, reserved = reserved_key.report_reserved_keys(merged)
+    document, invalid = validate_document(merged)
+    problems += [*removed, *invalid]
     if document is None or problems:
-        return LoadedDraft(None, _limit_problems([*problems, *waiting]))
-    draft, assembled = build_draft(document, merged, folder)
-    return LoadedDraft(replace(draft, changes=changed), _limit_problems([*waiting, *assembled]), merged)
+        return LoadedDraft(None, _limit_problems([*problems, *reserved]))
+    draft, built = build_draft(document, merged, folder)
+    return LoadedDraft(replace(draft, changes=changed), _limit_problems([*reserved, *built]), merged)
 
 
 def _without_extends(merged: Node) -> Node:
-    """Leave out what is merged already, so that the document written out is whole and has the same digest."""
+    """Remove ``extends`` from the merged document, so that the printed document is complete and has the same digest."""
     kept = dict(merged.entries())
     if "extends" in kept and kept["extends"].is_valid and isinstance(kept["extends"].value, str):
         del kept["extends"]
@@ -138,16 +138,12 @@ def _limit_problems(problems: list[Problem]) -> tuple[Problem, ...]:
     found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
     if len(found) <= MAX_PROBLEMS:
         return tuple(found)
-    message = f"there are more problems than the {MAX_PROBLEMS} that are shown"
+    message = f"more than {MAX_PROBLEMS} problems; the rest is not shown"
     return (*found[:MAX_PROBLEMS], Problem(code="too-many-problems", place=found[-1].place, message=message))
 
 
 def _load_files(source: str | Path, text: bytes | None) -> tuple[list[Node], Path, list[Problem]]:
-    """Read the file and all that it extends.
-
-    Returns:
-        The trees, the child first; the folder that no path may leave; and the problems.
-    """
+    """Load a file and its base policies: trees (the child first), the folder that paths must not leave, problems."""
     trees: list[Node] = []
     problems: list[Problem] = []
     try:
@@ -189,7 +185,7 @@ def _suggest_policy(typed: str) -> str:
 
 
 class _RefusedError(Exception):
-    """A policy may not extend what it names."""
+    """The policy named by `extends` is refused."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -197,7 +193,7 @@ class _RefusedError(Exception):
 
 
 def _find_parent(file: PolicyFile, reference: str, seen: set[Path], depth: int) -> PolicyFile:
-    """Find what a file extends, and remember it in `seen`."""
+    """Return the base policy of a file, and add it to `seen`."""
     try:
         parent = (
             locator.find_shipped(reference)
@@ -205,7 +201,7 @@ def _find_parent(file: PolicyFile, reference: str, seen: set[Path], depth: int) 
             else locator.resolve_reference(file, reference)
         )
     except locator.OutsideFolderError:
-        message = f"{quote(reference)} leads out of the policy's own folder"
+        message = f"{quote(reference)} is outside the policy's folder"
         raise _RefusedError("extends-outside", message) from None
     if parent.path in seen:
         raise _RefusedError("extends-cycle", f"{quote(reference)} leads back to a policy that extends it")
@@ -216,7 +212,7 @@ def _find_parent(file: PolicyFile, reference: str, seen: set[Path], depth: int) 
 
 
 def _check_version(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
-    """Ask for the one version of the language; a wrong one is told of once and then read as if it were right."""
+    """Report a missing or wrong language version once, and continue as if it were correct."""
     written = tree.entries().get("authguard")
     if not tree.is_valid or (written and type(written.value) is int and written.value == VERSION):
         return tree, ()
@@ -224,6 +220,6 @@ def _check_version(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     if written is None:
         problem = Problem(code="missing-key", place=tree.place, message="the key `authguard` is missing", advice=advice)
     else:
-        message = "this is no version of the policy language that this release reads"
+        message = "this release does not support this version of the policy language"
         problem = Problem(code="unknown-version", place=written.place, message=message, advice=advice)
     return Node({**tree.entries(), "authguard": Node(VERSION, problem.place)}, tree.place), (problem,)

@@ -1,7 +1,7 @@
-"""Where policy files are: those that ship with authguard by name, others by path, none outside of its own folder.
+"""Locate policy files: shipped policies by name, other files by path.
 
-A path in a policy (`extends`, a key file) leads nowhere but into the folder of the policy that is loaded, symlinks
-resolved: a policy that somebody sends cannot make authguard read what lies elsewhere.
+A path in a policy (`extends`, a key file) must stay in the folder of the loaded policy after symlinks are resolved, so
+that a policy from another party cannot make authguard read other files.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import Final
 
 from authguard.policy.loading.yaml_parser import MAX_BYTES
 
-#: the name of a policy's file in its folder
+#: name of the policy file in its folder
 POLICY_FILENAME: Final = "policy.yaml"
-#: the folder beside it that holds its scenarios
+#: name of the scenario folder next to the policy file
 SCENARIOS_DIRNAME: Final = "scenarios"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-#: the folder of a policy that was not found; nothing is ever looked for in it
+#: folder of a policy that was not found; never searched
 NO_FOLDER: Final = Path()
 _STANDARD: Final = Path(__file__).parents[1] / "standard.yaml"
 
 
 class PolicyNotFoundError(Exception):
-    """There is no such file; the message says what was looked for."""
+    """The policy file does not exist or cannot be read; the message names it."""
 
 
 class OutsideFolderError(Exception):
-    """The path leads out of the policy's own folder."""
+    """The path leaves the policy's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One file.
+    """A policy file.
 
     Attributes:
-        path: where it is, symlinks resolved.
-        shown: its name in places: as typed, or as shipped.
-        folder: what no path in it may leave.
+        path: path of the file, symlinks resolved.
+        shown: name of the file in places: as typed, or the name of the shipped file.
+        folder: folder that paths in the policy must not leave.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class PolicyFile:
 
 
 def shipped_policies() -> dict[str, Path]:
-    """Give the policies that ship with authguard, by name."""
+    """Return the paths of the shipped policies by name."""
     found = {"standard": _STANDARD}
     for folder in _folders():
         if folder.is_dir():
@@ -56,25 +56,25 @@ def shipped_policies() -> dict[str, Path]:
 
 
 def _folders() -> tuple[Path, ...]:
-    """Give where policies ship: in the wheel, or beside ``src`` in a checkout."""
+    """Return the folders of shipped policies: in the wheel, or next to ``src`` in a checkout."""
     package = Path(__file__).resolve().parents[2]
     checkout = package.parents[1]
-    resolve_reference = (
+    in_checkout = (
         (checkout / "policies",) if (checkout / "pyproject.toml").is_file() and package.parent.name == "src" else ()
     )
-    return package / "policies", *resolve_reference
+    return package / "policies", *in_checkout
 
 
 def is_name(reference: str) -> bool:
-    """Whether a reference has the form of a shipped policy's name; anything else is a path."""
+    """Return whether a reference has the form of a policy name; anything else is a path."""
     return _NAME.fullmatch(reference) is not None
 
 
 def find_shipped(name: str) -> PolicyFile:
-    """Find a shipped policy.
+    """Return a shipped policy by name.
 
     Raises:
-        NotFound: none has this name.
+        PolicyNotFoundError: no shipped policy has this name.
     """
     path = shipped_policies().get(name)
     if path is None:
@@ -84,10 +84,10 @@ def find_shipped(name: str) -> PolicyFile:
 
 
 def resolve_source(source: str | Path) -> PolicyFile:
-    """Find what somebody asked for: a shipped name, else a path.
+    """Return the policy file for a shipped name or a path.
 
     Raises:
-        NotFound: it is neither.
+        PolicyNotFoundError: the source is neither.
     """
     if isinstance(source, str) and is_name(source) and source in shipped_policies():
         return find_shipped(source)
@@ -95,16 +95,16 @@ def resolve_source(source: str | Path) -> PolicyFile:
 
 
 def resolve_folder(typed: str) -> str:
-    """Take a folder, or a file of scenarios, for the `policy.yaml` in it or beside it; anything else for itself."""
+    """Return the `policy.yaml` for a folder or a scenario file; return any other path unchanged."""
     path = Path(typed)
-    resolve_reference = path.parent.parent / POLICY_FILENAME
-    if path.parent.name == SCENARIOS_DIRNAME and path.name != POLICY_FILENAME and resolve_reference.is_file():
-        return str(resolve_reference)
+    policy = path.parent.parent / POLICY_FILENAME
+    if path.parent.name == SCENARIOS_DIRNAME and path.name != POLICY_FILENAME and policy.is_file():
+        return str(policy)
     return str(path / POLICY_FILENAME) if path.is_dir() else typed
 
 
 def scenarios_folder(source: PolicyFile) -> Path:
-    """Give the folder of a policy's scenarios, which lies beside it; the standard policy's ships with the others."""
+    """Return the scenario folder of a policy, next to its file; for `standard`, the shipped folder."""
     if source.path != _STANDARD.resolve():
         return source.path.parent / "scenarios"
     folders = [folder / "standard" / "scenarios" for folder in _folders()]
@@ -112,24 +112,24 @@ def scenarios_folder(source: PolicyFile) -> Path:
 
 
 def file_at(source: str | Path) -> PolicyFile:
-    """Take a path as it is, whether or not a file is there.
+    """Return the policy file for a path; the file need not exist.
 
     Raises:
-        NotFound: it is no path.
+        PolicyNotFoundError: the text is not a path.
     """
     try:
         path = Path(source).resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise PolicyNotFoundError(f"`{str(source)[:200]}` is no path") from error
+        raise PolicyNotFoundError(f"`{str(source)[:200]}` is not a path") from error
     return PolicyFile(path, str(source), path.parent)
 
 
 def resolve_reference(source: PolicyFile, reference: str) -> PolicyFile:
-    """Find the file that a policy names by a path relative to itself.
+    """Return the file that a policy names by a path relative to itself.
 
     Raises:
-        NotFound: it is no path.
-        Outside: it leaves the folder.
+        PolicyNotFoundError: the text is not a path.
+        OutsideFolderError: the path leaves the folder.
     """
     return PolicyFile(
         resolve_within(source.folder, source.path.parent, reference),
@@ -139,36 +139,36 @@ def resolve_reference(source: PolicyFile, reference: str) -> PolicyFile:
 
 
 def resolve_within(folder: Path, start: Path, reference: str) -> Path:
-    """Resolve a relative path, symlinks too, that may not leave a folder.
+    """Resolve a relative path, including symlinks, that must not leave a folder.
 
     Args:
-        folder: what it may not leave, resolved.
-        start: where it begins.
-        reference: as typed.
+        folder: resolved folder that the path must not leave.
+        start: folder to which the path is relative.
+        reference: path in the policy.
 
     Raises:
-        NotFound: it is no path.
-        Outside: it leaves the folder.
+        PolicyNotFoundError: the text is not a path.
+        OutsideFolderError: the path leaves the folder.
     """
     if PurePath(reference).is_absolute() or "\\" in reference:
         raise OutsideFolderError
     try:
         path = (start / reference).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # a loop of symlinks, a name that no file can have
-        raise PolicyNotFoundError(f"`{reference[:200]}` is no path") from error
+    except (OSError, ValueError, RuntimeError) as error:  # a symlink loop, or an invalid file name
+        raise PolicyNotFoundError(f"`{reference[:200]}` is not a path") from error
     if not path.is_relative_to(folder):
         raise OutsideFolderError
     return path
 
 
 def read_file(source: PolicyFile) -> bytes:
-    """Read a regular file, and no more of it than the reader takes (one byte over tells it so).
+    """Read a regular file, up to one byte more than the parser accepts.
 
     Raises:
-        NotFound: there is none, it is no regular file, or it cannot be read.
+        PolicyNotFoundError: the file does not exist, is not a regular file, or cannot be read.
     """
     try:
-        if not source.path.is_file():  # a pipe or a device would be read for ever
+        if not source.path.is_file():  # reading a pipe or a device may never end
             raise PolicyNotFoundError(f"there is no file `{source.shown[:200]}`")
         with source.path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

@@ -1,6 +1,6 @@
-"""A policy is merged with what it extends, as trees, so that every value keeps the place where it was written.
+"""Merge a policy with its base policy, as trees, so that each value keeps its place.
 
-What is joined how is the table `MERGE_FUNCTIONS`; of every other key the child's value replaces the parent's whole.
+`MERGE_FUNCTIONS` lists the keys that are merged. For any other key the child's value replaces the parent's value.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from authguard.policy.tree import Node
 
 MergeFunction = Callable[[Node, Node], Node]
 
-#: what a file says of itself, and nobody inherits
+#: keys that describe the file itself and are not inherited
 NOT_INHERITED: Final = frozenset({"authguard", "name", "extends", "base"})
 
 
 def merge(parent: Node, child: Node) -> Node:
-    """Merge a policy over the one that it extends.
+    """Merge a policy with its base policy.
 
     Args:
-        parent: merged already with what it extends in turn.
-        child: as written.
+        parent: base policy, already merged with its base policy.
+        child: policy file.
     """
     inherited = {key: node for key, node in parent.entries().items() if key not in NOT_INHERITED}
     return _merge_by_key(MERGE_FUNCTIONS)(Node(inherited, parent.place), child)
 
 
 def find_changes(parent: Node, child: Node) -> Changes:
-    """Tell what a policy makes of the one that it extends, beside the lines that it adds.
+    """Return the changes of a policy to its base policy, other than added transitions and rules.
 
     Args:
-        parent: merged.
-        child: as written.
+        parent: merged base policy.
+        child: policy file.
     """
     before, after = _entries_of(parent, "fallbacks"), _entries_of(child, "fallbacks")
     inherited = _entries_of(parent, "machines")
@@ -63,41 +63,41 @@ def _replace(_: Node, child: Node) -> Node:
     return child
 
 
-def _merge_by_key(joins: Mapping[str, MergeFunction], otherwise: MergeFunction = _replace) -> MergeFunction:
-    """Make the join of two mappings: what both have is joined by its key's join."""
+def _merge_by_key(functions: Mapping[str, MergeFunction], otherwise: MergeFunction = _replace) -> MergeFunction:
+    """Return a function that merges two mappings; keys in both are merged by their function."""
 
-    def join(parent: Node, child: Node) -> Node:
+    def merge_entries(parent: Node, child: Node) -> Node:
         if not isinstance(parent.value, dict) or not isinstance(child.value, dict):
             return _malformed(parent, child, dict)
         merged = dict(parent.value)
         for key, node in child.value.items():
-            merged[key] = joins.get(key, otherwise)(merged[key], node) if key in merged else node
+            merged[key] = functions.get(key, otherwise)(merged[key], node) if key in merged else node
         return Node(merged, child.place, child.is_valid)
 
-    return join
+    return merge_entries
 
 
 def _malformed(parent: Node, child: Node, shape: type) -> Node:
-    """Give the one of two that has the wrong shape, so that the models report it where it was written."""
+    """Return the node with the wrong type, so that validation reports it at its place."""
     return parent if isinstance(child.value, shape) else child
 
 
 def _prepend(parent: Node, child: Node) -> Node:
-    """Put the child's items before the parent's."""
+    """Return the child's items, then the parent's."""
     if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
         return _malformed(parent, child, tuple)
     return Node((*child.value, *parent.value), child.place, child.is_valid)
 
 
 def _append(parent: Node, child: Node) -> Node:
-    """Put the child's items after the parent's."""
+    """Return the parent's items, then the child's."""
     if not isinstance(parent.value, tuple) or not isinstance(child.value, tuple):
         return _malformed(parent, child, tuple)
     return Node((*parent.value, *child.value), child.place, child.is_valid)
 
 
 def _merge_states(parent: Node, child: Node) -> Node:
-    """Append the child's new states, unless it repeats all of the parent's: then its order holds."""
+    """Append the child's new states; a child that repeats all states of the parent sets their order."""
     inherited = {node.value for node in parent.items() if isinstance(node.value, str)}
     if inherited <= {node.value for node in child.items() if isinstance(node.value, str)}:
         return child
@@ -106,9 +106,9 @@ def _merge_states(parent: Node, child: Node) -> Node:
 
 
 def _merge_timers(parent: Node, child: Node) -> Node:
-    """Replace all timers of each event that the child times."""
-    timed = {_event(node) for node in child.items()}
-    kept = tuple(node for node in parent.items() if _event(node) not in timed)
+    """Replace the parent's timers of each event for which the child has a timer."""
+    with_timer = {_event(node) for node in child.items()}
+    kept = tuple(node for node in parent.items() if _event(node) not in with_timer)
     return _append(Node(kept, parent.place, parent.is_valid) if isinstance(parent.value, tuple) else parent, child)
 
 

@@ -1,4 +1,4 @@
-"""Which issuer vouches for whom: a role or an agent's name counts only in the tokens of the issuers named for it."""
+"""Build agents and staff issuers: a client id or a role counts only in tokens of its issuer."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 
 
 def build_agents(document: written.Document, found: ProblemCollector) -> frozenset[Agent]:
-    """Assemble the agents; a name alone is enough only where there is one issuer."""
+    """Build the agents; a client without an issuer is accepted only if the policy has one issuer."""
     issuers = tuple(issuer.issuer for issuer in document.issuers)
     only = issuers[0] if len(issuers) == 1 else ""
     for index, agent in enumerate(document.agents):
         path = f"agents[{index}]"
         if not agent.issuer and len(issuers) > 1:
-            message = f"{len(issuers)} issuers may speak, and any of them could name a client `{agent.client}`"
+            message = f"the policy has {len(issuers)} issuers, and any of them could name a client `{agent.client}`"
             advice = f"write `{{issuer: '{issuers[0]}', client: {agent.client}}}` with the issuer of that client"
             found.add("agent-issuer", path, message, advice)
         elif agent.issuer and issuers and agent.issuer not in issuers:
-            message = f"`{agent.issuer}` is none of the policy's issuers"
+            message = f"`{agent.issuer}` is not an issuer of the policy"
             found.add("agent-issuer", f"{path}.issuer", message, did_you_mean(agent.issuer, issuers))
     return frozenset(Agent(agent.issuer or only, agent.client, agent.alone) for agent in document.agents)
 
 
 def build_staff_issuers(document: written.Document, found: ProblemCollector) -> frozenset[str]:
-    """Assemble the issuers whose roles make staff: those that the policy names, else the only one there is."""
+    """Return the issuers whose staff roles count: those that the policy names, otherwise the only issuer."""
     staff, issuers = document.staff, tuple(issuer.issuer for issuer in document.issuers)
     if staff is None:
         return frozenset()
     if staff.issuer is None:
         if len(issuers) > 1:
-            message = f"{len(issuers)} issuers may speak, and the roles of any of them would make staff"
+            message = f"the policy has {len(issuers)} issuers, and roles from any of them would make staff"
             written = f"staff: {{claim: {staff.claim}, issuer: '{issuers[0]}'}}"
-            advice = f"write `{written}` with the issuer of your own staff, or `issuer: []` for nobody"
+            advice = f"write `{written}` with the issuer of your staff, or `issuer: []` for no staff"
             found.add("staff-issuer", "issuers[1]", message, advice)
         return frozenset(issuers if len(issuers) == 1 else ())
     for issuer in staff.issuer:
         if issuers and issuer not in issuers:
-            message = f"`{issuer}` is none of the policy's issuers"
+            message = f"`{issuer}` is not an issuer of the policy"
             found.add("staff-issuer", "staff.issuer", message, did_you_mean(issuer, issuers))
     return frozenset(staff.issuer)

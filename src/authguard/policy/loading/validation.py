@@ -1,4 +1,4 @@
-"""A tree is held against the document's models; what pydantic says becomes problems with places and advice."""
+"""Validate a policy tree with the pydantic models; convert validation errors to problems with places and advice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from authguard.policy.tree import Path
 
-#: pydantic's type of error -> what the key takes
+#: pydantic's error type -> expected type
 _EXPECTED: Final = {
     "model_type": "a mapping",
     "dict_type": "a mapping",
@@ -31,18 +31,18 @@ _EXPECTED: Final = {
 
 
 def canonical_json(tree: Node) -> bytes:
-    """Write a tree as JSON in one way only: keys sorted, no blanks, UTF-8."""
+    """Return a tree as canonical JSON: sorted keys, no blanks, UTF-8."""
     return msgspec.json.encode(tree.to_plain(), order="sorted")
 
 
 def validate_document(tree: Node) -> tuple[Document | None, tuple[Problem, ...]]:
-    """Hold the merged tree against the models.
+    """Validate the merged tree.
 
-    Validated are exactly the bytes that the digest covers.
+    The validated bytes are exactly the bytes of the digest.
 
     Returns:
-        The document, ``None`` where its shape is wrong, and every problem of shape that the reader has not told yet,
-        up to one more than anybody is shown.
+        The document, or ``None`` if it is not valid; and the problems that the parser did not report, at most
+        `MAX_PROBLEMS` + 1.
     """
     try:
         return Document.model_validate_json(canonical_json(tree)), ()
@@ -61,7 +61,7 @@ def _problem(detail: ErrorDetails, tree: Node) -> tuple[Problem, ...]:
 
 
 def _translate(detail: ErrorDetails, location: Path, node: Node) -> tuple[str, str, str]:
-    """Say one error of pydantic in our words: a code, a message and an advice."""
+    """Translate a pydantic error to a code, a message and advice."""
     kind, context = detail["type"], detail.get("ctx", {})
     last = location[-1] if location else "the policy"
     where = quote(format_path(location[-2:]) if isinstance(last, int) else last)
@@ -76,26 +76,26 @@ def _translate(detail: ErrorDetails, location: Path, node: Node) -> tuple[str, s
     if kind == "literal_error":
         return _translate_enum_error(context["expected"], location, node, where, is_key=detail["loc"][-1] == "[key]")
     if kind in _EXPECTED:
-        return "wrong-type", f"{where} takes {_EXPECTED[kind]}, not {_describe_value(node)}", ""
+        return "wrong-type", f"{where} must be {_EXPECTED[kind]}, not {_describe_value(node)}", ""
     return _translate_value_error(detail, node, where)
 
 
 def _translate_value_error(detail: ErrorDetails, node: Node, where: str) -> tuple[str, str, str]:
-    """Say that a value has the right type and not the right form, size or number."""
+    """Translate an error of a value with the right type and the wrong form, size or number."""
     context = detail.get("ctx", {})
     if detail["type"] == "authguard":
-        return context["code"], f"{_describe_value(node)} cannot stand at {where}", context["advice"]
+        return context["code"], f"{_describe_value(node)} is not valid for {where}", context["advice"]
     if detail["type"] == "too_long":
         bound = context["max_length"]
-        return "too-many-items", f"{where} has more than {bound} entries, with what is extended", "write fewer"
-    said = " ".join(detail["msg"].split())[:160]
-    return "out-of-range", f"{_describe_value(node)} cannot stand at {where}", said[:1].lower() + said[1:]
+        return "too-many-items", f"{where} has more than {bound} entries, including inherited ones", "write fewer"
+    text = " ".join(detail["msg"].split())[:160]
+    return "out-of-range", f"{_describe_value(node)} is not valid for {where}", text[:1].lower() + text[1:]
 
 
 def _translate_enum_error(
     expected: str, location: Path, node: Node, where: str, *, is_key: bool
 ) -> tuple[str, str, str]:
-    """Say that a key or a value is none of a closed set, which pydantic writes ``'a', 'b' or 'c'``."""
+    """Translate an error of a key or value outside a closed set, which pydantic writes ``'a', 'b' or 'c'``."""
     values = [value for value in re.findall(r"'([^']*)'", expected) if value]
     if is_key:
         return (
@@ -104,7 +104,7 @@ def _translate_enum_error(
             did_you_mean(str(location[-1])[:MAX_QUOTE_CHARS], values),
         )
     advice = did_you_mean(str(node.value)[:MAX_QUOTE_CHARS], values) if values else f"write {expected.lower()}"
-    return "unknown-value", f"{_describe_value(node)} is no value of {where}", advice
+    return "unknown-value", f"{_describe_value(node)} is not a value of {where}", advice
 
 
 def _describe_value(node: Node) -> str:
@@ -116,7 +116,7 @@ def _describe_value(node: Node) -> str:
 
 
 def _known_keys(location: Path) -> tuple[str, ...]:
-    """Give the keys that may stand at a location, by walking the models' annotations along it."""
+    """Return the keys that are allowed at a location, from the annotations of the models."""
     model: Any = Document
     for step in location:
         fields = _fields(model)
@@ -126,11 +126,11 @@ def _known_keys(location: Path) -> tuple[str, ...]:
 
 
 def _fields(model: Any) -> dict[str | int, Any]:  # noqa: ANN401 - as below
-    """Give a model's keys with their annotations; none where it is no model."""
+    """Return the keys of a model with their annotations; empty for other types."""
     return {info.alias or name: info.annotation for name, info in getattr(model, "model_fields", {}).items()}
 
 
 def _unwrap_optional(annotation: Any) -> Any:  # noqa: ANN401 - annotations have no common type
-    """Look through ``| None``."""
+    """Return the type without ``| None``."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     return arguments[0] if len(arguments) < len(get_args(annotation)) else annotation

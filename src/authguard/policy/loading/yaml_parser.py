@@ -1,9 +1,9 @@
-"""Bytes of one YAML 1.2 file become a tree in which every node knows its place, or problems; nothing else.
+"""Parse one YAML 1.2 file to a tree with places, and problems.
 
 Rules of this file:
-- The only file that imports `ruamel.yaml`; it takes parser events only: no tag, alias or merge key is ever resolved.
-- Bounded before it is read: bytes, characters, nesting, nodes and items per list.
-- A bad file never raises: whatever the parser throws is one more problem.
+- Only this file imports `ruamel.yaml`, and it uses parser events only: tags, aliases and merge keys are never resolved.
+- Bytes, characters, nesting, nodes and items per list are limited.
+- A bad file never raises an exception: each exception of the parser becomes a problem.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MAX_BYTES: Final = 1_048_576
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 100_000
 MAX_ITEMS: Final = 10_000
-#: after this many the rest of a file says nothing new
+#: maximum reported problems
 MAX_PROBLEMS: Final = 200
 
-#: control characters, lone carriage returns, other line breaks, text that shows in another order than it reads or
-#: not at all, and halves of characters; a tab is among them, so that indentation is what it looks like
+#: control characters, lone carriage returns, Unicode line breaks, bidirectional controls, invisible characters and
+#: surrogates; tabs too, so that indentation is unambiguous
 _REFUSED_CHARACTER: Final = re.compile(
     r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]|\r(?!\n)"
 )
@@ -47,7 +47,7 @@ _DIRECTIVE: Final = re.compile(r"^%", re.MULTILINE)
 _WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
-#: what YAML 1.1 took for booleans and YAML 1.2 takes for text; who typed it unquoted meant one or the other
+#: booleans in YAML 1.1 and text in YAML 1.2; ambiguous without quotes
 _MAYBE_BOOLEAN: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -56,17 +56,17 @@ _Event = Any  # ruamel.yaml leaves its events untyped
 
 
 class _BoundError(Exception):
-    """A bound was passed and told of; the rest of the file is not read."""
+    """A limit was exceeded and reported; the rest of the file is not parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedYaml:
-    """What a file came to.
+    """The result of parsing a file.
 
     Attributes:
         tree: the mapping or list of the file; empty and not valid if the file could not be read.
-        problems: in the order of the file.
-        nodes: how many nodes were read.
+        problems: problems in the order of the file.
+        nodes: number of parsed nodes.
     """
 
     tree: Node
@@ -75,13 +75,13 @@ class ParsedYaml:
 
 
 def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bool = False) -> ParsedYaml:
-    """Read one file strictly.
+    """Parse one file strictly.
 
     Args:
-        data: its bytes; more than `MAX_BYTES` are refused unread.
-        file: its name, for places.
-        max_nodes: how many nodes it may have.
-        listed: the document is a list, as scenarios are, and not a mapping.
+        data: content of the file; more than `MAX_BYTES` are refused unparsed.
+        file: name of the file, for places.
+        max_nodes: maximum number of nodes.
+        listed: whether the document must be a list (scenarios) instead of a mapping.
     """
     start = Place(file, 1, 1)
     nothing = Node(() if listed else {}, start, is_valid=False)
@@ -95,7 +95,7 @@ def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bo
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _place_of(file, data[: error.start].decode("utf-8", "replace"), error.start)
-        return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message="this is not UTF-8 text"),))
+        return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message="the file is not UTF-8 text"),))
     if problems := (*_find_refused_characters(text, file), *_find_directives(text, file)):
         return ParsedYaml(nothing, problems)
     composer = _Composer(file, YAML(typ="safe", pure=True).parse(text), max_nodes)
@@ -116,7 +116,7 @@ def _find_refused_characters(text: str, file: str) -> Iterator[Problem]:
         if found[0] == "\t":
             yield Problem(code="tab", place=place, message="a tab", advice="indent with spaces")
         else:
-            message = f"the character U+{ord(found[0]):04X} cannot stand in a policy"
+            message = f"the character U+{ord(found[0]):04X} is not allowed in a policy"
             yield Problem(code="refused-character", place=place, message=message, advice="remove it")
 
 
@@ -129,7 +129,7 @@ def _find_directives(text: str, file: str) -> Iterator[Problem]:
 
 @dataclass(slots=True)
 class _Composer:
-    """Events become nodes; what is refused becomes a problem, and reading goes on where that is safe."""
+    """Builds nodes from parser events; reports refused syntax and continues if that is safe."""
 
     file: str
     events: Iterator[_Event]
@@ -138,7 +138,7 @@ class _Composer:
     nodes: int = 0
 
     def document(self, nothing: Node) -> Node:
-        """Read the only document; `nothing` where there is none, or none of its kind."""
+        """Return the only document; `nothing` if there is none or its type is wrong."""
         try:
             return self._document(nothing)
         except _BoundError:
@@ -146,13 +146,13 @@ class _Composer:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = Place(self.file, mark.line + 1, mark.column + 1) if mark else nothing.place
-            self._report_syntax(place, str(error.problem or error.context or "it cannot be read"))
-        except Exception as error:  # noqa: BLE001 - the parser is not ours: whatever it throws, the file is at fault
+            self._report_syntax(place, str(error.problem or error.context or "it cannot be parsed"))
+        except Exception as error:  # noqa: BLE001 - a bad file can make the parser raise any exception
             self._report_syntax(nothing.place, type(error).__name__)
         return nothing
 
-    def _report_syntax(self, place: Place, said: str) -> None:
-        message = f"this is not YAML: {' '.join(said.split())[:120]}"
+    def _report_syntax(self, place: Place, text: str) -> None:
+        message = f"the file is not YAML: {' '.join(text.split())[:120]}"
         self.problems.append(Problem(code="syntax", place=place, message=message))
 
     def _document(self, nothing: Node) -> Node:
@@ -189,10 +189,10 @@ class _Composer:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _node(self, event: _Event, depth: int, place: Place | None = None) -> Node:
-        """Read one node; under a key it bears the key's place."""
+        """Parse one node; the value of a key has the key's place."""
         self.nodes += 1
         if self.nodes > self.max_nodes:
-            self._report("too-many-nodes", event, f"more than {MAX_NODES} values in the policy and what it extends")
+            self._report("too-many-nodes", event, f"more than {MAX_NODES} values in the policy and its base policies")
             raise _BoundError
         if depth > MAX_DEPTH:
             self._report("too-deep", event, f"nested deeper than {MAX_DEPTH}")
@@ -245,7 +245,7 @@ class _Composer:
             raise _BoundError
 
     def _key(self, event: _Event, depth: int) -> str | None:
-        """Read a key; ``None`` for one that was refused, whose entry is then dropped."""
+        """Return a key, or ``None`` for a refused key, whose entry is dropped."""
         if not isinstance(event, ScalarEvent):
             if not isinstance(event, AliasEvent):
                 self._report("key-not-text", event, "a key that is not plain text", "use a word as the key")
@@ -255,7 +255,7 @@ class _Composer:
         if plain and event.value == "<<":
             self._report("merge-key", event, "the merge key `<<`", "write the values out, or use `extends`")
             return None
-        if plain and event.value == "on":  # the spelling of a key in POLICY
+        if plain and event.value == "on":  # a key of the policy language
             return "on"
         node = self._scalar(event, self._place(event), is_valid=self._check_plain(event), noun="key")
         if isinstance(node.value, str):
@@ -266,7 +266,7 @@ class _Composer:
     def _scalar(self, event: _Event, place: Place, *, is_valid: bool, noun: str = "value") -> Node:
         text: str = event.value
         if found := _REFUSED_CHARACTER.search(text):
-            message = f"the character U+{ord(found[0]):04X} cannot stand in a policy, nor its escape"
+            message = f"the character U+{ord(found[0]):04X} is not allowed in a policy, nor its escape"
             self._report("refused-character", event, message, "remove it")
             return Node("", place, is_valid=False)
         if event.style or not is_valid:
@@ -275,20 +275,20 @@ class _Composer:
             blank = Problem(
                 code="blank", place=place, message=f"a blank {noun}", advice="write one, or leave the key out"
             )
-            self._add(blank)  # at its key: the parser finds a blank only where the next thing begins
+            self._add(blank)  # at the key: the parser places an empty value at the next token
             return Node("", place, is_valid=False)
         if text.lower() in _MAYBE_BOOLEAN:
             advice = f'write `true` or `false`, or quote it: `"{text}"`'
             self._report("ambiguous-boolean", event, f"the {noun} {quote(text)} is unquoted", advice)
             return Node(text, place, is_valid=False)
         if _NO_NUMBER.fullmatch(text):
-            self._report("not-a-number", event, f"{quote(text)} is no number that can be used")
+            self._report("not-a-number", event, f"{quote(text)} is not a finite number")
             return Node(text, place, is_valid=False)
         return Node(_resolve(text), place)
 
 
 def is_plain_scalar(text: str) -> bool:
-    """Whether text may stand without quotes and still be read as itself."""
+    """Return whether text without quotes is parsed as the same text."""
     return (
         text not in _NULLS
         and text.lower() not in _MAYBE_BOOLEAN
@@ -298,7 +298,7 @@ def is_plain_scalar(text: str) -> bool:
 
 
 def _resolve(text: str) -> str | int | float | bool:
-    """Give a plain scalar its type: the YAML 1.2 core schema without octal, hexadecimal and exponents."""
+    """Convert a plain scalar by the YAML 1.2 core schema, without octal, hexadecimal and exponents."""
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _WHOLE.fullmatch(text):

@@ -41,7 +41,7 @@ def _string_schema(pattern: str) -> object:
 def _value_error(code: str, typed: object, advice: str) -> PydanticCustomError:
     shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quote(typed)
     context: dict[str, Any] = {"shown": shown, "advice": advice}
-    return PydanticCustomError("authguard", "{shown} cannot stand here", {"code": code, **context})
+    return PydanticCustomError("authguard", "{shown} is not valid here", {"code": code, **context})
 
 
 def _text_validator(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
