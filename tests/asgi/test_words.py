@@ -83,7 +83,7 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
     texts = {"{}": ("", "default"), "default": ("", "default"), "voice": ("", "voice"), "de": ("de", "default")}
     fallback = Fallback(name="x", kind=kind, message=LocalizedText({texts[shape]: text}))
     ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
-    reply = ReplyBuilder("realm", "", "/.authguard").of_verdict(
+    reply = ReplyBuilder("realm", "", "/.authguard").build_for_verdict(
         replace(verdict, fallback=fallback, channel="voice"), ask
     )
     body = json.loads(reply.body)
@@ -115,8 +115,8 @@ def test_words_that_nobody_can_read_or_that_turn_the_writing_round_are_refused(s
 def test_whatever_a_policy_says_and_whatever_a_caller_accepts_somebody_reads_something(
     plain: dict[str, str], by_language: dict[str, dict[str, str]], accepted: str, channel: str, kind: Outcome
 ) -> None:
-    say = saying({**plain, **by_language})
-    said = customer_text(Fallback(name="x", kind=kind, message=say), accepted, channel)
+    message = saying({**plain, **by_language})
+    said = customer_text(Fallback(name="x", kind=kind, message=message), accepted, channel)
     everything = {*plain.values(), *(text for texts in by_language.values() for text in texts.values())}
     assert said in everything | {DEFAULT_TEXTS[kind]}
     if accepted == "de" and "default" in by_language.get("de", {}):

@@ -81,7 +81,7 @@ async def _verify(request: EndpointRequest) -> Reply | Reason:
         return json_reply(200, {"operation": step.operation.name, "next": {"action": "continue"}})
     fallback = with_retry_text(step.fallback, step.method)
     verdict = replace(request.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
-    return request.replies.of_verdict(verdict, request.access_request, request.root)
+    return request.replies.build_for_verdict(verdict, request.access_request, request.root)
 
 
 def expand_answers(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, Mapping[str, str]]:

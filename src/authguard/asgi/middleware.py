@@ -172,7 +172,7 @@ class GuardMiddleware:
         body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
-            await _send(self._replies.of_refusal(verdict), send, scope)
+            await _send(self._replies.build_for_refusal(verdict), send, scope)
         else:
             await self._apply_verdict(request, verdict, scope, body.replay(), with_nonce(send, verdict))
 
@@ -182,7 +182,7 @@ class GuardMiddleware:
         """Return an awaitable that applies a verdict, which is recorded and saved already."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
-            return _send(self._replies.of_verdict(verdict, request, scope.get("root_path", "")), send, scope)
+            return _send(self._replies.build_for_verdict(verdict, request, scope.get("root_path", "")), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
             return self._serve_endpoint(request, verdict, scope, receive, send)
         inner = self._build_inner_scope(scope, request, verdict)
@@ -216,9 +216,9 @@ class GuardMiddleware:
         )
         verdict = self._enforcer.decide_cached(request) or await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
-            await _deny(self._replies.of_refusal(verdict), scope, receive, send)
+            await _deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
-            await _deny(self._replies.of_verdict(verdict, request), scope, receive, send)
+            await _deny(self._replies.build_for_verdict(verdict, request), scope, receive, send)
         else:
             await self._serve_websocket(request, verdict, scope, receive, with_nonce(send, verdict))
 
@@ -253,9 +253,9 @@ class GuardMiddleware:
         request = replace(handshake, operation=self._verify, method="POST", read_body=read)
         verdict = await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
-            return self._replies.of_refusal(verdict)
+            return self._replies.build_for_refusal(verdict)
         if not verdict.admits:
-            return self._replies.of_verdict(verdict, request, scope.get("root_path", ""))
+            return self._replies.build_for_verdict(verdict, request, scope.get("root_path", ""))
         return await self._call_endpoint(
             EndpointRequest(self._enforcer, self._replies, request, verdict, "", scope.get("root_path", ""))
         )
@@ -265,7 +265,7 @@ class GuardMiddleware:
 
     async def _build_refusal(self, reason: Reason, scope: Scope) -> Reply:
         """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
-        return self._replies.of_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
+        return self._replies.build_for_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 
     def _build_inner_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
         """Build the scope for the app: with user and scopes, without the headers reserved for the guard."""
@@ -302,7 +302,7 @@ class GuardMiddleware:
             result = Reason.GUARD_FAULT
         if isinstance(result, Reason):
             refusal = self._enforcer.refuse(call.access_request, result, call.verdict.credential)
-            result = self._replies.of_refusal(refusal)
+            result = self._replies.build_for_refusal(refusal)
         return result
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

@@ -125,7 +125,7 @@ class ReplyBuilder:
         self._metadata = metadata
         self._cache: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
-    def of_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
+    def build_for_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
         """Build the reply for a request that does not reach the app.
 
         Args:
@@ -184,7 +184,7 @@ class ReplyBuilder:
             status, headers, msgspec.json.encode(body), CLOSE_CODES.get(kind, FORBIDDEN_CLOSE_CODE), kind.value
         )
 
-    def of_refusal(self, refusal: Refusal) -> Reply:
+    def build_for_refusal(self, refusal: Refusal) -> Reply:
         """Build the reply for a request without a cell."""
         reason = refusal.reason
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]

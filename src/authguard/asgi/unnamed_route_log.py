@@ -51,7 +51,7 @@ class UnnamedRouteLog:
             method: of the request; empty for a WebSocket handshake.
             path: as the app's router sees it.
         """
-        found = self.route(method, path)
+        found = self.find_route(method, path)
         if found is _NONE:
             return
         now = self._clock.now()
@@ -70,10 +70,10 @@ class UnnamedRouteLog:
             path: of the request.
             other: the same path with or without a trailing slash.
         """
-        found = (self.route(method, path), self.route(method, other))
+        found = (self.find_route(method, path), self.find_route(method, other))
         return _NONE not in found and found[0] is not found[1]
 
-    def route(self, method: str, path: str) -> Operation:
+    def find_route(self, method: str, path: str) -> Operation:
         """Return the app's route for a request as an operation; one with an empty name if there is none."""
         if self._index is None:
             try:

@@ -52,7 +52,7 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     return token if _TOKEN68.fullmatch(token) else _MALFORMED
 
 
-def canonical(header: bytes) -> bytes:
+def canonicalize(header: bytes) -> bytes:
     """Return a bearer credential in the canonical form, under which it is cached.
 
     Args:

@@ -111,7 +111,7 @@ class JwtValidator:
             return bearer.MISSING
         if len(header) > bearer.MAX_HEADER_BYTES:
             return bearer.TOO_LARGE
-        digest = sha256(bearer.canonical(header)).digest()
+        digest = sha256(bearer.canonicalize(header)).digest()
         entry = self._cache.find(digest)
         if entry is not None:
             jwks_cache = entry.freshness
@@ -187,7 +187,7 @@ class JwtValidator:
 
     def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, freshness: Freshness) -> None:
         """Cache a valid bearer credential, one entry for all spellings of its header."""
-        intern_time, header = self._cache.intern_time, bearer.canonical(header)
+        intern_time, header = self._cache.intern_time, bearer.canonicalize(header)
         entry = Entry(
             validated.proven,
             intern_time(validated.since),
