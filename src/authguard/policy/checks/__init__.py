@@ -1,1 +1,1 @@
-"""What is proved of a draft before anything runs on it: machines total, cells decided, ways out there."""
+"""Static checks of a policy draft: total machines, a decided table, reachability, liveness, deployment settings."""

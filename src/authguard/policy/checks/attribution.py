@@ -1,6 +1,6 @@
-"""Who can bring a change about: which person or part of the world raises each event, and changes each condition.
+"""Attribution of changes: which person or component raises each event and determines each condition.
 
-What is said here is about the engine's closed vocabulary; it is told to people and decides nothing.
+The texts cover the closed vocabulary of the engine. They explain decisions to people and decide nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from authguard.policy.checks.reachability import States
     from authguard.policy.compiled_policy import Policy
 
-#: steps looked at for routes (about a second); the nearest ways are a few events away
+#: most steps of a path search (about a second); the nearest paths have a few events
 MAX_STEPS: Final = 100_000
-#: event -> who raises it; an event of ``account`` that is not here is a report of one of its sources
+#: event -> its actor; any other ``account`` event is reported by an account source
 EVENT_ACTORS: Final[dict[str, str]] = {
     "service.engaged": "an operator",
     "service.tripped": "a rollback criterion",
@@ -62,46 +62,47 @@ EVENT_ACTORS: Final[dict[str, str]] = {
 }
 
 
-#: who is asked for last: of two ways of one length the one that needs none of these is told
+#: actors that a path avoids: of two paths with the same length, the one without them is returned
 _LAST: Final = ("an operator", "an approver", "the issuer or an operator")
 
 
 def event_actor(event: str) -> str:
-    """Tell who raises an event, ``machine.trigger``."""
+    """Return the actor who raises an event, ``machine.trigger``."""
     return EVENT_ACTORS.get(event, "an account source" if event.startswith("account.") else "the guard")
 
 
 def find_paths(
     policy: Policy, here: Mapping[str, str], wanted: Sequence[Mapping[str, Collection[str]]], bound: int = MAX_STEPS
 ) -> tuple[tuple[Step, ...], ...]:
-    """Find the fewest events that lead the five machines together from where they stand to each of some states.
+    """Find the shortest event paths from the current states to each of several goals.
 
-    It walks as the engine does (`authguard.policy.checks.reachability`): what cannot happen together is no way.
+    The search follows the engine (`authguard.policy.checks.reachability`): impossible combinations of states are not
+    visited.
 
     Args:
-        policy: whose machines they are.
-        here: machine -> the state that it is in.
-        wanted: for each route, machine -> the states of which any will do.
-        bound: steps to look at, at the most.
+        policy: the policy of the machines.
+        here: machine -> current state.
+        wanted: for each goal, machine -> the accepted states.
+        bound: most steps to search.
 
     Returns:
-        For each, its events; none where none were found, which within the bound means that there are none.
+        The events for each goal; none if no path was found, which within the bound means that there is none.
     """
-    walk = Reachability.of(policy)
+    search = Reachability.of(policy)
     begin = tuple(here[machine] for machine in MACHINES)
     goals = [tuple(goal[machine] for machine in MACHINES) for goal in wanted]
     came: dict[States, tuple[Step, ...]] = {begin: ()}
     found: dict[int, tuple[Step, ...]] = {}
-    waiting, looked = deque([begin]), 0
-    while waiting and len(found) < len(goals) and looked < bound:
+    waiting, count = deque([begin]), 0
+    while waiting and len(found) < len(goals) and count < bound:
         states = waiting.popleft()
         for number, goal in enumerate(goals):
             if number not in found and all(state in states_ for state, states_ in zip(states, goal, strict=True)):
                 found[number] = came[states]
         for place, machine in enumerate(MACHINES):
-            for move in sorted(walk.moves[machine, states[place]], key=lambda move: event_actor(move.event) in _LAST):
-                looked += 1
-                after = walk.after(states, place, move)
+            for move in sorted(search.moves[machine, states[place]], key=lambda move: event_actor(move.event) in _LAST):
+                count += 1
+                after = search.after(states, place, move)
                 if after is not None and after not in came:
                     came[after] = (*came[states], Step(move.event, move.wait, move.since))
                     waiting.append(after)
@@ -109,19 +110,19 @@ def find_paths(
 
 
 def format_step(step: Step) -> str:
-    """Write a step with who brings it about."""
+    """Format a step with its actor."""
     return f"{step} ({'the clock' if step.since else event_actor(step.event)})"
 
 
 def _permitted(operation: Operation) -> str:
-    """Tell what a token has to say beside who it is for."""
+    """Return what a token must contain for an operation, besides its audience."""
     needs = [f"the scope `{' '.join(sorted(operation.scopes))}`"] if operation.scopes else []
     needs += [f"the role {' or '.join(f'`{role}`' for role in sorted(operation.roles))}"] if operation.roles else []
     return " and ".join(needs)
 
 
 def condition_actor(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
-    """Tell who can give a condition of a request one of these values, and how."""
+    """Return who can give a condition of a request one of these values, and how."""
     strength = f" at `{operation.acr}`" if operation.acr else ""
     age = f" within {format_duration(operation.max_age)}" if operation.max_age else ""
     format_step = {
@@ -129,7 +130,10 @@ def condition_actor(operation: Operation, condition: str, values: tuple[str, ...
         ("scope", "granted"): f"the customer, with a token that has {_permitted(operation)}",
         ("assurance", "met"): f"the customer, by signing in{strength}{age}",
         ("limit", "within"): "the caller, with less; or the clock, as the window passes",
-        ("channel", "same"): "the customer, by going on where trust was earned or by proving identity here",
+        (
+            "channel",
+            "same",
+        ): "the customer, on the channel where trust was earned, or by proving identity here",
         ("actor", "subject"): "the customer, by acting without an agent",
         ("actor", "agent"): "the deployment, by naming the agent under `agents`",
     }

@@ -1,6 +1,6 @@
-"""A policy checked as a whole: every problem as a value, and what was proved where there is no error.
+"""Check a whole policy: return every problem as a value, and the proof's counts if there is no error.
 
-The command line, the `pre-commit` hooks and a program that asks by itself get the same values from here.
+The command line, the `pre-commit` hooks and programs get the same values.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
     from authguard.policy.draft import Draft
 
-#: more policies than this under one folder are a mistake
+#: most policies below one folder
 MAX_POLICIES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What checking one policy came to.
+    """The result of checking one policy.
 
     Attributes:
-        source: what was asked for: a shipped name or a path.
-        name: as the policy names itself; empty where it cannot be read that far.
-        digest: SHA-256 (hex) of the merged document in canonical form; empty as `name`.
+        source: the requested policy: a shipped name or a path.
+        name: the policy's name; empty if the file cannot be parsed.
+        digest: SHA-256 (hex) of the merged document in canonical form; empty if the file cannot be parsed.
         problems: errors and notes in the order of the files.
-        figures: what was proved; ``None`` where there is an error.
-        draft: the merged document; ``None`` where its files or its shape are wrong.
+        figures: counts of what was proved; ``None`` if there is an error.
+        draft: the merged document; ``None`` if a file cannot be parsed or validated.
     """
 
     source: str
@@ -47,27 +47,27 @@ class CheckResult:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that refuse the policy."""
+        """Return the problems that are errors."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def is_usable(self) -> bool:
-        """Whether an app may start with the policy."""
+        """Return whether an app may start with the policy."""
         return self.figures is not None
 
     def with_problems(self, more: Iterable[Problem]) -> CheckResult:
-        """Give the same with further problems; an error among them refuses the policy."""
+        """Return a copy with more problems; an error among them makes the policy unusable."""
         problems = _sorted((*self.problems, *more))
         refused = any(problem.severity == "error" for problem in problems)
         return replace(self, problems=problems, figures=None if refused else self.figures)
 
 
 def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
-    """Read a policy and prove what the checker proves; a bad policy never raises.
+    """Read a policy and run all checks; a bad policy never raises.
 
     Args:
-        source: a shipped name (``standard``, ``support-desk``) or a file's path.
-        text: the file's bytes, where they are at hand; `source` then only names it and its folder.
+        source: a shipped name (``standard``, ``support-desk``) or the path of a file.
+        text: the file's content, if known; `source` then only determines its name and folder.
     """
     reading = load_draft(source, text=text)
     problems = _sorted((*reading.problems, *(run_checks(reading.draft) if reading.draft else ())))
@@ -86,9 +86,9 @@ def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
 
 
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Put problems in order, and no more of them than anybody reads; what refuses the policy is kept before notes."""
+    """Sort problems and keep at most `MAX_PROBLEMS`, errors before notes."""
     found = sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code, problem.message))
-    if len(found) > MAX_PROBLEMS + 1:  # one more says so already
+    if len(found) > MAX_PROBLEMS + 1:  # with one more, the parser has already reported that there are more
         kept = sorted(found, key=lambda problem: problem.severity != "error")[:MAX_PROBLEMS]
         message = f"there are more problems than the {MAX_PROBLEMS} that are shown"
         more = Problem(code="too-many-problems", place=found[-1].place, message=message)
@@ -97,13 +97,13 @@ def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def check_all(given: str) -> tuple[CheckResult, ...]:
-    """Check what a person means by one argument: a shipped name, a file, a policy's folder or a folder of policies.
+    """Check a shipped name, a file, a policy's folder or a folder of policies.
 
     Args:
-        given: as typed. A folder without a `policy.yaml` stands for every `policy.yaml` below it.
+        given: the argument. A folder without a `policy.yaml` means every `policy.yaml` below it.
 
     Returns:
-        One value for each policy; a folder without any gives one problem.
+        One result per policy; a folder without any policy yields one problem.
     """
     path = Path(given)
     if not path.is_dir():

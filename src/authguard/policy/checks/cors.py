@@ -1,4 +1,4 @@
-"""Checks of how browsers reach the app: what `cors` allows, and to whom."""
+"""Checks of `cors`: the allowed origins, methods and headers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from authguard.core.cors import Cors
     from authguard.policy.draft import Draft
 
-#: origins that nobody means: one who matches them lets any page in (RFC 6761 6.4; the origin of a sandboxed frame)
+#: origins that no policy lists: a pattern that matches one of them allows any page (RFC 6761 6.4; a sandboxed frame)
 _STRANGERS: Final = ("https://authguard.invalid", "http://authguard.invalid", "null")
 
 
 def check_cors_origins(draft: Draft) -> Iterator[Problem]:
-    """`cors` names origins, and sends credentials to no page that is not named (Fetch standard, CORS protocol)."""
+    """Check that `cors` names origins and sends credentials only to them (Fetch standard, CORS protocol)."""
     cors = draft.cors
     if not cors.declared:
         return
@@ -38,7 +38,7 @@ def check_cors_origins(draft: Draft) -> Iterator[Problem]:
 
 
 def _any(draft: Draft, cors: Cors, pattern: re.Pattern[str]) -> Iterator[Problem]:
-    """Tell what takes any page, header or method together with credentials."""
+    """Report the keys that allow any page, header or method together with credentials."""
     open_keys = [key for key in ("allow_origins", "allow_methods", "allow_headers") if "*" in getattr(cors, key)]
     if cors.allow_origin_regex and any(pattern.fullmatch(stranger) for stranger in _STRANGERS):
         open_keys.append("allow_origin_regex")

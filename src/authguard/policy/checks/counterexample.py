@@ -1,4 +1,4 @@
-"""How the machines come to where a problem shows: the shortest events, where events lead there at all."""
+"""Counterexamples: the shortest events that lead to a cell with a problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DraftKey:
-    """A draft, known again by being the same one: what is asked of it twice is found once."""
+    """Hashable key of a draft, by identity, for the caches of this package."""
 
     draft: Draft
 
@@ -40,7 +40,7 @@ def _reach(key: DraftKey) -> Reachability:
 
 
 def has_valid_machines(draft: Draft) -> bool:
-    """Whether the machines can be walked: all there, total, and every name in them and in the timers resolves."""
+    """Return whether the machines can be searched: complete, total, and without unresolved names."""
     return _has_valid_machines(DraftKey(draft))
 
 
@@ -59,15 +59,15 @@ def _has_valid_machines(key: DraftKey) -> bool:
 
 
 def find_counterexample(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[str, ...]] | None:
-    """Find the cell that a request meets after the fewest events, and tell them.
+    """Find the cell that a request reaches after the fewest events, and these events.
 
     Args:
-        draft: of the policy.
-        find: gives cells of a box that are wanted, or nothing.
+        draft: the policy.
+        find: returns a cell of a box with the problem, or None.
 
     Returns:
-        The cell and the events; nothing where no request meets one, or the machines have problems of their own, which
-        come first.
+        The cell and the events; None if no request reaches such a cell, or if the machines have problems, which must be
+        fixed first.
     """
     if not has_valid_machines(draft):
         return None

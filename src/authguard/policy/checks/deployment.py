@@ -1,4 +1,4 @@
-"""Checks of what a deployment fills in: who may speak, where account states come from, what can be asked."""
+"""Checks of deployment settings: issuers, account sources, services, operations, limits, levels and methods."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ ASYMMETRIC: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"),
 )
-#: seconds that clocks may differ
+#: most clock difference in seconds
 MAX_LEEWAY_S: Final = 60.0
-#: names that no operation of a policy may have: what nobody named is recorded under the first, and the guard's own
-#: endpoints begin with the second
+#: reserved operation names: requests without an operation are recorded under the first, and the names of the guard's
+#: endpoints start with the second
 UNNAMED: Final = "otherwise"
 RESERVED_PREFIX: Final = "authguard"
-#: risk of the guard's own endpoints -> what to type for an operation of the app's
+#: reserved risk of the guard's endpoints -> advice for an operation of the app
 RESERVED_RISKS: Final = {
     "self": "write `risk: routine`, or `sensitive` where it shows or changes what only the customer may",
     "staff": "write `risk: sensitive` or `high`, and the roles that may: `roles: [supervisor]`",
 }
-#: what nobody named may not fall to: nothing is asked there, or only what the guard's own endpoints ask
+#: risks that `otherwise` may not have: without requirements, or with those of the guard's endpoints
 OPEN: Final = frozenset({"public", "self", "staff"})
 
 
 def check_account_sources(draft: Draft) -> Iterator[Problem]:
-    """The policy says where account states come from, and maps lead to states that a report can raise."""
+    """Check that account sources are declared and map to states that a report can raise."""
     if not draft.accounts_declared and not draft.base:
-        message = "the policy does not say where account states come from"
+        message = "the policy declares no source of account states"
         advice = (
             "write `accounts: none` where every account is `normal`, else `- {from: claim, claim: NAME, map: {...}}`"
         )
@@ -61,7 +61,7 @@ def check_account_sources(draft: Draft) -> Iterator[Problem]:
 
 
 def check_app_reports(draft: Draft) -> Iterator[Problem]:
-    """What the app may report are states of an account that a report can raise; the rest needs no listing."""
+    """Check that `reports` lists account events that a report can raise."""
     account = draft.machines.get("account")
     if account is None:
         return
@@ -80,10 +80,12 @@ def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
 
 
 def check_issuers(draft: Draft) -> Iterator[Problem]:
-    """Somebody may speak, for us, with named algorithms and one source of keys (RFC 8725 3)."""
+    """Check that issuers exist and have an audience, named algorithms and one source of keys (RFC 8725 3)."""
     if not draft.issuers and not draft.base:
         advice = "add `issuers: [{issuer: https://..., audience: ..., algorithms: [ES256], keys: discovery}]`"
-        yield Problem(code="issuer-missing", place=draft.place("issuers"), message="nobody may speak", advice=advice)
+        yield Problem(
+            code="issuer-missing", place=draft.place("issuers"), message="no issuer is declared", advice=advice
+        )
     yield from _unique(draft.place("issuers"), "issuer", (issuer.issuer for issuer in draft.issuers))
     for index, issuer in enumerate(draft.issuers):
         place = draft.place(f"issuers[{index}]", "issuers")
@@ -109,33 +111,33 @@ def check_issuers(draft: Draft) -> Iterator[Problem]:
 
 
 def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
-    """An issuer is asked over TLS, and an answer is not believed for longer than a token lives."""
+    """Check that introspection uses TLS, and that its answers expire no later than the tokens."""
     asked = issuer.introspection
     if asked is None:
         return
     if not is_secure(asked.url):
-        message = f"issuer `{issuer.issuer}` would be asked at `{asked.url}` without TLS, and tokens told to anybody"
+        message = f"issuer `{issuer.issuer}` has its introspection at `{asked.url}` without TLS: tokens would leak"
         yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
     if asked.cache > issuer.max_lifetime:
-        message = f"answers of issuer `{issuer.issuer}` would be used for longer than its tokens live"
+        message = f"introspection responses of issuer `{issuer.issuer}` would be used for longer than its tokens live"
         advice = "write a shorter `cache`: it is how long a revoked token still passes"
         yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
 
 
 def check_service_urls(draft: Draft) -> Iterator[Problem]:
-    """Verifiers and account directories are asked over TLS, or on this very machine."""
+    """Check that verifiers and account directories use TLS or are on this machine."""
     asked = [(f"accounts[{index}]", "accounts", source.url) for index, source in enumerate(draft.accounts)]
     for name, verifier in draft.verifiers.items():
         hedge = verifier.hedge if verifier.type == "http" else ""
         asked += [(f"verifiers.{name}", "verifiers", address) for address in (verifier.url, hedge)]
     for path, above, address in asked:
         if address and not is_secure(address):
-            message = f"customers would be told of to `{address}` without TLS"
+            message = f"customer data would be sent to `{address}` without TLS"
             yield Problem(code="service-insecure", place=draft.place(path, above), message=message, advice="use https")
 
 
 def check_opaque_token_issuer(draft: Draft) -> Iterator[Problem]:
-    """A token that is no JWT names no issuer, and showing it to a second one would hand it over (RFC 7662 4)."""
+    """Check that at most one issuer accepts opaque tokens, since a second one would learn the token (RFC 7662 4)."""
     opaque = [issuer for issuer in draft.issuers if issuer.introspection and not issuer.introspection.always]
     for index, issuer in enumerate(draft.issuers):
         if issuer in opaque[1:]:
@@ -150,7 +152,7 @@ def check_opaque_token_issuer(draft: Draft) -> Iterator[Problem]:
 
 
 def check_dpop_public_url(draft: Draft) -> Iterator[Problem]:
-    """What a proof of possession names is compared with the public address, never with what the caller sends."""
+    """Check that `public_url` is set for DPoP: a proof is compared with it, never with what the caller sends."""
     if draft.public_url or draft.base:
         return
     for index, issuer in enumerate(draft.issuers):
@@ -161,7 +163,7 @@ def check_dpop_public_url(draft: Draft) -> Iterator[Problem]:
             )
             advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
             place = draft.place(f"issuers[{index}].sender_constraint", f"issuers[{index}]")
-            # a note: whether the variable is set only the deployment knows, which refuses to start without it
+            # a note, since only the deployment knows the variable; the app refuses to start without it
             yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
 
 
@@ -169,7 +171,7 @@ def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
     who = f"issuer `{issuer.issuer}`"
     if not issuer.algorithms:
         advice = "add `algorithms: [ES256]`"
-        message = f"{who} does not say which algorithms it signs with"
+        message = f"{who} has no list of signature algorithms"
         yield Problem(code="issuer-without-algorithms", place=place, message=message, advice=advice)
     for name in issuer.algorithms:
         if name.casefold() == "none":
@@ -189,14 +191,14 @@ def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:
 
 
 def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
-    """Operations have names of their own, known risks and effects, and none hides behind an earlier one."""
+    """Check that operations have unique names, known risks and effects, and that no earlier operation shadows one."""
     yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
     begun: dict[str, list[Operation]] = {}
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
         if operation.name == UNNAMED or operation.name.startswith(RESERVED_PREFIX):
-            message = f"operation `{operation.name}` has a name that is the guard's own"
+            message = f"operation `{operation.name}` has a reserved name"
             advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{RESERVED_PREFIX}`"
             yield Problem(code="name-reserved", place=place, message=message, advice=advice)
         if operation.risk in RESERVED_RISKS:
@@ -205,11 +207,11 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
             )
             yield Problem(code="risk-own", place=place, message=message, advice=RESERVED_RISKS[operation.risk])
         if operation.roles and not draft.staff_claim and not draft.base:
-            message = f"operation `{operation.name}` needs a role, and the policy does not say which claim holds roles"
-            advice = "add `staff: {claim: roles}`, with the claim in which the issuer puts them"
+            message = f"operation `{operation.name}` requires a role, and the policy names no claim with roles"
+            advice = "add `staff: {claim: roles}`, with the issuer's claim of roles"
             yield Problem(code="roles-unclaimed", place=place, message=message, advice=advice)
         if operation.actor == "required" and not draft.agents and not draft.base:
-            message = f"operation `{operation.name}` takes agents only, and the policy names none"
+            message = f"operation `{operation.name}` is for agents only, and the policy names none"
             yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
         for earlier in _candidates(begun, operation.match):
             same_hosts = not earlier.hosts or (operation.hosts and operation.hosts <= earlier.hosts)
@@ -223,7 +225,7 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
     place = draft.place("otherwise")
     yield from _classified(place, draft.otherwise)
     if draft.admits_unnamed and draft.otherwise.risk in OPEN:
-        message = f"what nobody named would be `{draft.otherwise.risk}`"
+        message = f"requests without an operation would be `{draft.otherwise.risk}`"
         yield Problem(code="otherwise-open", place=place, message=message, advice="write `otherwise: deny`")
 
 
@@ -234,13 +236,13 @@ def _classified(place: Place, operation: Operation) -> Iterator[Problem]:
 
 
 def _beginning(match: Match) -> str:
-    """Give the first segment that a match spells out; empty where it takes any."""
+    """Return the literal first segment of a match; empty if it is a parameter."""
     segments = (match.path or match.websocket).split("/")
     return segments[1] if len(segments) > 1 and not segments[1].startswith("{") else ""
 
 
 def _candidates(begun: dict[str, list[Operation]], match: Match) -> Iterator[Operation]:
-    """Give the earlier operations that could match what this one does: those that begin alike, or anyhow."""
+    """Yield the earlier operations that could match: with the same first segment or a parameter there."""
     beginning = _beginning(match)
     yield from begun.get("", ())
     if beginning:
@@ -248,7 +250,7 @@ def _candidates(begun: dict[str, list[Operation]], match: Match) -> Iterator[Ope
 
 
 def _covers(earlier: Match, later: Match) -> bool:
-    """Whether an earlier match takes everything that a later one does."""
+    """Return whether an earlier match includes a later one."""
     if bool(earlier.websocket) != bool(later.websocket):
         return False
     if earlier.websocket:
@@ -271,12 +273,12 @@ def _path_covers(earlier: str, later: str) -> bool:
 
 
 def _takes(segment: str, narrow: str) -> bool:
-    """Whether a segment is a parameter that takes whatever the other segment takes."""
+    """Return whether a segment is a parameter that includes the other segment."""
     return segment.startswith("{") and segment.endswith("}") and ":" not in segment and not narrow.endswith(":path}")
 
 
 def check_limits(draft: Draft) -> Iterator[Problem]:
-    """Each limit counts one thing, and an amount can be read where it is limited."""
+    """Check that each limit counts one unit, and that a limited amount can be read from the request."""
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         for limit in operation.limits:
@@ -284,14 +286,14 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
                 message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
                 yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
         if not operation.payee_at and any(limit.by == "payee" for limit in operation.limits):
-            message = f"operation `{operation.name}` has limits by payee and does not say where the payee stands"
+            message = f"operation `{operation.name}` has limits by payee without the place of the payee"
             yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
         amounts = [limit for limit in operation.limits if limit.amount]
         if not amounts:
             continue
         if not operation.amount_at or not (operation.currency_at or operation.currency):
             what = "the amount" if not operation.amount_at else "the currency"
-            message = f"operation `{operation.name}` limits amounts and does not say where {what} stands"
+            message = f"operation `{operation.name}` limits amounts without the place of {what}"
             advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
             yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
         for limit in amounts:
@@ -301,7 +303,7 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
 
 
 def check_assurance_levels(draft: Draft) -> Iterator[Problem]:
-    """Every level that the policy asks for stands in `assurance.order` (RFC 9470 9: `acr` has no order of its own)."""
+    """Check that every required level is in `assurance.order` (RFC 9470 9: `acr` values have no inherent order)."""
     asked = [(draft.place("identity"), draft.identity)]
     asked += [
         (draft.place(f"operations[{index}]", "operations"), operation.acr)
@@ -319,7 +321,7 @@ def check_assurance_levels(draft: Draft) -> Iterator[Problem]:
 
 
 def check_method_names(draft: Draft) -> Iterator[Problem]:
-    """Every method combines verifiers that are declared."""
+    """Check that every method combines declared verifiers."""
     if draft.base:
         return
     for name, method in draft.methods.items():

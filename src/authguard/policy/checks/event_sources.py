@@ -1,8 +1,8 @@
-"""What can happen to the machines of a policy, and who brings it about: the engine's own events, and no others.
+"""The events that can move each machine from each state, and the actors who can raise them.
 
-It mirrors `authguard.runtime`: which fact of a request becomes which event, what the app may report, what only a
-person or a timer does. Where the engine's answer depends on more than the five states (how long ago, how often), the
-event counts as possible: what is called unreachable is so, whatever happens.
+This mirrors `authguard.runtime`: which facts of a request become events, what the app may report, and what only a
+person or a timer does. An event counts as possible if the engine's answer depends on more than the five states (on
+times or counts). So a state that is reported as unreachable is unreachable in every case.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 CALLER: Final = "caller"
 CLOCK: Final = "clock"
 OPERATOR: Final = "operator"
-#: the app, an issuer's signal, a service that is down: nobody whom an invariant's `by` can name
+#: the app, an issuer's signal, a failed service: actors that an invariant's `by` cannot name
 ENVIRONMENT: Final = "world"
 
-#: events that somebody's request brings about, by a credential, by the answer of a verifier, or by the app's answer
+#: events of a request: by a credential, a verifier's answer or the app's response
 _REQUEST: Final = (
     *("session.accepted", "session.renewed", "session.ended"),
     *("verification.started", "verification.passed", "verification.failed", "verification.doubted"),
@@ -44,26 +44,26 @@ _OUTSIDE: Final = (
     *("session.revoked", "verification.unavailable", "account.unreachable", "transaction.lost"),
     *("service.impaired", "service.faulted", "service.tripped", "service.repaired"),
 )
-#: what sets a moment beside `entered` (`authguard.core.events.MOMENTS`)
+#: events that set a moment other than `entered` (`authguard.core.events.MOMENTS`)
 _SETS: Final = {
     "signed_in": ("session.accepted", "session.renewed"),
     "last_seen": ("session.accepted", "session.renewed"),
     "faulted": ("service.impaired", "service.faulted"),
 }
-#: no verdict on a person comes from a policy that asks no verifier
+#: events that do not occur in a policy without verifiers
 _VERDICTS: Final = frozenset({"verification.started", "verification.passed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PossibleEvent:
-    """One event that can happen while its machine is in a state, and move something.
+    """An event that can occur in a state of its machine and moves it.
 
     Attributes:
         event: ``machine.trigger``.
-        sources: who can bring it about: `CALLER`, `CLOCK`, `OPERATOR`, `ENVIRONMENT`.
-        wait: seconds that a timer counts before it; 0 where it need not be waited for.
-        since: the moment that the timer counts from; empty where it need not be waited for.
-        edge: the machine's answer.
+        sources: the actors who can raise it: `CALLER`, `CLOCK`, `OPERATOR`, `ENVIRONMENT`.
+        wait: delay of a timer in seconds; 0 without a timer.
+        since: the moment that the timer counts from; empty without a timer.
+        edge: the transition.
     """
 
     event: str
@@ -74,7 +74,7 @@ class PossibleEvent:
 
 
 def machine_specs(policy: Draft | Policy) -> dict[str, Spec]:
-    """Give the machines as declared, in the order of `MACHINES`, from a draft or from a compiled policy."""
+    """Return the declared machines, in the order of `MACHINES`, of a draft or a compiled policy."""
     given: dict[str, Spec] = {
         name: machine.spec if isinstance(machine, Machine) else machine for name, machine in policy.machines.items()
     }
@@ -82,13 +82,13 @@ def machine_specs(policy: Draft | Policy) -> dict[str, Spec]:
 
 
 def possible_events(policy: Draft | Policy) -> dict[tuple[str, str], tuple[PossibleEvent, ...]]:
-    """Give what can move each machine from each of its states.
+    """Return the events that can move each machine from each of its states.
 
     Args:
-        policy: whose machines are total.
+        policy: a policy with total machines.
 
     Returns:
-        (machine, state) -> what can happen there, the plainest first; nothing that would stay put.
+        (machine, state) -> its possible events, the simplest first; events that do not move the machine are omitted.
     """
     declared = machine_specs(policy)
     timers = policy.timers.declared if isinstance(policy.timers, Timers) else policy.timers
@@ -106,7 +106,7 @@ def possible_events(policy: Draft | Policy) -> dict[tuple[str, str], tuple[Possi
         }
         for state, due in _due(spec, timers, answers):
             answers[state].append(due)
-        found |= {(name, state): tuple(sorted(moves, key=_plainness)) for state, moves in answers.items()}
+        found |= {(name, state): tuple(sorted(moves, key=_sort_key)) for state, moves in answers.items()}
     return found
 
 
@@ -122,14 +122,14 @@ def _sources(policy: Draft | Policy) -> Mapping[str, set[str]]:
     reports = [trigger for trigger in machine_specs(policy)["account"].triggers if trigger not in NOT_REPORTS]
     for state in reports:
         if state != "normal":
-            raised.setdefault(f"account.{state}", set()).add(ENVIRONMENT)  # the app may report what tightens
+            raised.setdefault(f"account.{state}", set()).add(ENVIRONMENT)  # the app may report tightening states
     for state in _reported(policy, reports):
-        raised.setdefault(f"account.{state}", set()).add(CALLER)  # a request has the sources asked
+        raised.setdefault(f"account.{state}", set()).add(CALLER)  # a request makes the guard query the sources
     return raised
 
 
 def _reported(policy: Draft | Policy, reports: Iterable[str]) -> set[str]:
-    """Give the account states that the policy's sources can report; a base policy's are anybody's guess."""
+    """Return the account states that the policy's sources can report; a base policy may have any source."""
     if getattr(policy, "base", False) or any(not source.claim for source in policy.accounts):
         return set(reports)
     if not policy.accounts:
@@ -140,10 +140,10 @@ def _reported(policy: Draft | Policy, reports: Iterable[str]) -> set[str]:
 def _due(
     spec: Spec, timers: Iterable[Timer], answers: Mapping[str, list[PossibleEvent]]
 ) -> Iterable[tuple[str, PossibleEvent]]:
-    """Give the timers that can fall due: their moment can be set, and no shorter one of the state comes first."""
+    """Return the timers that can fall due: their moment can be set, and no shorter timer of the state precedes them."""
     edges = expand(spec).edges
     own = [timer for timer in timers if timer.event.partition(".")[0] == spec.name]
-    happening = {move.event for moves in answers.values() for move in moves}
+    events = {move.event for moves in answers.values() for move in moves}
     entered = {move.edge.dest for moves in answers.values() for move in moves} | {
         edges[state, timer.event.partition(".")[2]].dest for timer in own for state in timer.states or spec.states
     }
@@ -155,11 +155,11 @@ def _due(
             if not edges[state, timer.event.partition(".")[2]].moves:
                 continue
             if timer.since == "entered" and state == spec.initial and state not in entered:
-                continue  # nothing was ever entered, so nothing counts
-            if timer.since == "reported" and not any(move.startswith("account.") for move in happening):
+                continue  # the state was never entered
+            if timer.since == "reported" and not any(move.startswith("account.") for move in events):
                 continue
             if timer.since in ("signed_in", "last_seen") and state == spec.initial and state not in entered:
-                continue  # nobody has signed in yet
+                continue  # there was no sign-in yet
             if timer.since not in first or timer.after < first[timer.since].after:
                 first[timer.since] = timer
         for timer in first.values():
@@ -175,6 +175,6 @@ def _due(
             )
 
 
-def _plainness(happening: PossibleEvent) -> tuple[bool, bool, float]:
-    """What a request brings about is plainer than what a person does, and that plainer than waiting."""
-    return (CALLER not in happening.sources, bool(happening.since), happening.wait)
+def _sort_key(event: PossibleEvent) -> tuple[bool, bool, float]:
+    """Sort key: events of a request first, then events of a person, then timers."""
+    return (CALLER not in event.sources, bool(event.since), event.wait)

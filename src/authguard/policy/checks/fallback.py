@@ -1,4 +1,4 @@
-"""Checks of the fallbacks: names resolve, attempts end, chains end with a person or a denial, faults admit nothing."""
+"""Checks of fallbacks: names resolve, attempts are complete, chains end safely, faults admit nothing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from authguard.policy.draft import Draft
 
-#: where a chain of `then` may end, when every attempt is spent
+#: outcomes at which a chain of `then` may end
 END_OUTCOMES: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
-#: what a fault of the guard may be answered with
+#: outcomes that may answer a fault of the guard
 ON_FAULT_OUTCOMES: Final = frozenset({Outcome.RETRY, Outcome.DENY, Outcome.HANDOFF})
-#: no message names more steps of a way than this
+#: most steps of a chain in a message
 MAX_STEPS_SHOWN: Final = 12
-#: outcomes that the caller rightly takes for a success; every other status is 4xx or 5xx
+#: outcomes with a 2xx status; every other outcome has 4xx or 5xx
 SUCCESS_OUTCOMES: Final = frozenset({Outcome.HOLD, Outcome.REPEAT, *ADMITTING})
 
 
@@ -30,7 +30,7 @@ def _place(draft: Draft, name: str) -> Place:
 
 
 def check_names(draft: Draft) -> Iterator[Problem]:
-    """Every fallback, method and machine that a fallback names is declared; so is `on_fault`."""
+    """Check that every fallback, method and machine in a fallback is declared, and `on_fault` too."""
     for name, fallback in draft.fallbacks.items():
         place = _place(draft, name)
         if name == Outcome.ALLOW:
@@ -51,7 +51,7 @@ def check_names(draft: Draft) -> Iterator[Problem]:
 
 
 def check_attempts(draft: Draft) -> Iterator[Problem]:
-    """`attempts`, `per` and `then` stand together or not at all."""
+    """Check that `attempts`, `per` and `then` are given together."""
     for name, fallback in draft.fallbacks.items():
         given = {"attempts": fallback.attempts > 0, "per": fallback.per > 0, "then": bool(fallback.then)}
         if any(given.values()) and not all(given.values()):
@@ -62,13 +62,13 @@ def check_attempts(draft: Draft) -> Iterator[Problem]:
 
 
 def _format_chain(names: tuple[str, ...]) -> str:
-    """Write a way, its middle left out where it is long."""
+    """Format a chain; a long one without its middle."""
     steps = [f"`{name}`" for name in names]
     return " -> ".join(steps if len(steps) <= MAX_STEPS_SHOWN else [*steps[: MAX_STEPS_SHOWN - 2], "...", steps[-1]])
 
 
 def check_then_chains(draft: Draft) -> Iterator[Problem]:
-    """Whoever spends every attempt meets a person or a denial, never a circle and never an open door."""
+    """Check that a caller without attempts reaches a hand-off or a denial, and neither a cycle nor an admission."""
     for name, fallback in draft.fallbacks.items():
         if not fallback.then:
             continue
@@ -76,7 +76,7 @@ def check_then_chains(draft: Draft) -> Iterator[Problem]:
         way = follow_then(draft, name)
         last = draft.fallbacks[way[-1]]
         if last.then in way:
-            message = f"`then` leads in a circle: {_format_chain((*way, last.then))}"
+            message = f"`then` forms a cycle: {_format_chain((*way, last.then))}"
             yield Problem(code="then-loop", place=place, message=message, advice="end it in a hand-off or a denial")
         elif not last.then and last.kind not in END_OUTCOMES:
             message = f"`then` of `{name}` ends in `{last.name}`, a `{last.kind.value}`"
@@ -88,22 +88,22 @@ def check_then_chains(draft: Draft) -> Iterator[Problem]:
 
 
 def check_required_keys(draft: Draft) -> Iterator[Problem]:
-    """Each kind carries the keys that it cannot do without; queues and methods may be left to a deployment."""
+    """Check that each kind has its required keys; a base policy may omit queues and methods."""
     for name, fallback in draft.fallbacks.items():
         place = _place(draft, name)
         match fallback.kind:
             case Outcome.VERIFY if not fallback.methods and not draft.base:
-                message = f"fallback `{name}` asks for proof and names no method"
+                message = f"fallback `{name}` names no verification method"
                 yield Problem(code="methods-missing", place=place, message=message, advice="add `methods: [NAME]`")
             case Outcome.HANDOFF if not fallback.queue and not draft.base:
-                message = f"fallback `{name}` hands over to nobody"
+                message = f"fallback `{name}` has no queue"
                 yield Problem(code="queue-missing", place=place, message=message, advice="add `queue: NAME`")
             case Outcome.HOLD if not fallback.role or fallback.count < 1:
-                message = f"fallback `{name}` does not say who approves"
+                message = f"fallback `{name}` has no approvers"
                 advice = "add `approvers: {role: ROLE, count: 1}`"
                 yield Problem(code="hold-without-approver", place=place, message=message, advice=advice)
             case Outcome.RESTRICT if not fallback.effects:
-                message = f"fallback `{name}` does not say which effects are left"
+                message = f"fallback `{name}` has no effects"
                 yield Problem(code="restrict-empty", place=place, message=message, advice="add `effects: [read]`")
             case _:
                 pass
@@ -115,7 +115,7 @@ def check_required_keys(draft: Draft) -> Iterator[Problem]:
 
 
 def check_on_fault(draft: Draft) -> Iterator[Problem]:
-    """The answer to a fault of the guard is a retry, a denial or a person."""
+    """Check that a fault of the guard is answered by a retry, a denial or a hand-off."""
     fallback = draft.fallbacks.get(draft.on_fault)
     if fallback is not None and fallback.kind not in ON_FAULT_OUTCOMES:
         message = f"`on_fault` is `{fallback.name}`, a `{fallback.kind.value}`"

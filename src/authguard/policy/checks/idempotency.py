@@ -1,4 +1,4 @@
-"""Checks of transactions: what is to run once does so under every rule, and what was approved is not held again."""
+"""Checks of transactions: a write with a key runs once under every rule, and an approved one is not held again."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 def check_idempotency_keys(draft: Draft) -> Iterator[Problem]:
-    """Whatever demands an ``Idempotency-Key`` runs once under it, or the policy does not load."""
+    """Check that an operation with a required ``Idempotency-Key`` runs once under it."""
     wanted = [(place, one) for place, one in enumerate(draft.operations) if one.idempotency]
     for index, operation in wanted:
         if operation.effect != "write" or operation.risk == "public":
-            nobody = operation.effect == "write"
+            is_write = operation.effect == "write"
             message = f"operation `{operation.name}` demands an `Idempotency-Key`, and " + (
-                "a public one has nobody whose key it would be" if nobody else "a read may be repeated freely"
+                "a public operation has no subject that owns the key" if is_write else "a read may be repeated freely"
             )
             yield Problem(
                 code="idempotency-idle",
                 place=draft.place(f"operations[{index}].idempotency", f"operations[{index}]", "operations"),
                 message=message,
-                advice="give it a higher risk, or take `idempotency` out" if nobody else "take `idempotency` out",
+                advice="give it a higher risk, or take `idempotency` out" if is_write else "take `idempotency` out",
             )
         else:
             yield from _runs_again(draft, index, operation)
 
 
 def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Problem]:
-    """Find the rules that admit an operation whose transaction cannot start any more."""
+    """Report the rules that admit an operation whose transaction can no longer start."""
     proof, over = prove_table(draft), _states(draft, starts=False)
     if proof is None or not over:
         return
@@ -56,7 +56,7 @@ def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Prob
 
 
 def check_approved_not_held(draft: Draft) -> Iterator[Problem]:
-    """What people approved is run or refused: a rule that held it again would hold it until it lapses."""
+    """Check that no rule holds an approved transaction again, since it would stay held until it lapses."""
     proof = prove_table(draft)
     approved = _states(draft, starts=True) - _states(draft, starts=True, held=True)
     if proof is None or not approved:
@@ -67,14 +67,14 @@ def check_approved_not_held(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 code="approved-held",
                 place=draft.place(f"decisions[{rule.index}]", "decisions"),
-                message=f"rule `{rule.name}` holds what is approved already, which nobody can approve again",
+                message=f"rule `{rule.name}` holds what is approved already, which can be approved only once",
                 **find_evidence(draft, proof, rule.index, box, proof.example(rule.index, box)),
                 advice="add `transaction: none` to its `when`",
             )
 
 
 def _states(draft: Draft, *, starts: bool, held: bool = False) -> set[str]:
-    """Name the states in which a transaction can start, or cannot; of those, the ones that a hold moves."""
+    """Return the states in which a transaction can start, or cannot; with `held`, those that a hold moves."""
     if "transaction" not in draft.machines:
         return set()
     edges = expand(draft.machines["transaction"]).edges

@@ -1,8 +1,8 @@
-"""Checks that nobody is trapped: from wherever events lead, others lead on to a person, an admission or a denial.
+"""Check of liveness: from every reachable state, events lead to an admission, a hand-off, a hold or a denial.
 
-The machines are followed each on its own, those apart that raise events in one another: what one of them can still
-become does not hang on the others. That is exact but for the transaction, which a caller may always leave alone and
-begin another; so it counts as standing where it stands, or at its beginning.
+Machines that raise events in each other are searched together, the others alone, since their future states do not
+depend on each other. This is exact except for the transaction: a caller may always leave it and start another. So it
+counts both in its current and in its initial state.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from authguard.core.coverage import TableCoverage
     from authguard.policy.draft import Draft
 
-#: what a customer can ask for; `public` is open to all, `self` and `staff` are the guard's own
+#: risks of a customer's requests; `public` has no requirements, `self` and `staff` belong to the guard's endpoints
 CUSTOMER_RISKS: Final = ("routine", "sensitive", "high")
-#: where somebody is no longer waiting for what does not come
+#: outcomes at which a customer no longer waits
 END_OUTCOMES: Final = frozenset(
     {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, Outcome.HANDOFF, Outcome.DENY, Outcome.HOLD}
 )
 ALL_ACTORS: Final = frozenset({CALLER, CLOCK, OPERATOR, ENVIRONMENT})
-#: an operator may be able to help, but who would tell them? a hand-off does
+#: an operator could help, but only a hand-off calls one
 WITHOUT_OPERATOR: Final = (CALLER, CLOCK, ENVIRONMENT)
 
-#: the states of some machines that are followed together
+#: the states of machines that are searched together
 Local = tuple[str, ...]
-#: what they can become: a bit for each of their reachable standings
+#: a bit per reachable state tuple: those that can be reached from one
 Closure = int
 
 
 @dataclass(frozen=True, slots=True)
 class MachineGroup:
-    """Machines that raise events in one another, followed together.
+    """Machines that raise events in each other and are searched together.
 
     Attributes:
         machines: their indexes in `MACHINES`.
-        closures: what each of their reachable standings can become -> the standings that can become just that.
-        masks: the same -> in boxes, the masks of these machines alone.
+        closures: set of reachable state tuples -> the state tuples with exactly this set.
+        masks: the same sets -> as boxes of these machines.
     """
 
     machines: tuple[int, ...]
@@ -61,12 +61,12 @@ class MachineGroup:
 
 @dataclass(frozen=True, slots=True)
 class StateSets:
-    """Where the machines can stand, told apart by what they can become.
+    """Reachable states, grouped by the states that can follow.
 
     Attributes:
-        parts: of the machines.
-        choices: a closure for each part: what can become least comes first.
-        begin: a box in which the machines that no part follows stand where they begin, and nothing else is narrowed.
+        parts: the groups of machines.
+        choices: one closure per group, the smallest first.
+        begin: a box with the initial states of the machines in no group, and no other restriction.
     """
 
     parts: tuple[MachineGroup, ...]
@@ -75,13 +75,13 @@ class StateSets:
 
     @classmethod
     def of(cls, reach: Reachability, parts: list[MachineGroup]) -> StateSets:
-        """Put them in order."""
+        """Sort the combinations of closures by size."""
         choices = product(*(part.closures for part in parts))
         ordered = sorted(choices, key=lambda choice: sum(one.bit_count() for one in choice))
         return cls(tuple(parts), tuple(ordered), reach.space.box({MACHINES[-1]: {reach.initial[-1]}}))
 
     def boxes(self, choice: tuple[Closure, ...]) -> Iterator[Box]:
-        """Give all that can become of a choice, in boxes; the transaction is at its beginning unless it has a part."""
+        """Yield the states that can follow a choice, as boxes; a transaction without a group is initial."""
         for ways in product(*(part.masks[closure] for part, closure in zip(self.parts, choice, strict=True))):
             box = list(self.begin)
             for part, masks in zip(self.parts, ways, strict=True):
@@ -92,14 +92,14 @@ class StateSets:
 
 @dataclass(frozen=True, slots=True)
 class LivenessGoal:
-    """What must always be reachable.
+    """Outcomes that must always be reachable.
 
     Attributes:
-        name: as the policy names it.
-        wanted: outcomes, any of which will do.
-        by: whose events may lead there; empty for anybody's.
-        code: of the problem where it does not hold.
-        path: where it was written.
+        name: the invariant's name.
+        wanted: the outcomes, one of which is enough.
+        by: the actors of the events that may lead there; empty for all actors.
+        code: the code of the problem.
+        path: its place in the policy.
     """
 
     name: str
@@ -110,17 +110,17 @@ class LivenessGoal:
 
     @property
     def allowed_events(self) -> str:
-        """Say whose events may be used."""
+        """Format the actors of the events that may lead there."""
         if self.by == WITHOUT_OPERATOR:
             return "any events but an operator's"
         return f"events by {' and '.join(self.by)}" if self.by else "any events"
 
 
 def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
-    """From wherever events lead, others lead on, to an end for whatever is asked and to all that is promised."""
+    """Check that every request can reach an end, and every goal of the invariants, from every reachable state."""
     proof = prove_table(draft)
     if proof is None or not has_valid_machines(draft):
-        return  # which is a problem already
+        return  # other checks report these problems
     reach = Reachability.of(draft)
     graphs = [_graph(reach, machines) for machines in _machine_groups(reach)]
     state_sets = {
@@ -172,7 +172,7 @@ def _leads(proof: TableCoverage, request: Box, right: tuple[int, ...], box: Box)
 
 
 def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
-    """Give the kinds of things that customers ask for; a policy made to be extended may meet any."""
+    """Return the kinds of requests of customers; a base policy may get any."""
     declared = {(operation.risk, operation.effect) for operation in draft.all_operations}
     if draft.base or not draft.operations:
         return list(product(CUSTOMER_RISKS, ("read", "write")))
@@ -181,18 +181,18 @@ def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What some machines can become, event by event.
+    """Graph of the reachable states of some machines.
 
     Attributes:
         machines: their indexes in `MACHINES`.
-        edges: each of their reachable standings -> who can lead on, and where to.
+        edges: state tuple -> (actors, next state tuple) of each event.
     """
 
     machines: tuple[int, ...]
     edges: Mapping[Local, tuple[tuple[frozenset[str], Local], ...]]
 
     def part(self, by: frozenset[str], space: Space) -> MachineGroup:
-        """Tell what each standing can become by some events alone."""
+        """Group the state tuples by what can follow with the events of some actors."""
         numbers = {local: number for number, local in enumerate(self.edges)}
         leads = [
             sum(1 << number for number in {numbers[after] for sources, after in edges if sources & by})
@@ -214,7 +214,7 @@ class Graph:
 
 
 def _machine_groups(reach: Reachability) -> list[tuple[int, ...]]:
-    """Part the machines by what raises what; the transaction is left out where nothing raises anything in it."""
+    """Group machines that raise events in each other; omit the transaction if it is alone."""
     groups = [{index} for index in range(len(MACHINES))]
 
     def join(one: int, other: int) -> None:
@@ -232,7 +232,7 @@ def _machine_groups(reach: Reachability) -> list[tuple[int, ...]]:
 
 
 def _graph(reach: Reachability, machines: tuple[int, ...]) -> Graph:
-    """Follow some machines from where they begin, while the others stand where they began."""
+    """Search some machines from their initial states, with the others in their initial states."""
     begin = tuple(reach.initial[index] for index in machines)
     edges: dict[Local, tuple[tuple[frozenset[str], Local], ...]] = {}
     pending = [begin]
@@ -272,7 +272,7 @@ def _closure(begin: int, leads: Sequence[int]) -> Closure:
 
 
 def _masks(state_sets: Sequence[Box]) -> tuple[Box, ...]:
-    """Put standings together that differ in their last machine alone: fewer boxes with the same cells."""
+    """Merge state tuples that differ only in their last machine into one box."""
     joined: dict[Box, int] = {}
     for *before, last in state_sets:
         joined[tuple(before)] = joined.get(tuple(before), 0) | last
@@ -280,7 +280,7 @@ def _masks(state_sets: Sequence[Box]) -> tuple[Box, ...]:
 
 
 def _find_deadlock(reach: Reachability, state_sets: StateSets, leads: Callable[[Box], bool]) -> Path | None:
-    """Find the nearest standing from which nothing that is wanted comes; what can become more is never worse off."""
+    """Find the nearest state from which the goal is unreachable; a state with a larger closure is never worse."""
     well: list[tuple[Closure, ...]] = []
     stuck: list[list[frozenset[Local]]] = []
     for choice in state_sets.choices:

@@ -1,4 +1,4 @@
-"""Checks of the machines and their timers: total, reachable, nothing shadowed, and always coming to rest."""
+"""Checks of machines and timers: names, totality, reachable states, shadowed lines, event cycles and timer cycles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from authguard.policy.draft import Draft
 
-#: events that say that somebody proved or decided something: neither time nor another event may raise them (DESIGN 2)
+#: events of a proof or a person's decision: neither a timer nor another event may raise them (DESIGN 2)
 PROOF_EVENTS: Final = REENTERING | {
     "account.normal",
     "account.reinstated",
@@ -25,7 +25,7 @@ PROOF_EVENTS: Final = REENTERING | {
 
 
 def _specs(draft: Draft) -> Iterator[Spec]:
-    """Give the machines whose names are the engine's own; others are reported by `check_names`."""
+    """Return the machines with known names; `check_names` reports the others."""
     return (draft.machines[name] for name in MACHINES if name in draft.machines)
 
 
@@ -34,13 +34,13 @@ def _line(draft: Draft, machine: str, index: int) -> Place:
 
 
 def unknown_name(place: Place, what: str, word: str, known: tuple[str, ...]) -> Problem:
-    """Report a name that is not declared.
+    """Build the problem of an undeclared name.
 
     Args:
-        place: where it stands.
-        what: what it should be, with its article: ``a state of machine `session` ``.
-        word: as typed.
-        known: what may be typed.
+        place: its place in the file.
+        what: the expected kind of name with an article: ``a state of machine `session` ``.
+        word: the name.
+        known: the declared names.
     """
     return Problem(
         code="unknown-name", place=place, message=f"`{word}` is not {what}", advice=did_you_mean(word, known)
@@ -48,7 +48,7 @@ def unknown_name(place: Place, what: str, word: str, known: tuple[str, ...]) -> 
 
 
 def event_is_known(draft: Draft, event: str) -> bool:
-    """Whether an event is one that its machine answers."""
+    """Return whether an event belongs to a machine that handles it."""
     machine, _, trigger = event.partition(".")
     return machine in MACHINES and machine in draft.machines and trigger in draft.machines[machine].triggers
 
@@ -58,7 +58,7 @@ def _events(draft: Draft) -> tuple[str, ...]:
 
 
 def check_names(draft: Draft) -> Iterator[Problem]:
-    """Every machine is there, and every name in it is declared."""
+    """Check that every machine is declared, and every name in it."""
     for name in MACHINES:
         if name not in draft.machines:
             place = draft.place("machines")
@@ -96,7 +96,7 @@ def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
 
 
 def check_totality(draft: Draft) -> Iterator[Problem]:
-    """Every state answers every event; holes are grouped, and each comes with the line that fills it."""
+    """Check that every state handles every event; gaps are grouped, with a line that fills them."""
     for spec in _specs(draft):
         missing: dict[str, list[str]] = {}
         for state, trigger in expand(spec).holes:
@@ -126,11 +126,11 @@ def _yaml(words: list[str] | tuple[str, ...]) -> str:
 
 
 def check_shadowed_transitions(draft: Draft) -> Iterator[Problem]:
-    """Every line answers something; a line of an extended policy may be overridden, which is only noted."""
+    """Check that every transition line takes effect; overriding an inherited line is a note."""
     for spec in _specs(draft):
         for index in expand(spec).shadowed:
             place = _line(draft, spec.name, index)
-            message = f"line {index + 1} of machine `{spec.name}` answers nothing: earlier lines answer all of it"
+            message = f"line {index + 1} of machine `{spec.name}` has no effect: earlier lines handle everything"
             if _dead_in_its_own_file(draft, spec, index):
                 advice = "move it before them, or delete it"
                 yield Problem(code="transition-shadowed", place=place, message=message, advice=advice)
@@ -146,7 +146,7 @@ def _dead_in_its_own_file(draft: Draft, spec: Spec, index: int) -> bool:
 
 
 def check_reachable_states(draft: Draft) -> Iterator[Problem]:
-    """Some path of transitions leads from the initial state to every other."""
+    """Check that transitions lead from the initial state to every other state."""
     for spec in _specs(draft):
         leads: dict[str, set[str]] = {}
         for (source, _), edge in expand(spec).edges.items():
@@ -160,7 +160,7 @@ def check_reachable_states(draft: Draft) -> Iterator[Problem]:
             if state not in reached:
                 path = f"machines.{spec.name}"
                 place = draft.place(f"{path}.states[{index}]", f"{path}.states", path, "machines")
-                # a state of an extended policy that this one no longer enters harms nobody and cannot be taken out
+                # an inherited state without a transition is harmless and cannot be removed
                 own = place.file == draft.place().file
                 yield Problem(
                     code="unreachable-state",
@@ -172,7 +172,7 @@ def check_reachable_states(draft: Draft) -> Iterator[Problem]:
 
 
 def check_raised_events(draft: Draft) -> Iterator[Problem]:
-    """No event raises itself through others, and none raises more than one step may take."""
+    """Check that no event raises itself through others, and that no chain of events exceeds the bound of one step."""
     raised: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
     widest: dict[str, tuple[str, ...]] = {}
@@ -197,13 +197,13 @@ def check_raised_events(draft: Draft) -> Iterator[Problem]:
 
 
 def _follow_ups(raised: Mapping[str, set[str]], widest: Mapping[str, tuple[str, ...]], event: str) -> int:
-    """Count, at the worst, the events that follow one: as many as its widest line raises, each the longest."""
+    """Return the largest number of events that can follow one event."""
     longest = max((_follow_ups(raised, widest, follow) for follow in raised.get(event, ())), default=0)
     return len(widest.get(event, ())) * (1 + longest)
 
 
 def check_reserved_events(draft: Draft) -> Iterator[Problem]:
-    """No timer and no transition raises an event that only a proof or a person may raise."""
+    """Check that no timer or transition raises an event that is reserved for a proof or a person."""
     raised = [(timer.event, draft.place(f"timers[{index}]", "timers")) for index, timer in enumerate(draft.timers)]
     raised += [
         (event, _line(draft, spec.name, index))
@@ -213,16 +213,16 @@ def check_reserved_events(draft: Draft) -> Iterator[Problem]:
     ]
     for event, place in raised:
         if event in PROOF_EVENTS:
-            message = f"`{event}` says that somebody proved or decided something, so nothing else may raise it"
+            message = f"`{event}` is reserved for a proof or a person's decision"
             yield Problem(code="proof-unearned", place=place, message=message)
 
 
 def find_cycle(leads: Mapping[str, set[str]], start: str) -> tuple[str, ...]:
-    """Find a way back to a node; empty where there is none.
+    """Find a path from a node back to itself; empty if there is none.
 
     Args:
-        leads: node -> the nodes after it.
-        start: where the way begins and ends; the answer ends with it.
+        leads: node -> its successors.
+        start: start and end of the path; the result ends with it.
     """
     seen: set[str] = set()
     pending: list[tuple[str, ...]] = [()]
@@ -242,7 +242,7 @@ def _arrows(way: tuple[str, ...]) -> str:
 
 
 def check_timers(draft: Draft) -> Iterator[Problem]:
-    """Every timer raises an event that exists, counts from a moment that exists, and can move something."""
+    """Check that every timer raises a known event, counts from a known moment, and can move a state."""
     for index, timer in enumerate(draft.timers):
         place = draft.place(f"timers[{index}]", "timers")
         if not event_is_known(draft, timer.event):
@@ -258,7 +258,7 @@ def check_timers(draft: Draft) -> Iterator[Problem]:
             advice = did_you_mean(timer.since, MOMENTS[machine])
             yield Problem(code="timer-moment", place=place, message=message, advice=advice)
         if timer.after <= 0:
-            message = f"the timer of `{timer.event}` counts no time"
+            message = f"the timer of `{timer.event}` has no delay"
             yield Problem(code="timer-moment", place=place, message=message, advice="write a duration such as `15m`")
         edges = expand(spec).edges
         moving = [edges[state, trigger] for state in timer.states or spec.states if (state, trigger) in edges]
@@ -268,12 +268,12 @@ def check_timers(draft: Draft) -> Iterator[Problem]:
 
 
 def check_timer_cycles(draft: Draft) -> Iterator[Problem]:
-    """No machine is led round in a circle by time alone, however long nobody looks."""
+    """Check that timers alone never lead a machine through a cycle."""
     leads: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
     pending = [(timer.event, timer.states, f"timers[{index}]") for index, timer in enumerate(draft.timers)]
     seen: set[str] = set()
-    for event, states, path in pending:  # grows: what a timer's event raises is moved by time too
+    for event, states, path in pending:  # the list grows: events that a timer's event raises depend on time too
         if not event_is_known(draft, event):
             continue
         machine, _, trigger = event.partition(".")
@@ -288,11 +288,11 @@ def check_timer_cycles(draft: Draft) -> Iterator[Problem]:
             fresh = [raised for raised in edge.raises if raised not in seen]
             seen.update(fresh)
             pending.extend((raised, (), path) for raised in fresh)
-    told: set[str] = set()
+    reported: set[str] = set()
     for node in sorted(leads):
-        if node not in told and (way := find_cycle(leads, node)):
-            told.update(way)
+        if node not in reported and (way := find_cycle(leads, node)):
+            reported.update(way)
             machine = node.partition(".")[0]
             states_ = " -> ".join(f"`{step.partition('.')[2]}`" for step in (node, *way))
-            message = f"time alone leads machine `{machine}` round in a circle: {states_}"
+            message = f"timers alone lead machine `{machine}` through a cycle: {states_}"
             yield Problem(code="timer-loop", place=places[node], message=message)

@@ -1,6 +1,6 @@
-"""Which operation takes which request: probes that stand for all requests two policies can tell apart, and an index.
+"""Sample requests that represent every request that two policies' operations distinguish, and their operations.
 
-A path template parts paths segment by segment, so one segment stands for all that no template spells out.
+Path templates compare paths by segment, so one sample segment represents every segment without a literal.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Match, Operation
 
-#: a segment, or a method, that no template spells out
+#: a segment or method that occurs in no template
 OTHER: Final = "other"
-#: probes of one template at the most; what is spelt out in more places than that is probed in turn
+#: most samples of one template; with more combinations, its literals are sampled one position after the other
 MAX_SAMPLES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """One request that stands for many.
+    """One request that represents many.
 
     Attributes:
         path: its segments.
@@ -33,12 +33,12 @@ class SampleRequest:
     method: str
 
     def __str__(self) -> str:
-        """Write it as it is asked."""
+        """Format method and path."""
         return f"{self.method or 'WebSocket'} {'/'.join(self.path) or '/'}"
 
 
 def sample_requests(*policies: Sequence[Operation]) -> Iterator[SampleRequest]:
-    """Give requests that stand for all that some policies' operations can tell apart."""
+    """Yield requests that represent everything that the operations of several policies distinguish."""
     matches = [operation.match for operations in policies for operation in operations]
     spelt: dict[int, set[str]] = {}
     for match in matches:
@@ -71,7 +71,7 @@ def _paths(match: Match, spelt: dict[int, set[str]]) -> Iterable[tuple[str, ...]
 
 
 def match_operation(operations: Sequence[Operation], probe: SampleRequest) -> Operation | None:
-    """Find the operation that takes a request: the first that matches."""
+    """Return the first operation that matches a request."""
     for operation in operations:
         match = operation.match
         if bool(match.websocket) == bool(probe.method):

@@ -1,8 +1,8 @@
-"""Which states the five machines can reach together, and by which events: a search over their product, breadth first.
+"""Breadth-first search over the product of the five machines: the reachable states, and the shortest events to them.
 
-It walks as the engine does (`authguard.policy.checks.event_sources`): nobody's session moves before a credential was
-proven, a transaction opens only where the table lets it, an event raises what its transition says. The search goes as
-far as it is asked to and remembers where it was; it ends at a bound, and then says so.
+It follows the engine (`authguard.policy.checks.event_sources`): a session moves only after a credential was proven, a
+transaction starts only where the table permits it, and an event raises the events of its transition. The search
+continues on demand and keeps its results; it stops at a bound, and reports this.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 #: one state per machine, in the order of `MACHINES`
 States = tuple[str, ...]
 
-#: steps looked at before the search gives up (a few seconds); the standard policy's whole product needs 450,000
+#: most steps of a search (a few seconds); the whole product of the standard policy needs 450,000
 MAX_STEPS: Final = 4_000_000
 _SERVICE, _ACCOUNT, _SESSION, _VERIFICATION, _TRANSACTION = range(len(MACHINES))
 _CREDENTIAL: Final = len(MACHINES)
-#: of paths equally short the one that tells of the caller first
+#: order of expansion: of paths with equal length, one with events of the caller is found first
 _EXPANSION_ORDER: Final = (_SESSION, _ACCOUNT, _VERIFICATION, _TRANSACTION, _SERVICE)
 _TRANSACTION_EVENTS: Final = {"transaction.held": Outcome.HOLD, "transaction.started": Outcome.ALLOW}
-#: boxes looked at to tell what one standing may lead to; a table more tangled than that may lead to anything
+#: most boxes to compute the outcomes of one state; beyond them any outcome counts as possible
 _MAX_OUTCOME_BOXES: Final = 20_000
 
 
@@ -47,8 +47,8 @@ class Step:
 
     Attributes:
         event: ``machine.trigger``.
-        wait: seconds that a timer counts before it; 0 where it need not be waited for.
-        since: the moment that the timer counts from; empty where it need not be waited for.
+        wait: delay of a timer in seconds; 0 without a timer.
+        since: the moment that the timer counts from; empty without a timer.
     """
 
     event: str
@@ -56,17 +56,17 @@ class Step:
     since: str = ""
 
     def __str__(self) -> str:
-        """Write it as a person reads it."""
+        """Format the event for people, with the delay of a timer."""
         return f"{self.event} ({format_duration(self.wait)} after {self.since})" if self.since else self.event
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The shortest way to some states.
+    """A shortest path to some states.
 
     Attributes:
-        steps: the events, in order; none where the machines begin there.
-        states: machine -> state at its end.
+        steps: the events in order; none for the initial states.
+        states: machine -> its state at the end.
     """
 
     steps: tuple[Step, ...]
@@ -74,41 +74,41 @@ class Path:
 
     @property
     def events(self) -> tuple[str, ...]:
-        """The events alone, as a scenario's `when` takes them."""
+        """Return the events alone, as in a scenario's `when`."""
         return tuple(step.event for step in self.steps)
 
     def __str__(self) -> str:
-        """Write it on one line."""
+        """Format the path on one line."""
         return ", ".join(map(str, self.steps)) or "from the beginning"
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """No events lead there.
+    """The result of a search without a path.
 
     Attributes:
-        certain: whether everything was looked at; otherwise the search ended at its bound.
+        certain: whether the search was complete; otherwise it stopped at its bound.
     """
 
     certain: bool = True
 
     def __str__(self) -> str:
-        """Say it."""
+        """Format the result for people."""
         return "no events lead there" if self.certain else "no events were found that lead there"
 
 
 @dataclass(slots=True)
 class Reachability:
-    """The states that the machines can reach together, found as they are asked for.
+    """The reachable states of the machines, searched on demand.
 
     Attributes:
-        machines: as declared, by name.
-        moves: (machine, state) -> what can happen there.
-        rules: of the table.
-        values: dimension -> its closed set.
+        machines: name -> declared machine.
+        moves: (machine, state) -> its possible events.
+        rules: rules of the table.
+        values: dimension -> its values.
         kinds: fallback -> its outcome.
-        asked: the (risk, effect) pairs of what can be asked.
-        steps: looked at so far.
+        requests: the (risk, effect) pairs of the operations.
+        steps: number of steps so far.
     """
 
     machines: Mapping[str, Spec]
@@ -125,15 +125,15 @@ class Reachability:
 
     @classmethod
     def of(cls, policy: Draft | Policy) -> Reachability:
-        """Prepare the search; nothing is looked at yet.
+        """Prepare the search without starting it.
 
         Args:
-            policy: a compiled policy, or a draft whose machines are total and whose names resolve.
+            policy: a compiled policy, or a draft with total machines and resolved names.
         """
         declared = machine_specs(policy)
         rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
         pairs = {(operation.risk, operation.effect) for operation in policy.all_operations}
-        if not policy.operations:  # made to be extended: whatever may be asked
+        if not policy.operations:  # a base policy: its operations are unknown
             pairs = {(risk, effect) for risk in CONDITIONS["risk"] for effect in CONDITIONS["effect"]}
         begin = tuple(declared[name].initial for name in MACHINES)
         return cls(
@@ -150,26 +150,26 @@ class Reachability:
 
     @property
     def initial(self) -> States:
-        """Where every machine begins."""
+        """Return the initial state of every machine."""
         return self._order[0]
 
     @property
     def states(self) -> Sequence[States]:
-        """Everything that can be reached, nearest first; searches to the end, or to its bound."""
+        """Return every reachable state, the nearest first; the search runs to its end or its bound."""
         return list(self.iter_states())
 
     @property
     def space(self) -> Space:
-        """The dimensions of the table."""
+        """Return the dimensions of the table."""
         return Space(self.values)
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything was looked at that there is to look at."""
+        """Return whether the search has visited every reachable state."""
         return not self._pending
 
     def iter_states(self) -> Iterator[States]:
-        """Give what can be reached, nearest first, searching as far as it is asked."""
+        """Yield reachable states, the nearest first, and search on demand."""
         place = 0
         while True:
             while place < len(self._order):
@@ -180,10 +180,10 @@ class Reachability:
             self._expand(self._pending.popleft())
 
     def path(self, states: States) -> Path:
-        """Give the way to states that `iter_states` gave.
+        """Return the path to states that `iter_states` yielded.
 
         Raises:
-            KeyError: it did not.
+            KeyError: the states were not yielded.
         """
         steps: list[Step] = []
         place = states
@@ -196,7 +196,7 @@ class Reachability:
         """Find the shortest path to some states.
 
         Args:
-            states: machine -> a state, or several of which any will do; a machine that is not named may stand anywhere.
+            states: machine -> a state, or several accepted states; a machine that is not named may be in any state.
 
         Raises:
             KeyError: a name that is no machine.
@@ -217,10 +217,10 @@ class Reachability:
         return Unreachable(certain=self.is_complete)
 
     def cell(self, boxes: Iterable[Box]) -> tuple[Cell, Path] | Unreachable:
-        """Find the cell of some boxes that a request meets after the fewest events.
+        """Find the cell of some boxes that a request reaches after the fewest events.
 
         Args:
-            boxes: over the dimensions of the table, in the order of `DIMENSIONS`.
+            boxes: boxes over the dimensions of the table, in the order of `DIMENSIONS`.
         """
         given = tuple(boxes)
         return self.find_cell(
@@ -228,13 +228,14 @@ class Reachability:
         )
 
     def find_cell(self, find: Callable[[Box], Box | None]) -> tuple[Cell, Path] | Unreachable:
-        """Find the wanted cell that a request meets after the fewest events.
+        """Find the cell that a request reaches after the fewest events.
 
-        A request that proves nobody meets the machines of nobody: all but the service where they begin. One that
-        proves somebody has moved its session before the table is asked. It asks what some operation is.
+        A request without a proven subject has no stored states: all machines but the service are in their initial
+        states. A proven request has moved its session before the table decides. Its risk and effect are those of an
+        operation.
 
         Args:
-            find: gives cells of a box that are wanted, or nothing.
+            find: returns a matching cell of a box, or None.
         """
         space = self.space
         requests = [box for box in self._request_boxes() if find(box) is not None]
@@ -256,12 +257,12 @@ class Reachability:
         return Unreachable(certain=self.is_complete)
 
     def _credentials(self) -> tuple[int, int]:
-        """Give the mask of a credential that proves somebody, and that of all others."""
+        """Return the mask of a proven credential, and the mask of all others."""
         good = self._mask("credential", "good")
         return good, self.space.whole[_CREDENTIAL] & ~good
 
     def _candidate_states(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
-        """Tell for each machine alone in which states something wanted can be met, so that others are passed over."""
+        """Return for each machine the states with a matching cell, so that other states can be skipped."""
         whole = self.space.whole
         return credential, [
             {
@@ -275,7 +276,7 @@ class Reachability:
         ]
 
     def _request_boxes(self) -> list[Box]:
-        """Give a box for each kind of thing that can be asked: the plainest first."""
+        """Return a box per kind of request, the lowest risk first."""
         space, risks = self.space, self.values["risk"]
         return [
             space.box({"risk": {risk}, "effect": {effect}})
@@ -283,7 +284,7 @@ class Reachability:
         ]
 
     def outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]]:
-        """Give what the table can answer to a proven caller where the machines stand so: (risk, effect, outcome)."""
+        """Return the (risk, effect, outcome) triples that the table can give to a proven caller in these states."""
         known = self._cached_outcomes(states)
         if known is None:
             return frozenset((risk, effect, outcome) for risk, effect in self.requests for outcome in Outcome)
@@ -293,7 +294,7 @@ class Reachability:
         return 1 << self.values[dimension].index(value)
 
     def _is_known(self, states: States) -> bool:
-        """Whether a credential was proven for the session; nothing of nobody moves."""
+        """Return whether a credential was proven for the session; without one only service and account move."""
         if states[_SESSION] != self.initial[_SESSION]:
             return True
         return not any(move.event == "session.accepted" for move in self.moves["session", states[_SESSION]])
@@ -323,11 +324,11 @@ class Reachability:
         return True
 
     def after(self, states: States, index: int, move: PossibleEvent) -> States | None:
-        """Take one event and what it raises, as `authguard.core.machine.step` does; nothing where it cannot happen.
+        """Apply one event and the events that it raises, as `authguard.core.machine.step`; None if it cannot occur.
 
         Args:
-            states: where the machines stand.
-            index: of the machine that the event is of.
+            states: the current states.
+            index: the index of the event's machine.
             move: one of `moves` for that machine and state.
         """
         if not self._is_possible(index, move, states):
@@ -352,7 +353,7 @@ class Reachability:
         return self._outcomes[states]
 
     def _compute_outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
-        """Prove the part of the table that a proven caller meets here; nothing where it is too tangled."""
+        """Prove the part of the table for a proven caller in these states; None if it exceeds the budget."""
         cell = {**dict(zip(MACHINES, states, strict=True)), "credential": "good"}
         left = [
             rule

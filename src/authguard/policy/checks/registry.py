@@ -1,7 +1,7 @@
-"""What is proved of a policy before it may be used: one function per check, every problem at once.
+"""Registry of the checks: one function per check, and every problem code with its meaning.
 
-A check takes a `Draft` and yields problems; it never stops at the first, never prints and never changes anything.
-Checks that prove something about names that do not resolve wait until they do: the names are problems already.
+A check takes a `Draft` and yields problems; it reports all of them, prints nothing and changes nothing. A check that
+needs resolved names yields nothing while a name is unresolved, which is a problem of its kind.
 """
 
 from __future__ import annotations
@@ -16,70 +16,70 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.problem import Problem
 
-#: Every code that a check can give, and what it means; the reference is generated from this table.
+#: every problem code of a check and its meaning; the reference is generated from this table
 CODES: Final[dict[str, str]] = {
-    "account-map": "a claim's `map` leads to something that is no account state a report can raise",
-    "accounts-undeclared": "the policy does not say where account states come from; `accounts: none` says so too",
-    "actor-unmet": "an operation takes agents only, and the policy registers none",
+    "account-map": "a claim's `map` has a target that is no account state which a report can raise",
+    "accounts-undeclared": "the policy declares no source of account states; write `accounts: none` if there is none",
+    "actor-unmet": "an operation is for agents only, and the policy registers none",
     "algorithm-mixed": "an issuer allows symmetric and asymmetric algorithms together (RFC 8725 3.1)",
     "algorithm-none": "an issuer allows unsigned tokens (RFC 8725 3.2)",
     "algorithm-secret": "HS* goes with `secret_env` and nothing else does (RFC 8725 3.5)",
     "algorithm-unknown": "an issuer allows an algorithm that authguard does not know",
-    "amount-undeclared": "an operation has a limit on amounts and does not say where the amount or its currency stands",
-    "approved-held": "a rule holds again what people approved already",
+    "amount-undeclared": "an operation limits amounts without the place of the amount or its currency",
+    "approved-held": "a rule holds a transaction that is already approved",
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
-    "attempts-incomplete": "`attempts`, `per` and `then` go together: how often, within what time, and what then",
-    "chain-loop": "events raised by transitions lead back to themselves, or to more than one step may raise",
-    "cors-open": "`cors` lets any page, header or method in together with credentials",
+    "attempts-incomplete": "`attempts`, `per` and `then` must be given together: number, period and next fallback",
+    "chain-loop": "events raised by transitions form a cycle, or more of them follow than one step may raise",
+    "cors-open": "`cors` allows any origin, header or method together with credentials",
     "cors-origin": "`cors` allows no origin, or its pattern cannot be read",
     "duplicate-name": "a name that must be unique is used twice",
-    "fault-admits": "`on_fault` must be a retry, a denial or a hand-off: a fault of the guard lets nothing through",
-    "hold-without-approver": "a hold does not say which role approves, or asks for nobody",
-    "idempotency-idle": "an operation demands an `Idempotency-Key` and would not run once under it",
-    "initial-unknown": "a machine begins in a state that it does not have",
-    "introspection-ambiguous": "two issuers take opaque tokens, and a token is shown to one only (RFC 7662 4)",
-    "introspection-cache": "introspection answers would be used for longer than the issuer's tokens live",
+    "fault-admits": "`on_fault` must be a retry, a denial or a hand-off: a fault of the guard admits no request",
+    "hold-without-approver": "a hold names no role of its approvers, or asks for no approver",
+    "idempotency-idle": "an operation requires an `Idempotency-Key` and would not run once under it",
+    "initial-unknown": "the initial state of a machine is not one of its states",
+    "introspection-ambiguous": "two issuers accept opaque tokens, and a token is sent to one only (RFC 7662 4)",
+    "introspection-cache": "introspection responses would be used for longer than the issuer's tokens live",
     "invariant-broken": "a rule leads to what an invariant forbids; the message names the rule and one cell",
-    "invariant-empty": "an invariant says nothing",
+    "invariant-empty": "an invariant has no content",
     "issuer-audience": "an issuer has no audience: tokens for someone else would be accepted (RFC 8725 3.9)",
-    "issuer-insecure": "an issuer or its keys are fetched without TLS from another machine",
-    "issuer-keys": "an issuer names no source of keys, or several",
-    "issuer-leeway": "an issuer's clock may be off by more than a minute, so expired tokens would pass",
-    "issuer-missing": "nobody may speak: a policy for use needs at least one issuer",
-    "issuer-without-algorithms": "an issuer does not say which algorithms it signs with (RFC 8725 3.1)",
-    "limit-incomplete": "a limit counts neither an amount nor calls, or both",
-    "machine-hole": "a state has no answer to an event; the advice is the line to type",
+    "issuer-insecure": "an issuer or its keys are fetched from another machine without TLS",
+    "issuer-keys": "an issuer has no source of keys, or several",
+    "issuer-leeway": "an issuer's leeway exceeds a minute, so that expired tokens would be accepted",
+    "issuer-missing": "no issuer is declared: a policy for use needs at least one",
+    "issuer-without-algorithms": "an issuer has no list of signature algorithms (RFC 8725 3.1)",
+    "limit-incomplete": "a limit has neither an amount nor a number of calls, or both",
+    "machine-hole": "a state does not handle an event; the advice is the line to add",
     "machine-missing": "one of the five machines is not declared",
     "method-unknown": "a fallback or a method names a verification method or a verifier that is not declared",
     "methods-missing": "a `verify` fallback names no method",
-    "name-reserved": "an operation is called `otherwise` or `authguard...`, which are names of the guard's own",
-    "need-ignored": "an operation declares a need that the table does not ask for",
+    "name-reserved": "an operation has a reserved name: `otherwise` or `authguard...`",
+    "need-ignored": "an operation has a requirement that the table does not check",
     "operation-shadowed": "an earlier operation matches everything that this one does",
-    "otherwise-open": "what nobody named would be public, or walk as one of the guard's own endpoints",
-    "overridden": "a line of an extended policy answers nothing any more, because this policy's lines come first",
-    "payee-undeclared": "an operation has a limit by payee and does not say where the payee stands",
-    "promise-broken": "an `always_reachable` fails: from some reachable state no events of those named lead on",
-    "proof-unearned": "a timer or another event would raise what only a proof or a person may (DESIGN 2)",
+    "otherwise-open": "requests without an operation would be public, or treated like the guard's endpoints",
+    "overridden": "a line of a base policy has no effect, because lines of this policy precede it",
+    "payee-undeclared": "an operation has a limit by payee without the place of the payee",
+    "promise-broken": "an `always_reachable` fails: from some reachable state no permitted events lead to the outcome",
+    "proof-unearned": "a timer or another event would raise an event reserved for a proof or a person (DESIGN 2)",
     "public-url-missing": "`sender_constraint: dpop` needs `settings.public_url`, which proofs name (RFC 9449 4.3)",
-    "queue-missing": "a hand-off does not name its queue",
-    "restrict-empty": "a `restrict` fallback names no effects: it would leave nothing, or everything",
-    "restricts-writes": "`restrict` can reach writes that its `effects` do not name",
-    "risk-own": "an operation has the risk `self` or `staff`, which is for the guard's own endpoints",
-    "roles-unclaimed": "an operation needs a role, and the policy does not say which claim holds roles",
+    "queue-missing": "a hand-off has no queue",
+    "restrict-empty": "a `restrict` fallback names no effects",
+    "restricts-writes": "`restrict` can apply to writes that its `effects` do not include",
+    "risk-own": "an operation has the risk `self` or `staff`, which is reserved for the guard's endpoints",
+    "roles-unclaimed": "an operation requires a role, and the policy names no claim with roles",
     "rule-shadowed": "earlier rules decide all cells of this one",
-    "service-insecure": "a verifier or an account directory is asked without TLS on another machine",
-    "status-wrong": "a fallback sets an HTTP status that tells the caller the opposite",
+    "service-insecure": "a verifier or an account directory on another machine is called without TLS",
+    "status-wrong": "a fallback has an HTTP status that contradicts its outcome",
     "table-gap": "cells that no rule decides: the widest box in words, and one cell",
-    "then-admits": "attempts that run out lead to something that lets the request through",
-    "then-loop": "`then` leads back to a fallback whose attempts have run out",
-    "then-open": "`then` ends in something other than a hand-off or a denial",
-    "timer-idle": "a timer can never fall due, because it moves no state in which it runs",
-    "timer-loop": "timers lead a machine round in a circle, so it never comes to rest",
-    "timer-moment": "a timer counts from a moment that its machine does not have, or no time at all",
-    "transition-shadowed": "earlier lines answer everything that this line does",
-    "trap": "from some reachable states nothing ever leads to a person, an admission or a denial",
-    "undecided": "the rules are too tangled to prove anything within the budget; nothing is assumed",
-    "unknown-name": "a name that is not declared, with the nearest one that is",
+    "then-admits": "exhausted attempts lead to a fallback that admits the request",
+    "then-loop": "`then` forms a cycle of fallbacks",
+    "then-open": "`then` ends in an outcome other than a hand-off or a denial",
+    "timer-idle": "a timer can never fall due, because its event moves no state in which it runs",
+    "timer-loop": "timers lead a machine through a cycle, so it never comes to rest",
+    "timer-moment": "a timer counts from a moment that its machine does not have, or has no delay",
+    "transition-shadowed": "earlier lines handle everything that this line handles",
+    "trap": "from some reachable states no events lead to a hand-off, an admission or a denial",
+    "undecided": "the rules exceed the proof's budget, so nothing is proved",
+    "unknown-name": "a name is not declared; the message has the nearest one that is",
     "unreachable-state": "no transition leads to this state",
 }
 
@@ -128,7 +128,7 @@ def run_checks(draft: Draft) -> tuple[Problem, ...]:
         draft: the merged document.
 
     Returns:
-        All problems and notes, in the order of the file; the policy may be used when none is an ``error``.
+        All problems and notes, in the order of the file; the policy may be used if none is an ``error``.
     """
     found = (problem for one in CHECKS for problem in one(draft))
     return tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))

@@ -1,7 +1,7 @@
-"""The ways into an app, held against a policy's operations: which fall to which, and what nobody named.
+"""Match an app's routes with a policy's operations: the operations of each endpoint, and the endpoints without one.
 
-Exact over templates, not over samples: an endpoint falls to every operation that takes some of its paths, in the
-policy's order, until one takes them all; what none takes falls to `otherwise`.
+The match is exact over templates: an endpoint matches every operation that takes some of its paths, in the policy's
+order, up to the first operation that takes all of them. The other paths match `otherwise`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation
     from authguard.policy.draft import Draft
 
-#: Every code that holding an app against a policy can give, and what it means; the reference is generated from it.
+#: every code of a route check and its meaning; the reference is generated from this table
 CODES: Final[dict[str, str]] = {
-    "app-cors": "CORS middleware inside of the guard: no pre-flight reaches it, and refusals carry no CORS headers",
-    "app-prefix": "the app takes a prefix off by itself that the policy does not name",
-    "app-tools": "an MCP server's tools fall under its endpoint's operation: this release does not tell them apart",
-    "app-unguarded": "a way into the app that does not lead through AuthGuard",
-    "app-unmatched": "an operation that no way into the app leads to",
-    "app-unnamed": "a way into the app that no operation names, so it falls to `otherwise`",
+    "app-cors": "CORS middleware inside the guard: it sees no pre-flight request, and refusals have no CORS headers",
+    "app-prefix": "the app strips a path prefix that the policy does not name",
+    "app-tools": "an MCP server's tools share the operation of its endpoint: this release does not distinguish them",
+    "app-unguarded": "an endpoint of the app that AuthGuard does not wrap",
+    "app-unmatched": "an operation that matches no endpoint of the app",
+    "app-unnamed": "an endpoint of the app that matches no operation, so that `otherwise` applies",
 }
 OTHERWISE: Final = "otherwise"
-#: what an endpoint is asked by that takes any method
+#: methods to check for an endpoint that accepts any method
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PARAMETER: Final = re.compile(r"\{[A-Za-z_]\w*(?::(\w+))?\}")
-#: a convertor that a policy's template does not have
+#: a convertor that policy templates do not support
 _CONVERTOR: Final = re.compile(r":(?!path\})\w+\}")
 
 Kind = Literal["http", "websocket", "mount", "prefix", "cors"]
@@ -39,17 +39,17 @@ Kind = Literal["http", "websocket", "mount", "prefix", "cors"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One way into an app.
+    """One endpoint of an app.
 
     Attributes:
-        kind: `mount` is an app that cannot be looked into; `prefix` what an app takes off by itself, and `cors` CORS
-            middleware: both are no way in, and told beside them.
+        kind: `mount` is an app that cannot be inspected; `prefix` is a path prefix that the app strips, and `cors` is
+            CORS middleware. The last two are no endpoints, but are reported with them.
         path: the template, as the guard sees it.
         methods: HTTP methods; empty for any.
-        tools: of the MCP server behind it.
-        host: by which the app routes to it; empty for any.
-        framework: of what cannot be looked into.
-        guarded: whether it lies behind AuthGuard, or the app has none yet.
+        tools: tools of the MCP server at this path.
+        host: the host that the app routes by; empty for any.
+        framework: the framework of an app that cannot be inspected.
+        guarded: whether AuthGuard wraps the endpoint, or the app has no AuthGuard yet.
     """
 
     kind: Kind
@@ -63,12 +63,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteMatch:
-    """What some methods of an endpoint fall to.
+    """The operations of some methods of an endpoint.
 
     Attributes:
-        endpoint: see above.
-        methods: those that fall to the same; empty for a WebSocket.
-        operations: names, in the order of the policy; `otherwise` last, where some paths are named by none.
+        endpoint: the endpoint.
+        methods: the methods with the same operations; empty for a WebSocket.
+        operations: names, in the order of the policy; `otherwise` last if some paths match no operation.
     """
 
     endpoint: Endpoint
@@ -77,35 +77,35 @@ class RouteMatch:
 
     @property
     def is_named(self) -> bool:
-        """Whether an operation names every path of it."""
+        """Return whether every path of the endpoint matches an operation."""
         return OTHERWISE not in self.operations
 
     def __str__(self) -> str:
-        """Write it as a person types it."""
+        """Format the methods, host and path."""
         what = "WEBSOCKET" if self.endpoint.kind == "websocket" else "|".join(self.methods)
         return f"{what} {self.endpoint.host}{self.endpoint.path}"
 
 
 def match_endpoint(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple[RouteMatch, ...]:
-    """Tell which operations an endpoint falls to.
+    """Return the operations that an endpoint matches.
 
     Args:
-        endpoint: of the app.
-        operations: in the policy's order; the first that matches wins.
+        endpoint: an endpoint of the app.
+        operations: the operations in the policy's order; the first match wins.
 
     Returns:
-        One value for each set of methods with the same answer.
+        One match per set of methods with the same operations.
     """
     if endpoint.kind in {"prefix", "cors"}:
         return ()
-    if endpoint.host:  # the guard meets only operations that name a host which the app routes by itself
+    if endpoint.host:  # only operations with a matching host apply to an endpoint that the app routes by host
         operations = [one for one in operations if _names(one.hosts, endpoint.host)]
     sockets: tuple[RouteMatch, ...] = ()
     if endpoint.kind in {"websocket", "mount"}:
         names = _taking(endpoint.path, [(one.name, one.match.websocket) for one in operations if one.match.websocket])
         if endpoint.kind == "websocket":
             return (RouteMatch(endpoint=endpoint, methods=(), operations=names),)
-        if names != (OTHERWISE,):  # an opaque app may serve WebSockets, and the policy says that it does
+        if names != (OTHERWISE,):  # an opaque app may serve WebSockets if the policy has an operation for them
             sockets = (
                 RouteMatch(endpoint=Endpoint(kind="websocket", path=endpoint.path), methods=(), operations=names),
             )
@@ -117,8 +117,8 @@ def match_endpoint(endpoint: Endpoint, operations: Sequence[Operation]) -> tuple
             if one.match.path and (one.match.method in ("", method) or (one.match.method, method) == ("GET", "HEAD"))
         ]
         answers.setdefault(_taking(endpoint.path, taken), []).append(method)
-    met = (RouteMatch(endpoint=endpoint, methods=tuple(same), operations=names) for names, same in answers.items())
-    return (*met, *sockets)
+    matches = (RouteMatch(endpoint=endpoint, methods=tuple(same), operations=names) for names, same in answers.items())
+    return (*matches, *sockets)
 
 
 def _names(hosts: frozenset[str], host: str) -> bool:
@@ -126,7 +126,7 @@ def _names(hosts: frozenset[str], host: str) -> bool:
 
 
 def _asked(endpoint: Endpoint) -> tuple[str, ...]:
-    """Give the methods to ask by; a HEAD that comes with a GET is answered as that is."""
+    """Return the methods to match; a HEAD is matched with its GET."""
     if not endpoint.methods:
         return METHODS
     return tuple(one for one in sorted(endpoint.methods) if one != "HEAD" or "GET" not in endpoint.methods)
@@ -143,11 +143,11 @@ def _taking(path: str, templates: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def overlaps(template: str, path: str) -> bool:
-    """Whether an operation's template takes some path of an endpoint's.
+    """Return whether an operation's template matches some path of an endpoint.
 
     Args:
-        template: of the policy; a parameter is one segment that is not empty, or with ``:path`` the rest.
-        path: of the app, in Starlette's notation.
+        template: the policy's template; a parameter is one non-empty segment, or with ``:path`` the rest.
+        path: the app's template, in Starlette's notation.
     """
     wide, narrow = template.split("/"), path.split("/")
     for place, segment in enumerate(wide):
@@ -155,13 +155,13 @@ def overlaps(template: str, path: str) -> bool:
             return False
         if _is_rest(segment) or _is_rest(narrow[place]):
             return True
-        if not _meet(segment, narrow[place]):
+        if not _segment_overlaps(segment, narrow[place]):
             return False
     return len(wide) == len(narrow)
 
 
 def covers(template: str, path: str) -> bool:
-    """Whether an operation's template takes every path of an endpoint's; as `overlaps`."""
+    """Return whether an operation's template matches every path of an endpoint; arguments as for `overlaps`."""
     wide, narrow = template.split("/"), path.split("/")
     for place, segment in enumerate(wide):
         if place >= len(narrow):
@@ -181,8 +181,8 @@ def _takes_any(segment: str) -> bool:
     return _PARAMETER.fullmatch(segment) is not None
 
 
-def _meet(segment: str, other: str) -> bool:
-    """Whether a segment of a policy's template takes some text that one of an app's does."""
+def _segment_overlaps(segment: str, other: str) -> bool:
+    """Return whether a template segment of the policy matches some text of the app's segment."""
     if _takes_any(segment):
         return bool(other)
     pattern = "".join(
@@ -193,7 +193,7 @@ def _meet(segment: str, other: str) -> bool:
 
 
 def _split(segment: str) -> Iterator[str]:
-    """Part a segment into literal text, parameter, convertor, literal text, and so on."""
+    """Split a segment into literal text, parameter, convertor, literal text, and so on."""
     position = 0
     for found in _PARAMETER.finditer(segment):
         yield segment[position : found.start()]
@@ -206,25 +206,29 @@ def _split(segment: str) -> Iterator[str]:
 def match_routes(
     endpoints: Sequence[Endpoint], draft: Draft, *, refuse: bool = False
 ) -> tuple[tuple[RouteMatch, ...], tuple[Problem, ...]]:
-    """Hold an app against a policy.
+    """Match an app's endpoints with a policy.
 
     Args:
-        endpoints: every way into the app.
-        draft: of the policy.
-        refuse: what nobody named, and what is not guarded, is an error and not a note.
+        endpoints: every endpoint of the app.
+        draft: the policy.
+        refuse: whether an unnamed or unguarded endpoint is an error instead of a note.
 
     Returns:
-        What each endpoint falls to, and what is worth telling, in the order of the policy's file.
+        The match of each endpoint, and the problems in the order of the policy's file.
     """
-    met = tuple(one for endpoint in endpoints for one in match_endpoint(endpoint, draft.operations))
+    matches = tuple(one for endpoint in endpoints for one in match_endpoint(endpoint, draft.operations))
     severity = "error" if refuse else "note"
-    found = [*_of_endpoints(met, draft, severity), *_beside(endpoints, draft, severity), *_unmatched(met, draft)]
-    return met, tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))
+    found = [
+        *_of_endpoints(matches, draft, severity),
+        *_of_middleware(endpoints, draft, severity),
+        *_unmatched(matches, draft),
+    ]
+    return matches, tuple(sorted(found, key=lambda problem: (problem.place, problem.code, problem.message)))
 
 
-def _of_endpoints(met: Sequence[RouteMatch], draft: Draft, severity: str) -> Iterator[Problem]:
+def _of_endpoints(matches: Sequence[RouteMatch], draft: Draft, severity: str) -> Iterator[Problem]:
     place = draft.place("operations")
-    for one in met:
+    for one in matches:
         endpoint = one.endpoint
         if not endpoint.guarded:
             advice = "wrap the outermost app: `app = AuthGuard(app, ...)`"
@@ -233,8 +237,8 @@ def _of_endpoints(met: Sequence[RouteMatch], draft: Draft, severity: str) -> Ite
         elif not one.is_named:
             some = "some of " if len(one.operations) > 1 else ""
             judged = f"falls to `otherwise`: risk `{draft.otherwise.risk}`, effect `{draft.otherwise.effect}`"
-            fate = judged if draft.admits_unnamed else "is refused with 404"
-            message = f"{some}`{one}` is named by no operation, so it {fate}"
+            effect_ = judged if draft.admits_unnamed else "is refused with 404"
+            message = f"{some}`{one}` is named by no operation, so it {effect_}"
             yield Problem(code="app-unnamed", place=place, message=message, advice=_operation(one), severity=severity)
         if endpoint.tools and endpoint.guarded:
             tools = ", ".join(f"`{tool}`" for tool in endpoint.tools)
@@ -242,8 +246,8 @@ def _of_endpoints(met: Sequence[RouteMatch], draft: Draft, severity: str) -> Ite
             yield Problem(code="app-tools", place=place, message=message, severity="note")
 
 
-def _beside(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Iterator[Problem]:
-    """Tell of what stands between the guard and the app's routes."""
+def _of_middleware(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Iterator[Problem]:
+    """Report prefixes and CORS middleware between the guard and the app's routes."""
     for one in endpoints:
         if one.kind == "prefix" and one.path != draft.root_path:
             message = f"the app takes `{one.path}` off before it routes, so what begins with it is refused"
@@ -258,7 +262,7 @@ def _beside(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Itera
 
 
 def _operation(one: RouteMatch) -> str:
-    """Write the line that would name it."""
+    """Format the operation to add for an endpoint."""
     path = _CONVERTOR.sub("}", one.endpoint.path)
     method = f", method: {one.methods[0]}" if len(one.methods) == 1 else ""
     match = f"websocket: '{path}'" if one.endpoint.kind == "websocket" else f"path: '{path}'{method}"
@@ -270,8 +274,8 @@ def _either(names: Sequence[str]) -> str:
     return " or ".join(f"`{name}`" for name in names)
 
 
-def _unmatched(met: Sequence[RouteMatch], draft: Draft) -> Iterator[Problem]:
-    reached = {name for one in met for name in one.operations}
+def _unmatched(matches: Sequence[RouteMatch], draft: Draft) -> Iterator[Problem]:
+    reached = {name for one in matches for name in one.operations}
     for index, operation in enumerate(draft.operations):
         if operation.name not in reached:
             yield Problem(

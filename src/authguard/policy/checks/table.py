@@ -1,9 +1,8 @@
-"""Checks of the decision table, by its algebra: every cell decided, no rule idle, every invariant kept.
+"""Checks of the decision table: every cell decided, no rule unused, every invariant kept.
 
-Each works on the whole table, not on samples, and on every cell, not only on those that events lead to: a stored state
-that should not be possible meets an answer too. A problem comes with the widest box in words, one cell that a request
-can meet, where there is one, and the shortest events that lead there. An answer that the bound does not allow is a
-problem, not a guess.
+Each check covers the whole table and every cell, also those that no events reach: a stored state that should be
+impossible still has an answer. A problem has the widest box in words, one cell (if possible one that a request
+reaches) and the shortest events to it. If the proof exceeds its budget, this is a problem of its kind, not a guess.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ OUTCOME: Final = "outcome"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofCounts:
-    """What a proof covered.
+    """Numbers of what the checks proved.
 
     Attributes:
-        pairs: (state, event) pairs of all machines, each with one answer.
+        pairs: (state, event) pairs of all machines, each with one transition.
         cells: cells of the decision table, each with one rule.
         rules: rules of the table.
-        invariants: of either kind.
+        invariants: invariants of either kind.
     """
 
     pairs: int
@@ -51,7 +50,7 @@ class ProofCounts:
 
 
 def count_proved(draft: Draft) -> ProofCounts:
-    """Count what the checks proved, over a draft without errors."""
+    """Count what the checks proved for a draft without errors."""
     return ProofCounts(
         pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
         cells=count(table_space(draft).whole),
@@ -61,7 +60,7 @@ def count_proved(draft: Draft) -> ProofCounts:
 
 
 def table_space(draft: Draft) -> Space:
-    """Give the dimensions of the table; a machine that is missing has no values."""
+    """Return the dimensions of the table; a missing machine has no values."""
     return Space(
         dimension_values({name: draft.machines[name].states if name in draft.machines else () for name in MACHINES})
     )
@@ -83,7 +82,7 @@ def _conditions_resolve(
 
 
 def check_names(draft: Draft) -> Iterator[Problem]:
-    """Every dimension and value in rules and invariants is declared, and every `do` names a fallback."""
+    """Check that every dimension and value of rules and invariants is declared, and that every `do` is a fallback."""
     known = table_space(draft).values
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
@@ -100,18 +99,18 @@ def check_names(draft: Draft) -> Iterator[Problem]:
             if outcome not in tuple(Outcome):
                 yield unknown_name(place, "an outcome", outcome, tuple(Outcome))
         if not invariant.never and not invariant.always_reachable:
-            message = f"invariant `{invariant.name}` says nothing"
+            message = f"invariant `{invariant.name}` has no content"
             yield Problem(
                 code="invariant-empty", place=place, message=message, advice="write `never:` with a condition"
             )
 
 
 def _proof(draft: Draft) -> TableCoverage | Undecided | None:
-    """Prove the table, or nothing while the names it uses do not resolve."""
+    """Prove the table; None if its names do not resolve."""
     return _same_proof(DraftKey(draft))
 
 
-@lru_cache(maxsize=2)  # every check of the table asks for it
+@lru_cache(maxsize=2)  # every check of the table uses it
 def _same_proof(key: DraftKey) -> TableCoverage | Undecided | None:
     draft = key.draft
     if any(problem.severity == "error" for problem in check_names(draft)):
@@ -120,26 +119,25 @@ def _same_proof(key: DraftKey) -> TableCoverage | Undecided | None:
 
 
 def prove_table(draft: Draft) -> TableCoverage | None:
-    """Prove the table; nothing where names do not resolve or it is too tangled, which are problems already."""
+    """Prove the table; None if its names do not resolve or the proof exceeds its budget, which are problems already."""
     proof = _proof(draft)
     return None if isinstance(proof, Undecided) else proof
 
 
 def check_decidable(draft: Draft) -> Iterator[Problem]:
-    """The proof ends within its bound."""
+    """Check that the proof stays within its budget."""
     proof = _proof(draft)
     if isinstance(proof, Undecided):
         yield Problem(
             code="undecided",
             place=_rule_place(draft, proof.rule),
-            message=f"the rules are too tangled: {proof.nodes} nodes when this one was laid on those after it, "
-            "so nothing is proved",
+            message=f"the rules exceed the proof's budget: {proof.nodes} nodes at this rule, so nothing is proved",
             advice="name fewer dimensions at once, or put a broader rule before it",
         )
 
 
 def check_gaps(draft: Draft) -> Iterator[Problem]:
-    """Every cell is decided."""
+    """Check that every cell is decided."""
     proof, known = prove_table(draft), table_space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
@@ -159,7 +157,7 @@ def check_gaps(draft: Draft) -> Iterator[Problem]:
 
 
 class TableEvidence(TypedDict):
-    """Where a problem of the table shows; the fields of `Problem`."""
+    """The cell and events of a problem; fields of `Problem`."""
 
     box: str
     cell: tuple[tuple[str, str], ...]
@@ -167,15 +165,15 @@ class TableEvidence(TypedDict):
 
 
 def find_evidence(draft: Draft, proof: TableCoverage, rule: int, box: Box, wide: Box) -> TableEvidence:
-    """Name one cell of a box that a rule decides, one that a request can meet where there is any, and the way there."""
+    """Return a cell of a box that a rule decides, if possible one that a request reaches, and the events to it."""
     known = table_space(draft)
 
     def find(part: Box) -> Box | None:
         both = intersect(part, box)
         return proof.example(rule, both) if proof.decides_any((rule,), both) else None
 
-    met = find_counterexample(draft, find)
-    cell, path = met or (known.witness(wide), None)
+    example = find_counterexample(draft, find)
+    cell, path = example or (known.witness(wide), None)
     return TableEvidence(box=known.words(wide), cell=tuple(zip(known.values, cell, strict=True)), path=path)
 
 
@@ -185,7 +183,7 @@ def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
 
 
 def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
-    """Every rule decides some cell; a rule of an extended policy may be overridden, which is only noted."""
+    """Check that every rule decides some cell; overriding an inherited rule is a note."""
     proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
@@ -208,7 +206,7 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
 
 
 def follow_then(draft: Draft, name: str) -> tuple[str, ...]:
-    """Follow `then` from a fallback: itself, and what comes once attempts run out; a loop ends where it closes."""
+    """Return the chain of `then` from a fallback, with the fallback; a cycle ends before its first repetition."""
     names: list[str] = []
     while name in draft.fallbacks and name not in names:
         names.append(name)
@@ -217,14 +215,14 @@ def follow_then(draft: Draft, name: str) -> tuple[str, ...]:
 
 
 def outcomes(draft: Draft, rule: Rule) -> frozenset[Outcome]:
-    """Give every outcome that a rule can lead to, also once attempts run out."""
+    """Return every outcome of a rule, also after its attempts have run out."""
     if rule.do == Outcome.ALLOW:
         return frozenset({Outcome.ALLOW})
     return frozenset(draft.fallbacks[name].kind for name in follow_then(draft, rule.do))
 
 
 def check_invariants(draft: Draft) -> Iterator[Problem]:
-    """No cell that an invariant names leads to an outcome that it forbids."""
+    """Check that no cell of an invariant leads to a forbidden outcome."""
     proof = prove_table(draft)
     if proof is not None:
         for index, invariant in enumerate(draft.invariants):
@@ -251,12 +249,12 @@ def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant)
 
 
 def deciding_rules(draft: Draft, proof: TableCoverage, box: Box) -> Iterator[Rule]:
-    """Give the rules that decide some cell of a box, in order."""
+    """Return the rules that decide some cell of a box, in order."""
     return (draft.rules[index] for index in sorted(proof.deciders(box)) if index != GAP)
 
 
 def check_restrictions(draft: Draft) -> Iterator[Problem]:
-    """A restricted answer is reached by reads alone, unless its fallback names writes (DESIGN 4)."""
+    """Check that only reads reach a `restrict` fallback, unless its `effects` include writes (DESIGN 4)."""
     proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
@@ -278,12 +276,12 @@ def check_restrictions(draft: Draft) -> Iterator[Problem]:
 
 
 def check_operation_needs(draft: Draft) -> Iterator[Problem]:
-    """What an operation says it needs, the table asks for: no rule lets it through with the need unmet."""
+    """Check that no rule admits an operation without one of its requirements."""
     proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
-    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations need the same
+    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations have the same requirements
     unnamed = [(draft.otherwise, "otherwise")] if draft.admits_unnamed else []
     for operation, path in (*named, *unnamed):
         for need, unmet in _needs(operation):
@@ -297,14 +295,14 @@ def check_operation_needs(draft: Draft) -> Iterator[Problem]:
                 yield Problem(
                     code="need-ignored",
                     place=draft.place(path, "operations"),
-                    message=f"operation `{operation.name}` declares {need}, and rule `{rule.name}` does not ask",
+                    message=f"operation `{operation.name}` requires {need}, and rule `{rule.name}` does not check it",
                     **find_evidence(draft, proof, rule.index, box, wide),
-                    advice="give it a higher risk, put a rule first that asks, or take the need out",
+                    advice="raise its risk, add a rule before it that checks, or remove the requirement",
                 )
 
 
 def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
-    """Give what an operation needs, in words, and the conditions in which the need is unmet."""
+    """Yield each requirement of an operation and the conditions that violate it."""
     if operation.scopes:
         yield "`scopes`", {"scope": {"missing"}}
     if operation.roles:
@@ -313,6 +311,6 @@ def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:
         yield "`assurance`", {"assurance": {"insufficient", "stale"}}
     if operation.actor != "any":
         yield "`actor`", {"actor": {"stranger"}}
-    if operation.limits:  # one that was held and approved may exceed its limit
+    if operation.limits:  # an approved transaction may exceed its limit
         unmeasured = {"unmeasured"} if any(limit.amount for limit in operation.limits) else set()
         yield "`limits`", {"limit": {"exceeded", *unmeasured}, "transaction": {"none"}}

@@ -1,1 +1,1 @@
-"""What one policy answers that another does not: its table over all cells, and everything beside the table."""
+"""Compare two policies: the decision table over all cells, and every other part field by field."""

@@ -1,4 +1,4 @@
-"""What differs in how an app is reached: by what name, and by pages of other origins."""
+"""Compare the access settings of two policies: unnamed requests and CORS."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def diff_access(old: Draft, new: Draft) -> Iterator[Difference]:
-    """Compare how two policies let an app be reached."""
+    """Compare how two policies treat unnamed requests and other origins."""
     if old.admits_unnamed != new.admits_unnamed:
         judged = new.otherwise if new.admits_unnamed else old.otherwise
         what = f"judged as {judged.risk} {judged.effect}"
         text = f"was {'refused' if new.admits_unnamed else what}, becomes {what if new.admits_unnamed else 'refused'}"
-        yield make_difference("otherwise", f"what nobody named {text}", LOOSER if new.admits_unnamed else STRICTER)
+        yield make_difference("otherwise", f"an unnamed request {text}", LOOSER if new.admits_unnamed else STRICTER)
     before, after = old.cors, new.cors
     if before.declared != after.declared:
-        message = "pages of other origins are told what they may do" if after.declared else "no CORS header is sent"
+        message = "CORS headers are sent to other origins" if after.declared else "no CORS header is sent"
         yield make_difference(
             "cors",
             f"`cors` is {'new' if after.declared else 'gone'}: {message}",

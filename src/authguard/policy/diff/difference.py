@@ -1,4 +1,4 @@
-"""One difference between two policies, and two values compared field by field."""
+"""A difference between two policies, and the comparison of two values field by field."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHAN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that two policies do differently.
+    """One difference between two policies.
 
     Attributes:
-        direction: looser, stricter, or a change that has no order.
+        direction: looser, stricter, or changed if the values have no order.
         what: the part of the policy: ``decisions``, ``operations``, ``timers``, ...
-        message: what it was and what it becomes.
-        risk: of the requests that it touches; empty where it touches several.
-        before: the outcome that was; empty for what is no answer.
-        after: the outcome that is to be.
-        admits: whether requests are let in that were not.
-        distance: places in the order of outcomes between the two.
-        cells: how many cells of the table it touches, exactly; 0 for what is no answer.
-        box: some of them in words.
-        cell: one of them, one value per dimension; empty for what is no answer.
-        path: the shortest events that lead to it.
+        message: the old and the new value.
+        risk: the risk of the affected requests; empty if there are several.
+        before: the old outcome; empty for a difference outside the table.
+        after: the new outcome.
+        admits: whether the new policy admits requests that the old one refused.
+        distance: the distance of the two outcomes in their order.
+        cells: the exact number of affected table cells; 0 for a difference outside the table.
+        box: some of the cells in words.
+        cell: one of the cells, one value per dimension; empty for a difference outside the table.
+        path: the shortest events that lead to the cell.
     """
 
     direction: Direction
@@ -62,7 +62,7 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
 
 
 def format_value(value: object) -> str:
-    """Write a value as a person reads it."""
+    """Format a value for people."""
     if isinstance(value, LocalizedText):
         return f"{len(value.texts)} texts"
     if isinstance(value, frozenset | set | tuple | list):
@@ -75,7 +75,7 @@ def format_value(value: object) -> str:
 
 
 def make_difference(what: str, message: str, direction: Direction, risk: str = "") -> Difference:
-    """Make a difference of what is no answer of the table."""
+    """Build a difference outside the decision table."""
     return Difference(direction=direction, what=what, message=message, risk=risk)
 
 
@@ -89,7 +89,7 @@ def compare_named(
     added: Direction,
     skip: frozenset[str] = frozenset(),
 ) -> Iterator[Difference]:
-    """Compare parts by name: those added, those gone, and each field of those in both."""
+    """Compare parts by name: added parts, removed parts, and each field of the others."""
     gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old:

@@ -1,6 +1,6 @@
-"""What differs between two policies beyond the table: who may speak, what is asked, machines, timers, fallbacks.
+"""Compare two policies outside the decision table: issuers, operations, machines, timers, fallbacks and settings.
 
-Each part is compared field by field, by the rows of `authguard.policy.diff.permissiveness`.
+Each part is compared field by field, by the orders of `authguard.policy.diff.permissiveness`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def diff_parts(old: Draft, new: Draft) -> Iterator[Difference]:
-    """Compare everything but the answers of the table."""
+    """Compare everything except the decision table."""
     yield from _issuers(old, new)
     yield from _accounts(old, new)
     yield from _operations(old, new)
@@ -54,14 +54,14 @@ def diff_parts(old: Draft, new: Draft) -> Iterator[Difference]:
 
 
 def fallback_direction(before: Fallback, after: Fallback, old: Draft, new: Draft) -> Direction:
-    """Tell which way one answer is from another: by outcome, else by what they ask."""
+    """Return the direction from one fallback to another: by outcome, else by their fields."""
     if before.kind is not after.kind:
         return order.outcome(before.kind, after.kind)
     return _overall([one for _, one, _ in _fallback_fields(before, after, old, new)])
 
 
 def _overall(directions: list[Direction]) -> Direction:
-    """Sum up: anything looser makes the whole looser; a security owner looks at it."""
+    """Combine directions: one looser part makes the whole looser, so that a security owner reviews it."""
     if LOOSER in directions:
         return LOOSER
     return STRICTER if directions and set(directions) == {STRICTER} else CHANGED
@@ -84,17 +84,17 @@ def _accounts(old: Draft, new: Draft) -> Iterator[Difference]:
             one, other = was.get(status, "unrecognised"), becomes.get(status, "unrecognised")
             if one != other:
                 looser = strict.get(other, 0) < strict.get(one, 0)
-                told = f"status `{status}` of `{name}` was `{one}`, becomes `{other}`"
-                yield make_difference("accounts", told, LOOSER if looser else STRICTER)
+                text = f"status `{status}` of `{name}` was `{one}`, becomes `{other}`"
+                yield make_difference("accounts", text, LOOSER if looser else STRICTER)
 
 
 def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for probe in sample_requests(old.operations, new.operations):
         before, after = (match_operation(draft.operations, probe) or draft.otherwise for draft in (old, new))
-        if (before.name, after.name) in told or (before.name == after.name):
+        if (before.name, after.name) in reported or (before.name == after.name):
             continue
-        told.add((before.name, after.name))
+        reported.add((before.name, after.name))
         refused = [one is draft.otherwise and not draft.admits_unnamed for one, draft in ((before, old), (after, new))]
         if any(refused):
             text = f"`{probe}` was {_called(before, refused=refused[0])}, becomes {_called(after, refused=refused[1])}"
@@ -117,12 +117,11 @@ def _operations(old: Draft, new: Draft) -> Iterator[Difference]:
 
 
 def _called(operation: Operation, *, refused: bool) -> str:
-    """Name what a request is judged as."""
     return "refused" if refused else f"`{operation.name}` ({operation.risk} {operation.effect})"
 
 
 def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Iterator[tuple[str, Direction, str]]:
-    """Compare what two operations need."""
+    """Compare the requirements of two operations."""
     for field, direction, text in compare_fields(before, after, order.OPERATION):
         if field == "acr":
             yield field, _rank(before.acr, after.acr, old, new), text
@@ -133,14 +132,14 @@ def _needs(before: Operation, after: Operation, old: Draft, new: Draft) -> Itera
 
 
 def _rank(before: str, after: str, old: Draft, new: Draft) -> Direction:
-    """Compare levels by their place in the policies' orders; a level that is not asked is the loosest."""
+    """Compare levels by their rank in the policies; no required level is the loosest."""
     return order.smaller_is_looser(
         old.assurance.rank(before) if before else 0, new.assurance.rank(after) if after else 0
     )
 
 
 def _limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tuple[str, Direction, str]]:
-    """Compare limits by what they count, over what time and of whom."""
+    """Compare limits by what they count, their period and their key."""
     olds, news = ({(one.currency, one.per, one.by): one for one in limits} for limits in (before, after))
     for key in sorted(olds.keys() | news.keys()):
         what = f"limit in {key[0] or 'calls'} per {key[1]:g} s by {key[2]}"
@@ -161,7 +160,7 @@ def _fallbacks(old: Draft, new: Draft) -> Iterator[Difference]:
     for name in old.fallbacks.keys() & new.fallbacks.keys():
         before, after = old.fallbacks[name], new.fallbacks[name]
         for field, direction, text in _fallback_fields(before, after, old, new):
-            if field != "kind":  # the table tells in which cells
+            if field != "kind":  # the decision table shows a change of the kind, with its cells
                 yield make_difference("fallbacks", f"fallback `{name}`: {text}", direction)
 
 
@@ -181,7 +180,7 @@ def _fallback_fields(before: Fallback, after: Fallback, old: Draft, new: Draft) 
 
 def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
     before, after = (_by_state(draft) for draft in (old, new))
-    told: set[tuple[str, str, str]] = set()
+    reported: set[tuple[str, str, str]] = set()
     for event, state in sorted(before.keys() | after.keys()):
         was, becomes = before.get((event, state)), after.get((event, state))
         if was is None or becomes is None:
@@ -197,8 +196,8 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         if was.since != becomes.since:
             lines.append((CHANGED, f"`{event}` counted since `{was.since}`, counts since `{becomes.since}`"))
         for direction, text in lines:
-            if (event, text, "") not in told:
-                told.add((event, text, ""))
+            if (event, text, "") not in reported:
+                reported.add((event, text, ""))
                 yield make_difference(
                     "timers",
                     f"{text} (in `{state}`{'' if was.states == becomes.states else ' and others'})"
@@ -209,7 +208,7 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
 
 
 def _by_state(draft: Draft) -> dict[tuple[str, str], Timer]:
-    """Give the timer of each event that falls due first in each state that it moves."""
+    """Return the timer of each event that falls due first in each state that it moves."""
     found: dict[tuple[str, str], Timer] = {}
     for timer in draft.timers:
         machine, _, trigger = timer.event.partition(".")
@@ -251,13 +250,13 @@ def _machines(old: Draft, new: Draft) -> Iterator[Difference]:
 
 
 def _laxer(old: Draft, new: Draft, machine: str, before: str, after: str) -> Direction:
-    """Tell which of two states lets more in: by the rules that name either, in order of what they answer."""
+    """Return which of two states admits more, by the number of admitted cells."""
     draft = new if after not in old.machines[machine].states else old
     return order.larger_is_looser(*(_openness(draft, machine, state) for state in (before, after)))
 
 
 def _openness(draft: Draft, machine: str, state: str) -> int:
-    """Count the cells in which the table admits while a machine stands in a state."""
+    """Count the cells in which the table admits while a machine is in a state."""
     known = table_space(draft)
     proof = compute_coverage(draft.rules, known)
     if isinstance(proof, Undecided) or state not in known.values[machine]:
@@ -305,7 +304,7 @@ def _policy_settings(old: Draft, new: Draft) -> Iterator[Difference]:
 
 
 def _log_settings(old: Draft, new: Draft) -> Iterator[Difference]:
-    """Compare how decisions are kept, and who may pull the agent back."""
+    """Compare the durability of decisions, the rollback criteria and the operators' roles."""
     for risk in sorted({*old.durability, *new.durability}):
         pair = (old.durability.get(risk, "async"), new.durability.get(risk, "async"))
         if pair[0] != pair[1]:
@@ -337,7 +336,7 @@ def _invariants(old: Draft, new: Draft) -> Iterator[Difference]:
     for name in promises[0].keys() | promises[1].keys():
         was_, becomes_ = promises[0].get(name), promises[1].get(name)
         if was_ != becomes_:
-            told = (
+            text = (
                 "is no longer promised"
                 if becomes_ is None
                 else "is promised now"
@@ -345,5 +344,5 @@ def _invariants(old: Draft, new: Draft) -> Iterator[Difference]:
                 else "says something else"
             )
             yield make_difference(
-                "invariants", f"`{name}` {told}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER
+                "invariants", f"`{name}` {text}", LOOSER if becomes_ is None else CHANGED if was_ else STRICTER
             )

@@ -1,7 +1,7 @@
-"""What is looser than what: the order of the outcomes, and for each field of a policy's parts which way is looser.
+"""The order of permissiveness: of the outcomes, and for each field of a policy which direction is looser.
 
-Every field of a part has a row here; a test holds the rows against the fields, so that a new one cannot be forgotten.
-Where two values have no order, a change is a `change`: told, and neither looser nor stricter.
+Every field has a row here, and a test compares the rows with the fields, so that none is omitted. A change between
+values without an order is reported as `changed`, neither looser nor stricter.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Direction(StrEnum):
-    """Which way something changed."""
+    """The direction of a change."""
 
     LOOSER = "looser"
     STRICTER = "stricter"
     CHANGED = "changed"
 
 
-#: The outcomes, the most permissive first (docs/adr/0006): how much still stands between this request and the app, and
-#: who can take it away. The app runs; it runs with less; an earlier run's answer is shown again. Then what the caller
-#: can do alone: sign in at all, sign in better, prove who they are. Then what others decide: an approver lets this very
-#: request through; time, and nobody, may; a person serves the customer instead of the app. Then nobody: no; and no,
-#: and the session is gone.
+#: The outcomes, the most permissive first (docs/adr/0006), by what still prevents the request from reaching the app and
+#: who can remove it. First: the app runs; it runs with less; an earlier response is repeated. Then what the caller can
+#: do alone: sign in, sign in with more assurance, prove identity. Then what others decide: an approver admits this
+#: request; only time does; a person serves the customer instead of the app. Last: the request is denied; it is denied
+#: and the session ends.
 ORDER: Final = (
     Outcome.ALLOW,
     Outcome.RESTRICT,
@@ -42,17 +42,17 @@ ORDER: Final = (
     Outcome.DENY,
     Outcome.TERMINATE,
 )
-#: The risks, what weighs most first.
+#: The risks, the highest first.
 RISKS: Final = ("high", "staff", "sensitive", "self", "routine", "public")
 
 
 def changed(_before: object, _after: object) -> Direction:
-    """Compare what has no order."""
+    """Compare values without an order."""
     return Direction.CHANGED
 
 
 def _by(rank: Callable[[object], float]) -> Callable[[object, object], Direction]:
-    """Make a comparison: the higher rank is looser."""
+    """Return a comparison in which the higher rank is looser."""
 
     def compare(before: object, after: object) -> Direction:
         old, new = rank(before), rank(after)
@@ -71,26 +71,26 @@ def _number(value: object) -> float:
 larger_is_looser = _by(_number)
 #: a smaller number is looser
 smaller_is_looser = _by(lambda value: -_number(value))
-#: a larger number is looser, and 0 means that nothing is asked
+#: a larger number is looser, and 0 means no limit
 zero_is_unbounded = _by(lambda value: _number(value) or float("inf"))
-#: what was not said opened nothing
+#: a value is looser than none
 set_is_looser = _by(bool)
-#: what an effect is taken for: a read meets less
+#: effect of an operation: a read has fewer requirements
 effect = _by(lambda value: value == "read")
-#: what a risk is taken for
+#: risk of an operation: a lower risk is looser
 risk = _by(lambda value: RISKS.index(str(value)) if value in RISKS else -1)
-#: any type of token is looser than one
+#: any token type is looser than one type
 token_type = _by(lambda value: value == "any")
-#: a token that counts for whoever holds it is looser than one that wants a proof of possession
+#: a bearer token is looser than one with proof of possession
 sender = _by(lambda value: value != "dpop")
-#: what is kept less surely
+#: a less durable write is looser
 durability = _by(lambda value: -("async", "group", "sync").index(str(value)))
-#: an outcome
+#: outcome of a fallback, by `ORDER`
 outcome = _by(lambda value: -ORDER.index(Outcome(str(value))))
 
 
 def wider(before: object, after: object) -> Direction:
-    """Compare sets: one that holds the other is looser."""
+    """Compare sets: a superset is looser."""
     old, new = _set(before), _set(after)
     if old < new:
         return Direction.LOOSER
@@ -98,19 +98,19 @@ def wider(before: object, after: object) -> Direction:
 
 
 def narrower(before: object, after: object) -> Direction:
-    """Compare sets of what is asked for: one that lacks something is looser."""
+    """Compare sets of requirements: a subset is looser."""
     return wider(after, before)
 
 
 def wider_or_all(before: object, after: object) -> Direction:
-    """Compare sets, of which the empty one leaves everything."""
+    """Compare sets of which the empty one allows everything."""
     if not _set(after) or not _set(before):
         return Direction.LOOSER if not _set(after) else Direction.STRICTER
     return wider(before, after)
 
 
 def wider_or_any(before: object, after: object) -> Direction:
-    """Compare sets, of which the one with ``*`` holds everything."""
+    """Compare sets of which one with ``*`` contains everything."""
     old, new = "*" in _set(before), "*" in _set(after)
     if old or new:
         return Direction.CHANGED if old and new else Direction.LOOSER if new else Direction.STRICTER
@@ -118,7 +118,7 @@ def wider_or_any(before: object, after: object) -> Direction:
 
 
 def agents(before: object, after: object) -> Direction:
-    """Compare registered agents: more of them, or one that may come alone, is looser."""
+    """Compare registered agents: more agents, or one that may act alone, is looser."""
     return wider(_powers(before), _powers(after))
 
 
@@ -161,17 +161,17 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "effect": effect,
     "scopes": narrower,
     "roles": wider_or_all,
-    "acr": changed,  # compared by rank where it is known
+    "acr": changed,  # compared by rank in `part_diff`
     "max_age": zero_is_unbounded,
     "amount_at": changed,
     "currency_at": changed,
     "currency": changed,
     "payee_at": changed,
-    "limits": changed,  # each on its own
+    "limits": changed,  # compared one by one in `part_diff`
     "idempotency": smaller_is_looser,
-    "failed_on": wider,  # what is in doubt is looked at by a person; what failed is not
+    "failed_on": wider,  # a person settles a result in doubt, but not a failed one
     "actor": changed,
-    "binds": narrower,  # what is not bound may be another in the repeated request
+    "binds": narrower,  # a repeated request may differ in its unbound parts
 }
 FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
@@ -182,7 +182,7 @@ FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "attempts": zero_is_unbounded,
     "per": smaller_is_looser,
     "then": changed,
-    "acr": changed,  # compared by rank where it is known
+    "acr": changed,  # compared by rank in `part_diff`
     "max_age": zero_is_unbounded,
     "since_entered": smaller_is_looser,
     "methods": wider,
@@ -197,7 +197,7 @@ FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
 ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "name": changed,
     "claim": changed,
-    "map": changed,  # each status on its own
+    "map": changed,  # compared by status in `part_diff`
     "call": changed,
     "url": changed,
     "status_at": changed,
@@ -219,7 +219,7 @@ CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "secret_env": changed,
     "claim": changed,
     "paths": changed,
-    "trusts": changed,  # each channel on its own
+    "trusts": changed,  # compared by channel in `part_diff`
     "declared": smaller_is_looser,
 }
 CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
@@ -253,7 +253,7 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "interactive": changed,
     "timeout": changed,
     "pass_at": smaller_is_looser,  # a lower score passes
-    "fail_at": smaller_is_looser,  # a lower score is still only doubted
+    "fail_at": smaller_is_looser,  # a lower score is doubted rather than failed
     "retries": changed,
     "failures": changed,
     "open_for": changed,
@@ -268,12 +268,12 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "certificate": changed,
     "key": changed,
     "authority": changed,
-    "digits": smaller_is_looser,  # fewer are guessed sooner
+    "digits": smaller_is_looser,  # fewer digits are guessed sooner
     "window": larger_is_looser,
     "expires": larger_is_looser,
     "questions": narrower,
 }
-#: what of a whole policy is compared as one value
+#: fields of the policy itself
 POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "agents": agents,
     "accounts_declared": changed,
@@ -289,8 +289,8 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "rotate_size": changed,
     "rotate_max_age": changed,
     "log_retention": smaller_is_looser,
-    "app_reports": wider,  # what an agent can do to its customer, and only a person undoes
-    "response_retention": larger_is_looser,  # what customers were told lies there longer
+    "app_reports": wider,  # what an agent can do to its customer, and only a person reverts
+    "response_retention": larger_is_looser,  # responses to customers are stored longer
     "public_url": changed,
     "hosts": wider_or_all,
     "root_path": changed,
@@ -300,7 +300,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "staff_roles": changed,
     "base": changed,
 }
-#: events whose coming sooner tightens; one that waits longer is looser
+#: events that tighten: a longer wait for one of them is looser
 TIGHTENING: Final = frozenset(
     {
         *("session.idled", "session.aged", "session.revoked", "session.ended", "verification.aged"),

@@ -1,8 +1,8 @@
-"""What one policy answers that another does not: looser, stricter or otherwise, exact over all cells, worst first.
+"""Compare two policies and sort the differences, the worst first; the table comparison is exact over all cells.
 
-The tables are compared cell by cell (`authguard.core.comparison`), over the states of both. A state that one policy
-does not have is answered there as the engine answers a record that it does not understand: by `on_fault`. What goes
-beyond the table (who may speak, what is asked, machines, timers, fallbacks): `authguard.policy.diff.part_diff`.
+The tables are compared cell by cell (`authguard.core.comparison`), over the states of both policies. For a state that a
+policy does not have, its answer is `on_fault`, as the engine answers a record that it cannot interpret.
+`authguard.policy.diff.part_diff` compares everything outside the table.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _DIRECTIONS = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDiff:
-    """How two policies differ.
+    """The differences of two policies.
 
     Attributes:
-        old: name of the one.
-        new: name of the other.
-        differences: worst first.
-        undecided: whether the tables are too tangled to be compared, so that nothing is known of them.
+        old: name of the old policy.
+        new: name of the new policy.
+        differences: the worst first.
+        undecided: whether the tables exceed the budget of the comparison, so that nothing is known about them.
     """
 
     old: str
@@ -48,7 +48,7 @@ class PolicyDiff:
     undecided: bool = False
 
     def of(self, direction: Direction) -> tuple[Difference, ...]:
-        """Give the differences of one direction."""
+        """Return the differences of one direction."""
         return tuple(one for one in self.differences if one.direction is direction)
 
 
@@ -56,8 +56,8 @@ def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyD
     """Compare two policies, both without errors.
 
     Args:
-        old: what was.
-        new: what is to be.
+        old: the old policy.
+        new: the new policy.
         find_paths: whether to search for the cell that a request reaches first, and for the shortest events to it.
             Without the search the same differences are found, each with an arbitrary cell.
     """
@@ -65,7 +65,7 @@ def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyD
     beyond = list(diff_parts(old, new))
     found = [*(table or ()), *beyond]
     if not found and table is not None and old.digest != new.digest:
-        message = "only what has no order differs: names, thresholds of verifiers, or the order in which things stand"
+        message = "only parts without an order differ: names, thresholds of verifiers, or the order of entries"
         found = [Difference(direction=Direction.CHANGED, what="policy", message=message)]
     return PolicyDiff(
         old=old.name, new=new.name, differences=tuple(sorted(found, key=_sort_key)), undecided=table is None
@@ -73,13 +73,13 @@ def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyD
 
 
 def _sort_key(one: Difference) -> tuple[int, int, bool, int, int, str]:
-    """Order the worst first: looser first, then by risk, by whether anything is let in, by how far, by how much."""
+    """Sort by direction (looser first), risk, admission, distance and number of cells."""
     risk = RISKS.index(one.risk) if one.risk in RISKS else 2
     return (_DIRECTIONS.index(one.direction), risk, not one.admits, -one.distance, -one.cells, one.message)
 
 
 def _diff_tables(old: Draft, new: Draft, *, find_paths: bool) -> list[Difference] | None:
-    """Compare the tables; nothing where they are too tangled."""
+    """Compare the tables; return None if they exceed the budget."""
     values = _values(old, new)
     space = Space(values)
     olds, news = (
@@ -125,7 +125,7 @@ def _format_answer(answer: str, item: Fallback) -> str:
 
 
 def _state_direction(before: Fallback, after: Fallback, *, is_new: bool) -> Direction:
-    """Tell what a state that only one policy has does: by whether it lets anything in."""
+    """Return the direction of adding or removing a state, by whether its requests are admitted."""
     if (after if is_new else before).kind in ADMITTING:
         return Direction.LOOSER if is_new else Direction.STRICTER
     return Direction.CHANGED
@@ -145,16 +145,16 @@ def _fallbacks(draft: Draft) -> dict[str, Fallback]:
 
 
 def _rules(draft: Draft, old: Draft, space: Space) -> list[tuple[Box, str]]:
-    """Give the rules of a policy over the states of both; what it does not know, it answers by `on_fault`."""
+    """Return the rules of a policy as boxes over the states of both; unknown states have the answer of `on_fault`."""
     known = _fallbacks(draft)
-    strange = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
-    laid = [(space.box(when), UNKNOWN_STATE) for when in strange]
-    laid += [(space.box(rule.when), _answer_key(known[rule.do], old)) for rule in draft.rules]
-    return [(box, do) for box, do in laid if not is_empty(box)]
+    unknown = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
+    rules = [(space.box(when), UNKNOWN_STATE) for when in unknown]
+    rules += [(space.box(rule.when), _answer_key(known[rule.do], old)) for rule in draft.rules]
+    return [(box, do) for box, do in rules if not is_empty(box)]
 
 
 def _answer_key(item: Fallback, old: Draft) -> str:
-    """Name an answer: equal for what answers alike, also where only the name is new."""
+    """Return a key that is equal for fallbacks that differ only in a new name."""
     name = item.name
     if name not in old.fallbacks and item.kind is not Outcome.ALLOW:
         name = next((known for known, other in old.fallbacks.items() if replace(other, name=name) == item), name)
@@ -164,19 +164,19 @@ def _answer_key(item: Fallback, old: Draft) -> str:
 def _find_example(
     space: Space, change: TableDifference, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
 ) -> tuple[tuple[str, ...], str]:
-    """Give one cell of a change, one that a request can meet where there is any, and the shortest events to it."""
-    told = "no events lead there" if reaches else ""
-    for (reach, own), whose in zip(reaches, ("", ", under the old policy"), strict=False):
-        met = reach.find_cell(_translated(find, own, space))
-        if isinstance(met, tuple):
-            cell, path = met
-            return cell, f"{path}{whose}"
-        told = str(met)
-    return space.witness(change.box), told
+    """Return a cell of a change, if possible one that a request reaches, and the shortest events to it."""
+    path_text = "no events lead there" if reaches else ""
+    for (reach, own), suffix in zip(reaches, ("", ", under the old policy"), strict=False):
+        found = reach.find_cell(_translated(find, own, space))
+        if isinstance(found, tuple):
+            cell, path = found
+            return cell, f"{path}{suffix}"
+        path_text = str(found)
+    return space.witness(change.box), path_text
 
 
 def _translated(find: Callable[[Box], Box | None], own: Space, union: Space) -> Callable[[Box], Box | None]:
-    """Ask in the states of one policy what is known in those of both."""
+    """Translate a search over the states of both policies into one over the states of one policy."""
     pairs = [(own.values[name], union.values[name]) for name in own.values]
     maps = [[there.index(value) for value in here] for here, there in pairs]
 
