@@ -18,7 +18,7 @@ from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys, Snapshot
-    from authguard.runtime.decision_point import RequestFacts
+    from authguard.runtime.plan import RequestFacts
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 

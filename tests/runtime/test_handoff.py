@@ -177,7 +177,7 @@ async def test_a_ticket_that_others_keep_changing_is_an_error_in_the_end() -> No
     desk = StoreDesk(Interfering())
     await desk.open_ticket(TICKET)
     for change in (desk.take("first", "ada", NOW), desk.close("first", "ada", NOW, override=True)):
-        with pytest.raises(StoreError, match="changed by others"):
+        with pytest.raises(StoreError, match="changed by another process"):
             await change
 
 

@@ -53,7 +53,7 @@ async def test_what_only_a_person_lifts_is_reported_where_the_policy_lists_it() 
     desk = EnforcerHarness(listed + "reports: {app: [account.restricted]}\n")
     verdict = await desk.ask("chat", desk.login())
     for state in ("locked", "closed", "minor"):
-        with pytest.raises(ReportRefusedError, match=f"list it where the app may report it.*account.{state}"):
+        with pytest.raises(ReportRefusedError, match=f"list it if the app may report it.*account.{state}"):
             await desk.enforcer.reports.report(verdict, f"account.{state}")
     after = await desk.enforcer.reports.report(verdict, "account.restricted")
     assert after.account.state == "restricted"
@@ -66,7 +66,7 @@ async def test_what_concerns_everybody_is_reported_by_a_control_alone() -> None:
         await desk.enforcer.reports.report(verdict, "service.impaired")
     control = Control()
     control.bind(desk.enforcer)
-    with pytest.raises(ReportRefusedError, match=r"there is service\.impaired"):
+    with pytest.raises(ReportRefusedError, match=r"use service\.impaired"):
         await control.report("account.closed")
     await control.report("service.impaired", "the bank does not answer")
     assert states(await desk.ask("chat", desk.login()))["service"] == "degraded"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Keys, Snapshot
 
-#: the result where no credential was checked
+#: the result if no credential was checked
 NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.deployment import AccountSource
     from authguard.ports import AccountDirectory
-    from authguard.runtime.decision_point import RequestFacts
     from authguard.runtime.journal import Journal
+    from authguard.runtime.plan import RequestFacts
     from authguard.runtime.state_repository import StateRepository
 
 #: longer statuses are cut

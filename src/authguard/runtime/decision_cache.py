@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import AccessRequest, Verdict
-    from authguard.runtime.decision_point import Plan, RequestFacts
+    from authguard.runtime.plan import Plan, RequestFacts
 
 #: maximum number of entries for unproven requests; entries for proven ones are stored in the credential
 MAX_ENTRIES: Final = 4_096

@@ -6,10 +6,8 @@ again from the start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from authguard.core import conditions, delegations
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
@@ -19,7 +17,6 @@ from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles
 from authguard.errors import MachineFaultError
 from authguard.runtime import booking, transactions
-from authguard.runtime.access import Verdict
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
 from authguard.runtime.evaluation import (
     Evaluation,
@@ -29,128 +26,15 @@ from authguard.runtime.evaluation import (
     apply_reports,
     apply_roles,
 )
-from authguard.runtime.transactions import UNBOUND, RequestBinding
+from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authguard.core.machine import Transition
-    from authguard.core.request import Credential, Operation, Principal
-    from authguard.core.snapshot import Keys, LedgerEntry, Report, Snapshot
+    from authguard.core.request import Operation, Principal
+    from authguard.core.snapshot import LedgerEntry, Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher
     from authguard.runtime.access import AccessRequest
-
-
-class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Facts about a request that are known before its records are loaded.
-
-    Attributes:
-        credential: the closed result of the credential check.
-        has_body: whether the body was read, so that `binding` is set.
-        binding: to a transaction, with the parsed body.
-        reports: account source -> its report.
-        unmapped: account source -> its status, cut, if the policy does not map it.
-        unreachable: whether a directory did not answer.
-        channel: the trusted channel; empty for none.
-        lacks_quorum: whether too few approvers of the transaction may still approve it.
-        ledgers: dimension of a limit -> key of its ledger.
-    """
-
-    credential: Credential
-    has_body: bool = False
-    binding: RequestBinding = UNBOUND
-    reports: Mapping[str, Report] = {}
-    unmapped: Mapping[str, str] = {}
-    unreachable: bool = False
-    channel: str = ""
-    lacks_quorum: bool = False
-    ledgers: tuple[tuple[str, bytes], ...] = ()
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What to record, save and reply.
-
-    Attributes:
-        after: the snapshot to save.
-        cell: of the request.
-        rule: the matching rule's name.
-        fallback: of the rule, or its `then`.
-        reason: closed code.
-        events: sent, in order.
-        transitions: in order.
-        token_scopes: the token's scopes after a restriction.
-        acr_values: assurance levels to request.
-        max_age: maximum authentication age to request, in seconds; -1 for none.
-        running: whether the app's response settles a transaction.
-        opened: whether the request has a transaction.
-    """
-
-    after: Snapshot
-    cell: tuple[str, ...]
-    rule: str
-    fallback: Fallback
-    reason: Reason
-    events: tuple[str, ...]
-    transitions: tuple[Transition, ...]
-    token_scopes: frozenset[str] = frozenset()
-    acr_values: tuple[str, ...] = ()
-    max_age: int = -1
-    running: bool = False
-    opened: bool = False
-
-    def verdict(
-        self,
-        request: AccessRequest,
-        facts: RequestFacts,
-        keys: Keys,
-        record: str,
-        *,
-        at: float,
-        ticket: str = "",
-        saved: Snapshot | None = None,
-    ) -> Verdict:
-        """Return the verdict on a request, after its plan was recorded and saved.
-
-        Args:
-            request: the request.
-            facts: about the request.
-            keys: of the records.
-            record: id of the audit record.
-            at: time of the decision, epoch seconds UTC.
-            ticket: id of the hand-off ticket; empty for none.
-            saved: the stored snapshot, for a transaction that runs.
-        """
-        credential = facts.credential
-        return Verdict(
-            record=record,
-            operation=request.operation,
-            fallback=self.fallback,
-            reason=credential.reason if isinstance(credential, NotProven) else self.reason,
-            credential=credential,
-            snapshot=self.after,
-            keys=keys,
-            cell=self.cell,
-            rule=self.rule,
-            at=at,
-            token_scopes=self.token_scopes,
-            scopes=tuple(sorted(self.token_scopes)),
-            channel=facts.channel,
-            transaction=keys.transaction if self.opened else "",
-            ticket=ticket,
-            acr_values=self.acr_values,
-            max_age=self.max_age,
-            running=self.running,
-            saved=saved,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class NeedsBody:
-    """The transaction binds the exact request, so the body must be read first."""
-
-
-NEEDS_BODY: Final = NeedsBody()
+    from authguard.runtime.plan import RequestFacts
 
 
 def evaluate(  # noqa: PLR0917 - the parts of one evaluation
@@ -223,9 +107,8 @@ def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, princip
     record = evaluation.snapshot.transaction
     if transactions.is_altered(evaluation, facts.binding):
         if record.session != principal.session_key:
-            return transactions.refusal_reason(
-                record, facts.binding
-            )  # a session cannot void a transaction of another session
+            # a session cannot void a transaction of another session
+            return transactions.refusal_reason(record, facts.binding)
         if not evaluation.send("transaction.altered", "caller"):
             return Reason.TRANSACTION_ALTERED
     transactions.expire_response(evaluation)
@@ -342,7 +225,7 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
         return Reason.TRANSACTION_TOO_LONG
     moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
     if admits and not moved and request.operation.transactional:
-        raise MachineFaultError("a rule admits a transaction that cannot run any more")
+        raise MachineFaultError("a rule admits a transaction that can no longer run")
     return moved and admits
 
 

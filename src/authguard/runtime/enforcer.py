@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Order: verify the credential, load, evaluate, record (as durably as the risk requires), save if unchanged, admit.
-- Every await has the policy's deadline; a store with `immediate` reads never suspends and needs none.
+- Every await has the policy's deadline; a store with nonblocking reads never suspends and needs none.
 - Every exception becomes the policy's `on_fault`. Only cancellation propagates, and then nothing was admitted.
 """
 
@@ -15,7 +15,6 @@ import anyio
 from msgspec.structs import replace
 
 from authguard.core.chain import make_template
-from authguard.core.ledger_keys import find_ledger_keys
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
@@ -27,12 +26,13 @@ from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.decision_cache import CachedDecision, DecisionCache, expires_at, is_repeatable
-from authguard.runtime.decision_point import NEEDS_BODY, NeedsBody, Plan, RequestFacts, evaluate
+from authguard.runtime.decision_point import evaluate
 from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
 from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE, HoldQueue
+from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan, RequestFacts, add_ledgers
 from authguard.runtime.pseudonymizer import NullPseudonymizer, store_pseudonym_check
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
@@ -227,8 +227,8 @@ class Enforcer:
             if isinstance(credential, Unseen):
                 return None
             channel = self._channels.find(request, credential) if self._declares_channels else ""
-            about = self._cache_key(request, channel) if channel else operation.identity
-            found = self._decision_cache.get(credential, about)
+            key = self._cache_key(request, channel) if channel else operation.identity
+            found = self._decision_cache.get(credential, key)
             if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
                 return None
             record = self._cover_by_window(
@@ -263,7 +263,7 @@ class Enforcer:
             facts = await self._account_lookup.collect(facts, credential.principal, now)
             keys = Keys(credential.principal.account_key, credential.principal.session_key)
             if request.operation.ledger_dimensions and decided is None:
-                facts, keys = self._with_ledgers(request, facts, keys)
+                facts, keys = add_ledgers(self.policy, request, facts, keys)
         if decided is None:
             decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
@@ -276,24 +276,16 @@ class Enforcer:
             facts = replace(facts, has_body=True, binding=binding)
             keys = Keys(keys.account, keys.session, binding.transaction)
             if request.operation.ledger_dimensions:
-                facts, keys = self._with_ledgers(request, facts, keys)
+                facts, keys = add_ledgers(self.policy, request, facts, keys)
             decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody):
-            raise MachineFaultError("a request whose body was read needs it again")
+            raise MachineFaultError("the evaluation requests a body that was already read")
         return decided
 
     @staticmethod
     def _needs_body(request: AccessRequest, credential: Credential) -> bool:
         """Return whether the exact request must be known before evaluation; only proven callers' bodies are read."""
         return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
-
-    def _with_ledgers(self, request: AccessRequest, facts: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
-        """Return facts and keys with the ledgers that the operation's limits count in."""
-        if not isinstance(facts.credential, Proven):
-            return facts, keys
-        document = facts.binding.body.document
-        ledgers = find_ledger_keys(request.operation, facts.credential.principal, document, self.policy.agents)
-        return replace(facts, ledgers=ledgers), replace(keys, ledgers=ledgers)
 
     async def _evaluate_and_commit(
         self, request: AccessRequest, facts: RequestFacts, keys: Keys, now: float
@@ -333,9 +325,8 @@ class Enforcer:
                 return self.refuse(request, Reason.TOO_MANY_HELD, facts.credential)
             placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
             decided = await self._commit(request, facts, keys, before, placed, now)
-        with suppress(
-            AuditError, BusyError, StoreError, TimeoutError
-        ):  # this request is decided; a later one can sweep
+        # this request is decided; a later one can sweep
+        with suppress(AuditError, BusyError, StoreError, TimeoutError):
             await self.hold_queue.sweep(state, MAX_SWEPT_ON_PLACE)
         return decided
 
@@ -386,19 +377,16 @@ class Enforcer:
         saved_now = with_bumped_versions(before.snapshot, plan.after) if plan.running else None
         verdict = plan.verdict(request, facts, keys, record, ticket=ticket, at=now, saved=saved_now)
         if plan.fallback.kind is Outcome.REPEAT:
-            record_with_response, headers = transactions.decrypt_response(
-                plan.after.transaction, keys.transaction, self._cipher
-            )
-            verdict = replace(verdict, snapshot=replace(plan.after, transaction=record_with_response), headers=headers)
+            repeated, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._cipher)
+            verdict = replace(verdict, snapshot=replace(plan.after, transaction=repeated), headers=headers)
         if not verdict.admits:
-            self._ticket_opener.add_decision(
-                keys.session, now, request.operation.name, plan.fallback.kind.value, record
-            )
+            outcome = plan.fallback.kind.value
+            self._ticket_opener.add_decision(keys.session, now, request.operation.name, outcome, record)
         if before.record_keys and is_repeatable(self.policy, request, facts, plan, before.snapshot):
             self._cache_decision(verdict, self._cache_key(request, facts.channel), before, make_template(entry))
         return verdict
 
-    def _cache_decision(self, verdict: Verdict, about: bytes, before: LoadedState, template: LineTemplate) -> None:
+    def _cache_decision(self, verdict: Verdict, key: bytes, before: LoadedState, template: LineTemplate) -> None:
         """Cache a decision with the stored versions; skip it if they cannot be read."""
         try:
             stored = self.repository.reload_after_save(before, verdict.snapshot)
@@ -406,7 +394,6 @@ class Enforcer:
             return
         if stored is not None:
             answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)
-            entry = CachedDecision(
-                stored.record_keys, stored.versions, expires_at(self.policy, verdict), template, answer
-            )
-            self._decision_cache.store(verdict.credential, about, entry)
+            until = expires_at(self.policy, verdict)
+            entry = CachedDecision(stored.record_keys, stored.versions, until, template, answer)
+            self._decision_cache.store(verdict.credential, key, entry)

@@ -182,8 +182,8 @@ def _decode(kept: bytes) -> FiledTicket:
         decisions = tuple(map(tuple, filed["ticket"].pop("decisions")))
         return FiledTicket(**filed | {"ticket": Ticket(**filed["ticket"], decisions=decisions)})
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
-        raise StoreError("a hand-off ticket cannot be read back: restore the store from a copy") from None
+        raise StoreError("a hand-off ticket cannot be read back: restore the store from a backup") from None
 
 
 def _busy() -> StoreError:
-    return StoreError("a hand-off ticket is being changed by others: try again")
+    return StoreError("a hand-off ticket is being changed by another process; try again")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.ports import HandoffDesk, Ids
     from authguard.runtime.access import AccessRequest
-    from authguard.runtime.decision_point import Plan
     from authguard.runtime.journal import Journal
+    from authguard.runtime.plan import Plan
 
 #: maximum number of sessions with stored decisions, and of decisions for each
 MAX_SESSIONS: Final = 4_096

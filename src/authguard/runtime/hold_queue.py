@@ -67,7 +67,7 @@ class HoldQueue:
         try:
             await self._repository.with_deadline(lock.acquire())
         except TimeoutError:
-            raise BusyError("too many requests of this account are being placed; try again") from None
+            raise BusyError("too many requests of this account wait for the queue; try again") from None
         try:
             waiting = await self._count(principal, state)
             yield now + waiting * FAIR_DELAY_S if waiting < self._repository.policy.max_held else -1.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys
     from authguard.ports import AuditSink, Ids
     from authguard.runtime.access import AccessRequest
-    from authguard.runtime.decision_point import Plan, RequestFacts
+    from authguard.runtime.plan import Plan, RequestFacts
 
 #: longer notes are cut
 MAX_NOTE_LENGTH = 500

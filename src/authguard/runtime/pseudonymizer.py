@@ -70,6 +70,6 @@ async def require_same_pseudonyms(store: Store, check: str) -> None:
     kept = await store.get(NAMESPACE, CHECK_KEY)
     if kept and kept != check.encode():
         raise SettingsError(
-            "the app names subjects by other keys than this command would: set AUTHGUARD_PSEUDONYM_KEY as the app has"
-            " it, or restore the `.names` file beside the store, or restart the app if its policy changed `subjects`"
+            "the app uses other pseudonym keys than this command: set AUTHGUARD_PSEUDONYM_KEY to the app's value,"
+            " or restore the `.names` file of the store, or restart the app if its policy changed `subjects`"
         )

@@ -79,20 +79,20 @@ class Reports:
         machine, _, trigger = event.partition(".")
         if event in SERVICE_REPORTS:
             raise ReportRefusedError(
-                f"`{event}` concerns everybody: report it by `Control.report`, from a check of your own"
+                f"`{event}` affects all customers: report it with `Control.report`, from a health check of the app"
             )
         if verdict.principal is None:
-            raise ReportRefusedError("a report needs a signed-in customer whom it is about")
+            raise ReportRefusedError("a report needs the request of a signed-in customer")
         if machine == "account":
             if trigger in {"normal", *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
-                raise ReportRefusedError(f"`{event}` is no report that an app may make; reports only tighten")
+                raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
             if event not in self._repository.policy.app_reports:
                 raise ReportRefusedError(
-                    f"only a person lifts `{event}`; list it where the app may report it: `reports: {{app: [{event}]}}`"
+                    f"only a person can lift `{event}`; list it if the app may report it: `reports: {{app: [{event}]}}`"
                 )
             return lambda evaluation: _apply_account_report(evaluation, verdict, trigger)
         if event not in TIGHTENING:
-            raise ReportRefusedError(f"`{event}` is no report that an app may make; reports only tighten")
+            raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
         return lambda evaluation: _send_report(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
@@ -126,11 +126,11 @@ class Reports:
         """
         if event not in SERVICE_REPORTS:
             raise ReportRefusedError(
-                f"`{event}` is no report on the service: there is {', '.join(sorted(SERVICE_REPORTS))}"
+                f"`{event}` is not a report about the service: use {', '.join(sorted(SERVICE_REPORTS))}"
             )
         return await self._repository.change(Keys(), lambda evaluation: _send_report(evaluation, event), note=note)
 
-    async def settle(self, verdict: Verdict, answer: AppResponse) -> None:
+    async def settle(self, verdict: Verdict, response: AppResponse) -> None:
         """Settle a transaction by the app's response; never fail, and complete even if the caller disconnects.
 
         A transaction that cannot be settled stays `running`, and the policy's timer makes it `in_doubt`. A cancelled
@@ -141,20 +141,20 @@ class Reports:
         with anyio.CancelScope(shield=True):
             for _ in range(MAX_CANCELLATIONS):
                 try:
-                    await self._settle(verdict, answer)
+                    await self._settle(verdict, response)
                     break
                 except cancelled as error:
                     leaving = error
         if leaving is not None:
             raise leaving
 
-    async def _settle(self, verdict: Verdict, answer: AppResponse) -> None:
+    async def _settle(self, verdict: Verdict, response: AppResponse) -> None:
         principal = verdict.principal
         try:
             await self._repository.change(
                 verdict.keys,
                 lambda evaluation: transactions.settle(
-                    evaluation, verdict.transaction, answer, verdict.operation.failed_on, self._cipher
+                    evaluation, verdict.transaction, response, verdict.operation.failed_on, self._cipher
                 ),
                 subject=principal.pseudonym if principal else "",
                 decision=verdict.record,

@@ -40,7 +40,7 @@ class LoadedState(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         snapshot: of all records.
-        record_keys: keys of the records in a store with `immediate` reads; empty for other stores.
+        record_keys: keys of the records in a store with nonblocking reads; empty for other stores.
         versions: of these records.
     """
 
@@ -105,7 +105,7 @@ class StateRepository:
         return answer
 
     async def load(self, keys: Keys) -> LoadedState:
-        """Load a snapshot in one call; a store with `immediate` reads never suspends, so it needs no deadline."""
+        """Load a snapshot in one call; a store with nonblocking reads never suspends, so it needs no deadline."""
         store = self.store
         if not store.nonblocking_reads:
             return LoadedState(await self._call_store(store.load(keys, self.blank)))
@@ -114,7 +114,7 @@ class StateRepository:
         return LoadedState(store.decode(record_keys, versions, self.blank), record_keys, versions)
 
     def reload_after_save(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
-        """Read a store with `immediate` reads again after a save; return ``None`` if another change followed the save.
+        """Read a store with nonblocking reads again after a save; return ``None`` if another change followed the save.
 
         Args:
             before: as loaded; returned if nothing was to be saved.
@@ -137,7 +137,7 @@ class StateRepository:
     def was_not_committed(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Return whether an abandoned save certainly changed nothing; False if it is not known.
 
-        Only a store with `immediate` reads is read, because a cancelled caller must not wait.
+        Only a store with nonblocking reads is read, because a cancelled caller must not wait.
         """
         if after is before:
             return True

@@ -315,7 +315,7 @@ def open_transaction(  # noqa: PLR0917 - the parts of one transaction
 
 
 def settle(
-    evaluation: Evaluation, transaction: str, answer: AppResponse, failed_on: frozenset[int], cipher: Cipher
+    evaluation: Evaluation, transaction: str, response: AppResponse, failed_on: frozenset[int], cipher: Cipher
 ) -> None:
     """Settle a transaction by the app's response.
 
@@ -323,21 +323,21 @@ def settle(
     reservation is released. Any other status, or no response, is ``lost``: whether the operation took effect is
     unknown.
     """
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+    if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own numbers
         if evaluation.send("transaction.committed", "app"):
-            fits = sum(len(name) + len(value) for name, value in answer.headers) <= MAX_HEADER_BYTES
-            kept = answer.whole and len(answer.body) <= MAX_RESPONSE_BYTES and fits
-            body = cipher.encrypt(answer.body, associated_data(transaction, "answer")) if kept else b""
-            packed = _pack(answer.headers) if answer.headers and fits else b""
+            fits = sum(len(name) + len(value) for name, value in response.headers) <= MAX_HEADER_BYTES
+            kept = response.whole and len(response.body) <= MAX_RESPONSE_BYTES and fits
+            body = cipher.encrypt(response.body, associated_data(transaction, "answer")) if kept else b""
+            packed = _pack(response.headers) if response.headers and fits else b""
             evaluation.update_record(
                 "transaction",
-                status=answer.status,
-                content_type=answer.content_type if kept else "",
+                status=response.status,
+                content_type=response.content_type if kept else "",
                 answer=body,
                 kept=kept,
                 headers=cipher.encrypt(packed, associated_data(transaction, "headers")) if packed else b"",
             )
-    elif answer.status in failed_on:
+    elif response.status in failed_on:
         evaluation.send("transaction.failed", "app")
     else:
         evaluation.send("transaction.lost", "app")

@@ -116,9 +116,9 @@ class Verifications:
         declared = self._repository.policy.methods.get(method)
         principal = verdict.principal
         if declared is None:
-            raise VerificationRefusedError("there is no such method: take one that the reply names")
+            raise VerificationRefusedError("there is no such method: use one that the reply names")
         if principal is None:
-            raise VerificationRefusedError("only somebody who is signed in can prove who they are")
+            raise VerificationRefusedError("only a signed-in customer can verify their identity")
         _check_size(answers)
         gate = preview_outcome(self._repository.policy, verdict, VERIFY_OPERATION)
         if gate.kind is not Outcome.ALLOW:
@@ -375,7 +375,7 @@ def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Oper
 
 def _check_size(answers: Answers) -> None:
     if len(answers) > MAX_ANSWERS or any(len(fields) > MAX_ANSWERS for fields in answers.values()):
-        raise VerificationRefusedError(f"at most {MAX_ANSWERS} answers are taken at once")
+        raise VerificationRefusedError(f"at most {MAX_ANSWERS} answers are accepted in one request")
     if any(
         max(len(name), len(text)) > MAX_FIELD_LENGTH for fields in answers.values() for name, text in fields.items()
     ):
