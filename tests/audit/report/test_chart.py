@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.audit.report.chart import HIGH, WIDE, columns, lines, nice
+from authguard.audit.report.chart import HIGH, WIDE, columns, lines, round_up_axis
 
 AT = 1_800_000_000.0
 
@@ -44,4 +44,4 @@ def test_a_line_has_a_point_for_each_share_and_gaps_where_there_is_none(shares: 
     ("value", "end"), [(0, 1), (1, 1), (3, 4), (11, 20), (401, 500), (999, 1_000), (1_000, 1_000), (1_001, 2_000)]
 )
 def test_an_axis_ends_in_a_round_number(value: float, end: float) -> None:
-    assert nice(value) == end
+    assert round_up_axis(value) == end

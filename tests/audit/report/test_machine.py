@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.report.machine import ARROWS, Arrow, draw, place, ranks
+from authguard.audit.report.machine import MAX_ARROWS, Arrow, distances, draw, layout
 from tests.support.hypothesis_profile import examples
 
 STATES = [f"state {letter}" for letter in "abcdefg"]
@@ -15,7 +15,7 @@ arrows = st.dictionaries(
     st.tuples(st.sampled_from(STATES), st.sampled_from(STATES)),
     st.dictionaries(st.text(min_size=1, max_size=30), st.integers(1, 10**7), min_size=1, max_size=5),
     min_size=1,
-    max_size=ARROWS + 4,
+    max_size=MAX_ARROWS + 4,
 ).map(lambda edges: [Arrow(source, dest, events) for (source, dest), events in edges.items()])
 
 
@@ -23,7 +23,7 @@ arrows = st.dictionaries(
 @given(arrows, st.sampled_from([*STATES, "else"]))
 def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial: str) -> None:
     states = list(dict.fromkeys(state for one in made for state in (one.source, one.dest)))
-    where = place(states, made, initial)
+    where = layout(states, made, initial)
     assert set(where) == set(states)
     for state, (x, y) in where.items():
         for other, (left, top) in where.items():
@@ -35,7 +35,7 @@ def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial:
 def test_the_drawing_is_whole_and_has_each_state_and_the_busiest_arrows(made: list[Arrow]) -> None:
     text = draw(3, "Machine <x>", made, "state a")
     drawn = ET.fromstring(text)  # noqa: S314 - our own
-    busiest = sorted(made, key=lambda one: (-one.count, one.source, one.dest))[:ARROWS]
+    busiest = sorted(made, key=lambda one: (-one.count, one.source, one.dest))[:MAX_ARROWS]
     words = [one.text for one in drawn.iter("text")]
     for one in busiest:
         assert one.source in words
@@ -46,4 +46,4 @@ def test_the_drawing_is_whole_and_has_each_state_and_the_busiest_arrows(made: li
 def test_steps_are_counted_from_the_first_state_and_circles_end() -> None:
     made = [Arrow("a", "b", {"x": 1}), Arrow("b", "a", {"x": 1}), Arrow("b", "c", {"x": 1}), Arrow("d", "e", {"x": 1})]
     made += [Arrow("e", "d", {"x": 1})]
-    assert ranks(["a", "b", "c", "d", "e"], made, "a") == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}
+    assert distances(["a", "b", "c", "d", "e"], made, "a") == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}

@@ -138,7 +138,7 @@ def test_people_are_people_and_methods_sources_and_the_guard_are_none(tmp_path: 
         acted("i", 11, "started", by="support-desk"),
     )
     _, data = told(path)
-    assert (data.met.customers, data.met.agents, data.met.staff) == (2, 1, 3)
+    assert (data.participants.customers, data.participants.agents, data.participants.staff) == (2, 1, 3)
     assert {one.act for one in data.by_system} == {"handoff.opened", "verification.passed", "started"}
 
 
@@ -164,19 +164,19 @@ def test_what_it_counts_stands_in_the_page(log: Path) -> None:
     words = " ".join(Reading(text).text.split())
     for said in (
         "Decisions 10",
-        "Let through 70.0%",
+        "Admitted 70.0%",
         "Proofs that failed 25.0%",
-        "Held transactions 3 1 wait still",
+        "Held transactions 3 1 still held",
         "approved, and done 1",
-        "waits for a decision still 1",
+        "still held 1",
         "transaction.approved by dana",
         "looks right",
         "3 denials by 2 rules",
         "body-too-large 1",
         "guard-fault 1",
-        "Withdrawn, and counted nowhere: 1",
+        "Withdrawn and not counted: 1",
         "pending → verified passed 2",
-        "NOT VOUCHED FOR",
+        "NOT VERIFIED",
     ):
         assert said in words, said
 
@@ -249,7 +249,7 @@ def test_a_broken_log_is_said_to_be_broken_before_anything_else(log: Path) -> No
     text, _ = told(log)
     words = Reading(text).text
     assert "BROKEN" in words
-    assert "The log is not what was written" in words
+    assert "The log was changed after it was written" in words
     assert "the line was edited" in words
 
 
@@ -277,4 +277,4 @@ def test_lists_are_bounded_and_say_what_they_leave_out(tmp_path: Path) -> None:
     assert data.ends["held"].count == many
     words = Reading(text).text
     assert f"of which the {LISTED} with the most are shown" in words
-    assert "The 24 busiest of 40 ways are drawn." in words
+    assert "The 24 busiest of 40 transitions are drawn." in words

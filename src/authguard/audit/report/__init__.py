@@ -1,1 +1,1 @@
-"""The report of a period: what is gathered, how it is drawn, and the page that stands alone."""
+"""The report of a period as one HTML page: its data, its plots and its sections."""

@@ -1,8 +1,8 @@
-"""Plots as inline SVG: columns over time, lines of shares, bars in a row; no script, no colour alone, numbers beside.
+"""Plots as inline SVG: stacked columns, lines of shares, and bars; without scripts, readable without colour.
 
-Rules of this file:
-- Everything is drawn by classes of the page's style sheet: its policy for the browser allows no style in an attribute.
-- A plot has a name and says in words what it shows; its numbers stand in a table too.
+Rules:
+- All drawing uses classes of the page's style sheet, because the page's security policy forbids style attributes.
+- A plot has a name and a text alternative; a table contains its numbers too.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: size of a plot, and of its margins: left, right, top, bottom
+#: size of a plot and its margins in pixels
 WIDE: Final = 760
 HIGH: Final = 230
 LEFT: Final = 58
 RIGHT: Final = 14
 TOP: Final = 12
 BOTTOM: Final = 30
-#: most words along the time axis
-WORDS: Final = 6
+#: maximum number of labels on the time axis
+MAX_LABELS: Final = 6
 _DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """Where a plot's values stand.
+class PlotScale:
+    """The scale of a plot.
 
     Attributes:
-        times: where each column begins, epoch seconds UTC; the last value is where the last one ends.
+        times: start of each column, epoch seconds UTC; the last value is the end of the last column.
         top: the largest value of the axis.
     """
 
@@ -40,11 +40,11 @@ class Frame:
     top: float
 
     def x(self, place: float) -> float:
-        """Place a column's edge."""
+        """Return the x coordinate of a column's edge."""
         return LEFT + (WIDE - LEFT - RIGHT) * place / (len(self.times) - 1)
 
     def y(self, value: float) -> float:
-        """Place a value."""
+        """Return the y coordinate of a value."""
         return HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * value / self.top
 
 
@@ -52,51 +52,51 @@ def columns(name: str, words: str, times: Sequence[float], series: Mapping[str, 
     """Draw stacked columns.
 
     Args:
-        name: of the plot.
-        words: what it shows.
-        times: where each column begins, and where the last one ends, epoch seconds UTC.
-        series: what is stacked, the lowest first -> a value for each column; they are classes ``g0``, ``g1``...
+        name: name of the plot.
+        words: text alternative.
+        times: start of each column, and end of the last one, epoch seconds UTC.
+        series: stacked series, the lowest first -> a value for each column; their classes are ``g0``, ``g1``...
     """
     stacks = list(zip(*series.values(), strict=True))
-    frame = Frame(tuple(times), nice(max(map(sum, stacks), default=0)))
+    scale = PlotScale(tuple(times), round_up_axis(max(map(sum, stacks), default=0)))
     parts = []
     for place, stack in enumerate(stacks):
-        below, left = 0, frame.x(place)
-        width = max(frame.x(place + 1) - left - 1, 0.8)
+        below, left = 0, scale.x(place)
+        width = max(scale.x(place + 1) - left - 1, 0.8)
         for index, value in enumerate(stack):
             if value:
-                high, low = frame.y(below + value), frame.y(below)
+                high, low = scale.y(below + value), scale.y(below)
                 size = f'width="{width:.1f}" height="{low - high:.1f}"'
                 parts.append(f'<rect class="g{index}" x="{left:.1f}" y="{high:.1f}" {size}/>')
             below += value
-    return _plot(name, words, frame, "".join(parts), percent=False) + legend(series, "g")
+    return _plot(name, words, scale, "".join(parts), percent=False) + legend(series, "g")
 
 
 def lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[float | None]]) -> str:
-    """Draw shares over time; where there is nothing to have a share of, a line has a gap.
+    """Draw shares over time; a line has a gap if a column has no share.
 
     Args:
-        name: of the plot.
-        words: what it shows.
+        name: name of the plot.
+        words: text alternative.
         times: as for `columns`.
-        series: classes ``l0``, ``l1``... -> a share for each column.
+        series: series with the classes ``l0``, ``l1``... -> a share for each column.
     """
     known = [value for values in series.values() for value in values if value is not None]
-    frame = Frame(tuple(times), nice(max(known, default=0.0), least=0.05))
+    scale = PlotScale(tuple(times), round_up_axis(max(known, default=0.0), least=0.05))
     parts = []
     for index, values in enumerate(series.values()):
         points = [
-            (frame.x(place + 0.5), frame.y(value)) if value is not None else None for place, value in enumerate(values)
+            (scale.x(place + 0.5), scale.y(value)) if value is not None else None for place, value in enumerate(values)
         ]
         for run in _runs(points):
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
             parts.append(f'<polyline class="l{index}" points="{path}"/>')
         parts += [_dot(index, x, y) for x, y in filter(None, points)]
-    return _plot(name, words, frame, "".join(parts), percent=True) + legend(series, "l")
+    return _plot(name, words, scale, "".join(parts), percent=True) + legend(series, "l")
 
 
 def _dot(index: int, x: float, y: float) -> str:
-    """Draw a point, each line with its own form, so that no colour has to be told apart."""
+    """Draw a point; each line has its own shape, so that the lines differ without colour."""
     if index % 2:
         return f'<rect class="p{index}" x="{x - 2.5:.1f}" y="{y - 2.5:.1f}" width="5" height="5"/>'
     return f'<circle class="p{index}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
@@ -112,8 +112,8 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
     return [run for run in runs if len(run) > 1]
 
 
-def nice(value: float, least: float = 1.0) -> float:
-    """Round up to what an axis may end in: 1, 2, 4, 5 or 10 times a power of ten."""
+def round_up_axis(value: float, least: float = 1.0) -> float:
+    """Round up to an end of an axis: 1, 2, 4, 5 or 10 times a power of ten."""
     value = max(value, least)
     power = 1.0
     while power * 10 <= value:
@@ -123,19 +123,19 @@ def nice(value: float, least: float = 1.0) -> float:
     return next(power * step for step in (1, 2, 4, 5, 10) if power * step >= value * (1 - 1e-9))
 
 
-def _plot(name: str, words: str, frame: Frame, drawn: str, *, percent: bool) -> str:
+def _plot(name: str, words: str, scale: PlotScale, drawn: str, *, percent: bool) -> str:
     rules = []
     for step in range(5):
-        value = frame.top * step / 4
-        y = frame.y(value)
+        value = scale.top * step / 4
+        y = scale.y(value)
         rules.append(
             f'<line class="rule" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick end" x="{LEFT - 6}" y="{y + 4:.1f}">{_axis(value, frame.top, percent=percent)}</text>'
+            f'<text class="tick end" x="{LEFT - 6}" y="{y + 4:.1f}">{_axis(value, scale.top, percent=percent)}</text>'
         )
     return (
         f'<div class="scroll plot" role="region" aria-label="{escape(name)}" tabindex="0">'
         f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(f"{name}. {words}")}">'
-        f"{''.join(rules)}{_words(frame)}{drawn}</svg></div>"
+        f"{''.join(rules)}{_time_labels(scale)}{drawn}</svg></div>"
     )
 
 
@@ -145,15 +145,15 @@ def _axis(value: float, top: float, *, percent: bool) -> str:
     return f"{value:,.0f}" if top >= 4 else f"{value:.2f}".rstrip("0").rstrip(".")  # noqa: PLR2004 - quarters of it
 
 
-def _words(frame: Frame) -> str:
-    """Write the times under the axis, as many as there is room for."""
-    number = len(frame.times) - 1
-    every = -(-number // WORDS)
-    form = "%d %b" if frame.times[-1] - frame.times[0] > 3 * _DAY else "%d %b %H:%M"
+def _time_labels(scale: PlotScale) -> str:
+    """Draw the labels of the time axis."""
+    number = len(scale.times) - 1
+    every = -(-number // MAX_LABELS)
+    form = "%d %b" if scale.times[-1] - scale.times[0] > 3 * _DAY else "%d %b %H:%M"
     parts = []
     for place in range(0, number, every):
-        at = datetime.fromtimestamp(frame.times[place], UTC).strftime(form)
-        x = frame.x(place)
+        at = datetime.fromtimestamp(scale.times[place], UTC).strftime(form)
+        x = scale.x(place)
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{HIGH - BOTTOM}" y2="{HIGH - BOTTOM + 5}"/>'
             f'<text class="tick" x="{x:.1f}" y="{HIGH - 8}">{at}</text>'
@@ -162,7 +162,7 @@ def _words(frame: Frame) -> str:
 
 
 def legend(names: Mapping[str, object], prefix: str) -> str:
-    """Name what is drawn."""
+    """Draw the legend."""
     parts = []
     for index, name in enumerate(names):
         form = f'<rect class="{prefix}{index}" width="14" height="12"/>'
@@ -176,7 +176,7 @@ def legend(names: Mapping[str, object], prefix: str) -> str:
 
 
 def bar(share: float) -> str:
-    """Draw a share as a bar in a row of a table."""
+    """Draw a share as a bar in a table row."""
     width = max(share * 100, 0.5)
     return (
         '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'

@@ -1,8 +1,8 @@
-"""What a report tells of a period, gathered from the index: over time, by rule, what was held, what people did.
+"""The data of a report, collected from the index: over time, by rule, held transactions, acts.
 
-Rules of this file:
-- Void records are not counted. Memory does not grow with the log: of lists, so many are kept and the rest is counted.
-- What was held is told as it stood at the period's end.
+Rules:
+- Void records are not counted. Memory does not grow with the log: lists are limited, and the rest is counted.
+- Held transactions have their state at the end of the period.
 """
 
 from __future__ import annotations
@@ -27,19 +27,30 @@ if TYPE_CHECKING:
     from authguard.audit.verify.result import Verification
     from authguard.policy.compiled_policy import Policy
 
-#: rows of a list that are kept
+#: maximum number of rows of a list
 LISTED: Final = 50
-#: acts that are looked through, the newest
-ACTS: Final = 2_000
-#: most columns of a plot, and the widths that one may have, seconds
-COLUMNS: Final = 60
-WIDTHS: Final = (60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 86_400.0, 604_800.0, 2_419_200.0, 31_536_000.0)
+#: maximum number of acts that are read, the newest first
+MAX_ACTS: Final = 2_000
+#: maximum number of columns of a plot, and their possible widths in seconds
+MAX_COLUMNS: Final = 60
+COLUMN_WIDTHS_S: Final = (
+    60.0,
+    300.0,
+    900.0,
+    3_600.0,
+    10_800.0,
+    21_600.0,
+    86_400.0,
+    604_800.0,
+    2_419_200.0,
+    31_536_000.0,
+)
 DENIALS: Final = frozenset({"deny", "terminate"})
-#: outcomes told together in plots
+#: groups of outcomes in plots
 GROUPS: Final = {
-    "let through": ("allow", "restrict", "repeat"),
-    "asked for more": ("challenge", "step_up", "verify"),
-    "made to wait": ("hold", "handoff", "retry"),
+    "admitted": ("allow", "restrict", "repeat"),
+    "challenged": ("challenge", "step_up", "verify"),
+    "deferred": ("hold", "handoff", "retry"),
     "denied": ("deny", "terminate"),
 }
 _GROUP: Final = {outcome: group for group, outcomes in GROUPS.items() for outcome in outcomes}
@@ -47,10 +58,10 @@ _GROUP: Final = {outcome: group for group, outcomes in GROUPS.items() for outcom
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One stretch of time.
+    """One column of a plot.
 
     Attributes:
-        at: where it begins, epoch seconds UTC.
+        at: start, epoch seconds UTC.
         decided: group of outcomes -> decisions.
         verdicts: as in `authguard.audit.query.stats.Stats`.
     """
@@ -67,8 +78,8 @@ class RuleDenials:
     Attributes:
         rule: as the log names it.
         policy: digest.
-        outcome: one of the denials.
-        operations: operation -> how many.
+        outcome: one of the denying outcomes.
+        operations: operation -> count.
     """
 
     rule: str
@@ -78,18 +89,18 @@ class RuleDenials:
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """The number of denials."""
         return sum(self.operations.values())
 
 
 @dataclass(frozen=True, slots=True)
 class HoldStats:
-    """Held transactions that came to one end.
+    """Held transactions with the same end.
 
     Attributes:
-        count: of them.
-        mean: seconds until somebody or the clock decided; 0 where they wait still.
-        longest: as much.
+        count: number of transactions.
+        mean: seconds until a person or the timer decided; 0 if they are still held.
+        longest: longest such time, seconds.
     """
 
     count: int = 0
@@ -103,10 +114,10 @@ class Act:
 
     Attributes:
         at: epoch seconds UTC.
-        act: what was done.
-        by: who.
-        note: why.
-        id: of the record.
+        act: name of the act.
+        by: name of the actor.
+        note: reason that the actor gave.
+        id: id of the record.
     """
 
     at: float
@@ -121,10 +132,10 @@ class PolicyPeriod:
     """A policy under which records were made.
 
     Attributes:
-        digest: of it.
+        digest: digest of the policy.
         first: time of its first record, epoch seconds UTC.
-        last: of its last.
-        count: of records.
+        last: time of its last record.
+        count: number of records.
     """
 
     digest: str
@@ -135,21 +146,21 @@ class PolicyPeriod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportData:
-    """What a report tells.
+    """The data of a report.
 
     Attributes:
         stats: the counts.
-        width: of a column, seconds.
-        columns: in their order, without gaps.
-        denials: most first.
-        ends: state -> how many of the held came to it.
-        waiting: held and undecided, the longest first.
-        held: others that were held, the newest first.
-        by_people: acts, the newest first.
-        by_system: what the guard and the log said of themselves, the newest first.
-        acts: what was done -> how often.
+        width: width of a column, seconds.
+        columns: in order, without gaps.
+        denials: most frequent first.
+        ends: state -> held transactions with that end.
+        waiting: held and undecided transactions, the longest first.
+        held: other transactions that were held, the newest first.
+        by_people: acts of people, the newest first.
+        by_system: acts of the guard and of the log, the newest first.
+        acts: name of the act -> count.
         in_force: policies, by their first record.
-        met: people and agents.
+        participants: number of people and agents.
     """
 
     stats: Stats
@@ -163,23 +174,23 @@ class ReportData:
     by_system: tuple[Act, ...]
     acts: Mapping[str, int]
     in_force: tuple[PolicyPeriod, ...]
-    met: People
+    participants: People
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContext:
-    """What stands on the report beside its data.
+    """The head of a report and the verification of its log.
 
     Attributes:
-        log: its name.
-        since: as asked, epoch seconds UTC; minus infinite where nothing was.
-        until: as much; infinite where nothing was.
-        made: when, epoch seconds UTC.
-        by: the program and its version.
-        verification: of the whole log.
-        signed: whether signatures were looked at.
-        caveat: what the key that was looked at does not vouch against; empty for nothing.
-        policy: that names lines of rules; ``None`` where none was given.
+        log: path of the log.
+        since: requested start, epoch seconds UTC; minus infinity if there was none.
+        until: requested end; infinity if there was none.
+        made: creation time of the report, epoch seconds UTC.
+        by: program and version.
+        verification: verification of the whole log.
+        signed: whether signatures were verified.
+        caveat: limit of the key that verified the signatures; empty for none.
+        policy: policy that names the lines of rules; ``None`` if none was given.
     """
 
     log: str
@@ -196,20 +207,20 @@ class ReportContext:
 def collect_report(
     index: Index, since: float, until: float, policy: Policy | None = None, now: float = 0.0
 ) -> ReportData:
-    """Gather a report.
+    """Collect the data of a report.
 
     Args:
         index: of the log.
         since: earliest time, epoch seconds UTC.
-        until: latest.
-        policy: whose timers tell what has lapsed since nobody looked; ``None`` where none is at hand.
+        until: latest time.
+        policy: policy with the timer of held transactions; ``None`` if none was given.
         now: epoch seconds UTC.
     """
     stats = collect_stats(index, since, until)
     templates = index.templates()
     width, columns = _columns(index, stats)
-    lapse = LapseRule.of(policy, min(until, now))
-    ends, waiting, held = _held(index, since, until, lapse)
+    lapse_rule = LapseRule.of(policy, min(until, now))
+    ends, waiting, held = _held(index, since, until, lapse_rule)
     people, itself = _acts(index, since, until)
     denials: dict[tuple[str, str, str], Counter[str]] = {}
     acts: Counter[str] = Counter()
@@ -231,7 +242,7 @@ def collect_report(
         columns=columns,
         denials=tuple(
             sorted(
-                (RuleDenials(*what, counted) for what, counted in denials.items()),
+                (RuleDenials(*key, counted) for key, counted in denials.items()),
                 key=lambda one: (-one.count, one.rule),
             )
         ),
@@ -241,12 +252,12 @@ def collect_report(
         by_people=people,
         by_system=itself,
         acts=acts,
-        met=count_people(index, since, until),
-        in_force=tuple(sorted((_joined(many) for many in policies.values()), key=lambda one: one.first)),
+        participants=count_people(index, since, until),
+        in_force=tuple(sorted((_merge_periods(many) for many in policies.values()), key=lambda one: one.first)),
     )
 
 
-def _joined(many: list[PolicyPeriod]) -> PolicyPeriod:
+def _merge_periods(many: list[PolicyPeriod]) -> PolicyPeriod:
     return PolicyPeriod(
         many[0].digest, min(one.first for one in many), max(one.last for one in many), sum(one.count for one in many)
     )
@@ -254,22 +265,22 @@ def _joined(many: list[PolicyPeriod]) -> PolicyPeriod:
 
 def _columns(index: Index, stats: Stats) -> tuple[float, tuple[Column, ...]]:
     if not stats.kinds:
-        return WIDTHS[0], ()
-    width = next((one for one in WIDTHS if (stats.until - stats.since) / one <= COLUMNS - 1), 0.0)
-    width = width or (stats.until - stats.since) / (COLUMNS - 1)
+        return COLUMN_WIDTHS_S[0], ()
+    width = next((one for one in COLUMN_WIDTHS_S if (stats.until - stats.since) / one <= MAX_COLUMNS - 1), 0.0)
+    width = width or (stats.until - stats.since) / (MAX_COLUMNS - 1)
     begin = stats.since // width * width
     columns = tuple(Column(begin + place * width) for place in range(int((stats.until - begin) / width) + 1))
-    told = {
+    groups = {
         number: (_GROUP.get(template.outcome, "") if template.kind == "decision" else "", _verdict(template))
         for number, template in index.templates().items()
     }
-    wanted = [number for number, (group, verdict) in told.items() if group or verdict]
+    wanted = [number for number, (group, verdict) in groups.items() if group or verdict]
     sql = (
         f"SELECT CAST((at - ?) / ? AS INTEGER), template, count(*) FROM record WHERE template IN ({_numbers(wanted)})"  # noqa: S608 - numbers
         " AND at >= ? AND at <= ? AND void = 0 GROUP BY 1, 2"
     )
     for place, number, count in index.db.execute(sql, (begin, width, stats.since, stats.until)):
-        group, verdict = told[number]
+        group, verdict = groups[number]
         columns[place].decided.update({group: count} if group else {})
         columns[place].verdicts.update({verdict: count} if verdict else {})
     return width, columns
@@ -284,12 +295,12 @@ def _numbers(templates: list[int]) -> str:
 
 
 def _held(
-    index: Index, since: float, until: float, lapse: LapseRule
+    index: Index, since: float, until: float, lapse_rule: LapseRule
 ) -> tuple[dict[str, HoldStats], tuple[HeldTransaction, ...], tuple[HeldTransaction, ...]]:
     ends: dict[str, HoldStats] = {}
     waiting: list[HeldTransaction] = []
     held: list[HeldTransaction] = []
-    for one in map(lapse.seen, _each_held(index, since, until)):
+    for one in map(lapse_rule.apply, _each_held(index, since, until)):
         before = ends.get(one.state, HoldStats())
         waited = one.decided - one.at if one.decided else 0.0
         mean = (before.mean * before.count + waited) / (before.count + 1)
@@ -297,26 +308,26 @@ def _held(
         into = held if one.decided else waiting
         into.append(one)
         if len(into) > 10 * LISTED:
-            into[:] = _kept(into)
+            into[:] = _first_rows(into)
     return (
         ends,
-        tuple(_with_people(index, one, until) for one in _kept(waiting)),
-        tuple(_with_people(index, one, until) for one in _kept(held)),
+        tuple(_with_people(index, one, until) for one in _first_rows(waiting)),
+        tuple(_with_people(index, one, until) for one in _first_rows(held)),
     )
 
 
-def _kept(many: list[HeldTransaction]) -> list[HeldTransaction]:
-    """Keep of those that wait the longest, and of the others the newest."""
+def _first_rows(many: list[HeldTransaction]) -> list[HeldTransaction]:
+    """Return the first rows: of held ones the longest, of the others the newest."""
     return nlargest(LISTED, many, key=lambda one: one.at if one.decided else -one.at)
 
 
 def _each_held(index: Index, since: float, until: float) -> Iterator[HeldTransaction]:
     templates = index.templates()
     own = [number for number, template in templates.items() if template.machine == "transaction"]
-    begun = [number for number in own if templates[number].dest == "held"]
+    held_templates = [number for number in own if templates[number].dest == "held"]
     sql = (
         f"SELECT transact, at, template FROM record WHERE template IN ({_numbers(own)}) AND void = 0 AND at <= ?"  # noqa: S608 - numbers
-        f" AND transact IN (SELECT transact FROM record WHERE template IN ({_numbers(begun)})"
+        f" AND transact IN (SELECT transact FROM record WHERE template IN ({_numbers(held_templates)})"
         " AND void = 0 AND at >= ? AND at <= ?) ORDER BY transact, at, no"
     )
     rows = index.db.execute(sql, (until, since, until))
@@ -335,7 +346,7 @@ def _each_held(index: Index, since: float, until: float) -> Iterator[HeldTransac
 def _with_people(index: Index, one: HeldTransaction, until: float) -> HeldTransaction:
     query = Query(transaction=one.id, kinds=("act",), until=until)
     people = tuple(
-        f"{found.template.act} by {found.record.get('by') or 'nobody named'}"
+        f"{found.template.act} by {found.record.get('by') or 'an unnamed person'}"
         for found in islice(find(index, query, newest=False), LISTED)
     )
     return HeldTransaction(one.id, one.at, one.state, one.decided, people)
@@ -344,11 +355,11 @@ def _with_people(index: Index, one: HeldTransaction, until: float) -> HeldTransa
 def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
     people: list[Act] = []
     itself: list[Act] = []
-    for found in islice(find(index, Query(kinds=("act",), since=since, until=until)), ACTS):
+    for found in islice(find(index, Query(kinds=("act",), since=since, until=until)), MAX_ACTS):
         if found.void:
             continue
-        said = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
+        members = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
         into = people if found.template.act in BY_PEOPLE else itself
         if len(into) < LISTED:
-            into.append(Act(found.at, found.template.act, said["by"], said["note"], said["id"]))
+            into.append(Act(found.at, found.template.act, members["by"], members["note"], members["id"]))
     return tuple(people), tuple(itself)

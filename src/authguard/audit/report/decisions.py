@@ -1,4 +1,4 @@
-"""The parts of a report on what was decided: outcomes, denials by rule, proofs of identity."""
+"""Report sections on decisions: outcomes, denials by rule, proofs of identity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from authguard.audit.query.export import utc
 from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import columns, lines
 from authguard.audit.report.data import GROUPS, LISTED
-from authguard.audit.report.markup import code, counted, format_duration, ordered, outcome_of, quiet, row
+from authguard.audit.report.markup import code, counted, format_duration, ordered, outcome_label, quiet, row
 from authguard.policy.render.html_document import escape_text, render_table
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def decisions(data: ReportData) -> str:
-    """Tell what was decided, over time, by outcome and by operation."""
+    """Render the decisions over time, by outcome and by operation."""
     stats = data.stats
     if not stats.decisions:
         return quiet("There was no decision.")
@@ -26,7 +26,7 @@ def decisions(data: ReportData) -> str:
     most = f"the busiest, from {utc(busiest.at)}, has {busiest.decided.total():,} decisions"
     words = f"A column is {format_duration(data.width)}; {most}."
     by_outcome = [
-        row(outcome_of(outcome), *counted(count, stats.decisions), numbers=(1, 2))
+        row(outcome_label(outcome), *counted(count, stats.decisions), numbers=(1, 2))
         for outcome, count in ordered(stats.outcomes)
     ]
     by_operation: dict[str, dict[str, int]] = {}
@@ -36,7 +36,9 @@ def decisions(data: ReportData) -> str:
         row(
             code(operation),
             f"{sum(outcomes.values()):,}",
-            "".join(f'<span class="v">{outcome_of(outcome)} {count:,}</span>' for outcome, count in ordered(outcomes)),
+            "".join(
+                f'<span class="v">{outcome_label(outcome)} {count:,}</span>' for outcome, count in ordered(outcomes)
+            ),
             numbers=(1,),
         )
         for operation, outcomes in sorted(by_operation.items(), key=lambda item: (-sum(item[1].values()), item[0]))[
@@ -47,7 +49,7 @@ def decisions(data: ReportData) -> str:
         columns("Decisions over time", words, times, series)
         + quiet(words)
         + render_table(
-            ("outcome", "decisions", "share", "in proportion"), by_outcome, "what was decided", numbers=(1, 2)
+            ("outcome", "decisions", "share", "in proportion"), by_outcome, "decisions by outcome", numbers=(1, 2)
         )
         + render_table(
             ("operation", "decisions", "outcomes"), rows, f"by operation, the {LISTED} busiest", numbers=(1,)
@@ -56,37 +58,37 @@ def decisions(data: ReportData) -> str:
 
 
 def denials(context: ReportContext, data: ReportData) -> str:
-    """Tell by which rules requests were denied, and why others came to no decision."""
+    """Render the denials by rule, and the reasons of requests without a decision."""
     whole = sum(one.count for one in data.denials)
     several = len({one.policy for one in data.denials}) > 1
     rows = [
         row(
             code(one.rule) + (f' <span class="quiet">{escape_text(one.policy[:12])}</span>' if several else ""),
-            outcome_of(one.outcome),
+            outcome_label(one.outcome),
             *counted(one.count, whole),
             "".join(f'<span class="v">{code(name)} {count:,}</span>' for name, count in ordered(one.operations)[:5]),
-            code(_line(context, one.rule, one.policy)),
+            code(_policy_line(context, one.rule, one.policy)),
             numbers=(2, 3),
         )
         for one in data.denials[:LISTED]
     ]
-    told = f"{whole:,} denials by {len(data.denials):,} rules" + (
+    caption = f"{whole:,} denials by {len(data.denials):,} rules" + (
         f", of which the {LISTED} with the most are shown" if len(data.denials) > LISTED else ""
     )
     heads = ("rule", "outcome", "denials", "share", "in proportion", "operations", "written in")
-    denied = render_table(heads, rows, told, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
+    denied = render_table(heads, rows, caption, numbers=(2, 3)) if rows else quiet("Nothing was denied.")
     reasons = data.stats.reasons
     others = [
         row(code(reason), *counted(count, sum(reasons.values())), numbers=(1, 2)) for reason, count in ordered(reasons)
     ]
     if not others:
-        return denied + quiet("No request was refused before it was judged, and the guard never failed.")
-    told = "refused before they were judged, or because the guard itself failed"
-    return denied + render_table(("reason", "requests", "share", "in proportion"), others, told, numbers=(1, 2))
+        return denied + quiet("No request was refused without a decision, and the guard never failed.")
+    caption = "refused without a decision, or because the guard failed"
+    return denied + render_table(("reason", "requests", "share", "in proportion"), others, caption, numbers=(1, 2))
 
 
-def _line(context: ReportContext, rule: str, policy: str) -> str:
-    """Name the policy's line of a rule, where the policy at hand is the one that decided."""
+def _policy_line(context: ReportContext, rule: str, policy: str) -> str:
+    """Return the policy file's line of a rule, if the given policy is the one that decided."""
     index = rule.partition(":")[0]
     if context.policy is None or context.policy.digest != policy or not index.isdecimal():
         return ""
@@ -95,22 +97,22 @@ def _line(context: ReportContext, rule: str, policy: str) -> str:
 
 
 def identity(data: ReportData) -> str:
-    """Tell how proofs of identity came out, and what credentials were sent."""
+    """Render the verdicts on identity, and the conditions of credentials."""
     stats = data.stats
     verdicts = sum(stats.verdicts.values())
     sent = {name: count for name, count in stats.credentials.items() if name not in {"", "missing"}}
     credentials = render_table(
         ("condition", "requests", "share", "in proportion"),
         [row(escape_text(name), *counted(count, sum(sent.values())), numbers=(1, 2)) for name, count in ordered(sent)],
-        f"credentials that were sent; {stats.credentials.get('missing', 0):,} requests brought none",
+        f"credentials that were sent; {stats.credentials.get('missing', 0):,} requests had none",
         numbers=(1, 2),
     )
     if not verdicts:
-        return quiet("There was no verdict on who somebody is.") + (credentials if sent else "")
+        return quiet("There was no verdict on identity.") + (credentials if sent else "")
     times = [*(one.at for one in data.columns), data.columns[-1].at + data.width]
     series: dict[str, list[float | None]] = {
         name: [ratio(one.verdicts[key], total) if (total := one.verdicts.total()) else None for one in data.columns]
-        for name, key in (("failed", "failed"), ("doubt or contradiction", "ambiguous"))
+        for name, key in (("failed", "failed"), ("ambiguous or contradictory", "ambiguous"))
     }
     words = (
         f"Of {verdicts:,} verdicts {stats.failure_rate:.1%} were failures, and {stats.ambiguity_rate:.1%} doubt or"
@@ -120,10 +122,8 @@ def identity(data: ReportData) -> str:
         row(escape_text(name), *counted(count, verdicts), numbers=(1, 2)) for name, count in ordered(stats.verdicts)
     ]
     return (
-        lines("Failures and doubt over time", words, times, series)
+        lines("Failed and ambiguous proofs over time", words, times, series)
         + quiet(words)
-        + render_table(
-            ("verdict", "times", "share", "in proportion"), rows, "verdicts on who somebody is", numbers=(1, 2)
-        )
+        + render_table(("verdict", "times", "share", "in proportion"), rows, "verdicts on identity", numbers=(1, 2))
         + credentials
     )

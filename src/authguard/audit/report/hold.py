@@ -1,4 +1,4 @@
-"""A transaction that was held, and when it lapses though nobody looks at it."""
+"""Held transactions, and the time at which the policy's timer ends a hold."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class HeldTransaction:
     """One transaction that was held.
 
     Attributes:
-        id: of the transaction.
-        at: when it was held, epoch seconds UTC.
-        state: of the transaction at the period's end.
-        decided: when it left that state first; 0 where it waits still.
-        people: who said what about it.
+        id: id of the transaction.
+        at: time at which it was held, epoch seconds UTC.
+        state: state of the transaction at the end of the period.
+        decided: time at which it first left the state `held`; 0 if it is still held.
+        people: acts on it, with the names of the actors.
     """
 
     id: str
@@ -30,12 +30,12 @@ class HeldTransaction:
 
 @dataclass(frozen=True, slots=True)
 class LapseRule:
-    """When what is held lapses though nobody looks at it.
+    """The timer of a policy that ends a hold without a decision.
 
     Attributes:
-        after: seconds after it was held; infinite where no policy tells.
-        state: that it is in then.
-        now: the moment that is told, epoch seconds UTC.
+        after: seconds after the hold; infinite if there is no such timer.
+        state: state after the timer.
+        now: reference time, epoch seconds UTC.
     """
 
     after: float = float("inf")
@@ -44,7 +44,7 @@ class LapseRule:
 
     @classmethod
     def of(cls, policy: Policy | None, now: float) -> LapseRule:
-        """Read it off the timers of a policy."""
+        """Read the rule from the timers of a policy."""
         armed = policy.timers.armed.get(("transaction", "held"), ()) if policy else ()
         first = min((timer for timer in armed if timer.moment == "entered"), key=lambda one: one.after, default=None)
         if policy is None or first is None:
@@ -52,8 +52,8 @@ class LapseRule:
         trigger = first.event.partition(".")[2]
         return cls(first.after, policy.machines["transaction"].table["held", trigger].dest, now)
 
-    def seen(self, one: HeldTransaction) -> HeldTransaction:
-        """Return a transaction as it stands at that moment."""
+    def apply(self, one: HeldTransaction) -> HeldTransaction:
+        """Return a transaction in its state at the reference time."""
         if one.decided or one.at + self.after > self.now:
             return one
         return HeldTransaction(one.id, one.at, self.state, one.at + self.after)

@@ -1,7 +1,7 @@
-"""A machine as a state diagram with the traffic of a period on its edges, laid out and drawn as inline SVG.
+"""The state diagram of a machine with the traffic of a period, as inline SVG.
 
-States stand in columns by how many steps they are from the first; an arrow is as thick as its traffic, and its words
-stand on it, moved along where they would lie on others. What is not drawn is said: only so many arrows fit.
+States are in columns by distance from the initial state. The width of an arrow shows its traffic; its label is moved
+along the arrow to avoid overlaps. The number of arrows is limited, and the page states what is not drawn.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     #: left, top, right, bottom
     Area = tuple[float, float, float, float]
 
-#: arrows that are drawn, the busiest
-ARROWS: Final = 24
-#: distance between columns and between rows, size of a state, and what is left round all of it
-ACROSS: Final = 230.0
-DOWN: Final = 88.0
-HIGH: Final = 34.0
-EDGE: Final = 24.0
-#: of a letter in a state and on an arrow, and of a line of words
-LETTER: Final = 8.0
-SMALL: Final = 6.5
-LINE: Final = 14.0
-#: where words may stand on an arrow, the best first
-PLACES: Final = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8)
-#: letters of a name that are shown
-NAME: Final = 22
-#: events that one arrow names
-EVENTS: Final = 3
+#: maximum number of arrows, the busiest first
+MAX_ARROWS: Final = 24
+#: distance of columns, distance of rows, height of a state, and margin, in pixels
+COLUMN_DISTANCE: Final = 230.0
+ROW_DISTANCE: Final = 88.0
+STATE_HEIGHT: Final = 34.0
+MARGIN: Final = 24.0
+#: width of a letter in a state, width of a letter on an arrow, and height of a label line, in pixels
+STATE_LETTER_WIDTH: Final = 8.0
+LABEL_LETTER_WIDTH: Final = 6.5
+LABEL_LINE_HEIGHT: Final = 14.0
+#: positions of a label on its arrow, the best first
+LABEL_POSITIONS: Final = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8)
+#: maximum length of a name
+MAX_NAME_LENGTH: Final = 22
+#: maximum number of events on one arrow
+MAX_EVENTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """What led from one state to another.
+    """The transitions from one state to another.
 
     Attributes:
         source: state.
         dest: state.
-        events: event -> how often.
+        events: event -> count.
     """
 
     source: str
@@ -54,24 +54,24 @@ class Arrow:
 
     @property
     def count(self) -> int:
-        """How often in all."""
+        """The number of transitions."""
         return sum(self.events.values())
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What stands on it."""
+        """The lines of its label."""
         by_count = sorted(self.events.items(), key=lambda item: (-item[1], item[0]))
-        told = [f"{_short(event)} {count:,}" for event, count in by_count[:EVENTS]]
-        more = len(by_count) - EVENTS
-        return (*told, f"and {more} more") if more > 0 else tuple(told)
+        label = [f"{_short(event)} {count:,}" for event, count in by_count[:MAX_EVENTS]]
+        more = len(by_count) - MAX_EVENTS
+        return (*label, f"and {more} more") if more > 0 else tuple(label)
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME else name[: NAME - 1] + "…"
+    return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
 
 
-def ranks(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, int]:
-    """Count how many steps each state is from the first one, or from one that nothing leads to."""
+def distances(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, int]:
+    """Return the distance of each state from the initial state, or from a state without incoming arrows."""
     found = {initial: 0} if initial in states else {}
     entered = {one.dest for one in arrows if one.source != one.dest}
     found |= {state: 0 for state in states if state not in entered}
@@ -85,11 +85,11 @@ def ranks(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[
     return found
 
 
-def place(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, Point]:
-    """Give every state its middle: columns by steps, and in a column the order of those that lead there."""
-    steps = ranks(states, arrows, initial)
+def layout(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, Point]:
+    """Return the centre of each state: columns by distance, rows in the order of their predecessors."""
+    steps = distances(states, arrows, initial)
     most = max((list(steps.values()).count(one) for one in set(steps.values())), default=1)
-    middle = EDGE + 40 + DOWN * (most - 1) / 2
+    middle = MARGIN + 40 + ROW_DISTANCE * (most - 1) / 2
     where: dict[str, Point] = {}
     for step in range(max(steps.values(), default=0) + 1):
         own = [state for state in states if steps[state] == step]
@@ -99,10 +99,13 @@ def place(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[
             return sum(ys) / len(ys) if ys else middle
 
         own.sort(key=height)
-        # a column apart by half a row is not hidden behind the one before it
-        shift = DOWN * 0.18 * (1 if step % 2 else -1) if len(own) == most > 1 else 0.0
+        # shifted by part of a row, a column is not hidden behind its neighbour
+        shift = ROW_DISTANCE * 0.18 * (1 if step % 2 else -1) if len(own) == most > 1 else 0.0
         for row, state in enumerate(own):
-            where[state] = (EDGE + 85 + ACROSS * step, middle + DOWN * (row - (len(own) - 1) / 2) + shift)
+            where[state] = (
+                MARGIN + 85 + COLUMN_DISTANCE * step,
+                middle + ROW_DISTANCE * (row - (len(own) - 1) / 2) + shift,
+            )
     return where
 
 
@@ -110,16 +113,16 @@ def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
     """Draw one machine.
 
     Args:
-        number: of the drawing in its page, for ids of its own.
-        title: what it is called.
-        arrows: with their traffic.
-        initial: the state in which it begins.
+        number: number of the diagram in its page, for unique ids.
+        title: title of the diagram.
+        arrows: arrows with their traffic.
+        initial: initial state.
     """
-    busiest = sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[:ARROWS]
+    busiest = sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[:MAX_ARROWS]
     states = list(dict.fromkeys([state for one in busiest for state in (one.source, one.dest)]))
     if initial in states:
         states.insert(0, states.pop(states.index(initial)))
-    where = place(states, busiest, initial)
+    where = layout(states, busiest, initial)
     boxes = {state: _box(state, point) for state, point in where.items()}
     most = max(one.count for one in busiest)
     taken: list[Area] = list(boxes.values())
@@ -129,17 +132,17 @@ def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
         thick = 1.0 + 3.5 * sqrt(one.count / most)
         data = f"M{_at(curve[0])}C{_at(curve[1])} {_at(curve[2])} {_at(curve[3])}"
         paths.append(f'<path class="arrow" d="{data}" stroke-width="{thick:.1f}" marker-end="url(#tip-{number})"/>')
-        spot = _free(curve, one.words, taken)
-        taken.append(_around(spot, one.words))
+        spot = _choose_label_position(curve, one.words, taken)
+        taken.append(_label_area(spot, one.words))
         words.append(_text(spot, one.words))
     drawn = "".join(_state(state, boxes[state], first=state == initial) for state in states)
     left, top, right, low = _extent(taken)
-    told = "; ".join(f"{one.source} to {one.dest}: {', '.join(one.words)}" for one in busiest)
+    description = "; ".join(f"{one.source} to {one.dest}: {', '.join(one.words)}" for one in busiest)
     return (
         f'<div class="scroll machine" role="region" aria-label="{escape_text(title)}, drawn" tabindex="0">'
         f'<svg viewBox="{left:.0f} {top:.0f} {right - left:.0f} {low - top:.0f}" width="{right - left:.0f}"'
         f' role="img" aria-labelledby="machine-{number}"><title id="machine-{number}">{escape_text(title)}</title>'
-        f"<desc>{escape_text(told)}</desc>"
+        f"<desc>{escape_text(description)}</desc>"
         f'<defs><marker id="tip-{number}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="11" markerHeight="11"'
         ' markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0L10 5L0 10z"/></marker></defs>'
         f"{''.join(paths)}{drawn}{''.join(words)}</svg></div>"
@@ -147,25 +150,25 @@ def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
 
 
 def _box(state: str, point: Point) -> Area:
-    half = max(len(_short(state)) * LETTER / 2 + 12, 36)
-    return point[0] - half, point[1] - HIGH / 2, point[0] + half, point[1] + HIGH / 2
+    half = max(len(_short(state)) * STATE_LETTER_WIDTH / 2 + 12, 36)
+    return point[0] - half, point[1] - STATE_HEIGHT / 2, point[0] + half, point[1] + STATE_HEIGHT / 2
 
 
 def _curve(boxes: Mapping[str, Area], one: Arrow) -> tuple[Point, Point, Point, Point]:
-    """Bend an arrow: forward it leaves to the right; back it goes round below; beside, round the right."""
+    """Return the curve of an arrow: forward ones leave to the right, backward ones pass below, others at the side."""
     a, b = boxes[one.source], boxes[one.dest]
     ya, yb = (a[1] + a[3]) / 2, (b[1] + b[3]) / 2
     xa, xb = (a[0] + a[2]) / 2, (b[0] + b[2]) / 2
     if one.source == one.dest:
         return (xa - 16, a[1]), (xa - 40, a[1] - 44), (xa + 40, a[1] - 44), (xa + 16, a[1])
-    if xb > xa + ACROSS / 2:
-        far = (xb - xa) / ACROSS
-        # over more than one column it goes above what stands between
+    if xb > xa + COLUMN_DISTANCE / 2:
+        far = (xb - xa) / COLUMN_DISTANCE
+        # across more than one column, the arrow passes above the states between
         lift = 0.0 if far < 1.5 else -34.0 * far  # noqa: PLR2004 - more than one column
         reach = (b[0] - a[2]) * 0.45
         return (a[2], ya - 5), (a[2] + reach, ya - 5 + lift), (b[0] - reach, yb - 5 + lift), (b[0], yb - 5)
-    if xb < xa - ACROSS / 2:
-        sink = 40 + 16 * (xa - xb) / ACROSS
+    if xb < xa - COLUMN_DISTANCE / 2:
+        sink = 40 + 16 * (xa - xb) / COLUMN_DISTANCE
         low = max(a[3], b[3]) + sink
         return (xa - 14, a[3]), (xa - 40, low), (xb + 40, low), (xb + 14, b[3])
     side = 46 + 0.2 * abs(ya - yb)
@@ -178,7 +181,7 @@ def _at(point: Point) -> str:
     return f"{point[0]:.1f} {point[1]:.1f}"
 
 
-def _along(curve: tuple[Point, Point, Point, Point], part: float) -> Point:
+def _point_on_curve(curve: tuple[Point, Point, Point, Point], part: float) -> Point:
     rest = 1 - part
     weights = (rest**3, 3 * rest**2 * part, 3 * rest * part**2, part**3)
     return (
@@ -187,30 +190,36 @@ def _along(curve: tuple[Point, Point, Point, Point], part: float) -> Point:
     )
 
 
-def _around(spot: Point, words: Sequence[str]) -> Area:
-    half = max(map(len, words)) * SMALL / 2 + 2
-    high = LINE * len(words) / 2
+def _label_area(spot: Point, words: Sequence[str]) -> Area:
+    half = max(map(len, words)) * LABEL_LETTER_WIDTH / 2 + 2
+    high = LABEL_LINE_HEIGHT * len(words) / 2
     return spot[0] - half, spot[1] - high, spot[0] + half, spot[1] + high
 
 
-def _free(curve: tuple[Point, Point, Point, Point], words: Sequence[str], taken: Sequence[Area]) -> Point:
-    """Choose where words stand: on the arrow where they context the least, else a little beside it."""
-    spots = [(x, y + off) for off in (0.0, -12.0, 12.0, -24.0, 24.0) for x, y in (_along(curve, one) for one in PLACES)]
-    return min(spots, key=lambda spot: sum(_common(_around(spot, words), area) for area in taken))
+def _choose_label_position(
+    curve: tuple[Point, Point, Point, Point], words: Sequence[str], taken: Sequence[Area]
+) -> Point:
+    """Return the label position with the least overlap: on the arrow, or slightly above or below it."""
+    spots = [
+        (x, y + off)
+        for off in (0.0, -12.0, 12.0, -24.0, 24.0)
+        for x, y in (_point_on_curve(curve, one) for one in LABEL_POSITIONS)
+    ]
+    return min(spots, key=lambda spot: sum(_overlap(_label_area(spot, words), area) for area in taken))
 
 
-def _common(one: Area, other: Area) -> float:
+def _overlap(one: Area, other: Area) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return wide * high if wide > 0 and high > 0 else 0.0
 
 
 def _text(spot: Point, words: Sequence[str]) -> str:
-    top = spot[1] - LINE * (len(words) - 1) / 2 + 4
-    left, high, right, low = _around(spot, words)
+    top = spot[1] - LABEL_LINE_HEIGHT * (len(words) - 1) / 2 + 4
+    left, high, right, low = _label_area(spot, words)
     under = f'<rect class="under" x="{left:.1f}" y="{high:.1f}" width="{right - left:.1f}" height="{low - high:.1f}"/>'
     return under + "".join(
-        f'<text class="on" x="{spot[0]:.1f}" y="{top + LINE * row:.1f}">{escape_text(word)}</text>'
+        f'<text class="on" x="{spot[0]:.1f}" y="{top + LABEL_LINE_HEIGHT * row:.1f}">{escape_text(word)}</text>'
         for row, word in enumerate(words)
     )
 
@@ -219,16 +228,17 @@ def _state(state: str, box: Area, *, first: bool) -> str:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     kind = "state first" if first else "state"
     return (
-        f'<rect class="{kind}" x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{HIGH}" rx="9"/>'
+        f'<rect class="{kind}" x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{STATE_HEIGHT}"'
+        ' rx="9"/>'
         f'<text class="in" x="{x:.1f}" y="{y + 5:.1f}">{escape_text(_short(state))}</text>'
     )
 
 
 def _extent(areas: Sequence[Area]) -> Area:
-    """Give what all of it takes, with room for what bends out of it."""
+    """Return the area of the whole diagram, with room for curves."""
     return (
-        min(area[0] for area in areas) - EDGE,
-        min(area[1] for area in areas) - EDGE - 26,
-        max(area[2] for area in areas) + EDGE + 16,
-        max(area[3] for area in areas) + EDGE + 26,
+        min(area[0] for area in areas) - MARGIN,
+        min(area[1] for area in areas) - MARGIN - 26,
+        max(area[2] for area in areas) + MARGIN + 16,
+        max(area[3] for area in areas) + MARGIN + 26,
     )

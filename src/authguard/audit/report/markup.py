@@ -1,4 +1,4 @@
-"""What the parts of a report share: rows and cells of its tables, and lengths of time in words."""
+"""Markup that the sections of a report share: table rows, cells and durations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
 
 
 def row(*cells: str, numbers: Iterable[int] = ()) -> str:
-    """Lay out a row; cells are markup, and the first names the row."""
+    """Render a table row; cells are markup, and the first one is the row's header."""
     right = set(numbers)
     parts = []
     for place, cell in enumerate(cells):
@@ -26,22 +26,22 @@ def row(*cells: str, numbers: Iterable[int] = ()) -> str:
 
 
 def code(text: str) -> str:
-    """Show text as it stands in the log."""
+    """Render text of the log in a monospaced font."""
     return f'<span class="m">{escape_text(text)}</span>'
 
 
-def outcome_of(outcome: str) -> str:
-    """Show an outcome, in the colour of its kind."""
+def outcome_label(outcome: str) -> str:
+    """Render an outcome in the colour of its kind."""
     return f'<span class="o {escape_text(outcome)}">{escape_text(outcome)}</span>'
 
 
 def counted(count: int, whole: int) -> tuple[str, str, str]:
-    """Give three cells: a count, its share, and a bar of that."""
+    """Return three cells: a count, its share, and a bar of the share."""
     return f"{count:,}", f"{ratio(count, whole):.2%}", bar(ratio(count, whole))
 
 
 def format_duration(seconds: float) -> str:
-    """Tell a length of time in one unit."""
+    """Format a duration in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
@@ -49,10 +49,10 @@ def format_duration(seconds: float) -> str:
 
 
 def quiet(words: str) -> str:
-    """Say something beside the point."""
+    """Render a secondary paragraph."""
     return f'<p class="quiet">{escape(words)}</p>'
 
 
 def ordered(counted: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Give what was counted, the most first."""
+    """Return counts in descending order."""
     return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

@@ -1,8 +1,8 @@
-"""The report of a period as one HTML page that stands alone: what an auditor reads, prints and puts with the papers.
+"""The report of a period as one self-contained HTML page, for auditors to read, print and file.
 
-Rules of this file:
-- It fetches nothing and runs nothing: there is no script in it.
-- Whatever stands in a log may be forged: every text of it goes through `html_document.escape_text`.
+Rules:
+- The page loads nothing and contains no script.
+- A log may hold forged text: all of its text is escaped with `escape_text`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData
     from authguard.audit.verify.result import ChainReport
 
-_LOOK: Final = Path(__file__).parent / "report.css"
-#: kinds of records, where there are several
+_STYLE_SHEET: Final = Path(__file__).parent / "report.css"
+#: kind of record -> plural
 _KINDS: Final = {
     "act": "acts",
     "decision": "decisions",
@@ -37,7 +37,7 @@ _KINDS: Final = {
 
 
 def render_page(context: ReportContext, data: ReportData) -> str:
-    """Write the report: a whole HTML document."""
+    """Return the report as an HTML document."""
     asked = " ".join(
         part
         for part in (
@@ -50,84 +50,87 @@ def render_page(context: ReportContext, data: ReportData) -> str:
         f'<p class="quiet">Made {utc(context.made)} by {escape_text(context.by)}. All times are UTC.</p>'
     )
     sections = (
-        ("summary", "At a glance", _summary(context, data)),
+        ("summary", "Summary", _summary(context, data)),
         ("integrity", "Integrity", _integrity(context)),
         ("decisions", "Decisions", decisions(data)),
         ("denials", "Denials by rule", denials(context, data)),
         ("identity", "Proofs of identity", identity(data)),
         ("held", "Held transactions", held(data)),
-        ("machines", "States and what moved them", machines(context, data)),
-        ("acts", "What people did", acts(data)),
+        ("machines", "States and transitions", machines(context, data)),
+        ("acts", "Acts", acts(data)),
         ("policies", "Policies in force", policies(context, data)),
     )
     return render_document(
-        "Audit report", header=header, sections=sections, look=load_style() + _LOOK.read_text("utf-8")
+        "Audit report", header=header, sections=sections, look=load_style() + _STYLE_SHEET.read_text("utf-8")
     )
 
 
 def _summary(context: ReportContext, data: ReportData) -> str:
     stats = data.stats
     sound = context.verification.ok and context.signed
-    verdict = "sound" if sound else "BROKEN" if not context.verification.ok else "NOT VOUCHED FOR"
+    verdict = "sound" if sound else "BROKEN" if not context.verification.ok else "NOT VERIFIED"
     denied = sum(one.count for one in data.denials)
-    allowed = sum(stats.outcomes.get(one, 0) for one in GROUPS["let through"])
+    allowed = sum(stats.outcomes.get(one, 0) for one in GROUPS["admitted"])
     tiles = (
-        ("Integrity", verdict, _vouched(context), "good" if sound else "bad"),
+        ("Integrity", verdict, _signed_lines(context), "good" if sound else "bad"),
         ("Decisions", f"{stats.decisions:,}", f"{stats.decisions / stats.hours:,.1f} an hour", ""),
-        ("Let through", f"{ratio(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
+        ("Admitted", f"{ratio(allowed, stats.decisions):.1%}", f"{allowed:,}", ""),
         ("Denied", f"{ratio(denied, stats.decisions):.1%}", f"{denied:,}", ""),
         ("Proofs that failed", f"{stats.failure_rate:.1%}", f"of {sum(stats.verdicts.values()):,} verdicts", ""),
-        ("Proofs in doubt", f"{stats.ambiguity_rate:.1%}", "doubt or contradiction", ""),
+        ("Ambiguous proofs", f"{stats.ambiguity_rate:.1%}", "ambiguous or contradictory", ""),
         ("Bad credentials", f"{stats.bad_credential_rate:.1%}", "expired or rejected, of those sent", ""),
-        ("People", f"{data.met.customers:,}", f"and {data.met.agents:,} agents, {data.met.staff:,} of staff", ""),
+        (
+            "People",
+            f"{data.participants.customers:,}",
+            f"and {data.participants.agents:,} agents, {data.participants.staff:,} of staff",
+            "",
+        ),
         ("Held transactions", f"{sum(one.count for one in data.ends.values()):,}", _waiting(data), ""),
     )
-    told = "".join(
+    tiles_markup = "".join(
         f'<div class="tile {kind}"><dt>{name}</dt>'
         f'<dd>{escape(value)}<span class="quiet">{escape(more)}</span></dd></div>'
         for name, value, more, kind in tiles
     )
     kinds = ", ".join(f"{count:,} {escape_text(_KINDS.get(kind, kind))}" for kind, count in sorted(stats.kinds.items()))
     span = (
-        f"The records run from {utc(stats.since)} to {utc(stats.until)}: {kinds}."
-        if kinds
-        else "No record stands here."
+        f"The records run from {utc(stats.since)} to {utc(stats.until)}: {kinds}." if kinds else "There is no record."
     )
     more = [span]
     if stats.void:
-        more.append(f"Withdrawn, and counted nowhere: {stats.void:,}, in all of the log.")
+        more.append(f"Withdrawn and not counted: {stats.void:,}, in all of the log.")
     if stats.unparsed_lines:
-        more.append(f"Lines of the log that are no record: {stats.unparsed_lines:,}.")
-    return f'<dl class="tiles">{told}</dl>' + "".join(f"<p>{one}</p>" for one in more)
+        more.append(f"Lines of the log that are not records: {stats.unparsed_lines:,}.")
+    return f'<dl class="tiles">{tiles_markup}</dl>' + "".join(f"<p>{one}</p>" for one in more)
 
 
-def _vouched(context: ReportContext) -> str:
+def _signed_lines(context: ReportContext) -> str:
     chains = context.verification.chains
     lines_ = sum(one.lines for one in chains)
     if not context.signed:
-        return "no signature was looked at"
+        return "no signature was verified"
     signed = sum(max(one.ranges.signed, one.ranges.anchored) for one in chains)
     return f"{signed:,} of {lines_:,} lines signed"
 
 
 def _waiting(data: ReportData) -> str:
     waiting = data.ends.get("held")
-    return f"{waiting.count:,} wait still" if waiting else "none waits"
+    return f"{waiting.count:,} still held" if waiting else "none is held"
 
 
 def _integrity(context: ReportContext) -> str:
     found = context.verification
     if not found.ok:
-        words = "The log is not what was written. What this report tells of it may not be true."
+        words = "The log was changed after it was written. This report may be wrong."
     elif not context.signed:
         words = (
-            "Nothing vouches for the log: no signature was looked at, so a cut tail, a removed chain or a full rewrite"
-            " goes unseen. Name its public key with --key."
+            "The log is not authenticated: no signature was verified, so a cut tail, a removed chain or a full rewrite"
+            " is not detected. Pass its public key with --key."
         )
     else:
         words = (
-            "Every line of the log, and not of this period alone, follows the one before it,"
-            " and what was signed is what stands there."
+            "Every line of the whole log, beyond this period too, matches the hash chain,"
+            " and every checkpoint matches its lines."
         )
     verdict = f'<p class="verdict {"good" if found.ok and context.signed else "bad"}">{words}</p>'
     if context.caveat:
@@ -147,23 +150,23 @@ def _integrity(context: ReportContext) -> str:
         )
         for one in found.missing
     ]
-    told = "chains of the log, and how far each is vouched for, in lines"
-    return verdict + render_table(heads, rows, told, numbers=(1, 2, 3, 4, 5))
+    tiles_markup = "chains of the log, and their signed and anchored lines"
+    return verdict + render_table(heads, rows, tiles_markup, numbers=(1, 2, 3, 4, 5))
 
 
 def _chain(one: ChainReport, *, signed: bool) -> str:
     ranges = one.ranges
-    upto = max(ranges.signed, ranges.anchored)
+    signed_until = max(ranges.signed, ranges.anchored)
     finding = '<span class="o allow">intact</span>'
     if isinstance(one.result, ChainBreak):
         where = f"{one.where.name}, line {one.result.line}: " if one.result.line else f"{one.where.name}: "
         finding = f'<span class="o deny">{escape_text(where + one.result.violation.message)}</span>'
-    vouched = (
-        (f"{ranges.anchored:,}", f"{upto - ranges.anchored:,}", f"{one.lines - upto:,}")
+    line_counts = (
+        (f"{ranges.anchored:,}", f"{signed_until - ranges.anchored:,}", f"{one.lines - signed_until:,}")
         if signed
         else ("", "", f"{one.lines:,}")
     )
     at = utc(ranges.at) if ranges.at else ""
     return row(
-        code(one.path.name), f"{one.lines:,}", *vouched, f"{one.retired[0]:,}", at, finding, numbers=(1, 2, 3, 4, 5)
+        code(one.path.name), f"{one.lines:,}", *line_counts, f"{one.retired[0]:,}", at, finding, numbers=(1, 2, 3, 4, 5)
     )

@@ -1,4 +1,4 @@
-"""Which acts only people do, and how many different people and agents a period met."""
+"""Acts of people, and the number of different people and agents in a period."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authguard.core.person_name import normalize_name
 if TYPE_CHECKING:
     from authguard.audit.query.index import Index
 
-#: what staff and operators do; what a method, a source, the log or the guard says of itself is none of it
+#: acts of staff and operators, without those of methods, sources, the log and the guard
 BY_STAFF: Final = frozenset(
     {
         *("handoff.taken", "handoff.closed", "handoff.overridden"),
@@ -22,18 +22,18 @@ BY_STAFF: Final = frozenset(
         *("subject.erased", ACCEPTED),
     }
 )
-#: the same, and what customers do
+#: acts of staff, operators and customers
 BY_PEOPLE: Final = BY_STAFF | {"transaction.withdrawn"}
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """How many different people and agents a period met.
+    """Number of different people and agents in a period.
 
     Attributes:
-        customers: subjects for whom something was decided, in their own sessions or by an agent of theirs.
+        customers: subjects with a decision, in their own sessions or through an agent.
         agents: actors that acted for a subject.
-        staff: who decided something by hand, by their names; none of them is counted among the customers.
+        staff: people who decided something, by name; they are not counted as customers.
     """
 
     customers: int = 0
@@ -42,7 +42,7 @@ class People:
 
 
 def count_people(index: Index, since: float, until: float) -> People:
-    """Count different people: staff by what of a name tells people apart, customers and agents by their pseudonyms."""
+    """Count different people: staff by normalized name, customers and agents by pseudonym."""
     within = "at >= ? AND at <= ? AND void = 0"
     decided = [number for number, template in index.templates().items() if template.kind == "decision"]
     numbers = ",".join(map(str, decided))

@@ -1,4 +1,4 @@
-"""The parts of a report on what moved: held transactions, the machines with their traffic, acts, policies in force."""
+"""Report sections on changes: held transactions, machines with their traffic, acts, policies in force."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.export import utc
 from authguard.audit.report.data import LISTED
-from authguard.audit.report.machine import ARROWS, Arrow, draw
+from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw
 from authguard.audit.report.markup import code, counted, format_duration, ordered, quiet, row
 from authguard.core.events import MACHINES
 from authguard.policy.render.html_document import escape_text, render_table
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authguard.audit.report.data import Act, ReportContext, ReportData
     from authguard.audit.report.hold import HeldTransaction
 
-#: in which each machine begins where no policy says so
+#: initial state of each machine, if no policy is given
 _INITIAL: Final = {
     "service": "live",
     "account": "unknown",
@@ -25,22 +25,22 @@ _INITIAL: Final = {
     "verification": "unverified",
     "transaction": "none",
 }
-#: state of a held transaction at the period's end -> what became of it
+#: state of a held transaction at the end of the period -> description
 _ENDS: Final = {
-    "held": "waits for a decision still",
-    "approved": "approved, and not asked for again yet",
+    "held": "still held",
+    "approved": "approved, and not requested again yet",
     "running": "approved, and running",
     "done": "approved, and done",
     "failed": "approved, and refused by the app",
-    "in_doubt": "approved, and nobody knows whether it was done",
+    "in_doubt": "approved, and in doubt whether it was done",
     "denied": "denied by an approver",
-    "lapsed": "lapsed: nobody decided in time",
-    "none": "withdrawn, or altered since",
+    "lapsed": "lapsed: no decision in time",
+    "none": "withdrawn or altered since",
 }
 
 
 def held(data: ReportData) -> str:
-    """Tell what was held, what became of it, and who decided."""
+    """Render the held transactions, their ends and the people who decided."""
     whole = sum(one.count for one in data.ends.values())
     if not whole:
         return quiet("No transaction was held in this period.")
@@ -50,20 +50,20 @@ def held(data: ReportData) -> str:
         rows.append(
             row(escape_text(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5))
         )
-    heads = ("what became of it", "transactions", "share", "in proportion", "decided after, mean", "longest")
+    heads = ("result", "transactions", "share", "in proportion", "decided after, mean", "longest")
     ends = render_table(
-        heads, rows, f"{whole:,} transactions were held; as they stood at the period's end", numbers=(1, 2, 4, 5)
+        heads, rows, f"{whole:,} transactions were held; their states at the end of the period", numbers=(1, 2, 4, 5)
     )
     waiting = [_transaction(one) for one in data.waiting]
     held = [_transaction(one) for one in data.held]
     lists = (
-        render_table(_TRANSACTION, waiting, f"wait still: the {len(waiting)} that wait the longest") if waiting else "",
+        render_table(_TRANSACTION, waiting, f"still held: the {len(waiting)} that wait the longest") if waiting else "",
         render_table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
     )
     return ends + "".join(lists)
 
 
-_TRANSACTION: Final = ("transaction", "held", "decided after", "what became of it", "who")
+_TRANSACTION: Final = ("transaction", "held", "decided after", "result", "who")
 
 
 def _transaction(one: HeldTransaction) -> str:
@@ -73,7 +73,7 @@ def _transaction(one: HeldTransaction) -> str:
 
 
 def machines(context: ReportContext, data: ReportData) -> str:
-    """Draw every machine that moved, with its traffic."""
+    """Render every machine with transitions, and its traffic."""
     traffic: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
     for (machine, event, source, dest), count in data.stats.transitions.items():
         edge = traffic.setdefault(machine, {}).setdefault((source, dest), {})
@@ -92,16 +92,16 @@ def _machine(
     initial = spec.initial if spec else _INITIAL.get(name, "")
     whole = sum(one.count for one in arrows)
     notes = []
-    if len(arrows) > ARROWS:
-        notes.append(f"The {ARROWS} busiest of {len(arrows)} ways are drawn.")
+    if len(arrows) > MAX_ARROWS:
+        notes.append(f"The {MAX_ARROWS} busiest of {len(arrows)} transitions are drawn.")
     entered = {state for one in arrows for state in (one.source, one.dest)}
     if spec and (never := [state for state in spec.states if state not in entered]):
-        notes.append(f"Never met in this period: {', '.join(never)}.")
+        notes.append(f"Not entered in this period: {', '.join(never)}.")
     rows = []
     for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * LISTED]:
         for event, count in ordered(one.events):
-            way = f'{escape_text(one.source)} <span aria-label="to">→</span> {escape_text(one.dest)}'
-            rows.append(row(way, code(event), *counted(count, whole), numbers=(2, 3)))
+            path = f'{escape_text(one.source)} <span aria-label="to">→</span> {escape_text(one.dest)}'
+            rows.append(row(path, code(event), *counted(count, whole), numbers=(2, 3)))
     stays = [
         row(
             escape_text(state),
@@ -113,11 +113,13 @@ def _machine(
         for (machine, state), stay in data.stats.dwell_times.items()
         if machine == name
     ]
-    told = f"Machine {name}: {whole:,} transitions"
+    caption = f"Machine {name}: {whole:,} transitions"
     return (
-        f"<h3>{escape_text(name)}</h3>{draw(number, told, arrows, initial)}"
+        f"<h3>{escape_text(name)}</h3>{draw(number, caption, arrows, initial)}"
         f"{''.join(quiet(note) for note in notes)}"
-        + render_table(("from, to", "event", "times", "share", "in proportion"), rows, told, tall=True, numbers=(2, 3))
+        + render_table(
+            ("from, to", "event", "times", "share", "in proportion"), rows, caption, tall=True, numbers=(2, 3)
+        )
         + (
             render_table(
                 ("state", "stays", "mean", "longest"),
@@ -132,14 +134,14 @@ def _machine(
 
 
 def acts(data: ReportData) -> str:
-    """Tell what people did, and what the guard and the log say of themselves."""
+    """Render the acts of people, and those of the guard and of the log."""
     if not data.acts:
-        return quiet("Nobody did anything by hand.")
+        return quiet("There was no act of a person.")
     totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(data.acts)]
     people = (
         render_table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
         if data.by_people
-        else quiet("Nobody did anything by hand.")
+        else quiet("There was no act of a person.")
     )
     itself = (
         render_table(
@@ -159,7 +161,7 @@ def _act(one: Act) -> str:
 
 
 def policies(context: ReportContext, data: ReportData) -> str:
-    """Tell under which policies the records were made."""
+    """Render the policies under which the records were made."""
     rows = []
     for one in data.in_force:
         name = context.policy.name if context.policy and context.policy.digest == one.digest else ""
