@@ -57,8 +57,8 @@ def test_mermaid_draws_every_machine(artist: Page, name: str, machine: str) -> N
     assert lines[0] == "stateDiagram"
     assert lines[1] == f"machine {machine} of {policy.name}"
     flat = " ".join(words.split())
-    for place in build_drawing(policy, machine).places:
-        assert place.words in flat
+    for place in build_drawing(policy, machine).nodes:
+        assert place.label in flat
     for arrow in build_drawing(policy, machine).arrows:
         for event in arrow.events:
             assert event in flat
@@ -81,6 +81,6 @@ def test_graphviz_draws_every_machine(name: str) -> None:
             [program, "-Tsvg"], input=render_dot(policy, machine), capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
-        for place in build_drawing(policy, machine).places:
-            assert f">{place.words}<" in done.stdout
+        for place in build_drawing(policy, machine).nodes:
+            assert f">{place.label}<" in done.stdout
         assert "<script>" not in done.stdout

@@ -51,7 +51,7 @@ def choices(tab: Page, chosen: dict[str, str]) -> dict[str, str]:
 
 def test_it_opens_from_a_file_and_asks_for_nothing_else(tab: Page, tmp_path: Path, said: list[str]) -> None:
     address = opened(tab, tmp_path)
-    assert tab.inner_text("#found") == "40 of 40 rules decide 159,213,600 of the 159,213,600 cells there are."
+    assert tab.inner_text("#found") == "40 of 40 rules decide 159,213,600 of the 159,213,600 cells of the table."
     assert said == [f"request: {address}"]
 
 
@@ -108,7 +108,7 @@ def test_rules_too_tangled_are_told_as_such(tab: Page, tmp_path: Path) -> None:
         tangled.append(Rule(when=when, do="refuse", index=index))
     rules = [*tangled, Rule(when={}, do="refuse", index=len(tangled))]
     opened(tab, tmp_path, replace(POLICY, table=Table(values, tuple(rules))))
-    assert "too tangled to tell which do" in tab.inner_text("#found")
+    assert "too complex for an exact result" in tab.inner_text("#found")
     assert set(choices(tab, {}).values()) == {"?"}
     point = {name: known[0] for name, known in values.items()}
     assert list(choices(tab, point).values()) == ["1"], "a single cell is told all the same"
@@ -193,7 +193,7 @@ def test_on_paper_there_is_what_was_chosen_and_nothing_is_cut_off(tab: Page, tmp
     assert not tab.is_visible("select[name=operation]")
     assert tab.is_visible("#found")
     assert tab.inner_text("#found").endswith(
-        "cells chosen: operation refund, session expired, risk high, effect write."
+        "cells selected: operation refund, session expired, risk high, effect write."
     )
     assert tab.evaluate("document.documentElement.scrollWidth") <= 1047
     assert tab.pdf(format="A4", landscape=True, prefer_css_page_size=True).startswith(b"%PDF-")

@@ -1,7 +1,7 @@
-"""The first files of somebody's own policy: from a few answers, a policy, its scenarios, a README and the schemas.
+"""Files of a new policy, from a few answers: the policy, scenarios, a README and the JSON Schemas.
 
 Rules of this file:
-- What it gives passes the checks and its own scenarios whatever the answers; a test asks every combination.
+- The generated policy is valid and its scenarios pass for all answers; a test runs every combination.
 - Answers are data: `yaml_document.scalar` writes them into YAML, and Markdown shows them as code.
 """
 
@@ -21,27 +21,27 @@ from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: levels of sign-in that a new policy orders, weakest first
+#: assurance levels of a new policy, weakest first
 LEVELS: Final = ("aal1", "aal2", "aal3")
-#: where account states come from, when nowhere
+#: answer for a policy without an account source
 NONE: Final = "none"
 _SCHEMA: Final = "# yaml-language-server: $schema="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a new policy is made from.
+    """Answers from which a new policy is generated.
 
     Attributes:
-        name: of the policy.
-        issuer: who signs the access tokens, an address.
-        audience: what the tokens are for: this agent's name at the issuer.
-        extends: ``standard``, or another shipped policy; then only the three above are asked.
-        accounts: ``none``, or the claim that holds an account's status.
-        level: the level of sign-in that proves who somebody is, one of `LEVELS`.
-        payments: whether there is an operation of high risk, which waits for a person past its limit.
-        approver: the role that approves then.
-        agent: an actor that may act for customers; empty for none.
+        name: name of the policy.
+        issuer: URL of the issuer of the access tokens.
+        audience: audience of the tokens: the name of this agent at the issuer.
+        extends: ``standard``, or another shipped policy, which uses only the three answers above.
+        accounts: ``none``, or the claim with the status of an account.
+        level: assurance level that proves the identity, one of `LEVELS`.
+        payments: whether to include a payment operation of high risk, which waits for approval above its limit.
+        approver: role that approves payments.
+        agent: agent that may act for customers; empty for none.
     """
 
     name: str
@@ -56,16 +56,16 @@ class Answers:
 
 
 def build_files(answers: Answers) -> dict[str, str]:
-    """Write the files of a new policy; nothing is put on a disk here.
+    """Build the files of a new policy in memory.
 
     Args:
-        answers: what they are made from.
+        answers: answers of the user.
 
     Returns:
         Relative path -> text; ``policy.yaml`` has been checked.
 
     Raises:
-        PolicyError: an answer cannot stand where it would have to; the problems name the line of ``policy.yaml``.
+        PolicyError: an answer is not valid in the policy; the problems name the line of ``policy.yaml``.
         NotFound: there is no shipped policy of the name that is to be extended.
     """
     locator.find_shipped(answers.extends)
@@ -80,13 +80,13 @@ def build_files(answers: Answers) -> dict[str, str]:
 
 def _policy(answers: Answers) -> Iterator[str]:
     yield f"{_SCHEMA}authguard.schema.json"
-    yield "# What this agent may do, and what happens in every case. Whatever the extended policy says holds; this file"
-    yield "# says only what differs. `authguard policy show` prints the whole."
+    yield "# The operations of this agent and the decision for every case. The extended policy applies; this file has"
+    yield "# only the differences. `authguard policy show` prints the merged policy."
     yield "authguard: 1"
     yield f"name: {scalar(answers.name)}"
     yield f"extends: {answers.extends}"
     yield ""
-    yield "issuers:                               # who may speak"
+    yield "issuers:                               # trusted issuers of access tokens"
     yield f"  - issuer: {scalar(answers.issuer)}"
     yield f"    audience: {scalar(answers.audience)}"
     yield "    algorithms: [ES256, RS256]"
@@ -96,21 +96,21 @@ def _policy(answers: Answers) -> Iterator[str]:
 
 
 def _own(answers: Answers) -> Iterator[str]:
-    """Say what the standard policy leaves to a deployment."""
+    """Yield the keys that the standard policy leaves to a deployment."""
     if answers.agent:
-        yield "agents:                                # who may act for a customer; what they pay waits for a person"
+        yield "agents:                                # agents for customers; their payments wait for approval"
         yield f"  - {scalar(answers.agent)}"
     yield ""
     if answers.accounts == NONE:
-        yield "accounts: none                         # there is no account directory: every account is `normal`"
+        yield "accounts: none                         # no account directory: every account is `normal`"
     else:
-        yield "accounts:                              # where account states come from; else `unrecognised`"
+        yield "accounts:                              # source of account states; other values are `unrecognised`"
         yield "  - from: claim"
         yield f"    claim: {scalar(answers.accounts)}"
         yield "    map: {active: normal, limited: restricted, locked: locked, frozen: suspended, fraud: compromised,"
         yield "          deceased: deceased, closed: closed}"
     yield ""
-    yield "operations:                            # what can be asked; the first match wins"
+    yield "operations:                            # operations of the app; the first match applies"
     yield "  - {name: health, match: {path: /healthz, method: GET}, risk: public, effect: read}"
     yield "  - {name: chat, match: {path: /chat, method: POST}, risk: routine, effect: read, scopes: [chat]}"
     yield "  - {name: profile, match: {path: /profile, method: GET}, risk: sensitive, effect: read, scopes: [profile]}"
@@ -120,18 +120,18 @@ def _own(answers: Answers) -> Iterator[str]:
         yield "    risk: high"
         yield "    effect: write"
         yield "    scopes: [pay]"
-        yield f"    assurance: {{acr: {scalar(answers.level)}, max_age: 5m}}   # signed in so strongly, and just now"
-        yield "    amount: {at: /amount, currency: {at: /currency}}     # where they stand in the body (JSON Pointer)"
-        yield "    limits:                            # past these a payment waits for an approval"
+        yield f"    assurance: {{acr: {scalar(answers.level)}, max_age: 5m}}   # strong and recent sign-in"
+        yield "    amount: {at: /amount, currency: {at: /currency}}     # JSON Pointers into the body"
+        yield "    limits:                            # a payment above these waits for approval"
         yield "      - {amount: 100 EUR, per: call}"
         yield "      - {amount: 500 EUR, per: 1d, by: subject}"
-    yield "otherwise: deny                        # what nobody named is refused"
+    yield "otherwise: deny                        # any other request is refused"
     yield ""
-    yield f"assurance: {{order: [{', '.join(LEVELS)}]}}     # how strong a sign-in is, weakest first"
-    yield f"identity: {{credential: {scalar(answers.level)}}}           # a sign-in at this level proves who it is"
+    yield f"assurance: {{order: [{', '.join(LEVELS)}]}}     # assurance levels, weakest first"
+    yield f"identity: {{credential: {scalar(answers.level)}}}           # a sign-in at this level proves the identity"
     yield ""
     yield "fallbacks:"
-    yield "  # no verification service yet: a person checks who it is instead"
+    yield "  # without a verification service, a person verifies the identity"
     yield "  prove_identity: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
     yield "  prove_otherwise: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
     if answers.payments:
@@ -149,52 +149,72 @@ def _scenarios(answers: Answers) -> dict[str, str]:
 
 
 def _first(answers: Answers) -> Iterator[str]:
-    """Tell the first stories: each a sentence that a person would sign."""
+    """Yield the first scenarios, each named by a plain sentence."""
     yield f"{_SCHEMA}../scenarios.schema.json"
-    yield "# What this policy is expected to do. Add a sentence for whatever matters to you."
+    yield "# Expected decisions of this policy. Add a scenario for each important case."
     known = "account: normal, verification: verified"
-    stories = [
+    scenarios = [
         (
-            "anybody may ask whether the agent is up",
+            "the health check needs no sign-in",
             "session: absent",
             "",
             "operation: health, credential: missing",
             "allow",
         ),
         (
-            "whoever did not sign in is asked to",
+            "an unauthenticated chat request is challenged",
             "session: absent",
             "",
             "operation: chat, credential: missing",
             "challenge",
         ),
         ("a signed-in customer chats", "account: normal", "", "operation: chat", "allow"),
-        ("the token expires in the middle of a chat", known, "", "operation: chat, credential: expired", "challenge"),
-        ("after a pause a fresh sign-in is asked for", known, "session.idled", "operation: chat", "step_up"),
-        ("a customer whose identity is proven sees the profile", known, "", "operation: profile", "allow"),
         (
-            "a person checks who it is before it is shown",
+            "a token that expires during a chat is challenged",
+            known,
+            "",
+            "operation: chat, credential: expired",
+            "challenge",
+        ),
+        ("an idle session requires a fresh sign-in", known, "session.idled", "operation: chat", "step_up"),
+        ("a verified customer sees the profile", known, "", "operation: profile", "allow"),
+        (
+            "an unverified customer is handed to a person",
             "account: normal",
             "",
             "operation: profile",
             "handoff",
         ),
-        ("doubt about who it is goes to a person", known, "verification.doubted", "operation: profile", "handoff"),
-        ("trust earned elsewhere does not carry", known, "", "operation: profile, channel: switched", "handoff"),
-        ("without the scope nothing is shown", known, "", "operation: profile, scope: missing", "deny"),
-        ("while the agent is pulled back a person answers", known, "service.engaged", "operation: chat", "handoff"),
+        (
+            "an ambiguous verification is handed to a person",
+            known,
+            "verification.doubted",
+            "operation: profile",
+            "handoff",
+        ),
+        (
+            "verification does not carry over to another channel",
+            known,
+            "",
+            "operation: profile, channel: switched",
+            "handoff",
+        ),
+        ("a missing scope is denied", known, "", "operation: profile, scope: missing", "deny"),
+        ("during a rollback a person answers", known, "service.engaged", "operation: chat", "handoff"),
     ]
     if answers.accounts != NONE:
-        stories.append(("a closed account is for a person", known, "account.closed", "operation: chat", "handoff"))
+        scenarios.append(
+            ("a closed account is handed to a person", known, "account.closed", "operation: chat", "handoff")
+        )
     if answers.agent:
-        stories.append(("an unregistered agent is refused", known, "", "operation: chat, actor: stranger", "deny"))
+        scenarios.append(("an unregistered agent is refused", known, "", "operation: chat, actor: stranger", "deny"))
     if answers.payments:
-        stories += [
-            ("a payment within its limits runs", known, "", "operation: pay", "allow"),
-            ("a payment past its limits waits for an approval", known, "", "operation: pay, limit: exceeded", "hold"),
-            ("an old sign-in does not pay", known, "", "operation: pay, assurance: stale", "step_up"),
+        scenarios += [
+            ("a payment within its limits is allowed", known, "", "operation: pay", "allow"),
+            ("a payment above its limits waits for approval", known, "", "operation: pay, limit: exceeded", "hold"),
+            ("a stale sign-in cannot pay", known, "", "operation: pay, assurance: stale", "step_up"),
             (
-                "a payment is not made twice",
+                "a repeated payment returns the first response",
                 f"{known}, transaction: done",
                 "",
                 "operation: pay",
@@ -202,8 +222,10 @@ def _first(answers: Answers) -> Iterator[str]:
             ),
         ]
         if answers.agent:
-            stories.append(("what an agent pays waits for a person", known, "", "operation: pay, actor: agent", "hold"))
-    for name, given, when, ask, outcome in stories:
+            scenarios.append(
+                ("a payment by an agent waits for approval", known, "", "operation: pay, actor: agent", "hold")
+            )
+    for name, given, when, ask, outcome in scenarios:
         yield ""
         yield f"- name: {name}"
         yield f"  given: {{{given}}}"
@@ -219,11 +241,11 @@ def _readme(answers: Answers, session: str, made: tuple[str, ...]) -> str:
     return f"""\
 # The policy {name}
 
-It extends `{answers.extends}` and says only what differs: who may speak, what can be asked, what callers get.
+It extends `{answers.extends}` with the issuers, operations and fallbacks of this app.
 
 {listed}
 
-Prove it, run its scenarios, see it whole, and ask why something was decided:
+Check it, run its scenarios, print the merged policy, and explain a decision:
 
 ```sh
 authguard policy check .
@@ -233,10 +255,10 @@ authguard policy graph . --format html --output policy.html
 authguard policy explain . --operation chat --state session=idle
 ```
 
-`check` proves that every state answers every event and that every case has a decision. `test` runs the scenarios and
-names what none of them takes. Name the operations of your own app in `policy.yaml`, and add a scenario for each.
+`check` proves that every state handles every event and that every case has a decision. `test` runs the scenarios and
+lists what they do not cover. Declare the operations of your app in `policy.yaml`, and add a scenario for each.
 
-## How a session moves
+## States of a session
 
 ```mermaid
 {session}```

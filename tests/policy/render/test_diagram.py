@@ -33,16 +33,16 @@ decisions:
 
 def shown(drawing: Drawing) -> set[tuple[str, str, str]]:
     """Read a drawing back: every (state, event, destination) that its arrows stand for."""
-    states = [place.words for place in drawing.places if not place.many]
+    states = [place.label for place in drawing.nodes if not place.many]
     found = set()
     for arrow in drawing.arrows:
-        kind, _, missing = arrow.source.words.partition(" but ")
-        sources = [arrow.source.words]
+        kind, _, missing = arrow.source.label.partition(" but ")
+        sources = [arrow.source.label]
         if arrow.source.many:
-            lacking = [*missing.split(", "), *([arrow.dest.words] if kind == "any other state" else [])]
+            lacking = [*missing.split(", "), *([arrow.dest.label] if kind == "any other state" else [])]
             sources = [state for state in states if state not in lacking]
         found |= {
-            (source, re.split(r"[ ]", event)[0], arrow.dest.words) for source in sources for event in arrow.events
+            (source, re.split(r"[ ]", event)[0], arrow.dest.label) for source in sources for event in arrow.events
         }
     return found
 
@@ -58,7 +58,7 @@ def test_a_drawing_shows_every_move_of_its_machine_and_no_other(name: str, machi
 
 def test_events_of_one_arrow_are_folded_with_their_timers_and_what_they_raise() -> None:
     arrows = {
-        (arrow.source.words, arrow.dest.words): arrow.events
+        (arrow.source.label, arrow.dest.label): arrow.events
         for arrow in build_drawing(load("standard"), "session").arrows
     }
     assert arrows["active", "idle"] == ("idled (15m since last_seen)",)
@@ -72,7 +72,7 @@ def test_events_of_one_arrow_are_folded_with_their_timers_and_what_they_raise() 
 def test_a_timer_stands_only_where_it_runs() -> None:
     events: dict[str, tuple[str, ...]] = {}
     for arrow in build_drawing(load("standard"), "verification").arrows:
-        events[arrow.source.words] = (*events.get(arrow.source.words, ()), *arrow.events)
+        events[arrow.source.label] = (*events.get(arrow.source.label, ()), *arrow.events)
     assert any("2m since entered" in event for event in events["pending"])
     assert not any("30m" in event for event in events["pending"])
     assert any("30m since entered" in event for event in events["verified"])

@@ -76,7 +76,7 @@ def test_a_dimension_that_no_rule_asks_for_is_left_out_and_said_so() -> None:
     rules = (Rule(when={"risk": frozenset({"public"})}, do="allow", index=0), Rule(when={}, do="refuse", index=1))
     small = replace(policy, table=Table(policy.table.values, rules))
     for shown in (render_text(small), render_markdown(small)):
-        assert "No rule asks for service, account," in shown
+        assert "No rule restricts service, account," in shown
         assert "risk" in shown.splitlines()[2]
         assert "service" not in shown.splitlines()[2]
 

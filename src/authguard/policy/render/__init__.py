@@ -1,1 +1,1 @@
-"""A policy and its findings as people and programs see them: pictures, tables, explanations, reports."""
+"""Renderings of policies and check results: diagrams, tables, HTML, YAML, JSON and SARIF."""

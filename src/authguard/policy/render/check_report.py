@@ -1,7 +1,7 @@
-"""What checking came to, as machines read it: a JSON document, and the workflow commands of GitHub Actions.
+"""Reports of policy checks as JSON and as GitHub Actions workflow commands.
 
-The JSON's shape is promised: keys are added, never renamed or taken away, and `format` counts up if that ever breaks.
-SARIF has a file of its own (`authguard.policy.render.sarif`).
+The JSON format is stable: keys may be added, but are never renamed or removed without a new `format` number.
+SARIF reports are in `authguard.policy.render.sarif`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from authguard.policy.checks.checker import CheckResult
     from authguard.policy.problem import Problem
 
-#: the version of the JSON document's shape
+#: version of the JSON format
 FORMAT: Final = 1
-#: severity -> the workflow command that shows it
+#: severity -> workflow command
 _COMMANDS: Final = {"error": "error", "note": "notice"}
 
 
 def problem_as_json(problem: Problem) -> dict[str, Any]:
-    """Give one problem as JSON values; `line` and `column` count from 1, 0 where unknown; `path` may be null."""
+    """Return a problem as JSON values; `line` and `column` start at 1, or are 0 if unknown; `path` may be null."""
     return {
         "code": problem.code,
         "severity": problem.severity,
@@ -40,11 +40,11 @@ def problem_as_json(problem: Problem) -> dict[str, Any]:
 
 
 def as_json(checked: Sequence[CheckResult], *, more: Sequence[dict[str, Any]] = ()) -> str:
-    """Write one JSON document of all that was checked, indented, keys in a fixed order.
+    """Format check results as one indented JSON document, with keys in a fixed order.
 
     Args:
-        checked: in the order in which they were asked for.
-        more: what else belongs to each policy, at the same places; empty where nothing does.
+        checked: results, in the order of the command line.
+        more: further members for each policy, in the same order; may be empty.
     """
     policies = [
         {
@@ -70,7 +70,7 @@ def as_json(checked: Sequence[CheckResult], *, more: Sequence[dict[str, Any]] = 
 
 
 def as_github(checked: Sequence[CheckResult]) -> Iterator[str]:
-    """Write one workflow command for each problem, so that a pull request shows it at its line."""
+    """Yield one workflow command for each problem, which a pull request shows at its line."""
     for one in checked:
         for problem in one.problems:
             place = problem.place
@@ -82,17 +82,17 @@ def as_github(checked: Sequence[CheckResult]) -> Iterator[str]:
 
 
 def relative_path(file: str) -> str:
-    """Write a file's path relative to the current folder where it lies below it, with slashes."""
+    """Return a path with slashes, relative to the current folder if it is below that."""
     path = PurePath(file)
     here = Path.cwd()
     return (path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path).as_posix()
 
 
 def _data(text: str) -> str:
-    """Escape the message of a workflow command: it ends with its line."""
+    """Escape the message of a workflow command, which ends at a line break."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """Escape a property of a workflow command: commas part properties, colons end them."""
+    """Escape a property of a workflow command, which ends at a comma or a colon."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")

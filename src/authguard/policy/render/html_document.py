@@ -1,8 +1,8 @@
-"""What the HTML pages share: one document that fetches nothing, its tables and its look; every text is escaped here.
+"""Self-contained HTML documents and tables with escaped text.
 
 Rules of this file:
-- Text that somebody else wrote goes through `escape_text`, into text or a quoted attribute, and nowhere else.
-- A page's policy for the browser (CSP) allows its own style and script, by hash, and nothing else.
+- Untrusted text passes `escape_text`, and is inserted only as text or in a quoted attribute.
+- The Content-Security-Policy of a page allows its inline style and script by hash, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 _STYLE: Final = Path(__file__).parent / "page" / "style.css"
-#: characters of one text that are shown
-TEXT_BOUND: Final = 300
+#: most characters of one text
+MAX_TEXT_CHARS: Final = 300
 
 
 def load_style() -> str:
-    """Read the look that all pages have."""
+    """Return the style sheet of all pages."""
     return _STYLE.read_text("utf-8")
 
 
 def escape_text(text: str) -> str:
-    """Escape text of somebody else's: as markup, and what does not print or turns the writing round by its code."""
-    bounded = text if len(text) <= TEXT_BOUND else text[: TEXT_BOUND - 1] + "…"
+    """Escape untrusted text for HTML; show unprintable and bidirectional control characters as escapes."""
+    bounded = text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
     return escape("".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in bounded))
 
 
 def render_document(
     title: str, *, header: str, sections: Sequence[tuple[str, str, str]], look: str, script: str = ""
 ) -> str:
-    """Write a whole page, which works from a file as from a server.
+    """Render a complete page, which works from a file and from a server.
 
     Args:
-        title: as text.
-        header: markup under the title.
-        sections: mark, heading and markup of each.
-        look: the style sheet.
-        script: the only one that may run; empty for none.
+        title: title as text.
+        header: markup below the title.
+        sections: (id, heading, markup) of each section.
+        look: style sheet.
+        script: the only script that may run; empty for none.
     """
     allowed = f"style-src {_hash(look)};" + (f" script-src {_hash(script)};" if script else "")
     guard = f"default-src 'none'; {allowed} base-uri 'none'; form-action 'none'"
@@ -77,15 +77,15 @@ def render_table(
     tall: bool = False,
     numbers: Collection[int] = (),
 ) -> str:
-    """Lay out a table.
+    """Render a table.
 
     Args:
-        heads: of the columns, as text.
+        heads: headings of the columns, as text.
         lines: rows, as markup.
-        caption: as text.
-        mark: the table's own id; empty for none.
-        tall: whether it may be longer than a screen, and scrolls in itself then.
-        numbers: places of the columns that hold numbers.
+        caption: caption as text.
+        mark: id of the table; empty for none.
+        tall: whether the table scrolls within a limited height.
+        numbers: indices of the columns with numbers.
     """
     opens = ['<th scope="col" class="n">' if place in numbers else '<th scope="col">' for place in range(len(heads))]
     head = "".join(f"{opening}{escape_text(title)}</th>" for opening, title in zip(opens, heads, strict=True))

@@ -1,6 +1,6 @@
-"""The decision table as a matrix: one row for each rule, one column for each dimension, as text or as Markdown.
+"""The decision table as a text or Markdown table, with one row per rule and one column per dimension.
 
-A column that no rule narrows is left out, and said so; nothing else is.
+A dimension that no rule restricts has no column; the heading lists these dimensions.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
     from authguard.policy.compiled_policy import Policy
 
-#: what a cell says where the rule takes any value
+#: text of a cell if the rule matches any value
 ANY: Final = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One rule.
+    """One rule of the table.
 
     Attributes:
-        number: its place in the merged table, from 0, as the log's ``rule`` has it.
-        when: dimension -> the values that match, in the dimension's order; empty for any.
-        do: ``allow`` or a fallback's name.
-        outcome: what comes of it.
-        origin: where it was written, ``file:line``.
+        number: index in the merged table, from 0, as in ``rule`` of the log.
+        when: dimension -> matching values, in the order of the dimension; empty for any value.
+        do: ``allow`` or the name of a fallback.
+        outcome: outcome of the rule.
+        origin: source position, ``file:line``.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Row:
 
 
 def build_rows(policy: Policy) -> tuple[Row, ...]:
-    """Give the table's rules, the first that matches first."""
+    """Return the rules of the table, in order of evaluation."""
     return tuple(
         Row(
             number=rule.index,
@@ -57,7 +57,7 @@ def build_rows(policy: Policy) -> tuple[Row, ...]:
 
 
 def abbreviate(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Tell values in as few words as there are: by what is missing, where that is shorter."""
+    """Return the shorter of the matching values and the negated missing values."""
     if len(values) in (0, len(known)):
         return (ANY,)
     missing = [value for value in known if value not in values]
@@ -67,10 +67,10 @@ def abbreviate(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def render_text(policy: Policy) -> str:
-    """Write the matrix for a terminal: as wide as it has to be, a line for each value of a cell."""
+    """Render the matrix as text, with one line for each value of a cell."""
     table = build_rows(policy)
     used = _used(table)
-    heads = ["#", *used, "do", "outcome", "written in"]
+    heads = ["#", *used, "do", "outcome", "origin"]
     body = [
         [
             (str(row.number),),
@@ -92,7 +92,7 @@ def render_text(policy: Policy) -> str:
             _line(["" if part == ANY else part for part in parts], widths)
             for parts in zip_longest(*cells, fillvalue="")
         )
-    return "\n".join([_told(policy, used), "", *lines]) + "\n"
+    return "\n".join([_format_heading(policy, used), "", *lines]) + "\n"
 
 
 def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
@@ -100,23 +100,23 @@ def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
 
 
 def render_markdown(policy: Policy) -> str:
-    """Write the matrix as a table of Markdown."""
+    """Render the matrix as a Markdown table."""
     table = build_rows(policy)
     used = _used(table)
     lines = [
-        ["#", *used, "do", "outcome", "written in"],
+        ["#", *used, "do", "outcome", "origin"],
         ["--:", *("---" for _ in range(len(used) + 3))],
     ]
     for row in table:
-        told = ("<br>".join(map(_code, abbreviate(row.when[name], policy.table.values[name]))) for name in used)
-        cells = ("" if cell == _code(ANY) else cell for cell in told)
+        values = ("<br>".join(map(_code, abbreviate(row.when[name], policy.table.values[name]))) for name in used)
+        cells = ("" if cell == _code(ANY) else cell for cell in values)
         lines.append([str(row.number), *cells, _code(row.do), row.outcome, _code(row.origin)])
     grid = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    return f"{_told(policy, used)}\n\n{grid}\n"
+    return f"{_format_heading(policy, used)}\n\n{grid}\n"
 
 
 def _code(words: str) -> str:
-    """Set words as code, so that no character of a name is Markdown's or HTML's."""
+    """Format text as Markdown code, so that no character of a name is markup."""
     plain = "".join(char if char.isprintable() and char not in "`|" else "?" for char in words)
     for word in ("not ", "nor "):
         if plain.startswith(word):
@@ -129,7 +129,7 @@ def _used(table: Iterable[Row]) -> list[str]:
     return [name for name in DIMENSIONS if name in named]
 
 
-def _told(policy: Policy, used: Sequence[str]) -> str:
+def _format_heading(policy: Policy, used: Sequence[str]) -> str:
     left = [name for name in DIMENSIONS if name not in used]
-    idle = f" No rule asks for {', '.join(left)}." if left else ""
-    return f"Policy {policy.name}: the first rule that matches decides; an empty cell takes any value.{idle}"
+    idle = f" No rule restricts {', '.join(left)}." if left else ""
+    return f"Policy {policy.name}: the first matching rule decides; an empty cell matches any value.{idle}"

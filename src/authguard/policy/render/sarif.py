@@ -1,6 +1,6 @@
-"""What checking came to as SARIF 2.1.0 (OASIS), which code scanning and editors read.
+"""Reports of policy checks as SARIF 2.1.0 (OASIS), for code scanning and editors.
 
-Rules are the problem codes, results the problems; columns count code points, as the reader does.
+Problem codes are SARIF rules, and problems are results. Columns count code points, as in the YAML parser.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _LEVELS: Final = {"error": "error", "note": "note"}
 
 
 def as_sarif(checked: Sequence[CheckResult], meanings: Mapping[str, str], version: str) -> str:
-    """Write one SARIF log of all that was checked, indented.
+    """Format check results as one indented SARIF log.
 
     Args:
-        checked: in the order in which they were asked for.
+        checked: results, in the order of the command line.
         meanings: problem code -> one sentence.
-        version: of authguard.
+        version: version of authguard.
     """
     problems = [problem for one in checked for problem in one.problems]
     codes = sorted({problem.code for problem in problems})
@@ -64,7 +64,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
     location: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.file)}}
     if place.line:
         location["region"] = {"startLine": place.line, **({"startColumn": place.column} if place.column else {})}
-    told = problem_as_json(problem)
+    members = problem_as_json(problem)
     result: dict[str, Any] = {
         "ruleId": problem.code,
         "ruleIndex": index,
@@ -72,7 +72,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "message": {"text": problem.describe()},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"authguardProblem/v1": _fingerprint(problem)},
-        "properties": {key: told[key] for key in ("advice", "box", "cell", "path")},
+        "properties": {key: members[key] for key in ("advice", "box", "cell", "path")},
     }
     if problem.path:
         steps = [{"location": {"message": {"text": event}}} for event in problem.path]
@@ -81,7 +81,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """Write a path as a URI reference: relative where it can be, so that a log means the same elsewhere."""
+    """Return a path as a URI reference, relative if possible, so that a log is valid on other machines."""
     path = relative_path(file)
     if PurePath(path).is_absolute():
         return PurePath(path).as_uri()
@@ -89,6 +89,6 @@ def _uri(file: str) -> str:
 
 
 def _fingerprint(problem: Problem) -> str:
-    """Tell a problem again after lines have moved: by what it says and in which file."""
-    said = f"{problem.code}\n{PurePath(problem.place.file).name}\n{problem.message}"
-    return sha256(said.encode()).hexdigest()
+    """Return a fingerprint that is stable when lines move: a hash of code, file name and message."""
+    identity = f"{problem.code}\n{PurePath(problem.place.file).name}\n{problem.message}"
+    return sha256(identity.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""A policy as one HTML page that stands alone: the decision table to filter, machines, operations and fallbacks.
+"""A policy as one self-contained HTML page: filterable decision table, operations, fallbacks, machines and timers.
 
 Rules of this file:
-- Every text of a policy is data: it goes through `html.escape`, into text or a quoted attribute, and nowhere else.
-- The page fetches nothing and sends nothing: its policy for the browser (CSP) allows its own style and script, by hash.
+- Text of a policy passes `html.escape`, and is inserted only as text or in a quoted attribute.
+- The page makes no requests: its Content-Security-Policy allows only its inline style and script, by hash.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _HERE: Final = Path(__file__).parent
 
 
 def render_page(policy: Policy) -> str:
-    """Write the page.
+    """Render the page of a policy.
 
     Args:
-        policy: compiled.
+        policy: compiled policy.
 
     Returns:
-        A whole HTML document, which works from a file as from a server.
+        A complete HTML document, which works from a file and from a server.
     """
     parts = (
         ("decisions", "Decisions", _decisions(policy)),
         ("operations", "Operations", _operations(policy)),
-        ("fallbacks", "What callers get", _fallbacks(policy)),
+        ("fallbacks", "Fallbacks", _fallbacks(policy)),
         ("machines", "Machines", _machines(policy)),
         ("timers", "Timers", _timers(policy)),
     )
@@ -52,11 +52,11 @@ def render_page(policy: Policy) -> str:
 
 
 def _decisions(policy: Policy) -> str:
-    space, told_rows = Space(policy.table.values), build_rows(policy)
+    space, table_rows = Space(policy.table.values), build_rows(policy)
     boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
     reaches, nodes = rule_regions(boxes, space.whole, MAX_BOXES)
     lines = []
-    for row, box, reach in zip(told_rows, boxes, reaches, strict=True):
+    for row, box, reach in zip(table_rows, boxes, reaches, strict=True):
         masks = " ".join(f"{mask:x}" for mask in box)
         cells = "".join(_values(abbreviate(row.when[name], policy.table.values[name])) for name in DIMENSIONS)
         decided = f"{sum(map(count, reach)):,}" if nodes <= MAX_BOXES else "?"
@@ -66,12 +66,12 @@ def _decisions(policy: Policy) -> str:
             f'<td>{_outcome(row.outcome)}</td>{cells}<td class="n cells">{decided}</td>'
             f'<td class="m">{escape(row.origin)}</td></tr>'
         )
-    heads = ("#", "do", "outcome", *DIMENSIONS, "cells", "written in")
-    told = f"{len(told_rows)} rules; the first that matches decides; an empty cell takes any value"
+    heads = ("#", "do", "outcome", *DIMENSIONS, "cells", "origin")
+    caption = f"{len(table_rows)} rules; the first matching rule decides; an empty cell matches any value"
     return (
-        "<p>Choose where things stand: the rules that decide it stay, with how many cells each of them decides.</p>"
+        "<p>Select values: the table shows the rules that decide these cells, and the number of cells of each rule.</p>"
         + _form(policy)
-        + render_table(heads, lines, told, mark="rules", tall=True)
+        + render_table(heads, lines, caption, mark="rules", tall=True)
     )
 
 
@@ -82,7 +82,7 @@ def _values(values: Sequence[str]) -> str:
 
 
 def _form(policy: Policy) -> str:
-    """Lay out the filters; the form stays hidden where no script runs, and then the whole table is there to read."""
+    """Render the filter form; it stays hidden without scripts, and the table is then complete."""
     operations = "".join(
         f'<option value="{escape(one.name)}" data-risk="{escape(one.risk)}" data-effect="{escape(one.effect)}">'
         f"{escape(one.name)}</option>"
@@ -92,7 +92,7 @@ def _form(policy: Policy) -> str:
     fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
     fields.append(_select("outcome", "".join(map(_option, Outcome))))
     fields.append(
-        '<label>words in the row<input type="search" name="words" autocomplete="off" spellcheck="false"></label>'
+        '<label>text in the row<input type="search" name="words" autocomplete="off" spellcheck="false"></label>'
     )
     fields.append('<button type="reset">Clear all</button>')
     return (
@@ -116,7 +116,7 @@ def _outcome(outcome: str) -> str:
 
 
 def _fallback_link(name: str) -> str:
-    """Link a fallback; its place in the page is its own, whatever it is named."""
+    """Link to a fallback; the id has a prefix, so that no name of a fallback collides with other ids."""
     return f'<a class="m" href="#fallback-{escape(name)}">{escape(name)}</a>'
 
 
@@ -130,11 +130,11 @@ def _operations(policy: Policy) -> str:
     ]
     if not policy.admits_unnamed:
         lines.append(
-            '<tr><th scope="row" class="m">otherwise</th><td class="m">whatever nobody named</td>'
+            '<tr><th scope="row" class="m">otherwise</th><td class="m">any other request</td>'
             "<td></td><td></td><td></td><td></td><td>refused with 404</td></tr>"
         )
     return render_table(
-        ("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "what can be asked"
+        ("operation", "request", "risk", "effect", "scopes", "roles", "sign-in"), lines, "operations of the app"
     )
 
 
@@ -142,7 +142,7 @@ def _request(operation: Operation) -> str:
     match = operation.match
     if match.websocket:
         return f"WebSocket {match.websocket}"
-    return f"{match.method} {match.path}".strip() or "whatever nobody named"
+    return f"{match.method} {match.path}".strip() or "any other request"
 
 
 def _need(operation: Operation) -> str:
@@ -152,8 +152,8 @@ def _need(operation: Operation) -> str:
 
 def _fallbacks(policy: Policy) -> str:
     lines = [_fallback(policy, one) for one in policy.fallbacks.values()]
-    heads = ("fallback", "outcome", "status", "attempts", "words for the customer", "written in")
-    return render_table(heads, lines, "the named responses, and what they say")
+    heads = ("fallback", "outcome", "status", "attempts", "text for the customer", "origin")
+    return render_table(heads, lines, "named responses and their texts")
 
 
 def _fallback(policy: Policy, one: Fallback) -> str:
@@ -175,8 +175,8 @@ def _language(language: str) -> str:
 
 
 def _where(language: str, channel: str) -> str:
-    told = ", ".join(part for part in (language, "" if channel == "default" else channel) if part)
-    return f"({told}) " if told else ""
+    label = ", ".join(part for part in (language, "" if channel == "default" else channel) if part)
+    return f"({label}) " if label else ""
 
 
 def _machines(policy: Policy) -> str:
@@ -191,11 +191,11 @@ def _machine(policy: Policy, name: str) -> str:
         for state in machine.spec.states:
             edge = machine.table[state, event]
             raised = "".join(f'<span class="v">raises {escape(one)}</span>' for one in edge.raises)
-            told = f'<td><span class="v">{escape(edge.dest)}</span>{raised}</td>'
-            cells.append(told if edge.moves else '<td class="same">stays</td>')
+            moved = f'<td><span class="v">{escape(edge.dest)}</span>{raised}</td>'
+            cells.append(moved if edge.moves else '<td class="same">stays</td>')
         lines.append(f'<tr><th scope="row" class="m">{escape(event)}</th>{"".join(cells)}</tr>')
-    told = f"{name}: what each event does in each state; it begins in {machine.spec.initial}"
-    return f"<h3>{escape(name)}</h3>{render_table(('event', *machine.spec.states), lines, told)}"
+    caption = f"{name}: result of each event in each state; initial state: {machine.spec.initial}"
+    return f"<h3>{escape(name)}</h3>{render_table(('event', *machine.spec.states), lines, caption)}"
 
 
 def _timers(policy: Policy) -> str:
@@ -204,4 +204,4 @@ def _timers(policy: Policy) -> str:
         f"<td>{escape(one.since)}</td><td>{escape(', '.join(one.states) or 'any')}</td></tr>"
         for one in policy.timers.declared
     ]
-    return render_table(("raises", "after", "since", "in the states"), lines, "events that the clock raises")
+    return render_table(("raises", "after", "since", "in states"), lines, "events that timers raise")

@@ -1,5 +1,5 @@
-// Filters the decision table: which rules decide the chosen part of it, exactly, by subtracting boxes.
-// A row's box is one mask per dimension, as in authguard.core.boxes; nothing is fetched and nothing is stored.
+// Filters the decision table: finds the rules that decide the selected cells, exactly, by subtraction of boxes.
+// The box of a row is one bit mask per dimension, as in authguard.core.boxes. The script fetches and stores nothing.
 "use strict";
 (() => {
   const BUDGET = 20000;
@@ -18,12 +18,12 @@
     cells: row.querySelector(".cells"),
   }));
 
-  const meet = (one, two) => one.map((mask, place) => mask & two[place]);
+  const intersect = (one, two) => one.map((mask, place) => mask & two[place]);
   const empty = (box) => box.some((mask) => mask === 0n);
   const count = (box) => box.reduce((cells, mask) => cells * BigInt(mask.toString(2).replaceAll("0", "").length), 1n);
 
-  function* without(box, cut) {
-    if (empty(meet(box, cut))) { yield box; return; }
+  function* subtract(box, cut) {
+    if (empty(intersect(box, cut))) { yield box; return; }
     const narrowed = [...box];
     for (let place = 0; place < box.length; place++) {
       const outside = box[place] & ~cut[place];
@@ -32,16 +32,16 @@
     }
   }
 
-  function reach(region) {
+  function decidedCells(region) {
     let remaining = [region];
-    let looked = 0;
+    let examined = 0;
     const cells = [];
     for (const { box } of rows) {
-      looked += remaining.length;
-      if (looked > BUDGET) return null;
-      cells.push(remaining.map((left) => meet(left, box)).filter((common) => !empty(common))
+      examined += remaining.length;
+      if (examined > BUDGET) return null;
+      cells.push(remaining.map((left) => intersect(left, box)).filter((common) => !empty(common))
         .reduce((sum, common) => sum + count(common), 0n));
-      remaining = remaining.flatMap((left) => [...without(left, box)]);
+      remaining = remaining.flatMap((left) => [...subtract(left, box)]);
     }
     return cells;
   }
@@ -49,25 +49,25 @@
   function show() {
     const region = dimensions.map((select, place) =>
       select.selectedIndex > 0 ? 1n << BigInt(select.selectedIndex - 1) : whole[place]);
-    const cells = reach(region);
+    const cells = decidedCells(region);
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     let decided = 0n;
     rows.forEach((rule, place) => {
-      const takes = cells ? cells[place] > 0n : !empty(meet(rule.box, region));
+      const matches = cells ? cells[place] > 0n : !empty(intersect(rule.box, region));
       const fits = (!outcome.value || rule.outcome === outcome.value) && wanted.every((word) => rule.text.includes(word));
-      rule.row.hidden = !(takes && fits);
+      rule.row.hidden = !(matches && fits);
       rule.cells.textContent = cells ? cells[place].toLocaleString("en") : "?";
-      if (takes && fits) { shown += 1; decided += cells ? cells[place] : 0n; }
+      if (matches && fits) { shown += 1; decided += cells ? cells[place] : 0n; }
     });
     for (const field of form.elements) field.classList?.toggle("set", field.value !== "" && field.type !== "reset");
     const chosen = [...form.elements].filter((field) => field.name && field.value !== "")
       .map((field) => `${field.name} ${field.value}`).join(", ");
-    const of = chosen ? `chosen: ${chosen}.` : "there are.";
+    const of = chosen ? `selected: ${chosen}.` : "of the table.";
     const rules = `${shown} of ${rows.length} rules`;
     found.textContent = cells
       ? `${rules} decide ${decided.toLocaleString("en")} of the ${count(region).toLocaleString("en")} cells ${of}`
-      : `${rules} may decide the cells ${of} The rules are too tangled to tell which do.`;
+      : `${rules} may decide the cells ${of} The rules are too complex for an exact result.`;
   }
 
   operation.addEventListener("change", () => {
