@@ -64,7 +64,7 @@ def test_a_value_outside_the_closed_sets_is_a_fault_even_where_a_rule_takes_anyt
     good = tuple(VALUES[dimension][0] for dimension in DIMENSIONS)
     assert table.decide(good).do == "allow"
     for place in range(len(DIMENSIONS)):
-        with pytest.raises(MachineFaultError, match="is no value of"):
+        with pytest.raises(MachineFaultError, match="is not a value of"):
             table.decide((*good[:place], "invented", *good[place + 1 :]))
 
 
@@ -75,12 +75,12 @@ def test_a_cell_of_the_wrong_length_is_never_decided() -> None:
 
 
 def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision_table, "MEMO_BOUND", 2)
+    monkeypatch.setattr(decision_table, "MAX_CACHED_CELLS", 2)
     table = Table(VALUES, (Rule(when={}, do="allow", index=0),))
     good = tuple(VALUES[dimension][0] for dimension in DIMENSIONS)
     for value in CONDITIONS["risk"]:
         assert table.decide((*good[:6], value, *good[7:])).do == "allow"
-        assert len(table._memo) <= 2
+        assert len(table._cache) <= 2
 
 
 def test_the_dimensions_are_the_five_machines_and_the_eight_conditions() -> None:

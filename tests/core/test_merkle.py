@@ -68,9 +68,9 @@ def test_a_tree_goes_on_from_its_edge(first: int, more: int) -> None:
 
 
 def test_an_edge_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="one hash for each bit"):
+    with pytest.raises(ValueError, match="one root for each set bit"):
         Tree(3, [EMPTY])
-    with pytest.raises(ValueError, match="holds it"):
+    with pytest.raises(ValueError, match="must be less than the tree"):
         prove([], 0, 0)
     with pytest.raises(ValueError, match="not 2"):
         prove([EMPTY], 0, 2)

@@ -121,9 +121,9 @@ def test_the_newest_moment_is_the_last_time_that_a_machine_moved() -> None:
 @pytest.mark.parametrize("name", [b"v", b"ak", b"sk", b"tk"])
 @pytest.mark.parametrize("value", [b"", b"\x00", b"\x90", b"\xc1", b"\x91\xa1\xff", b"\x91\x01"])
 def test_bytes_that_are_no_record_are_an_error_and_never_a_blank(name: bytes, value: bytes) -> None:
-    with pytest.raises(StoreError, match="cannot be read back"):
+    with pytest.raises(StoreError, match="cannot be decoded"):
         decode_record(name, value)
-    with pytest.raises(StoreError, match="cannot be read back"):
+    with pytest.raises(StoreError, match="cannot be decoded"):
         decode_snapshot([(name, value)], BLANK)
 
 

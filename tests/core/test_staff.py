@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.staff import ROLE_CHARACTERS, ROLES_BOUND, parse_roles
+from authguard.core.staff import MAX_ROLE_CHARS, MAX_ROLES, parse_roles
 from tests.support.harness import ISSUER, signed_in
 
 
@@ -52,8 +52,8 @@ def test_a_claim_that_is_not_there_makes_nobody_staff(claim: str) -> None:
         [["supervisor"]],
         ["supervisor", ""],
         "",
-        "x" * (ROLE_CHARACTERS + 1),
-        ["supervisor"] * (ROLES_BOUND + 1),
+        "x" * (MAX_ROLE_CHARS + 1),
+        ["supervisor"] * (MAX_ROLES + 1),
     ],
 )
 def test_what_is_no_list_of_texts_makes_nobody_staff(said: object) -> None:

@@ -115,7 +115,7 @@ async def test_a_damaged_record_is_an_error_and_never_a_blank(sqlite: SqliteStor
     for damaged in (b"", b"\x00", b"\xc1", b"\x91\xa1\xff"):
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("UPDATE records SET value = ? WHERE name >= x'73'", (damaged,))
-        with pytest.raises(StoreError, match="cannot be read back"):
+        with pytest.raises(StoreError, match="cannot be decoded"):
             await sqlite.load(ANNA, BLANK)
 
 

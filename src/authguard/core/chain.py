@@ -132,7 +132,7 @@ class ChainBreak:
 
     Attributes:
         line: line number from 1; 0 if there is no line at all.
-        flaw: kind of break.
+        violation: kind of break.
     """
 
     line: int

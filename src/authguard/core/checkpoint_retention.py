@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 THINNED: Final = "thinned"
 #: seconds for which every checkpoint is kept; number of parts per doubling of the age after that
 KEEP_ALL_S: Final = 3_600
-PARTS: Final = 16
+PARTS_PER_DOUBLING: Final = 16
 _NOTE: Final = re.compile(
     r"checkpoints from line ([0-9]{1,18}) to ([0-9]{1,18}) until ([0-9]{1,12}): [0-9]+ kept,"
     r" longest silence ([0-9]{1,12}) s, sha256 ([0-9a-f]{64})"
@@ -87,7 +87,7 @@ def select_retained(checkpoints: Sequence[CheckpointInfo], first: int) -> list[i
         if age < KEEP_ALL_S:
             kept.add(place)
         else:
-            width = 1 << max(0, (age // PARTS).bit_length() - 1)
+            width = 1 << max(0, (age // PARTS_PER_DOUBLING).bit_length() - 1)
             chosen[width, one.at // width] = place
     return sorted(kept | set(chosen.values()))
 

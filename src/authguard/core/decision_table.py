@@ -28,7 +28,7 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
 DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
 
 #: cached cells per process; more distinct cells are an attack on memory, and the cache is cleared
-MEMO_BOUND: Final = 65_536
+MAX_CACHED_CELLS: Final = 65_536
 
 Cell = tuple[str, ...]
 
@@ -70,7 +70,7 @@ class Table:
 
     values: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
-    _memo: dict[Cell, tuple[Rule, Cell]] = field(default_factory=dict, compare=False, repr=False)
+    _cache: dict[Cell, tuple[Rule, Cell]] = field(default_factory=dict, compare=False, repr=False)
 
     def decide(self, cell: Cell) -> Rule:
         """Return the rule that decides a cell.
@@ -89,18 +89,18 @@ class Table:
         Raises:
             MachineFault: no rule matches, or a value is not in its dimension's set.
         """
-        found = self._memo.get(cell)
+        found = self._cache.get(cell)
         if found is None:
             found = (self._first(cell), cell)
-            if len(self._memo) >= MEMO_BOUND:
-                self._memo.clear()
-            self._memo[cell] = found
+            if len(self._cache) >= MAX_CACHED_CELLS:
+                self._cache.clear()
+            self._cache[cell] = found
         return found
 
     def _first(self, cell: Cell) -> Rule:
         for dimension, value in zip(DIMENSIONS, cell, strict=True):
             if value not in self.values[dimension]:
-                raise MachineFaultError(f"`{value}` is no value of `{dimension}`")
+                raise MachineFaultError(f"`{value}` is not a value of `{dimension}`")
         for rule in self.rules:
             if rule.matches(cell):
                 return rule

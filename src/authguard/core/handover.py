@@ -124,9 +124,9 @@ def format_foreign_note(size: int, line: int, name: str, digest: str) -> str:
     return f"{size} bytes after line {line} are in {name}, sha256 {digest}"
 
 
-def format_accepted_note(mark: Anomaly, reason: str) -> str:
+def format_accepted_note(anomaly: Anomaly, reason: str) -> str:
     """Format the note of an acceptance: the anomaly and a person's reason."""
-    return f"{mark.id} {mark.place}: {reason}"
+    return f"{anomaly.id} {anomaly.place}: {reason}"
 
 
 def parse_anomaly(found: ChainedLine, chain: str) -> Anomaly | None:

@@ -21,10 +21,10 @@ def resolve_pointer(document: object, pointer: str) -> object:
             found = found[name]
         elif isinstance(found, list) and name.isascii() and name.isdigit() and str(int(name)) == name:
             if int(name) >= len(found):
-                raise PointerError("there is nothing there")
+                raise PointerError("there is no value at the pointer")
             found = found[int(name)]
         else:
-            raise PointerError("there is nothing there")
+            raise PointerError("there is no value at the pointer")
     return found
 
 
@@ -36,12 +36,12 @@ def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
     """
     *way, last = _names(pointer) or [""]
     if not pointer:
-        raise PointerError("the whole document cannot be put into itself")
+        raise PointerError("the empty pointer is the whole document")
     place = document
     for name in way:
         inner = place.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise PointerError("another value stands in the way")
+            raise PointerError("a value on the path is not an object")
         place = inner
     place[last] = value
 

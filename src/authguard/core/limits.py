@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: entries per ledger; a fuller one counts as exceeded
 MAX_LEDGER_ENTRIES: Final = 512
 #: entries up to which each keeps its time; beyond it, old entries close to each other are merged
-EXACT_ENTRIES: Final = 256
+MAX_EXACT_ENTRIES: Final = 256
 #: youngest entries of which the transactions may still run, so that they must stay releasable
 MAX_RELEASABLE: Final = 128
 #: accepted digits before and after the decimal point of an amount
@@ -202,7 +202,7 @@ def reserve(
         for entry in ledger
         if _counts(entry, windows.get(entry.limit, float("inf")), now) and (entry.limit, entry.transaction) not in again
     )
-    return _compact(kept + spends, windows) if len(kept) >= EXACT_ENTRIES else kept + spends
+    return _compact(kept + spends, windows) if len(kept) >= MAX_EXACT_ENTRIES else kept + spends
 
 
 def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> tuple[LedgerEntry, ...]:
@@ -221,7 +221,7 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
                 total = EXACT.add(Decimal(found.amount), Decimal(entry.amount))
                 entry = LedgerEntry(entry.limit, max(found.at, entry.at), f"{total:f}")  # noqa: PLW2901 - replaced by the sum
             merged[key] = entry
-        if len(merged) < EXACT_ENTRIES:
+        if len(merged) < MAX_EXACT_ENTRIES:
             break
     return tuple(merged.values())
 

@@ -188,7 +188,7 @@ def compile_machine(spec: Spec) -> Machine:
     expansion = expand(spec)
     if expansion.holes:
         state, trigger = expansion.holes[0]
-        raise MachineFaultError(f"machine `{spec.name}` has no answer to `{trigger}` in state `{state}`")
+        raise MachineFaultError(f"machine `{spec.name}` does not handle `{trigger}` in state `{state}`")
     dests = {edge.dest for edge in expansion.edges.values()}
     if strays := dests.union({spec.initial}).difference(spec.states):
         raise MachineFaultError(f"machine `{spec.name}` names the undeclared state `{min(strays)}`")
@@ -228,7 +228,7 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
             transitions.append(moved)
             pending.extend(raised)
     if pending:
-        raise MachineFaultError(f"the events raised by `{event.name}` do not end")
+        raise MachineFaultError(f"the events raised by `{event.name}` form a loop")
     return snapshot, tuple(transitions)
 
 
@@ -243,7 +243,7 @@ def _apply(
     source = getattr(record, state_field)
     edge = machines[machine].table.get((source, trigger))
     if edge is None:
-        raise MachineFaultError(f"machine `{machine}` has no answer to `{trigger}` in the stored state `{source}`")
+        raise MachineFaultError(f"machine `{machine}` does not handle `{trigger}` in the stored state `{source}`")
     changes: dict[str, str | float] = dict(event.moments)
     if edge.moves:
         changes[state_field] = edge.dest

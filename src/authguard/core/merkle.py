@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 #: bytes of a hash
-HASH: Final = 32
+HASH_BYTES: Final = 32
 #: most levels of a tree, so most hashes of a proof
-LEVELS: Final = 63
+MAX_LEVELS: Final = 63
 EMPTY: Final = sha256(b"").digest()
 
 
@@ -48,7 +48,7 @@ class Tree:
         self.size = size
         self.edge = list(edge)
         if size < 0 or size.bit_count() != len(self.edge):
-            raise ValueError("the edge of a tree has one hash for each bit of its size")
+            raise ValueError("a tree has one root for each set bit of its size")
 
     def add(self, hashed: bytes) -> None:
         """Append one leaf by its hash."""
@@ -84,7 +84,7 @@ class Tree:
             ValueError: the tree's size is not a multiple of the subtree's.
         """
         if self.size & ((1 << level) - 1):
-            raise ValueError("a subtree begins at a multiple of its size")
+            raise ValueError("a subtree must begin at a multiple of its size")
         edge, size = self.edge, self.size >> level
         while size & 1:
             hashed = node(edge.pop(), hashed)
@@ -133,7 +133,7 @@ def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) ->
         ValueError: there are fewer leaves than `size`, or the leaf is not among them.
     """
     if not 0 <= index < size:
-        raise ValueError("a leaf can be proved in a tree that holds it")
+        raise ValueError("the leaf's index must be less than the tree's size")
     wanted = siblings(index, size)
     trees = {low: Tree() for low, _ in wanted}
     ends = dict(wanted)
@@ -155,7 +155,7 @@ def prove(leaves: Iterable[bytes | tuple[bytes, int]], index: int, size: int) ->
 
 def root_of(hashed: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """Return the root that a proof leads to; empty if the proof has the wrong length (RFC 9162 2.1.3.2)."""
-    if not 0 <= index < size or size.bit_length() > LEVELS:
+    if not 0 <= index < size or size.bit_length() > MAX_LEVELS:
         return b""
     path = siblings(index, size)
     if len(path) != len(proof):

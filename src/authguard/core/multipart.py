@@ -12,7 +12,7 @@ from typing import Final
 #: replaces every boundary; no prefix of it is also a suffix, so occurrences never overlap
 MARK: Final = b"authguard-boundary"
 #: delimiter lines per body; in a body with more, every byte counts
-DELIMITERS: Final = 4_096
+MAX_DELIMITERS: Final = 4_096
 
 #: what may follow the boundary string in a delimiter line
 _END: Final = re.compile(rb"(?:--)?[ \t]{0,64}(?:\r\n|\Z)")
@@ -44,8 +44,8 @@ def without_boundary(form: bytes, content: bytes) -> tuple[bytes, bytes]:
     boundary = form[place[0] : place[1]]
     if boundary == MARK:
         return form, content
-    pieces = content.split(boundary, DELIMITERS)
-    if len(pieces) in {1, DELIMITERS + 1} or MARK in content:
+    pieces = content.split(boundary, MAX_DELIMITERS)
+    if len(pieces) in {1, MAX_DELIMITERS + 1} or MARK in content:
         return form, content
     if pieces[0] != b"--" and not pieces[0].endswith(b"\r\n--"):
         return form, content

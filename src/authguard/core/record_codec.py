@@ -245,4 +245,4 @@ def check_document(namespace: str, name: str, value: bytes) -> None:
 
 
 def _damaged() -> StoreError:
-    return StoreError("a stored record cannot be read back: restore the store from a copy")
+    return StoreError("a stored record cannot be decoded: restore the store from a backup")

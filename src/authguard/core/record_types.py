@@ -21,9 +21,9 @@ UNPRINTABLE: Final = (
     r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
 )
 #: longest text of a person, longest name, and longest id, in characters
-TEXT_BOUND: Final = 500
-NAME_BOUND: Final = 128
-ID_BOUND: Final = 64
+MAX_TEXT_CHARS: Final = 500
+MAX_NAME_CHARS: Final = 128
+MAX_ID_CHARS: Final = 64
 
 
 def _form(**schema: Any) -> Any:  # noqa: ANN401 - JSON Schema's own values
@@ -34,28 +34,28 @@ def _like(pattern: str) -> Any:  # noqa: ANN401 - as `_form`
     return _form(pattern=f"^(?:{pattern})$")
 
 
-Id = Annotated[str, _like(rf"[0-9A-Za-z._-]{{1,{ID_BOUND}}}")]
+Id = Annotated[str, _like(rf"[0-9A-Za-z._-]{{1,{MAX_ID_CHARS}}}")]
 Time = Annotated[float, _form(description="seconds since 1970 UTC")]
 #: of a policy; empty only before one is loaded
 Digest = Annotated[str, _like("(?:[0-9a-f]{2}){0,64}")]
 #: name from a policy
-Name = Annotated[str, _like(rf"[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
+Name = Annotated[str, _like(rf"[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{MAX_NAME_CHARS - 1}}}")]
 #: code from a closed vocabulary
-Code = Annotated[str, _like(rf"[a-z][a-z0-9_.-]{{0,{NAME_BOUND - 1}}}")]
-Rule = Annotated[str, _like(rf"(?:0|[1-9][0-9]{{0,9}}):[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{NAME_BOUND - 1}}}")]
+Code = Annotated[str, _like(rf"[a-z][a-z0-9_.-]{{0,{MAX_NAME_CHARS - 1}}}")]
+Rule = Annotated[str, _like(rf"(?:0|[1-9][0-9]{{0,9}}):[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{MAX_NAME_CHARS - 1}}}")]
 Event = Annotated[str, _like(rf"(?:{'|'.join(MACHINES)})\.[a-z][a-z0-9_-]{{0,63}}")]
 Machine = Annotated[str, _form(enum=list(MACHINES))]
 Result = Annotated[str, _form(enum=[one.value for one in Outcome])]
 Reason = Annotated[str, _form(enum=[one.code for one in Why])]
 #: an exception's class
-Class = Annotated[str, _like(rf"[A-Za-z_][A-Za-z0-9_]{{0,{NAME_BOUND - 1}}}")]
+Class = Annotated[str, _like(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME_CHARS - 1}}}")]
 #: keyed hash, or a printable name if the policy asks for names
-Pseudonym = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
+Pseudonym = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{MAX_TEXT_CHARS}}}")]
 Hex = Annotated[str, _like("[0-9a-f]{1,128}")]
 Fingerprint = Annotated[str, _like("[0-9a-f]{1,64}")]
 TraceId = Annotated[str, _like("[0-9a-f]{32}")]
 #: text of a person or of another system: bounded, without characters that forge a line or change its direction
-Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{TEXT_BOUND}}}")]
+Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{MAX_TEXT_CHARS}}}")]
 #: field of the app: name, largest number of fields, and type of value
 FIELD: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"
 FIELDS: Final = 24
@@ -67,7 +67,7 @@ Fields = Annotated[
         maxProperties=FIELDS,
         additionalProperties={
             "anyOf": [
-                {"type": "string", "pattern": f"^[^{UNPRINTABLE}]{{0,{TEXT_BOUND}}}$"},
+                {"type": "string", "pattern": f"^[^{UNPRINTABLE}]{{0,{MAX_TEXT_CHARS}}}$"},
                 {"type": ["number", "boolean"]},
             ]
         },

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
 
 #: roles accepted per token, and characters of one role
-ROLES_BOUND: Final = 256
-ROLE_CHARACTERS: Final = 256
+MAX_ROLES: Final = 256
+MAX_ROLE_CHARS: Final = 256
 
 
 def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
@@ -34,9 +34,9 @@ def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> fr
     except PointerError:
         return frozenset()
     listed = [found] if isinstance(found, str) else found
-    if not isinstance(listed, list | tuple) or len(listed) > ROLES_BOUND:
+    if not isinstance(listed, list | tuple) or len(listed) > MAX_ROLES:
         return frozenset()
-    if not all(isinstance(role, str) and 0 < len(role) <= ROLE_CHARACTERS for role in listed):
+    if not all(isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS for role in listed):
         return frozenset()
     return frozenset(listed)
 

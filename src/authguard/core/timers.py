@@ -104,7 +104,7 @@ class Timers:
             now: epoch seconds UTC.
 
         Raises:
-            MachineFault: the timers do not come to rest.
+            MachineFault: the timers form a loop.
         """
         transitions: list[Transition] = []
         for _ in range(MAX_ROUNDS):
@@ -113,4 +113,4 @@ class Timers:
                 return snapshot, tuple(transitions)
             snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"))
             transitions.extend(moved)
-        raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")
+        raise MachineFaultError("the timers form a loop: a timer leads back to the state that it counts from")

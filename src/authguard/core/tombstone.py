@@ -15,7 +15,7 @@ import msgspec
 
 from authguard.core.chain import ChainedLine, parse_line
 from authguard.core.entries import ActEntry
-from authguard.core.merkle import LEVELS, Tree, leaf
+from authguard.core.merkle import MAX_LEVELS, Tree, leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +84,7 @@ def parse_tombstone(raw: bytes) -> Tombstone | None:
         found.v == 1
         and found.base >= 0
         and found.count > 0
-        and (found.base + found.count).bit_length() <= LEVELS
+        and (found.base + found.count).bit_length() <= MAX_LEVELS
         and len(found.blocks) == len(subtree_levels(found.base, found.base + found.count))
         and len(found.offered) <= MAX_OFFERED_KEYS
         and len(found.retired) <= MAX_RETIRED

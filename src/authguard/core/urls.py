@@ -29,11 +29,11 @@ def normalize(address: str) -> str:
         ValueError: it is no absolute HTTP URL, is too long, or has user information.
     """
     if not _WRITTEN.fullmatch(address) or _STRAY.search(address):
-        raise ValueError("not an address")
+        raise ValueError("not a URL")
     parts = urlsplit(address)
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not an absolute address of HTTP")
+        raise ValueError("not an absolute HTTP URL")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = parts.port
     where = host if port is None or port == _PORTS[scheme] else f"{host}:{port}"

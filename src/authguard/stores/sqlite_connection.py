@@ -64,7 +64,7 @@ def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connect
         with suppress(FileExistsError):  # SQLite copies the mode to its -wal and -shm files
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreError(f"the store {path} cannot be made: make its folder writable") from error
+        raise StoreError(f"the store {path} cannot be created: make its folder writable") from error
     with ExitStack() as undo:
         writer = undo.enter_context(closing(_connection(path, lock_timeout_s)))
         _prepare(path, writer, lock_timeout_s)

@@ -19,7 +19,7 @@ from authguard.audit.write.memory import MemorySink
 from authguard.audit.write.processor import GUARD_EVENTS, RESERVED, ChainProcessor, make_entry
 from authguard.core.chain import GENESIS, IntactChain, format_line, verify_chain
 from authguard.core.entries import ActEntry, WithdrawalEntry
-from authguard.core.record_types import FIELDS, TEXT_BOUND
+from authguard.core.record_types import FIELDS, MAX_TEXT_CHARS
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.support.hostile_text import TEXTS, is_harmless
@@ -128,7 +128,7 @@ def test_whatever_the_app_says_is_one_bounded_record_that_forges_nothing(
 
 
 def test_the_longest_record_is_within_the_bound_of_a_line() -> None:
-    widest = "\U0001f600" * 4 * TEXT_BOUND
+    widest = "\U0001f600" * 4 * MAX_TEXT_CHARS
     said = {f"f{number}".ljust(64, "x"): widest for number in range(FIELDS)} | {"x" * 64: widest, "y" * 500: 1}
     line, _ = format_line(make_entry("info", {"event": widest, **said}, "r" * 64, 1.0), 10**18 - 1, GENESIS)
     assert len(line) < 65_535

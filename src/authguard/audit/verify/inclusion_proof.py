@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 #: maximum of characters in a proof
-MAX_PROOF_CHARS: Final = 2 * MAX_LINE_BYTES + 64 * merkle.LEVELS + MAX_NOTE_CHARS
+MAX_PROOF_CHARS: Final = 2 * MAX_LINE_BYTES + 64 * merkle.MAX_LEVELS + MAX_NOTE_CHARS
 _PROOF: Final = re.compile(
     re.escape(HEADER) + r"\nextra ([A-Za-z0-9+/=]+)\nindex (0|[1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n"
 )

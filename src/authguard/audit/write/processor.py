@@ -14,7 +14,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.entries import ActEntry, AppLogEntry
-from authguard.core.record_types import FIELD, FIELDS, NAME_BOUND, TEXT_BOUND
+from authguard.core.record_types import FIELD, FIELDS, MAX_NAME_CHARS, MAX_TEXT_CHARS
 from authguard.errors import AuditError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) ->
         message=_text(event.get("event", "")) or "-",
         trace_id=trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else "",
         fields=fields,
-        refused=tuple(dict.fromkeys(_text(name)[:NAME_BOUND] or "-" for name in refused[:FIELDS])),
+        refused=tuple(dict.fromkeys(_text(name)[:MAX_NAME_CHARS] or "-" for name in refused[:FIELDS])),
     )
 
 
@@ -173,8 +173,8 @@ def _value(value: object) -> Value | None:
 
 def _text(value: object) -> str:
     """Bound a text; replace credentials and characters that could forge a line or change its direction."""
-    text = _CREDENTIAL.sub("[credential]", str(value)[: 4 * TEXT_BOUND])
-    return "".join(char if char.isprintable() else " " for char in text[:TEXT_BOUND])
+    text = _CREDENTIAL.sub("[credential]", str(value)[: 4 * MAX_TEXT_CHARS])
+    return "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_CHARS])
 
 
 def _exception_name(info: object) -> str:
@@ -183,4 +183,4 @@ def _exception_name(info: object) -> str:
         info = info[1] if len(info) > 1 else None
     if info is True:  # in structlog, true stands for the exception that is handled now
         info = sys.exception()
-    return type(info).__name__[:NAME_BOUND] if isinstance(info, BaseException) else ""
+    return type(info).__name__[:MAX_NAME_CHARS] if isinstance(info, BaseException) else ""
