@@ -137,8 +137,8 @@ MUTANTS: Final = (
         "an older credential brings a lost role back",
         APPROVALS,
         WALK,
-        "    if issued > account.roles_at or (issued == account.roles_at and named != account.roles):\n",
-        "    if named != account.roles and issued >= account.roles_at:\n",
+        "    if issued > account.roles_at or (issued == account.roles_at and roles != account.roles):\n",
+        "    if roles != account.roles and issued >= account.roles_at:\n",
     ),
     Mutant(
         "what was approved in one session runs in another",

@@ -14,7 +14,7 @@ from authguard.core.entries import TransitionEntry
 from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefusedError, SettingsError
 from authguard.runtime.preview import preview_outcome
-from authguard.runtime.reports import OPENNESS
+from authguard.runtime.reports import ACCESS_LEVELS
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 from tests.support.hypothesis_profile import examples
 
@@ -155,7 +155,7 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
                 preview_outcome(desk.policy, msgspec.structs.replace(verdict, snapshot=snapshot), operation).kind
                 for snapshot in (before, after)
             )
-            assert OPENNESS.get(now, 0) <= OPENNESS.get(then, 0), f"{event} opened `{operation.name}`"
+            assert ACCESS_LEVELS.get(now, 0) <= ACCESS_LEVELS.get(then, 0), f"{event} opened `{operation.name}`"
         desk.clock.advance(1)
 
 

@@ -14,7 +14,7 @@ from authguard.encryption import PayloadCipher
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.access import AccessRequest, Body
-from authguard.runtime.request_binder import INLINE_BYTES, RequestBinder
+from authguard.runtime.request_binder import MAX_INLINE_BYTES, RequestBinder
 from authguard.runtime.transactions import RequestBinding
 from tests.support.harness import POLICY, CountingIds, policy_of, signed_in
 
@@ -22,7 +22,7 @@ ASK = AccessRequest(operation=Operation(name="refund"), method="POST")
 ALICE = signed_in("alice", at=1.0).principal
 MALLORY = signed_in("mallory", at=1.0).principal
 SMALL = Body(b'{"amount": 1}', b"/refund", "application/json", b"application/json")
-LARGE = Body(b'{"text": "' + b"x" * INLINE_BYTES + b'"}', b"/refund", "application/json", b"application/json")
+LARGE = Body(b'{"text": "' + b"x" * MAX_INLINE_BYTES + b'"}', b"/refund", "application/json", b"application/json")
 
 
 def binder(budget: str = "60s", nodes: int = 50_000) -> RequestBinder:

@@ -98,8 +98,8 @@ def record_unmapped(  # noqa: PLR0917 - the parts of one record
     journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
 ) -> tuple[str, ...]:
     """Write a record for each newly stored report with a status that the policy does not map; return the ids."""
-    kept, last = after.account.reports or {}, before.account.reports or {}
-    new = {name for name in facts.unmapped if kept.get(name) == facts.reports[name] != last.get(name)}
+    stored, last = after.account.reports or {}, before.account.reports or {}
+    new = {name for name in facts.unmapped if stored.get(name) == facts.reports[name] != last.get(name)}
     if not new or not isinstance(facts.credential, Proven):
         return ()
     subject = facts.credential.principal.pseudonym

@@ -126,16 +126,16 @@ class Approvals:
             return Reason.TRANSACTION_UNKNOWN
         record = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         given, mine = record.approvals, await self._account(principal.account_key)
-        lasting = [one for one in given if await self._is_still_valid(one, record)]
+        valid = [one for one in given if await self._is_still_valid(one, record)]
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             self._check_may_decide(evaluation, principal, mine, "transaction.approved")
-            earlier = [one for one in evaluation.snapshot.transaction.approvals if one in lasting or one not in given]
+            earlier = [one for one in evaluation.snapshot.transaction.approvals if one in valid or one not in given]
             named = self._known_limits(evaluation, over)
             yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, sanitize_text(note), named)
             self._add_approvals(evaluation, transaction, earlier, (yes,), "approver")
 
-        return await self._do(verdict, transaction, "transaction.approved", note, make, record=record, over=over)
+        return await self._do(verdict, transaction, "transaction.approved", note, apply, record=record, over=over)
 
     async def deny(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
         """Deny a transaction that has not begun to run; arguments as for `approve`."""
@@ -144,18 +144,18 @@ class Approvals:
             return Reason.TRANSACTION_UNKNOWN
         mine = await self._account(principal.account_key)
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             self._check_may_decide(evaluation, principal, mine, "transaction.denied")
             evaluation.send("transaction.denied", "approver")
             evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
-        return await self._do(verdict, transaction, "transaction.denied", note, make)
+        return await self._do(verdict, transaction, "transaction.denied", note, apply)
 
     async def withdraw(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
         """Withdraw the requester's own transaction before it has begun to run."""
         principal = verdict.principal
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             record = evaluation.snapshot.transaction
             if not record.version or principal is None or record.account != principal.account_key:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
@@ -163,7 +163,7 @@ class Approvals:
                 raise _RefusedError(Reason.TRANSACTION_OVER)
             evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
-        return await self._do(verdict, transaction, "transaction.withdrawn", note, make)
+        return await self._do(verdict, transaction, "transaction.withdrawn", note, apply)
 
     async def decide_as_operator(
         self, transaction: str, event: str, by: tuple[str, ...], note: str, over: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class Approvals:
             over: as for `approve`.
         """
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             record = evaluation.snapshot.transaction
             if not record.version:
                 raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
@@ -196,16 +196,16 @@ class Approvals:
             evaluation.update_record("transaction", by=", ".join(by), note=sanitize_text(note))
 
         found = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
-        return await self._change(transaction, ACTS[event], ", ".join(by), note, make, record=found, over=over)
+        return await self._change(transaction, ACTS[event], ", ".join(by), note, apply, record=found, over=over)
 
     async def lacks_quorum(self, record: TransactionRecord) -> bool:
         """Return whether a transaction had enough approvals, and too few of the approvers may still approve it."""
         if not record.count or len(record.approvals) < record.count:
             return False
-        lasting = 0
+        valid = 0
         for one in record.approvals:
-            lasting += await self._is_still_valid(one, record)
-        return lasting < record.count
+            valid += await self._is_still_valid(one, record)
+        return valid < record.count
 
     async def recheck_before_run(self, verdict: Verdict) -> bool:
         """Check the approvers again after the commit, just before the transaction runs; return whether it must not run.
@@ -255,11 +255,11 @@ class Approvals:
         over = booking.exceeded_limits(evaluation, transaction)
         if any(not over <= {*one.over, *record.tripped} for one in added):
             raise _RefusedError(Reason.LIMIT_EXCEEDED)
-        kept = [one for one in earlier if over <= {*one.over, *record.tripped}]
-        givers = {_person(one) for one in kept}
-        kept += [one for one in added if _person(one) not in givers]
-        evaluation.update_record("transaction", approvals=tuple(kept))
-        if len(kept) >= record.count and evaluation.send("transaction.approved", cause):
+        counted = [one for one in earlier if over <= {*one.over, *record.tripped}]
+        givers = {_person(one) for one in counted}
+        counted += [one for one in added if _person(one) not in givers]
+        evaluation.update_record("transaction", approvals=tuple(counted))
+        if len(counted) >= record.count and evaluation.send("transaction.approved", cause):
             booking.book(evaluation, transaction, over)
 
     async def _is_still_valid(self, one: Approval, record: TransactionRecord) -> bool:
@@ -309,7 +309,7 @@ class Approvals:
         transaction: str,
         act: str,
         note: str,
-        make: Callable[[Evaluation], None],
+        apply: Callable[[Evaluation], None],
         *,
         record: TransactionRecord | None = None,
         over: tuple[str, ...] = (),
@@ -317,7 +317,9 @@ class Approvals:
         principal = verdict.principal
         name = principal.pseudonym if principal else ""
         record = record or (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
-        return await self._change(transaction, act, name, note, make, record=record, decision=verdict.record, over=over)
+        return await self._change(
+            transaction, act, name, note, apply, record=record, decision=verdict.record, over=over
+        )
 
     async def _change(
         self,
@@ -325,7 +327,7 @@ class Approvals:
         act: str,
         by: str,
         note: str,
-        make: Callable[[Evaluation], None],
+        apply: Callable[[Evaluation], None],
         *,
         record: TransactionRecord,
         decision: str = "",
@@ -348,7 +350,7 @@ class Approvals:
         )
         try:
             after = await repository.change(
-                record.keys(transaction), make, subject=subject, decision=decision, note=note, act=act_record
+                record.keys(transaction), apply, subject=subject, decision=decision, note=note, act=act_record
             )
         except _RefusedError as error:
             return error.reason

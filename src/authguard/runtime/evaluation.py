@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
 
 #: source name of the app's reports
-APP: Final = "app"
+APP_SOURCE: Final = "app"
 #: source name if the policy declares no account source
 NO_SOURCE: Final = "none"
 #: events that void the transactions held for the session
@@ -116,8 +116,8 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
     session = snapshot.session
     if not isinstance(credential, Proven) or not session.version:
         return False
-    out = max(session.ended, snapshot.account.not_before)
-    return session.signed_in > out >= authenticated_at(policy, credential.principal)
+    ended_at = max(session.ended, snapshot.account.not_before)
+    return session.signed_in > ended_at >= authenticated_at(policy, credential.principal)
 
 
 def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool) -> bool:
@@ -166,9 +166,9 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     # the time is stored even if the roles are the same as the last ones,
     # or an older credential with other roles would count as newer
     account, issued = evaluation.snapshot.account, principal.issued_at
-    named = tuple(sorted(parse_roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
-    if issued > account.roles_at or (issued == account.roles_at and named != account.roles):
-        evaluation.update_record("account", roles=named, roles_at=issued)
+    roles = tuple(sorted(parse_roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
+    if issued > account.roles_at or (issued == account.roles_at and roles != account.roles):
+        evaluation.update_record("account", roles=roles, roles_at=issued)
 
 
 def _seen_before_cutoff(snapshot: Snapshot, proof: float) -> bool:
@@ -186,20 +186,20 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
         unreachable: whether a directory did not answer.
     """
     account = evaluation.snapshot.account
-    kept = account.reports or {}
-    if not evaluation.policy.accounts and (NO_SOURCE not in kept or evaluation.can("account.normal")):
+    stored = account.reports or {}
+    if not evaluation.policy.accounts and (NO_SOURCE not in stored or evaluation.can("account.normal")):
         reports = {**reports, NO_SOURCE: Report("normal", evaluation.now)}
     rank = evaluation.policy.strictness
     newer = {
         source: report
         for source, report in reports.items()
-        if report.at > account.decided and _is_newer_report(report, kept.get(source), rank)
+        if report.at > account.decided and _is_newer_report(report, stored.get(source), rank)
     }
     if unreachable:
         evaluation.send("account.unreachable", "directory")
     if not newer:
         return
-    reports = {source: report for source, report in kept.items() if report.at > account.decided} | newer
+    reports = {source: report for source, report in stored.items() if report.at > account.decided} | newer
     strictest = max(reports.values(), key=lambda report: rank[report.state])
     evaluation.update_record("account", reports=reports)
     newest = max(report.at for report in reports.values())

@@ -65,10 +65,10 @@ class StoreDesk:
             StoreError: it cannot be stored.
         """
         name = _name(ticket)
-        kept = await self._store.get(NAMESPACE, name)
-        if not kept:
-            kept = await self._store.add(NAMESPACE, name, _encode(FiledTicket(ticket, "open", "", ticket.opened)))
-        return _decode(kept).ticket
+        document = await self._store.get(NAMESPACE, name)
+        if not document:
+            document = await self._store.add(NAMESPACE, name, _encode(FiledTicket(ticket, "open", "", ticket.opened)))
+        return _decode(document).ticket
 
     async def tickets(self, limit: int) -> tuple[FiledTicket, ...]:
         """Return the open and taken tickets, at most `limit`, the oldest first.
@@ -77,7 +77,9 @@ class StoreDesk:
             StoreError: they cannot be read.
         """
         found = [await self._store.get(NAMESPACE, name) for name in await self._store.list_keys(NAMESPACE, limit)]
-        return tuple(sorted((_decode(kept) for kept in found if kept), key=lambda filed: filed.ticket.opened))
+        return tuple(
+            sorted((_decode(document) for document in found if document), key=lambda filed: filed.ticket.opened)
+        )
 
     async def take(self, id: str, by: str, at: float) -> FiledTicket | NoTicket:  # noqa: A002 - the ticket's own word
         """Take a ticket for a person; the first one keeps it, and is in the result's `by`.
@@ -91,14 +93,14 @@ class StoreDesk:
             StoreError: it cannot be read or written.
         """
         for _ in range(MAX_ATTEMPTS):
-            name, kept = await self._find(id)
-            if not kept:
+            name, document = await self._find(id)
+            if not document:
                 return NoTicket(id)
-            filed = _decode(kept)
+            filed = _decode(document)
             if filed.state == "taken":
                 return filed
             taken = replace(filed, state="taken", by=by, at=at)
-            if await self._store.replace(NAMESPACE, name, kept, _encode(taken)):
+            if await self._store.replace(NAMESPACE, name, document, _encode(taken)):
                 return taken
         raise _busy()
 
@@ -125,13 +127,13 @@ class StoreDesk:
             StoreError: it cannot be read or written.
         """
         for _ in range(MAX_ATTEMPTS):
-            name, kept = await self._find(id)
-            if not kept:
+            name, document = await self._find(id)
+            if not document:
                 return NoTicket(id)
-            filed = _decode(kept)
+            filed = _decode(document)
             if not override and (filed.state != "taken" or normalize_name(filed.by) != normalize_name(by)):
                 return filed
-            if await self._store.replace(NAMESPACE, name, kept, b""):
+            if await self._store.replace(NAMESPACE, name, document, b""):
                 return replace(filed, state="closed", by=by, at=at)
         raise _busy()
 
@@ -147,12 +149,12 @@ class StoreDesk:
         """
         for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
             for _ in range(MAX_ATTEMPTS):
-                kept = await self._store.get(NAMESPACE, name)
-                filed = _decode(kept) if kept else None
+                document = await self._store.get(NAMESPACE, name)
+                filed = _decode(document) if document else None
                 if filed is None or filed.ticket.account != account or filed.ticket.subject == subject:
                     break
                 renamed = replace(filed, ticket=replace(filed.ticket, subject=subject))
-                if await self._store.replace(NAMESPACE, name, kept, _encode(renamed)):
+                if await self._store.replace(NAMESPACE, name, document, _encode(renamed)):
                     break
             else:
                 raise _busy()
@@ -160,9 +162,9 @@ class StoreDesk:
     async def _find(self, id: str) -> tuple[str, bytes]:  # noqa: A002 - the ticket's own word
         """Return a ticket's key and document; only for operators' commands, because it reads all tickets."""
         for name in await self._store.list_keys(NAMESPACE, MAX_TICKETS):
-            kept = await self._store.get(NAMESPACE, name)
-            if kept and _decode(kept).ticket.id == id:
-                return name, kept
+            document = await self._store.get(NAMESPACE, name)
+            if document and _decode(document).ticket.id == id:
+                return name, document
         return "", b""
 
 
@@ -175,10 +177,10 @@ def _encode(filed: FiledTicket) -> bytes:
     return msgspec.json.encode(filed)
 
 
-def _decode(kept: bytes) -> FiledTicket:
+def _decode(document: bytes) -> FiledTicket:
     """Return the ticket of a stored document, or raise `StoreError` if it is damaged."""
     try:
-        filed = msgspec.json.decode(kept)
+        filed = msgspec.json.decode(document)
         decisions = tuple(map(tuple, filed["ticket"].pop("decisions")))
         return FiledTicket(**filed | {"ticket": Ticket(**filed["ticket"], decisions=decisions)})
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError):

@@ -55,7 +55,7 @@ class TicketOpener:
         Raises:
             StoreError: the desk cannot store it.
         """
-        asked = Ticket(
+        ticket = Ticket(
             id=self._ids.secret(),
             queue=plan.fallback.queue,
             opened=now,
@@ -68,15 +68,15 @@ class TicketOpener:
             decisions=tuple(self._recent.get(principal.session_key, ())),
             record=record,
         )
-        kept = await self._desk.open_ticket(asked)
-        if kept.id == asked.id:
+        stored = await self._desk.open_ticket(ticket)
+        if stored.id == ticket.id:
             self._journal.record_act(
                 "handoff.opened",
                 now,
                 by="guard",
-                note=kept.queue,
+                note=stored.queue,
                 subject=principal.pseudonym,
-                session=asked.session,
-                ticket=kept.id,
+                session=ticket.session,
+                ticket=stored.id,
             )
-        return kept.id
+        return stored.id

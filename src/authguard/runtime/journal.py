@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: longer notes are cut
 MAX_NOTE_LENGTH = 500
 #: machines with the session in their records; for a transaction, the session of its request
-_OF_SESSIONS = frozenset({"session", "verification", "transaction"})
+_SESSION_MACHINES = frozenset({"session", "verification", "transaction"})
 
 
 class Journal:
@@ -115,7 +115,7 @@ class Journal:
                     cause=sanitize_text(transition.cause),
                     decision=decision,
                     subject=subject if personal else "",
-                    session=keys.session.hex() if transition.machine in _OF_SESSIONS else "",
+                    session=keys.session.hex() if transition.machine in _SESSION_MACHINES else "",
                     transaction=keys.transaction if transition.machine == "transaction" else "",
                     note=sanitize_text(note),
                 )

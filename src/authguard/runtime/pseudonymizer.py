@@ -67,8 +67,8 @@ async def require_same_pseudonyms(store: Store, check: str) -> None:
         SettingsError: the app uses other keys.
         StoreError: the store cannot be read.
     """
-    kept = await store.get(NAMESPACE, CHECK_KEY)
-    if kept and kept != check.encode():
+    stored = await store.get(NAMESPACE, CHECK_KEY)
+    if stored and stored != check.encode():
         raise SettingsError(
             "the app uses other pseudonym keys than this command: set AUTHGUARD_PSEUDONYM_KEY to the app's value,"
             " or restore the `.names` file of the store, or restart the app if its policy changed `subjects`"

@@ -16,7 +16,7 @@ from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefusedError
 from authguard.runtime import transactions
 from authguard.runtime.attempts import count_attempt
-from authguard.runtime.evaluation import APP, apply_reports, end_session
+from authguard.runtime.evaluation import APP_SOURCE, apply_reports, end_session
 from authguard.runtime.preview import preview_outcome
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FAILED_VERIFICATIONS: Final = frozenset({"verification.failed", "verification.do
 #: reports that end a session: only a later sign-in counts as fresh
 ENDING_REPORTS: Final = frozenset({"session.ended", "session.revoked"})
 #: outcome -> degree of access
-OPENNESS: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
+ACCESS_LEVELS: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
 #: maximum number of cancellations of a task that settles a transaction
 MAX_CANCELLATIONS: Final = 8
 
@@ -67,15 +67,15 @@ class Reports:
             ReportRefusedError: the event is unknown, would loosen or is not listed, or the request is unproven.
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
-        return await self._change(verdict, self._make_change(verdict, event), note)
+        return await self._change(verdict, self._build_change(verdict, event), note)
 
-    async def _change(self, verdict: Verdict, make: Callable[[Evaluation], None], note: str) -> Snapshot:
+    async def _change(self, verdict: Verdict, apply: Callable[[Evaluation], None], note: str) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
-        return await self._repository.change(keys, make, subject=subject, decision=verdict.record, note=note)
+        return await self._repository.change(keys, apply, subject=subject, decision=verdict.record, note=note)
 
-    def _make_change(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
+    def _build_change(self, verdict: Verdict, event: str) -> Callable[[Evaluation], None]:
         machine, _, trigger = event.partition(".")
         if event in SERVICE_REPORTS:
             raise ReportRefusedError(
@@ -109,13 +109,13 @@ class Reports:
         """
         if not everywhere:
             return await self.report(verdict, "session.ended")
-        sign_out = self._make_change(verdict, "session.ended")
+        sign_out = self._build_change(verdict, "session.ended")
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             sign_out(evaluation)
             evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
 
-        return await self._change(verdict, make, "signed out everywhere")
+        return await self._change(verdict, apply, "signed out everywhere")
 
     async def report_service(self, event: str, note: str = "") -> Snapshot:
         """Apply an event that the app reports about the service, which affects all customers.
@@ -137,16 +137,16 @@ class Reports:
         scope waits; a task that is cancelled directly, which no shield prevents, settles first and ends then.
         """
         cancelled = anyio.get_cancelled_exc_class()
-        leaving: BaseException | None = None
+        cancellation: BaseException | None = None
         with anyio.CancelScope(shield=True):
             for _ in range(MAX_CANCELLATIONS):
                 try:
                     await self._settle(verdict, response)
                     break
                 except cancelled as error:
-                    leaving = error
-        if leaving is not None:
-            raise leaving
+                    cancellation = error
+        if cancellation is not None:
+            raise cancellation
 
     async def _settle(self, verdict: Verdict, response: AppResponse) -> None:
         principal = verdict.principal
@@ -172,25 +172,27 @@ def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) 
     account = evaluation.snapshot.account
     after = msgspec.structs.replace(evaluation.snapshot, account=msgspec.structs.replace(account, state=report.state))
     before = zip(
-        _openness(evaluation.policy, verdict, evaluation.snapshot),
-        _openness(evaluation.policy, verdict, after),
+        _access_levels(evaluation.policy, verdict, evaluation.snapshot),
+        _access_levels(evaluation.policy, verdict, after),
         strict=True,
     )
     if any(now < then for now, then in before):
-        evaluation.update_record("account", reports={**(account.reports or {}), APP: report})
+        evaluation.update_record("account", reports={**(account.reports or {}), APP_SOURCE: report})
     else:
-        apply_reports(evaluation, {APP: report}, unreachable=False)
+        apply_reports(evaluation, {APP_SOURCE: report}, unreachable=False)
 
 
-def _openness(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
+def _access_levels(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Return the degree of access to each operation: refused, restricted, or full."""
     reported = msgspec.structs.replace(verdict, snapshot=snapshot)
-    return [OPENNESS.get(preview_outcome(policy, reported, operation).kind, 0) for operation in policy.all_operations]
+    return [
+        ACCESS_LEVELS.get(preview_outcome(policy, reported, operation).kind, 0) for operation in policy.all_operations
+    ]
 
 
 def _stricter_report(evaluation: Evaluation, state: str) -> Report:
     """Return the app's report; if it is laxer than the app's last one, with the stricter state."""
-    last = (evaluation.snapshot.account.reports or {}).get(APP)
+    last = (evaluation.snapshot.account.reports or {}).get(APP_SOURCE)
     if last is None or last.at <= evaluation.snapshot.account.decided:
         return Report(state, evaluation.now)
     rank = evaluation.policy.strictness
@@ -200,10 +202,10 @@ def _stricter_report(evaluation: Evaluation, state: str) -> Report:
 
 def _send_report(evaluation: Evaluation, event: str) -> None:
     if event in ENDING_REPORTS:
-        end_session(evaluation, event, APP)
+        end_session(evaluation, event, APP_SOURCE)
         return
     machine = event.partition(".")[0]
-    evaluation.send(event, APP, (("faulted", evaluation.now),) if machine == "service" else ())
+    evaluation.send(event, APP_SOURCE, (("faulted", evaluation.now),) if machine == "service" else ())
     if machine == "verification":
         evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
     if event in FAILED_VERIFICATIONS:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authguard.runtime.transactions import RequestBinding
 
 #: size up to which a body is parsed, canonicalized and hashed in well under 2 ms
-INLINE_BYTES: Final = 2_048
+MAX_INLINE_BYTES: Final = 2_048
 
 
 class RequestBinder:
@@ -61,7 +61,7 @@ class RequestBinder:
                 return Reason.BODY_TOO_COMPLEX
             return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._cipher)
 
-        if len(body.content) <= INLINE_BYTES:
+        if len(body.content) <= MAX_INLINE_BYTES:
             return work()
         try:
             with anyio.fail_after(self._policy.request_budget):

@@ -45,7 +45,7 @@ class Rollback:
         repository = self._repository
         act = repository.journal.record_act(f"rollback.{trigger}", repository.clock.now(), by=by, note=note)
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             evaluation.send(f"service.{trigger}", "operator")
 
-        return (await repository.change(Keys(), make, note=note, act=act)).service
+        return (await repository.change(Keys(), apply, note=note, act=act)).service

@@ -110,14 +110,14 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             table = evaluation.policy.machines["account"].table
             lifted = table[evaluation.policy.initial["account"], "reinstated"].dest
             evaluation.send("account.reinstated", PERSON_CAUSE, (("reported", evaluation.now),))
             if evaluation.snapshot.account.state == lifted:
                 evaluation.update_record("account", decided=evaluation.now)
 
-        return await self._act("account.reinstated", Keys(account=account), subject, by, why, make, decision)
+        return await self._act("account.reinstated", Keys(account=account), subject, by, why, apply, decision)
 
     async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reset a session's verification, and clear the attempts counted for its account.
@@ -126,7 +126,7 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             evaluation.send("verification.reset", PERSON_CAUSE)
             evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
             if account and evaluation.snapshot.account.tallies:
@@ -134,7 +134,7 @@ class StaffActions:
 
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
-        return await self._act("verification.reset", keys, subject, by, why, make, decision)
+        return await self._act("verification.reset", keys, subject, by, why, apply, decision)
 
     async def end_session(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
         """End a session: only a later sign-in opens it again (ASVS 7.4.5).
@@ -161,10 +161,10 @@ class StaffActions:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
 
-        def make(evaluation: Evaluation) -> None:
+        def apply(evaluation: Evaluation) -> None:
             evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
 
-        return await self._act("account.signed_out", Keys(account=account), subject, by, why, make, "")
+        return await self._act("account.signed_out", Keys(account=account), subject, by, why, apply, "")
 
     async def _act(  # noqa: PLR0917 - the parts of one act
         self,
@@ -173,7 +173,7 @@ class StaffActions:
         subject: str,
         by: str,
         why: str,
-        make: Callable[[Evaluation], None],
+        apply: Callable[[Evaluation], None],
         decision: str,
     ) -> Snapshot:
         """Record the act, then change the records; withdraw the act if nothing was saved."""
@@ -182,4 +182,4 @@ class StaffActions:
         record = repository.journal.record_act(
             act, now, by=by, note=why, subject=subject, session=keys.session.hex(), decision=decision
         )
-        return await repository.change(keys, make, subject=subject, decision=decision, note=why, act=record)
+        return await repository.change(keys, apply, subject=subject, decision=decision, note=why, act=record)

@@ -162,7 +162,7 @@ class StateRepository:
     async def change(
         self,
         keys: Keys,
-        make: Callable[[Evaluation], None],
+        apply: Callable[[Evaluation], None],
         *,
         subject: str = "",
         decision: str = "",
@@ -176,7 +176,7 @@ class StateRepository:
 
         Args:
             keys: of the records.
-            make: sends the events to an evaluation whose timers have run; called again after a conflict.
+            apply: sends the events to an evaluation whose timers have run; called again after a conflict.
             subject: pseudonym, for the log.
             decision: id of the record of the request that it belongs to.
             note: a person's text, bounded.
@@ -201,7 +201,7 @@ class StateRepository:
             before = latest.pop() if latest else (await self.load(keys)).snapshot
             evaluation = Evaluation(self.policy, before, self.clock.now())
             evaluation.run_timers()
-            make(evaluation)
+            apply(evaluation)
             booking.release_if_void(evaluation, keys.transaction)
             written = self.journal.record_transitions(
                 evaluation.transitions, keys, subject=subject, decision=decision, note=note

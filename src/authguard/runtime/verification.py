@@ -163,11 +163,11 @@ class Verifications:
             return fallback
         return Fallback(name="verification_unavailable", kind=Outcome.RETRY)
 
-    async def _change(self, verdict: Verdict, make: Callable[[Evaluation], None]) -> Snapshot:
+    async def _change(self, verdict: Verdict, apply: Callable[[Evaluation], None]) -> Snapshot:
         keys = Keys(verdict.keys.account, verdict.keys.session)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
-        after = await self._repository.change(keys, make, subject=subject, decision=verdict.record)
+        after = await self._repository.change(keys, apply, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
 
     def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _RetryLater:
@@ -262,8 +262,8 @@ class Verifications:
         results[name] = Unavailable("timeout")
         try:
             with anyio.move_on_after(verifier.longest):
-                asked = verifier.begin(question) if call == "begin" else verifier.verify(question)
-                result: object = await asked
+                calling = verifier.begin(question) if call == "begin" else verifier.verify(question)
+                result: object = await calling
                 known = isinstance(result, Passed | Failed | Doubted | Unavailable)
                 results[name] = result if known else Unavailable("nonsense")  # type: ignore[assignment]  # just checked
         except Exception:  # noqa: BLE001 - a verifier that fails is an event with a defined next step, never a fault

@@ -72,8 +72,8 @@ class CodeStore:
         sends = msgspec.msgpack.decode(raw, type=StoredCode).sends if raw else 0
         if sends >= MAX_SENDS:
             return False
-        kept = StoredCode(self._digest(question, code), question.at + self._declared.expires, sends + 1)
-        return await self._store.replace(NAMESPACE, name, raw, msgspec.msgpack.encode(kept))
+        stored = StoredCode(self._digest(question, code), question.at + self._declared.expires, sends + 1)
+        return await self._store.replace(NAMESPACE, name, raw, msgspec.msgpack.encode(stored))
 
     async def consume(self, question: Question, code: str) -> bool:
         """Delete the stored code, and return whether the given one was correct; of concurrent callers, one succeeds.
@@ -83,10 +83,10 @@ class CodeStore:
         """
         digest = self._digest(question, code)
         name, raw = await self._find(question)
-        kept = msgspec.msgpack.decode(raw, type=StoredCode) if raw else StoredCode(b"", 0.0, 0)
-        same = hmac.compare_digest(digest, kept.digest)
-        mine = bool(raw) and await self._store.replace(NAMESPACE, name, raw, b"")
-        return same and mine and question.at < kept.until
+        stored = msgspec.msgpack.decode(raw, type=StoredCode) if raw else StoredCode(b"", 0.0, 0)
+        same = hmac.compare_digest(digest, stored.digest)
+        is_deleted = bool(raw) and await self._store.replace(NAMESPACE, name, raw, b"")
+        return same and is_deleted and question.at < stored.until
 
     async def _find(self, question: Question) -> tuple[str, bytes]:
         """Return the key and value of an attempt's code, from the current or an adjacent bucket."""
