@@ -22,6 +22,13 @@ _FAILURES: Final = (
 )
 
 
+def describe_tampering(found: int, size: int) -> str:
+    """Return how another program changed a file of `size` bytes that now has `found`; -1 if it is gone."""
+    if found < 0:
+        return "deleted or replaced"
+    return "truncated" if found < size else "written to by another program"
+
+
 class LogHealth:
     """Collects what the log must record about itself."""
 

@@ -14,31 +14,12 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit import segment_file
-from authguard.audit.chain_file import (
-    MAX_LOCK_ATTEMPTS,
-    LockedFile,
-    acquire,
-    fork_counter,
-    get_size,
-    read_tail,
-    release,
-    rotate,
-)
+from authguard.audit import chain_file, segment_file
 from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.flusher import Flusher
-from authguard.audit.write.health import LogHealth
-from authguard.audit.write.takeover import find_start
-from authguard.core.chain import (
-    GENESIS,
-    MAX_LINE_BYTES,
-    VERSION_VIOLATIONS,
-    ChainedLine,
-    Violation,
-    format_line,
-    parse_line,
-    render_line,
-)
+from authguard.audit.write.health import LogHealth, describe_tampering
+from authguard.audit.write.takeover import find_start, require_tail
+from authguard.core.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_line, render_line
 from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
@@ -49,7 +30,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
-    from authguard.core.chain import LineTemplate
+    from authguard.core.chain import ChainedLine, LineTemplate, Violation
     from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
 
@@ -94,9 +75,9 @@ class JsonlSink:
         self._reset()
 
     def _reset(self) -> None:
-        self._file: LockedFile | None = None
+        self._file: chain_file.LockedFile | None = None
         self._fd = -1
-        self._forks = fork_counter.forks
+        self._forks = chain_file.fork_counter.forks
         self._opened = False
         #: whether the file is locked and ends in our last line
         self._writable = False
@@ -130,13 +111,12 @@ class JsonlSink:
 
         Raises:
             AuditError: no chain is available, its last line was edited or is of another version, or the record
-                cannot be
-                written.
+                cannot be written.
         """
-        if self._opened and self._forks == fork_counter.forks:
+        if self._opened and self._forks == chain_file.fork_counter.forks:
             return
         if self._file is not None:
-            release(self._file, forked=True)
+            chain_file.release(self._file, forked=True)
         self._reset()
         try:
             self._acquire()
@@ -147,15 +127,15 @@ class JsonlSink:
 
     def close(self) -> None:
         """Release the file; appended lines are with the kernel. A file without a line is removed."""
-        file, forked = self._file, self._forks != fork_counter.forks
+        file, forked = self._file, self._forks != chain_file.fork_counter.forks
         if self._signer is not None and not forked:
             self._record_closed()
             self._signer.stop()
         self._reset()
         if file is not None:
-            if not forked and get_size(file) == 0 and not segment_file.list_closed(file.path):
+            if not forked and chain_file.get_size(file) == 0 and not segment_file.list_closed(file.path):
                 file.path.unlink(missing_ok=True)
-            release(file, forked=forked)
+            chain_file.release(file, forked=forked)
 
     def append(self, entry: Entry) -> int:
         """Write a record to the kernel before returning.
@@ -171,7 +151,7 @@ class JsonlSink:
             type(entry) is not TransitionEntry and not abs(entry.at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
         )
         try:
-            if not self._writable or self._forks != fork_counter.forks or is_check_due:
+            if not self._writable or self._forks != chain_file.fork_counter.forks or is_check_due:
                 self._ensure_writable(entry.at)
             if not self._announced:
                 self._record_opened()
@@ -189,7 +169,7 @@ class JsonlSink:
         try:
             if (
                 not self._writable
-                or self._forks != fork_counter.forks
+                or self._forks != chain_file.fork_counter.forks
                 or not abs(at - self._checked_at) < IDENTITY_CHECK_INTERVAL_S
             ):
                 self._ensure_writable(at)
@@ -252,7 +232,7 @@ class JsonlSink:
     def _ensure_writable(self, at: float) -> None:
         if not self._opened:
             raise AuditError("the audit log is not open")
-        if self._forks != fork_counter.forks:
+        if self._forks != chain_file.fork_counter.forks:
             self.open()
         if self._file is not None:
             self._check_file(self._file)
@@ -274,20 +254,20 @@ class JsonlSink:
             self._record_act(pending_record.act, pending_record.note)
             self._signer.confirm(pending_record, self._seq)
 
-    def _rotate(self, file: LockedFile | None, at: float) -> None:
+    def _rotate(self, file: chain_file.LockedFile | None, at: float) -> None:
         """Rotate the file; on failure, record it and continue in the old file."""
         if file is None:
             return
         segment = segment_file.segment_path(file.path, self._base)
         try:
-            new = rotate(file, segment)
+            new = chain_file.rotate(file, segment)
         except OSError as error:
             why = error.strerror or type(error).__name__
             if why != self._rotation_error:
                 self._rotation_error = why
                 self._record_act("rotation_failed", f"a new file could not be created: {why}")
             return
-        release(file)
+        chain_file.release(file)
         before, self._base = self._base, self._seq
         self._file, self._fd, self._size, self._first_at, self._rotation_error = new, new.fd, 0, at, ""
         self._flusher.add_segment(segment)
@@ -327,12 +307,12 @@ class JsonlSink:
         acts = self._lock_chain()
         if self._file is None:
             return
-        self._forks = fork_counter.forks
+        self._forks = chain_file.fork_counter.forks
         self._flusher.add_folder(self._file.path.parent)
         try:
             self._resume()
         except AuditError:
-            release(self._file)
+            chain_file.release(self._file)
             self._file, self._fd, self._signer = None, -1, None
             raise
         if self._signer is None:
@@ -347,8 +327,8 @@ class JsonlSink:
     def _lock_chain(self) -> list[tuple[str, str]]:
         """Lock a chain and take it over from its last writer; return the acts to record."""
         acts: list[tuple[str, str]] = []
-        for _ in range(MAX_LOCK_ATTEMPTS):
-            self._file = file = acquire(self._path)
+        for _ in range(chain_file.MAX_LOCK_ATTEMPTS):
+            self._file = file = chain_file.acquire(self._path)
             self._fd = file.fd
             self._signer = (
                 self._make_signer(file.path, file.fd, lambda: self._head) if self._make_signer is not None else None
@@ -358,19 +338,19 @@ class JsonlSink:
             try:
                 takeover = self._signer.takeover.run()
             except OSError as error:
-                release(file)
+                chain_file.release(file)
                 self._file, self._fd = None, -1
                 raise AuditError(f"the audit log `{file.path}` cannot be taken over: {error.strerror}") from error
             acts += takeover.acts
             if not takeover.must_reacquire:
                 return acts
-            release(file)
+            chain_file.release(file)
         raise AuditError(f"the audit log `{self._path}` is replaced repeatedly: find out which program does it")
 
     def _resume(self) -> None:
         """Remove an incomplete line, and continue after the last complete one or after our own."""
         try:
-            found = read_tail(self._fd)
+            found = chain_file.read_tail(self._fd)
             torn = found.torn
             if found.last:
                 self._adopt_tail(parse_line(found.last))
@@ -390,31 +370,19 @@ class JsonlSink:
 
     def _adopt_tail(self, last: ChainedLine | Violation) -> None:
         """Continue after the file's last line, unless this sink has written lines already."""
-        if isinstance(last, Violation) and last in VERSION_VIOLATIONS:
-            raise AuditError(f"the audit log `{self.path}` cannot be continued: {last.message}")
-        if not isinstance(last, ChainedLine):
-            raise AuditError(
-                f"the last line of the audit log `{self.path}` cannot be continued ({last.message}): "
-                "run `authguard audit verify`, then move the file away"
-            )
+        line = require_tail(self.path, last)
         if not self._resumed:
-            self._seq, self._head = last.seq + 1, last.hash
+            self._seq, self._head = line.seq + 1, line.hash
 
     def _tampering_error(self, found: int) -> AuditError:
         """Build the error for a file that another program changed; `found` is its size in bytes, -1 if it is gone."""
-        done = (
-            "deleted or replaced"
-            if found < 0
-            else "truncated"
-            if found < self._size
-            else "written to by another program"
-        )
+        done = describe_tampering(found, self._size)
         self._health.set_tampering(f"the file was {done} after line {self._seq}")
         return AuditError(f"the audit log `{self.path}` was {done} while it was written: find out which program did it")
 
-    def _check_file(self, file: LockedFile) -> None:
+    def _check_file(self, file: chain_file.LockedFile) -> None:
         """Check that the file exists and is not shorter; otherwise, positions that are not durable are lost."""
-        found, was_writable = get_size(file), self._writable
+        found, was_writable = chain_file.get_size(file), self._writable
         if found >= self._size:
             return
         self._writable = False
@@ -423,6 +391,6 @@ class JsonlSink:
             if self._signer is not None:
                 self._signer.abandon()
             self._file, self._fd, self._signer, self._announced = None, -1, None, False
-            release(file)
+            chain_file.release(file)
         if was_writable:
             raise self._tampering_error(found)

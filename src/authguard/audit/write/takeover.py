@@ -29,6 +29,7 @@ from authguard.core.handover import (
     is_opened,
 )
 from authguard.core.signed_note import open_note, parse_checkpoint
+from authguard.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -344,6 +345,22 @@ def _is_torn(segments: Sequence[Segment]) -> bool:
     with segment_file.open_segment(segments[0]) as file:
         line = file.readline(MAX_LINE_BYTES + 1)
     return not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES
+
+
+def require_tail(path: Path, last: ChainedLine | Violation) -> ChainedLine:
+    """Return the last line of a file.
+
+    Raises:
+        AuditError: the chain cannot continue after the line.
+    """
+    if isinstance(last, ChainedLine):
+        return last
+    if last in VERSION_VIOLATIONS:
+        raise AuditError(f"the audit log `{path}` cannot be continued: {last.message}")
+    raise AuditError(
+        f"the last line of the audit log `{path}` cannot be continued ({last.message}): "
+        "run `authguard audit verify`, then move the file away"
+    )
 
 
 def find_start(file: LockedFile, end: int, now: float) -> tuple[int, float, tuple[int, str] | None, bytes]:
