@@ -123,7 +123,7 @@ class House:
 
     def build(self) -> None:
         """Build a guard, as a process that starts does; nothing is opened yet."""
-        given: dict[str, Any] = {"store": STORE, "log": LOG, "pseudonym_key": bytes(32), **self.settings}
+        given: dict[str, Any] = {"store": STORE, "audit_log": LOG, "pseudonym_key": bytes(32), **self.settings}
         self.guard = AuthGuard(
             app, self.home / "policy.yaml", clock=self.clock, environ={}, signing_key=SIGNING, **given
         )

@@ -57,8 +57,8 @@ def _of_kind(act: Callable[..., Awaitable[None]], *how: Any) -> Callable[[Scene]
 
 
 AT_ONCE = "nothing: the next request"
-VAULTED: dict[str, Any] = {"store": VAULT / STORE, "log": LOGS / LOG}
-MODULES: dict[str, Any] = {"modules": ("tests.faults.directory",)}
+VAULTED: dict[str, Any] = {"store": VAULT / STORE, "audit_log": LOGS / LOG}
+MODULES: dict[str, Any] = {"allowed_modules": ("tests.faults.directory",)}
 TROUBLES = {
     "store-locked": Trouble(
         words="the store, locked by another process", heals="the lock is let go", act=fault_injection.store_locked

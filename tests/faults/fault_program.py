@@ -22,7 +22,7 @@ from tests.support.harness import ISSUER
 
 async def live_through(trouble: Trouble, house: House) -> list[Any]:
     """Let it happen; hold what was seen against the promises."""
-    scene = Scene(house, house.settings.get("log", LOG))
+    scene = Scene(house, house.settings.get("audit_log", LOG))
     await trouble.act(scene)
     await house.guard.enforcer.close()
     seen = scene.end()
@@ -46,7 +46,7 @@ def main() -> None:
                 folder.mkdir()
 
             def work(trouble: Trouble = trouble, name: str = name) -> list[Any]:
-                text, settings = trouble.text, {"store": STORE, "log": LOG, **trouble.settings}
+                text, settings = trouble.text, {"store": STORE, "audit_log": LOG, **trouble.settings}
                 if name.startswith("keys"):
                     text = text.replace(ISSUER, provider.issuer).replace("{file: keys.json}", "discovery")
                 house = House(Path.cwd(), text, settings)
