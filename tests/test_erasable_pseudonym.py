@@ -49,9 +49,9 @@ def test_who_is_forgotten_gets_another_name_and_nobody_else_does(path: Path) -> 
     ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     after = all_of(path)
     assert [number for number in range(60) if before[number] != after[number]] == [7]
-    known = ErasablePseudonyms(path).look_up(account_key(ISSUER, "s7"))
+    known = ErasablePseudonyms(path).get_info(account_key(ISSUER, "s7"))
     assert (known.erased, known.pseudonym) == (2_000.0, after[7])
-    assert ErasablePseudonyms(path).look_up(account_key(ISSUER, "s8")).erased == 0
+    assert ErasablePseudonyms(path).get_info(account_key(ISSUER, "s8")).erased == 0
 
 
 def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:

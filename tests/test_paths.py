@@ -98,7 +98,7 @@ def test_a_folder_that_is_gone_is_told_where_a_path_is_relative(tmp_path: Path) 
     )
     absolute_log, refused = done.stdout.splitlines()
     assert absolute_log == "/there/audit.jsonl"
-    assert "the current folder no longer exists: give an absolute path" in refused
+    assert "the current folder no longer exists: use an absolute path" in refused
 
 
 @pytest.mark.usefixtures("umask")

@@ -4,7 +4,7 @@ The keys are the leaves of a tree of keyed hashes (a puncturable pseudorandom fu
 Micali 1986; Boneh and Waters 2013). The root key computes all of them. To destroy one leaf, the root is replaced by the
 siblings of the nodes on the path to that leaf: they compute every other leaf, and nothing computes that one.
 
-Rules: a file beside the store holds the nodes and no subject's name. A subject that appears again after its erasure
+Rules: a file next to the store holds the nodes and no subject's name. A subject that appears again after its erasure
 gets a key from a tree that was created at the erasure. The file is replaced as a whole, and the old one is overwritten.
 """
 
@@ -46,19 +46,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         v: version of the format.
-        way: key that turns names into paths through the trees, hexadecimal.
+        path_key: key that turns names into paths through the trees, hexadecimal.
         since: time at which the first tree was created, epoch seconds UTC.
-        before: whether there are older lines, whose subjects have pseudonyms under the deployment's key.
+        before: whether there are older lines, with pseudonyms under the deployment's key.
         trees: nodes of each tree, the oldest tree first: path from the root (digits 0 to 3) -> key, hexadecimal.
-        forgotten: path -> time at which its key was destroyed.
+        erased: path -> time at which its key was destroyed.
     """
 
     v: int
-    way: str
+    path_key: str = msgspec.field(name="way")
     since: float
     before: bool
     trees: tuple[dict[str, str], ...]
-    forgotten: dict[str, float]
+    erased: dict[str, float] = msgspec.field(name="forgotten")
 
 
 _decode: Final = msgspec.json.Decoder(_File).decode
@@ -69,7 +69,7 @@ class PseudonymInfo:
     """The pseudonym of a subject and its history.
 
     Attributes:
-        pseudonym: current pseudonym; a pseudonym from before an erasure cannot be computed any more.
+        pseudonym: current pseudonym; a pseudonym from before an erasure cannot be computed again.
         erased: time at which the key was destroyed, epoch seconds UTC; 0 if it never was.
         since: time of the first erasable pseudonym; earlier lines use the deployment's key; 0 if there are none.
     """
@@ -80,7 +80,7 @@ class PseudonymInfo:
 
 
 def key_file_path(store: Path) -> Path:
-    """Return the path of the key file beside a store."""
+    """Return the path of the key file next to a store."""
     return store.with_name(store.name + ".names")
 
 
@@ -104,13 +104,13 @@ class ErasablePseudonyms:
     @property
     def check(self) -> str:
         """Return a value that is equal for equal keys and reveals nothing about them."""
-        return blake2b(b"names", digest_size=PSEUDONYM_BYTES, key=bytes.fromhex(self._current().way)).hexdigest()
+        return blake2b(b"names", digest_size=PSEUDONYM_BYTES, key=bytes.fromhex(self._current().path_key)).hexdigest()
 
     def subject(self, issuer: str, subject: str) -> str:
         """Return the pseudonym of a subject of an issuer.
 
         Raises:
-            SettingsError: the key file cannot be read any more.
+            SettingsError: the key file can no longer be read.
         """
         return self.account(account_key(issuer, subject))
 
@@ -121,11 +121,11 @@ class ErasablePseudonyms:
             account: from `authguard.core.snapshot.account_key`.
 
         Raises:
-            SettingsError: the key file cannot be read any more.
+            SettingsError: the key file can no longer be read.
         """
-        return self.look_up(account).pseudonym
+        return self.get_info(account).pseudonym
 
-    def look_up(self, account: bytes) -> PseudonymInfo:
+    def get_info(self, account: bytes) -> PseudonymInfo:
         """Return the pseudonym of an account's subject with its history.
 
         Raises:
@@ -137,7 +137,7 @@ class ErasablePseudonyms:
         if not leaf:
             raise _unreadable(self._path, None)
         before = file.since if file.before else 0.0
-        return PseudonymInfo(_pseudonym(leaf, account), file.forgotten.get(path, 0.0), before)
+        return PseudonymInfo(_pseudonym(leaf, account), file.erased.get(path, 0.0), before)
 
     def erase(self, account: bytes, at: float, record: Callable[[], object]) -> None:
         """Destroy the key of a subject's pseudonym.
@@ -159,7 +159,7 @@ class ErasablePseudonyms:
             if index >= len(trees) - 1:
                 trees.append({"": secrets.token_hex(KEY_BYTES)})
             trees[index] = _puncture(trees[index], path)
-            new = msgspec.structs.replace(file, trees=tuple(trees), forgotten=file.forgotten | {path: at})
+            new = msgspec.structs.replace(file, trees=tuple(trees), erased=file.erased | {path: at})
             record()
             _replace(self._path, msgspec.json.encode(new))
         self._file = self._read()
@@ -186,7 +186,7 @@ class ErasablePseudonyms:
                 # another process that replaces the file overwrites the old one, which may still be open here
                 if not remaining or not status.st_ino or not self._is_replaced(status):
                     raise _unreadable(self._path, error) from error
-        if found.v != 1 or not found.trees or len(found.way) != 2 * KEY_BYTES:
+        if found.v != 1 or not found.trees or len(found.path_key) != 2 * KEY_BYTES:
             raise _unreadable(self._path, None)
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         return found
@@ -211,7 +211,7 @@ def create_key_file(path: Path, now: float, *, before: bool) -> None:
     Args:
         path: path of the file.
         now: epoch seconds UTC.
-        before: whether the log already has lines, whose subjects have pseudonyms under the deployment's key.
+        before: whether the log already has lines, with pseudonyms under the deployment's key.
 
     Raises:
         SettingsError: the file cannot be created.
@@ -284,7 +284,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _path(file: _File, account: bytes) -> str:
     """Return the path to the leaf of an account, one digit per level."""
-    digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.way), person=b"way").digest()
+    digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.path_key), person=b"way").digest()
     return "".join(str(byte >> shift & 3) for byte in digest for shift in (6, 4, 2, 0))
 
 

@@ -11,7 +11,7 @@
     ├── VerificationRefusedError  answers arrived for a method that the policy does not ask for now
     └── AuthorityError            the caller of an operator's command lacks the authority
 
-Rules: no message holds a credential, a subject or other personal data; every message says what to do.
+Rules: no message holds a credential, a subject or other personal data; every message states the remedy.
 """
 
 from __future__ import annotations

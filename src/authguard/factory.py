@@ -186,8 +186,8 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
 def create_cipher(settings: Settings, key: bytes = b"") -> PayloadCipher:
     """Create the cipher for stored requests and first responses.
 
-    The key derived from the pseudonym key stays last, so that content from before the deployment had its own encryption
-    keys can be decrypted.
+    The key derived from the pseudonym key stays last, so that content from before the configuration of encryption keys
+    can be decrypted.
 
     Args:
         settings: of the deployment.
@@ -244,7 +244,7 @@ def create_verifiers(
 
     Args:
         policy: the policy that declares them.
-        settings: with the modules whose functions may be called.
+        settings: with the modules of allowed functions.
         clock: for the circuit breakers.
         environ: variables that hold the guard's credentials for services.
         client: HTTP client to use instead of each service's own.
@@ -347,7 +347,7 @@ def _create_chain(  # noqa: PLR0917 - the parts of a chain
 
 
 def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
-    """Maintain every chain of a log that no running process writes: sign, close, compress and retire what is due.
+    """Maintain every chain of a log that no running process writes: sign, close, compress and retire due segments.
 
     Yields:
         The chain, and the error that prevented it; empty if there was none.

@@ -57,11 +57,11 @@ class AuthGuard:
             policy: name of a shipped policy, or path of a file; else ``AUTHGUARD_POLICY``.
             store: path of the SQLite file, or ``memory``; else ``AUTHGUARD_STORE``, else ``var/authguard.db``.
             audit_log: path of the audit log; else ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
-            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else a file beside the store.
+            pseudonym_key: at least 32 bytes; else ``AUTHGUARD_PSEUDONYM_KEY`` (hex), else a file next to the store.
             signing_key: the key that signs the log, or the path of its file; else ``AUTHGUARD_SIGNING_KEY``, else a
-                file beside the store.
+                file next to the store.
             prefix: path prefix of the guard's own endpoints.
-            allowed_modules: modules whose functions the policy's ``call:`` may name.
+            allowed_modules: modules with the functions that the policy's ``call:`` may name.
             token_cache_size: verified tokens that this process caches, about 6 KB each; else
                 ``AUTHGUARD_TOKEN_CACHE_SIZE``, else 65,536. With more live tokens than that, some are verified again;
                 nothing else changes.
@@ -121,12 +121,12 @@ def audit_processor(
     """Return a structlog processor that writes the app's log events to a hash chain, signed and anchored.
 
     Without a path, the lines go to a chain of the guard's own log, so that one query finds both. With a path, they go
-    to a separate log, with its key and checkpoint memory beside it: verify it with ``--store memory``.
+    to a separate log, with its key and checkpoint memory next to it: verify it with ``--store memory``.
 
     Args:
         log: path of a separate log for the app; else the guard's, ``AUTHGUARD_AUDIT_LOG``, else ``var/audit.jsonl``.
-        store: store beside which the signing key is; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
-        signing_key: the signing key, or the path of its file; else ``AUTHGUARD_SIGNING_KEY``, else a file beside the
+        store: store with the signing key next to it; else the guard's, ``AUTHGUARD_STORE``, else ``var/authguard.db``.
+        signing_key: the signing key, or the path of its file; else ``AUTHGUARD_SIGNING_KEY``, else a file next to the
             store.
         anchors: places that keep the signed checkpoints; else ``AUTHGUARD_ANCHORS``.
         environ: variables to read instead of those of the process.
@@ -142,6 +142,6 @@ def audit_processor(
         anchors=anchors,
         environ=environ,
     )
-    from authguard.factory import create_log_processor  # noqa: PLC0415 - as above
+    from authguard.factory import create_log_processor  # noqa: PLC0415 - see the rule at the top
 
     return create_log_processor(settings)

@@ -29,7 +29,7 @@ def absolute(given: str | os.PathLike[str]) -> Path:
         return Path(given).absolute()
     except OSError as error:
         raise SettingsError(
-            f"`{given}` is a relative path and the current folder no longer exists: give an absolute path"
+            f"`{given}` is a relative path and the current folder no longer exists: use an absolute path"
         ) from error
 
 

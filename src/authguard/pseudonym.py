@@ -32,7 +32,7 @@ class KeyedPseudonyms:
 
         Args:
             key: at least 32 bytes.
-            plain: whether the policy wants subjects under their own names.
+            plain: whether the policy wants plain names of subjects.
             several: whether the policy has several issuers, so that a plain name includes its issuer.
         """
         # a key may be longer than the 64 bytes that the hash accepts (RFC 7693 2.1)
@@ -85,7 +85,7 @@ def escape_name(name: str) -> str:
 
 
 def load_or_create_key(store: Path) -> bytes:
-    """Return the key in the file beside a store; create the file if there is none.
+    """Return the key in the file next to a store; create the file if there is none.
 
     Processes that create it at the same time get the same key: the file appears complete or not at all.
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def create_pseudonyms(
     settings: Settings, *, plain: bool, several: bool = False, clock: Clock | None = None
 ) -> ErasablePseudonyms | KeyedPseudonyms:
-    """Return the pseudonyms of a deployment: erasable ones if their key file can be kept beside the store.
+    """Return the pseudonyms of a deployment: erasable ones if their key file can be kept next to the store.
 
     Args:
         settings: of the deployment.
-        plain: whether the policy wants subjects under their own names.
+        plain: whether the policy wants plain names of subjects.
         several: whether the policy trusts several issuers.
         clock: time of the creation of the key file; without a clock, a missing file is not created.
 
@@ -66,7 +66,7 @@ def load_pseudonym_key(settings: Settings, *, create: bool = False) -> bytes:
     path = Path(settings.store)
     if not create and not path.with_name(path.name + ".key").exists():
         raise SettingsError(
-            f"there is no pseudonym key beside the store `{path}`: name the app's"
+            f"there is no pseudonym key next to the store `{path}`: name the app's"
             " store with --store, set AUTHGUARD_PSEUDONYM_KEY as the app has it, or start the app, which creates one"
         )
     return load_or_create_key(path)

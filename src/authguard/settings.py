@@ -46,12 +46,12 @@ class Settings:
         policy: name of a shipped policy, or path of a file.
         store: path of the SQLite file, or ``memory``. Variable: ``AUTHGUARD_STORE``.
         audit_log: path of the audit log. Variable: ``AUTHGUARD_AUDIT_LOG``.
-        pseudonym_key: key of the subjects' pseudonyms in the log, at least 32 bytes; if empty, a file beside the store
+        pseudonym_key: key of the subjects' pseudonyms in the log, at least 32 bytes; if empty, a file next to the store
             holds it. Variable: ``AUTHGUARD_PSEUDONYM_KEY``, in hex.
-        signing_key: the key that signs the log's checkpoints, or the path of its file; if empty, a file beside the
+        signing_key: the key that signs the log's checkpoints, or the path of its file; if empty, a file next to the
             store holds it. Variable: ``AUTHGUARD_SIGNING_KEY``.
         prefix: path prefix of the guard's own endpoints.
-        allowed_modules: modules whose functions a policy's ``call:`` may name.
+        allowed_modules: modules with the functions that a policy's ``call:`` may name.
         token_cache_size: verified tokens that one process caches, so that it does not verify them again; about 6 KB of
             memory each. Variable: ``AUTHGUARD_TOKEN_CACHE_SIZE``.
         public_url: external base URL of the app; empty for the policy's. Variable: ``AUTHGUARD_PUBLIC_URL``.

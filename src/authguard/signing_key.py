@@ -125,7 +125,7 @@ def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
     """Load the keys of a deployment; create a key the first time.
 
     Args:
-        given: the key itself, or the path of its file; empty for the file beside the store.
+        given: the key itself, or the path of its file; empty for the file next to the store.
         base: prefix of the deployment's own files.
 
     Raises:
@@ -137,7 +137,7 @@ def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
 
 
 def key_file_path(base: str) -> Path:
-    """Return the path of the key file beside the store."""
+    """Return the path of the key file next to the store."""
     return Path(base + ".signing")
 
 

@@ -86,7 +86,7 @@ def erase(
             return found, await suggest_option(repository, asked.subject)
 
     account, hint = anyio.run(load_account)
-    known = keys.look_up(account.key)
+    known = keys.get_info(account.key)
     count = _count(settings, known.pseudonym)
     older = _count(settings, KeyedPseudonyms(load_pseudonym_key(settings)).account(account.key)) if known.since else 0
     if not (count or older or account.record.version):

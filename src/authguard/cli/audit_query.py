@@ -115,7 +115,7 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
         yield from (keys.account(account), _BY_NAME.subject(one, name))
         if not isinstance(keys, ErasablePseudonyms):
             continue
-        known = keys.look_up(account)
+        known = keys.get_info(account)
         if known.since:
             yield KeyedPseudonyms(load_pseudonym_key(settings)).account(account)
         if known.erased:

@@ -2,9 +2,9 @@
 
 Rules: TLS or a loopback address is required; redirects and the proxies of the environment are not followed; at most
 64 KiB of a response are read, nested at most 32 levels deep; a response that parsers may read differently is rejected.
-Each request uses its own connection, so a late second response to one request cannot be read as the response to the
+Each request uses a new connection, so a late second response to one request cannot be read as the response to the
 next one, which is about another person. The guard's credentials for a service come from the environment or from files
-beside the policy, never from the policy itself. Verifiers and account directories share this module.
+next to the policy, never from the policy itself. Verifiers and account directories share this module.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class JsonService:
             max_concurrency: maximum number of connections.
             auth: how the guard authenticates.
             environ: variables that hold the bearer token.
-            client: HTTP client to use; its owner closes it. Without it the service creates its own.
+            client: HTTP client to use; its owner closes it. Without it, the service creates one.
 
         Raises:
             SettingsError: the address is on another machine and uses no TLS, the variable with the token is not set, or

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class BoundedThreadPool:
-    """Runs functions of the app in its own worker threads, so that none blocks the event loop and none pile up.
+    """Runs functions of the app in separate worker threads, so that none blocks the event loop and none pile up.
 
     A function that does not return keeps its thread after its caller is cancelled. If `max_concurrency` such functions
-    are still running, further calls fail at once. The thread pool of the app is not used.
+    are still running, further calls fail immediately. The thread pool of the app is not used.
     """
 
     def __init__(self, max_concurrency: int) -> None:

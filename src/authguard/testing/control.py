@@ -1,6 +1,6 @@
 """The control API of the test identity provider: requests that a test may send and a real provider would not accept.
 
-Rule: requests and responses are JSON, and the content type has to say so; thus no web page can post here by a plain
+Rule: requests and responses are JSON, and the content type has to be JSON; thus no web page can post here by a plain
 form.
 """
 

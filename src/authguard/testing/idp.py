@@ -246,7 +246,7 @@ def _announce(issuer: str, ready_file: Path | None) -> None:
 
 def _end_with_parent(server: uvicorn.Server) -> None:
     """Stop at the end of standard input, which the operating system closes however the parent ended."""
-    while os.read(0, 4096):  # not sys.stdin, whose lock a daemon thread would hold at interpreter exit
+    while os.read(0, 4096):  # not sys.stdin: a daemon thread would hold its lock at interpreter exit
         pass
     server.should_exit = True
 

@@ -165,7 +165,7 @@ class IdentityProvider:
             typ: the `typ` header; None leaves it out.
             opaque: whether the access token is a random string, for introspection (RFC 7662).
             claims: further claims, such as `cnf`, for every token of this sign-in.
-            dpop: client to whose key every token of this sign-in is bound (RFC 9449 section 5).
+            dpop: client that every token of this sign-in is bound to (RFC 9449 section 5).
 
         Raises:
             IdentityProviderError: an argument was refused; the message names it.

@@ -61,7 +61,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     claims: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        """Reject extra claims that have a member of their own, because one of the two values would be lost."""
+        """Reject extra claims with a dedicated member, because one of the two values would be lost."""
         if taken := sorted(RESERVED & self.claims.keys()):
             raise ValueError(f"claims may not hold {', '.join(taken)}: set them by the argument, or use a `Mint`")
 

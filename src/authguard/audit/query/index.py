@@ -1,10 +1,10 @@
-"""The index of a log: a SQLite file beside it with the position of every record, so that queries are fast.
+"""The index of a log: a SQLite file next to it with the position of every record, so that queries are fast.
 
 Rules:
 - The log is the evidence. The index is derived from it, can be deleted at any time, and holds no text of a single line.
 - The index follows the log line by line. If the log no longer matches the index (cut, replaced, a chain missing), the
   index is rebuilt with a note; if the index file is unusable, it is rebuilt without one.
-- Memory does not grow with the log. A record withdrawn in its own chain is void; other chains cannot void it.
+- Memory does not grow with the log. A record withdrawn in the same chain is void; other chains cannot void it.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def _update(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
         if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
             raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the database is closed in one place
         if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _SCHEMA_OBJECTS:
-            raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - as above
+            raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - same reason
         retired = _check_unchanged(log, db)
         if retired or _has_new_lines(log, db):
             db.execute("BEGIN IMMEDIATE")

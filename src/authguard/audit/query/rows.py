@@ -211,7 +211,7 @@ def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
             key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
             return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
         case _Refusal():
-            # the first request of a window has a record of its own, and that one counts it
+            # the first request of a window has a separate record that counts it
             key = ("refusal", one.policy, one.operation, one.reason, str(one.count - 1) if one.window else "")
             return key, (one.id, one.at, one.subject, None, None, None, one.window), ()
         case _Fault():

@@ -114,7 +114,7 @@ class Match:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The members of the line; empty if it is not a record any more."""
+        """The members of the line; empty if it is no longer a record."""
         return decode_line(self.line)
 
 

@@ -20,7 +20,7 @@ _OUTCOMES: Final = {
     "verify": "they were asked to prove who they are",
     "hold": "it waits for an approval",
     "handoff": "it was handed to a person",
-    "retry": "they were told to try again later",
+    "retry": "they were asked to try again later",
     "deny": "it was denied",
     "terminate": "it was denied, and the session was ended",
 }

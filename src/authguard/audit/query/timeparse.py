@@ -47,7 +47,7 @@ def parse_time(typed: str, now: float, *, end: bool = False) -> float:
         Epoch seconds UTC.
 
     Raises:
-        ValueError: the text is none of these; the message says what to type.
+        ValueError: the text is none of these; the message lists valid forms.
     """
     text = " ".join(typed.split())
     try:

@@ -96,7 +96,7 @@ def lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Se
 
 
 def _dot(index: int, x: float, y: float) -> str:
-    """Draw a point; each line has its own shape, so that the lines differ without colour."""
+    """Draw a point; every second line has another shape, so that the lines differ without colour."""
     if index % 2:
         return f'<rect class="p{index}" x="{x - 2.5:.1f}" y="{y - 2.5:.1f}" width="5" height="5"/>'
     return f'<circle class="p{index}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'

@@ -1,7 +1,7 @@
 """The state diagram of a machine with the traffic of a period, as inline SVG.
 
 States are in columns by distance from the initial state. The width of an arrow shows its traffic; its label is moved
-along the arrow to avoid overlaps. The number of arrows is limited, and the page states what is not drawn.
+along the arrow to avoid overlaps. The number of arrows is limited, and the page states how many are not drawn.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class People:
     """Number of different people and agents in a period.
 
     Attributes:
-        customers: subjects with a decision, in their own sessions or through an agent.
+        customers: subjects with a decision, in a session of theirs or through an agent.
         agents: actors that acted for a subject.
         staff: people who decided something, by name; they are not counted as customers.
     """
