@@ -66,7 +66,7 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
     assert "Rule 8:sign_in_fresh (standard.yaml:" in out
     assert "decided: session absent or idle or expired." in out
     assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
-    assert 'says: "Please sign in once more, and we go on where we stopped."' in out
+    assert 'says: "Please sign in again to continue where you stopped."' in out
     assert "3 times in 15m for each customer and operation, then to_a_person" in out
     assert "service live (not given; the decision depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out

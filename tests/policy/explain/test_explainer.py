@@ -165,7 +165,7 @@ def test_an_expired_session_is_explained_as_the_worked_policy_has_it() -> None:
     assert (found.outcome, found.status, found.fallback) == ("step_up", 401, "sign_in_fresh")
     assert found.origin.startswith("standard.yaml:")
     assert found.fallback_origin.startswith("support-desk/policy.yaml:")
-    assert found.say["", "default"] == "Please sign in once more, and we go on where we stopped."
+    assert found.say["", "default"] == "Please sign in again to continue where you stopped."
     assert found.attempts == (3, 900.0, "to_a_person")
     assert {one.dimension: one.known for one in found.values}["account"] == "any"
     assert {one.dimension: one.known for one in found.values}["service"] == "default"
