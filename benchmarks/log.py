@@ -107,12 +107,12 @@ def appending(sink: AuditSink) -> Callable[..., object]:
 
 def pressing(sink: AuditSink) -> Callable[..., object]:
     """Give what appends decisions that were made before."""
-    stencil = make_template(DECIDED)
+    template = make_template(DECIDED)
 
     async def run(batch: Sequence[DecisionEntry]) -> None:
         again = sink.append_cached
         for entry in batch:
-            again(stencil, entry.id, entry.at, entry.trace_id)
+            again(template, entry.id, entry.at, entry.trace_id)
 
     return run
 

@@ -39,12 +39,12 @@ class Ids(Protocol):
         ...
 
 
-#: before the first transaction of a list
+#: position before the first transaction of a list
 FIRST: Final = (-1.0, "")
 
 
 class Store(Protocol):
-    """Where records live: read-write, compare-and-set.
+    """Record store with compare-and-set, and storage for small documents.
 
     Attributes:
         nonblocking_reads: whether `load` never suspends: no deadline is needed, and `peek_versions` may be called.
@@ -55,37 +55,37 @@ class Store(Protocol):
     nonblocking_writes: bool
 
     async def open(self) -> None:
-        """Make ready; called once before anything else, and safe to call again."""
+        """Open the store; called before any other method, and safe to call again."""
         ...
 
     async def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
-        """Read every record that the keys name, in one trip; what is not stored is as in `blank`.
+        """Read the records of all keys in one operation; a missing record is taken from `blank`.
 
         Raises:
-            StoreError: it cannot be read now.
+            StoreError: the store cannot be read now.
         """
         ...
 
     def record_keys(self, keys: Keys) -> tuple[bytes, ...]:
-        """Name the places of the records that the keys name, for `peek_versions`."""
+        """Return the names of the records that the keys address, for `peek_versions`."""
         ...
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
-        """Return the stored versions of records without waiting; equal answers mean unchanged records.
+        """Return the stored versions of records without waiting; equal results mean unchanged records.
 
-        Call it only where the store has `nonblocking_reads`.
+        Call it only if the store has `nonblocking_reads`.
 
         Raises:
-            StoreError: it cannot be read now.
+            StoreError: the store cannot be read now.
         """
         ...
 
     def decode(self, places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Put what `peek_versions` saw there into a snapshot, as `load` does.
+        """Decode the result of `peek_versions` into a snapshot, as `load` does.
 
         Raises:
             StoreError: a record is damaged.
@@ -95,13 +95,13 @@ class Store(Protocol):
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs between the two snapshots, all or none.
 
-        Each is replaced only if its stored version is still that of `before`; the stored version becomes one more.
+        Each is replaced only if its stored version is that of `before`; the new version is one more.
 
         Returns:
-            False where another was faster; nothing was then changed, and the caller loads and steps again.
+            False on a version conflict: nothing was changed, and the caller must load and step again.
 
         Raises:
-            StoreError: it cannot be written now.
+            StoreError: the store cannot be written now.
         """
         ...
 
@@ -115,56 +115,56 @@ class Store(Protocol):
         after: tuple[float, str] = FIRST,
         limit: int,
     ) -> tuple[tuple[str, TransactionRecord], ...]:
-        """List transactions by their ids, in the order of their places (`TransactionRecord.place`).
+        """Return transactions with their ids, in list order (`TransactionRecord.place`).
 
         Args:
-            state: in which they stand; empty for any.
-            role: of their approvers; empty for any.
-            operation: of theirs; empty for any.
-            subject: pseudonym of whoever they are for; empty for any.
-            after: the place of the one (epoch seconds UTC), and its id, after which to go on; a list is read page
-                by page with what its last entry names, whatever changes meanwhile.
-            limit: how many at most.
+            state: state of the transactions; empty for any.
+            role: role of their approvers; empty for any.
+            operation: name of their operation; empty for any.
+            subject: pseudonym of their subject; empty for any.
+            after: place (epoch seconds UTC) and id of the last transaction of the previous page; pages stay consistent
+                while transactions change.
+            limit: maximum number.
 
         Raises:
-            StoreError: they cannot be read now.
+            StoreError: the store cannot be read now.
         """
         ...
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
-        """Keep a small document (a ticket, a key) under a name, replacing what was there; empty bytes remove it."""
+        """Store a small document (a ticket, a key) under a name, replacing any; empty bytes delete it."""
         ...
 
     async def add(self, namespace: str, name: str, value: bytes) -> bytes:
-        """Keep a document unless there is one; give back the one that is kept now."""
+        """Store a document if the name is free; return the stored one."""
         ...
 
     async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
-        """Replace a document only if it is still `old`; empty bytes stand for none, on either side."""
+        """Replace a document only if it still equals `old`; empty bytes mean no document, on either side."""
         ...
 
     async def get(self, namespace: str, name: str) -> bytes:
-        """Give a document; empty bytes where there is none."""
+        """Return a document; empty bytes if there is none."""
         ...
 
     async def claim(self, name: bytes, until: float, now: float) -> bool:
-        """Take a name that may be used once: of all who try, in all processes, one is told that it is theirs.
+        """Claim a single-use name; exactly one caller in all processes succeeds.
 
         Args:
-            name: 32 bytes that say nothing to anybody else, such as a hash.
-            until: epoch seconds UTC to which it stays taken; after that it may be forgotten.
+            name: 32 bytes without meaning to others, such as a hash.
+            until: end of the claim, epoch seconds UTC; it may be deleted after that.
             now: epoch seconds UTC.
 
         Returns:
-            False where it was taken before.
+            False if the name was claimed before.
 
         Raises:
-            StoreError: it cannot be kept now, so nobody may take it for unused.
+            StoreError: the claim cannot be stored now, so the caller must treat the name as used.
         """
         ...
 
     async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
-        """List the names on a shelf, sorted, at most `limit`."""
+        """Return the names in a namespace, sorted, at most `limit`."""
         ...
 
 
@@ -237,12 +237,12 @@ class CredentialCheck(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """What a directory says of an account.
+    """Status of an account in a directory.
 
     Attributes:
-        status: in the directory's own words, bounded.
-        at: when it was true, epoch seconds UTC.
-        mandates: who may act for the account, and for what.
+        status: as the directory names it, bounded.
+        at: time of the status, epoch seconds UTC.
+        delegations: actors of the account, and their operations.
     """
 
     status: str

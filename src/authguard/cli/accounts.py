@@ -167,7 +167,7 @@ def _document(account: Account) -> str:
             source: {
                 "state": report.state,
                 "at": report.at,
-                "mandates": [{"actor": each.actor.hex(), "for": each.names} for each in report.delegations],
+                "delegations": [{"actor": each.actor.hex(), "for": each.names} for each in report.delegations],
             }
             for source, report in (record.reports or {}).items()
         },

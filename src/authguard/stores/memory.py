@@ -187,10 +187,10 @@ class MemoryStore:
         return await self.get(namespace, name)
 
     async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
-        """Replace a document only if it is still `old`; empty bytes stand for none, on either side.
+        """Replace a document only if it still equals `old`; empty bytes mean no document, on either side.
 
         Raises:
-            StoreError: it is too large, or there is no room.
+            StoreError: the document is too large, or there is no room.
         """
         if await self.get(namespace, name) != old:
             return False

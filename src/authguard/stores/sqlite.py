@@ -264,10 +264,10 @@ class SqliteStore:
         return await self._write(take)
 
     async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
-        """List the names on a shelf, sorted, at most `limit`.
+        """Return the names in a namespace, sorted, at most `limit`.
 
         Raises:
-            StoreError: it cannot be read now.
+            StoreError: the file cannot be read now.
         """
 
         def listed() -> tuple[str, ...]:
