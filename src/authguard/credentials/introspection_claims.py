@@ -1,7 +1,7 @@
 """Validation of introspection responses: for an opaque token its only claims, for a JWT a second check (RFC 7662 2.2).
 
-Rule: a response must be complete. If it lacks a claim, or is about another token, another audience or a time in the
-past, the token is not refused but ``unproven``, and is not accepted either (WIRE 1).
+Rule: a response must be complete. It may lack a claim, or be about another token, another audience or a time in the
+past. Then the token is neither refused nor accepted: it is ``unproven`` (WIRE 1).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules:
 - At most one fetch is in flight. No caller owns it: a caller that is cancelled does not cancel it.
-- A ``kid`` is unknown only after a fetch that began after a token with it arrived, since an issuer publishes a key
-  before it signs with it. Made-up names share a few fetches (RFC 8725 3.10); beyond those the result is ``KEYS_BUSY``.
+- A ``kid`` is unknown only after a fetch that began after its token arrived: an issuer publishes a key before it uses
+  it. Made-up names share a few fetches (RFC 8725 3.10); beyond those the result is ``KEYS_BUSY``.
 - If the last fetch failed, or returned no key, the keys of the issuer are unknown: an outage.
 - Keys are refreshed before they are stale. A request with stale keys waits for a fetch, unless the last one failed.
 - Ages are measured by the clock of the requests. After a step back of that clock all keys are stale.
