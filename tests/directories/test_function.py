@@ -1,4 +1,4 @@
-"""The app's own function that knows account states: allowed by its module, bounded in time, never an exception."""
+"""The app's function for account states: allowed by module, bounded in time, and never an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account directory over HTTP, as a real server on loopback: only an answer as the policy reads it counts."""
+"""An account directory over HTTP, with a real server on loopback: only a response that the policy describes counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOW = 1_000_000.0
 
 
 class Remote:
-    """The directory: it keeps what it was asked, and answers what the test says."""
+    """The directory server: records requests, and returns the test's responses."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -40,12 +40,12 @@ class Remote:
         self.answer: Response = Response(b'{"status": "frozen"}', media_type=JSON)
 
     async def serve(self, request: Request) -> Response:
-        """Answer."""
+        """Return the response."""
         self.asked.append((dict(request.headers), json.loads(await request.body())))
         return self.answer
 
     async def ask(self, environ: dict[str, str] | None = None, **declared: Any) -> object:
-        """Ask it once through the adapter."""
+        """Call it once through the adapter."""
         source = AccountSource(name="http:crm", url=self.url, timeout=5.0, **declared)
         directory = ResilientDirectory(source, HttpLookup(source, environ=environ or {}))
         await directory.open()

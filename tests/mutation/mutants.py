@@ -14,7 +14,7 @@ SOAK: Final = ("-m", "tests.soak.saturate")
 CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellations.py")
 #: what needs two who meet at one moment is not left to chance
 TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_state_repository.py")
-UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_undone.py")
+UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_approval_recheck.py")
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
 BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
@@ -386,7 +386,7 @@ MUTANTS: Final = (
         TURNS,
         CHANGES,
         "        finally:\n            lock.release()\n",
-        "        except Exception:\n            turn.release()\n            raise\n",
+        "        except Exception:\n            lock.release()\n            raise\n",
     ),
     Mutant(
         "a settlement ends where its task is cancelled",

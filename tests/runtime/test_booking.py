@@ -1,4 +1,4 @@
-"""What an approval books, in every ledger that a limit counts in: until it runs, is void or lapses, not longer."""
+"""Approvals book amounts in each ledger that a limit counts in, until the transaction runs, is void or lapses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AGENT = {"actor": "concierge", "chain": ((ISSUER, "concierge"),)}
 
 
 class Teller:
-    """A desk at which an agent asks and an operator approves."""
+    """A desk with an agent that makes requests and an operator that approves."""
 
     def __init__(self, text: str = TEXT) -> None:
         self.desk = EnforcerHarness(text)
@@ -42,7 +42,7 @@ class Teller:
         return await self.desk.enforcer.approvals.decide_as_operator(held.transaction, event, ("ines",), "why", over)
 
     async def booked(self, held: Verdict) -> list[tuple[str, float, float]]:
-        """List what stands in all ledgers of a transaction: limit, when, and until when."""
+        """Return the entries in all ledgers of a transaction: limit, time, and expiry."""
         repository = self.desk.enforcer.repository
         record = (await repository.load(Keys(transaction=held.transaction))).snapshot.transaction
         found = (await repository.load(record.keys(held.transaction))).snapshot

@@ -1,4 +1,4 @@
-"""What an operation binds is under the digest and before the approver; what may be a credential is shown to nobody."""
+"""Bound headers are part of the digest and shown to approvers; possible credentials are never shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", 
 def binding(
     *headers: tuple[str, bytes, bytes], names: tuple[str, ...] = ("x-tenant", "cookie"), cipher: PayloadCipher = SEAL
 ) -> RequestBinding:
-    """Bind a payment that came with these headers: name as bound, name as sent, value."""
+    """Return the binding of a payment with these headers: name as bound, name as sent, value."""
     bound: BoundHeaders = tuple(
         (name, tuple((sent, value) for of, sent, value in headers if of == name)) for name in names
     )
@@ -29,7 +29,7 @@ def binding(
 
 
 def lines(one: RequestBinding) -> tuple[str, ...]:
-    """Show what an approver sees."""
+    """Return the lines that an approver sees."""
     sealed = SEAL.encrypt(one.pack(), associated_data(one.transaction, one.digest))
     return decrypt_request(TransactionRecord(state="held", digest=one.digest, request=sealed), one.transaction, SEAL)
 

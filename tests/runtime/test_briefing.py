@@ -1,4 +1,4 @@
-"""A briefing is safe in a prompt: in every state two or three sentences that a customer may read, the same for like."""
+"""Briefings are safe in a prompt: two or three sentences that a customer may read, equal for equal outcomes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ COMMON = frozenset({"a", "to"})
 
 
 def policy_named(name: str) -> Policy:
-    """Load a shipped policy; the standard one needs operations to tell of."""
+    """Load a shipped policy; add operations to the standard one, which has none."""
     return policy_of(POLICY) if name == "standard" else load(name)
 
 
 async def customers(policy: Policy) -> list[Verdict]:
-    """Give verdicts of the same talk by somebody strong, weak, without scopes, an agent, a stranger and nobody."""
+    """Return verdicts on the same request by strong, weak, scopeless, agent, stranger and unproven callers."""
     desk = EnforcerHarness()
     scopes = frozenset().union(*(operation.scopes for operation in policy.operations))
     agent = sorted(one.client for one in policy.agents)[:1] or ["nobody-registered"]
@@ -56,7 +56,7 @@ async def customers(policy: Policy) -> list[Verdict]:
 
 
 def everywhere(policy: Policy, verdict: Verdict) -> Iterator[Verdict]:
-    """Put a customer into every state of the four machines that a briefing looks at, also those nothing leads to."""
+    """Return a verdict for each state of the four machines that a briefing reads, including unreachable ones."""
     machines = [policy.machines[name].spec.states for name in MACHINES[:4]]
     for states in itertools.product(*machines):
         service, account, session, verification = states
@@ -72,7 +72,7 @@ def everywhere(policy: Policy, verdict: Verdict) -> Iterator[Verdict]:
 
 
 def secrets(policy: Policy) -> frozenset[str]:
-    """Give the words that are the guard's own: states, events, fallbacks, rules, reasons, machines, who it is."""
+    """Return the words that only the guard may use: states, events, fallbacks, rules, reasons, machines, identities."""
     states = {state for machine in policy.machines.values() for state in machine.spec.states}
     triggers = {trigger for machine in policy.machines.values() for trigger in machine.spec.triggers}
     named = {*policy.fallbacks, *policy.methods, *policy.verifiers, *(reason.code for reason in Reason), *MACHINES}

@@ -1,4 +1,4 @@
-"""What is decided again without judging is what judging would have given, and stops the moment anything changes."""
+"""Cached decisions equal evaluated ones, and expire with any change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note each time that a request is really judged."""
+    """Count the evaluations."""
     names: list[str] = []
     evaluate: Callable[..., object] = module.evaluate
 

@@ -1,4 +1,4 @@
-"""The order and the rules by which what is known becomes events."""
+"""The order and the rules by which facts become events."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ SOURCE = "python:desk.accounts:status"
 
 
 class Directory:
-    """A directory that answers what the test put down."""
+    """A directory with an answer set by the test."""
 
     def __init__(self, answer: AccountStatus | Unreachable) -> None:
         self.answer = answer
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        """Answer."""
+        """Return the set answer."""
         del principal
         return replace(self.answer, at=now) if isinstance(self.answer, AccountStatus) else self.answer
 

@@ -1,4 +1,4 @@
-"""Failure is an event: whatever fails in the guard refuses, is recorded as far as it can be, and moves the service."""
+"""Faults of the guard refuse the request, are recorded if possible, and move the service machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUND = {"amount": 12.5, "currency": "EUR"}
 
 
 class BrokenStore(MemoryStore):
-    """A store that fails when told to."""
+    """A store that fails on demand."""
 
     broken: Exception | None = None
     losing = 0
@@ -38,13 +38,13 @@ class BrokenStore(MemoryStore):
         self.hung = asyncio.Semaphore(0)
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
-        """See, or fail."""
+        """Return the versions, or fail."""
         if self.broken:
             raise self.broken
         return super().peek_versions(places)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Commit, fail, lose the race or never come back."""
+        """Commit, fail, conflict, or never return."""
         if self.broken:
             raise self.broken
         if self.hanging:
@@ -93,10 +93,10 @@ async def test_a_fault_degrades_the_service_so_that_high_writes_wait_and_it_repa
 
 
 class BrokenSources:
-    """Account sources in whose code an input of a customer finds a fault."""
+    """Account sources with a bug that a customer's input triggers."""
 
     async def collect(self, *_: object) -> RequestFacts:
-        """Fail as code does that nobody expected to."""
+        """Raise an unexpected error."""
         raise ZeroDivisionError
 
 

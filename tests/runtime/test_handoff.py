@@ -1,4 +1,4 @@
-"""The hand-off desk: one ticket for each account and queue, and none lost, whoever races."""
+"""The hand-off desk: one ticket for each account and queue, and none lost in a race."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _numbers = count()
 
 
 def another(**fields: object) -> Ticket:
-    """Make a ticket as a later request of the same account would."""
+    """Return a ticket of a later request of the same account."""
     return replace(TICKET, id=f"later {next(_numbers)}", opened=NOW + 1, **fields)  # type: ignore[arg-type]  # any field
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MemoryStore | SqliteStore]:
-    """Give each store that is embedded."""
+    """Return each embedded store."""
     made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "records.db")
     await made.open()
     yield made
@@ -54,7 +54,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 def desk(store: MemoryStore | SqliteStore) -> StoreDesk:
-    """Give a desk on each store."""
+    """Return a desk on each store."""
     return StoreDesk(store)
 
 
@@ -167,7 +167,7 @@ async def test_of_many_who_close_at_once_one_does_and_no_new_ticket_goes_with_it
 
 
 class Interfering(MemoryStore):
-    """A store in which somebody else is always a little faster."""
+    """A store in which another writer always comes first."""
 
     async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         return bool(not old and await super().replace(namespace, name, old, new))

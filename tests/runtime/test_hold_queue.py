@@ -1,4 +1,4 @@
-"""Held transactions are bounded for each account, fair between subjects, and filed when they lapse."""
+"""Held transactions are bounded for each account, fair between subjects, and saved as lapsed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OVER = {"amount": 501, "currency": "EUR"}
 
 
 async def hold(desk: EnforcerHarness, subject: str, key: str) -> Verdict | Refusal:
-    """Ask for a refund over its limit, which waits for an approver."""
+    """Request a refund above its limit, so that it is held."""
     token = desk.login(subject, pseudonym=f"pseudonym of {subject}")
     return await desk.ask_any("refund", token, body=OVER, idempotency=key)
 

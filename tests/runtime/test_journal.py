@@ -1,4 +1,4 @@
-"""Whatever text a journal is given, it writes one line, a record by the schema, that nothing in it forges or turns."""
+"""The journal writes one valid line for any text; no text can forge a line or reverse its direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a killed process held: free again, or charged until a person says what came of it, and never run twice.
+"""Reservations of a killed process: released, or charged until a person settles the transaction; it never runs twice.
 
 =========  ==================  =======================  =============================================
 killed     the transaction     its money                the same request again
@@ -24,7 +24,7 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.stores.sqlite import SqliteStore
-from tests.runtime.dying import BODY, STAGES, TEXT
+from tests.runtime.crash_program import BODY, STAGES, TEXT
 from tests.support.harness import EnforcerHarness, outcome
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ REST: Final = {"amount": 301, "currency": "EUR"}
 
 
 def kill_at(place: Path, stage: str) -> None:
-    """Have a process buy and be killed."""
-    command = [sys.executable, "-m", "tests.runtime.dying", str(place), stage]
+    """Run a process that makes a purchase and is killed."""
+    command = [sys.executable, "-m", "tests.runtime.crash_program", str(place), stage]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)  # noqa: S603 - our own
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2_000:]
 
 
 @asynccontextmanager
 async def afterwards(place: Path) -> AsyncIterator[EnforcerHarness]:
-    """Open what it left behind, in another process than it."""
+    """Open the store of the killed process in a new one."""
     store = SqliteStore(place / "store.db")
     await store.open()
     yield EnforcerHarness(TEXT, store=store)
@@ -53,7 +53,7 @@ async def afterwards(place: Path) -> AsyncIterator[EnforcerHarness]:
 
 
 async def is_charged(desk: EnforcerHarness, key: str) -> bool:
-    """Tell whether the dead one's money counts, by asking for as much as fits only without it."""
+    """Return whether the killed purchase counts, by a request that fits only without it."""
     token = desk.login()
     one = await desk.ask("refund", token, body=REST, idempotency=f"{key}-1")
     two = await desk.ask("refund", token, body=REST, idempotency=f"{key}-2")

@@ -1,4 +1,4 @@
-"""What a caller is told of the next step is what the next request meets, and never why."""
+"""The previewed next step is the outcome of the next request, without its reason."""
 
 from __future__ import annotations
 

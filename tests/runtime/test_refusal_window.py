@@ -1,4 +1,4 @@
-"""Above a rate, refusals of nobody are covered by window records that are chained before what they cover."""
+"""Above a rate, window records cover unproven refusals; each is chained before the requests that it covers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.harness import POLICY, EnforcerHarness, outcome
 
 
 def refusals(desk: EnforcerHarness) -> list[RefusalEntry]:
-    """Return the refusals that were recorded."""
+    """Return the recorded refusals."""
     return [entry for entry in desk.sink.of(RefusalEntry) if isinstance(entry, RefusalEntry)]
 
 
 async def flood(desk: EnforcerHarness, count: int) -> list[str]:
-    """Ask without a credential; return the ids of the records that stand for it."""
+    """Send requests without a credential; return the ids of their records."""
     return [(await desk.ask("chat")).record for _ in range(count)]
 
 

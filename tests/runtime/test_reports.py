@@ -1,4 +1,4 @@
-"""What the app may report: only what tightens, only of somebody who is proven."""
+"""Reports of the app: only those that tighten, and only about a proven customer."""
 
 from __future__ import annotations
 

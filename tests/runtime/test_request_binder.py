@@ -1,4 +1,4 @@
-"""Requests are bound to their bodies: large ones in a thread, one at a time for each account, and none too complex."""
+"""Request bindings: large bodies in a thread, one at a time for each account, and a limit on complexity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGE = Body(b'{"text": "' + b"x" * MAX_INLINE_BYTES + b'"}', b"/refund", "appli
 
 
 def binder(budget: str = "60s", nodes: int = 50_000) -> RequestBinder:
-    """Make what binds under a policy with these budgets."""
+    """Return a binder with these budgets."""
     return RequestBinder(
         policy_of(POLICY + f"budget: {{request: {budget}, nodes: {nodes}}}\n"),
         CountingIds(),
@@ -35,7 +35,7 @@ def binder(budget: str = "60s", nodes: int = 50_000) -> RequestBinder:
 
 
 class Threads:
-    """Where bodies are put into canonical form, and how many at once."""
+    """Records the threads of canonicalization, and their concurrency."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
@@ -45,7 +45,7 @@ class Threads:
         monkeypatch.setattr(transactions, "canonicalize", self.canonical)
 
     def canonical(self, *arguments: bytes | str) -> object:
-        """Note the thread, and wait where told to."""
+        """Record the thread, and wait on demand."""
         self.names.append(threading.current_thread().name)
         self.entered.release()
         assert threading.current_thread() is threading.main_thread() or self.leave.wait(60)

@@ -1,4 +1,4 @@
-"""What a transaction reserved is charged or given back in every ledger, whoever says what came of it, and when."""
+"""Reservations of a transaction are charged or released in each ledger, whoever settles it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BODY: Final = {"amount": 400, "currency": "EUR", "to": "bob"}
 
 
 async def charged(desk: EnforcerHarness, verdict: Verdict) -> dict[str, int]:
-    """Count what a transaction holds, by what limits count by."""
+    """Return the amounts that a transaction holds, by the limit's dimension."""
     snapshot = (await desk.enforcer.repository.load(verdict.keys)).snapshot
     held = {by: snapshot.ledgers[key].ledger for by, key in verdict.keys.ledgers if key in snapshot.ledgers}
     held |= {"subject": snapshot.account.ledger, "session": snapshot.session.ledger}

@@ -1,4 +1,4 @@
-"""Who lost a race waits for its turn, and whoever leaves meanwhile gives it back."""
+"""Callers that conflict retry one at a time, and a cancelled caller releases the lock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Slow(MemoryStore):
-    """A store in which the first commits lose, and those after them wait at a gate."""
+    """A store in which the first commits conflict, and later ones wait for an event."""
 
     nonblocking_writes = False
 

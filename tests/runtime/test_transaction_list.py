@@ -1,4 +1,4 @@
-"""Transactions are listed by the state in which they stand now, though nobody looked at them since."""
+"""Transactions are listed by their effective states, even if none was read since a timer was due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction is bound to the exact request, to who sends it and to the policy; any other is altered."""
+"""A transaction is bound to the exact request, its sender and the policy; any other request is altered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proving identity through the enforcer: every answer of a verifier has a next step, and guessing gains nothing."""
+"""Identity verification through the enforcer: each verifier result has a next step, and guessing gains nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRONG = {"otp": {"answer": "000000"}}
 
 
 class Talk:
-    """A customer who signed in weakly, and so has to prove who they are."""
+    """A customer with a weak sign-in, who has to verify their identity."""
 
     def __init__(self, text: str = POLICY, **verifiers: ScriptedVerifier) -> None:
         self.otp = verifiers.setdefault("otp", ScriptedVerifier())
@@ -42,18 +42,18 @@ class Talk:
         return self.desk.login(sid=sid, acr="aal1")
 
     async def balance(self, token: bytes | None = None) -> Verdict:
-        """Ask for something that needs proof of identity."""
+        """Request an operation that needs a verified identity."""
         return await self.desk.ask("balance", token or self.token, method="GET")
 
     async def say(
         self, answers: Mapping[str, Mapping[str, str]], method: str = "default", token: bytes | None = None
     ) -> NextStep:
-        """Answer in the middle of a talk, as the app hands it on."""
+        """Send an answer in the conversation, as the app passes it on."""
         chat = await self.desk.ask("chat", token or self.token)
         return await self.desk.enforcer.verifications.answer(chat, method, answers)
 
     async def word(self, answers: Mapping[str, Mapping[str, str]], method: str = "default") -> str:
-        """Answer, and give the name of what comes next."""
+        """Send an answer, and return the name of the next step."""
         return (await self.say(answers, method)).fallback.name
 
 
@@ -369,7 +369,7 @@ async def test_answers_are_bounded_and_belong_to_somebody() -> None:
 
 
 async def until(holds: object) -> None:
-    """Let other tasks run until something holds; give up after many turns, so that a test that hangs fails."""
+    """Run other tasks until a condition holds; fail after many iterations."""
     assert callable(holds)
     for _ in range(2_000):
         if holds():
@@ -379,7 +379,7 @@ async def until(holds: object) -> None:
 
 
 async def settled(running: list[asyncio.Task[NextStep]]) -> None:
-    """Let other tasks run until no more of them ends."""
+    """Run other tasks until no more of them end."""
     for _ in range(500):
         await asyncio.sleep(0)
     assert running

@@ -1,4 +1,4 @@
-"""Whatever verifiers do, in whatever order: nobody gets in unproven, nobody is locked out by an outage, all get on."""
+"""Any behaviour of verifiers, in any order: no unproven customer is admitted, and no outage locks one out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every ready verifier through the whole guard from outside: a policy file, a real server, a real client."""
+"""Each built-in verifier through the whole guard: a policy file, a real server, a real client."""
 
 from __future__ import annotations
 

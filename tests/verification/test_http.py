@@ -1,4 +1,4 @@
-"""A verification service over HTTP, as a real server on loopback: only an answer as the policy shapes it counts."""
+"""A verification service over HTTP, with a real server on loopback: only a response that fits the policy counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ready verifiers: each code counts once, each account without one fails after the same work, nothing piles up."""
+"""The built-in verifiers: each code counts once, and accounts without a secret fail after the same work."""
 
 from __future__ import annotations
 

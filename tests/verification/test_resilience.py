@@ -1,4 +1,4 @@
-"""Whatever an outside service does, the customer is not to blame, and nothing waits on it for longer than it may."""
+"""Errors of external services are never failures of the customer, and each call is bounded in time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An event loop whose time jumps to the next timer as soon as nothing is left to do: waiting costs nothing.
+"""An event loop with virtual time: it jumps to the next timer when no task is ready, so that waiting is free.
 
-It suits what talks over sockets within this very loop: loopback delivers as it is sent, so what is not there is not on
-its way either. What another process or a thread does is waited for in true time only where no timer is set.
+It is for code that uses sockets only within this loop, because loopback delivers immediately. It waits in real time for
+other processes and threads only if no timer is set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stories of those for whom somebody else may act: a teenager and her guardian, a holder and a delegate."""
+"""Requests with delegations: a guardian for a teenager, and a delegate for an account holder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GUS = {"sub": "gus", "for": ["chat", "accounts"]}
 PURCHASE = {"amount": "20.00", "currency": "EUR"}
 
 
-def test_the_policy_of_these_stories_says_where_mandates_stand() -> None:
+def test_the_policy_declares_the_pointer_to_delegations() -> None:
     assert "delegations: /may_act" in TEXT
 
 

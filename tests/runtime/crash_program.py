@@ -1,6 +1,6 @@
-"""Buys once and is killed on the way: a program of its own, which test_leases starts and looks after.
+"""Program for test_leases: makes one purchase, and kills itself at a given stage.
 
-``python -m tests.runtime.dying STORE STAGE``; it kills itself with SIGKILL, so that nothing is tidied up.
+``python -m tests.runtime.crash_program STORE STAGE``; it uses SIGKILL, so that nothing is cleaned up.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ BODY: Final = {"amount": 400, "currency": "EUR"}
 
 
 def die() -> None:
-    """End as by ``kill -9``."""
+    """Kill the process as by ``kill -9``."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
-    """Buy once, and die at a stage; the app leaves a file behind where it ran."""
+    """Make one purchase, and die at a stage; the app writes a file to show that it ran."""
     desk = EnforcerHarness(TEXT, store=store)
     commit = store.commit
     commits = 0
@@ -56,7 +56,7 @@ async def buy(store: SqliteStore, stage: str, ran: Callable[[], None]) -> None:
 
 
 class _Patient(SqliteStore):
-    """May be given another `commit`."""
+    """A store with a `commit` that tests can replace."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whole stories through the enforcer: who, what happened before, what they get, how they get out."""
+"""Sequences of requests through the enforcer: caller, history, outcome, and the next step."""
 
 from __future__ import annotations
 
@@ -490,7 +490,7 @@ async def test_a_hand_off_opens_one_ticket_however_often_it_is_asked_for() -> No
 
 
 def _taking(actor: str) -> EnforcerHarness:
-    """Set up a desk whose chat takes only some who act."""
+    """Return a desk with a chat that admits only some actors."""
     return EnforcerHarness(
         POLICY.replace("effect: read, scopes: [chat]}", f"effect: read, scopes: [chat], actor: {actor}}}", 1)
     )

@@ -1,4 +1,4 @@
-"""Who approved is looked at once more when nobody else can run it: what changed while the disk was awaited counts."""
+"""Approvers are checked again after the commit of a run: changes during the wait for the disk count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APPROVE = next(operation for operation in own_operations("") if operation.name.e
 
 
 class Waiting:
-    """A store in which something else happens while a transaction that begins to run is saved."""
+    """A store that runs a callback while the start of a transaction is saved."""
 
     def __init__(self) -> None:
         self.inner = MemoryStore()
@@ -44,7 +44,7 @@ class Waiting:
 
 
 async def held_and_approved() -> tuple[EnforcerHarness, Waiting, bytes]:
-    """Have a refund held, and approved by one who may."""
+    """Return a held refund that an approver has approved."""
     store: Any = Waiting()
     desk = EnforcerHarness(store=store)
     alice, boss = desk.login(), supervisor(desk)
@@ -57,14 +57,14 @@ async def held_and_approved() -> tuple[EnforcerHarness, Waiting, bytes]:
 
 
 def supervisor(desk: EnforcerHarness, *roles: str, status: str = "ok") -> bytes:
-    """Sign the boss in."""
+    """Sign in the supervisor."""
     desk.clock.advance(1)
     claims = {"roles": list(roles or ["supervisor"]), "account_status": status}
     return desk.login("boss", sid=f"s{desk.clock.now()}", claims=claims)
 
 
 def approving(header: bytes) -> AccessRequest:
-    """Come as staff do."""
+    """Return the verdict on a staff request."""
 
     async def read() -> Body:
         return Body(b"")
