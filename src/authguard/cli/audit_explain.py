@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.audit.query.export import utc
+from authguard.audit.query.export import format_utc
 from authguard.audit.query.search import find_by_id
 from authguard.cli.audit_options import LogOption, ReindexOption, open_log_index
 from authguard.cli.audit_stats import Form, FormOption
@@ -58,7 +58,7 @@ def explain(
         explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
         return
     loaded = load(source)
-    fields = {"kind": one.template.kind, "at": utc(one.at), "reason": one.template.reason or one.template.act}
+    fields = {"kind": one.template.kind, "at": format_utc(one.at), "reason": one.template.reason or one.template.act}
     fields |= _meaning(str(fields["reason"])) | _window(one.record)
     if one.template.machine in loaded.machines:
         machine = loaded.machines[one.template.machine]
@@ -66,7 +66,7 @@ def explain(
         line = f"line:{one.template.machine}:{edge.line}" if edge else ""
         fields = {
             "kind": "transition",
-            "at": utc(one.at),
+            "at": format_utc(one.at),
             "moved": f"{one.template.machine}.{one.template.event}: {one.template.source} -> {one.template.dest}",
             "cause": one.template.cause,
             "line": loaded.origins.get(line, "this policy has no such state or event"),

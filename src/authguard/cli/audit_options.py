@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.query.export import format_csv, format_json, utc
+from authguard.audit.query.export import format_csv, format_json, format_utc
 from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import FORMS, parse_time
 from authguard.cli.output import print_error
@@ -80,7 +80,7 @@ def parse_period(since: str, until: str) -> tuple[float, float]:
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint=hint) from None
     if ends[0] > now:
-        raise typer.BadParameter(f"{utc(ends[0])} is in the future", param_hint="--since")
+        raise typer.BadParameter(f"{format_utc(ends[0])} is in the future", param_hint="--since")
     if ends[0] > ends[1]:
         raise typer.BadParameter("--until is before --since", param_hint="--until")
     return ends[0], ends[1]

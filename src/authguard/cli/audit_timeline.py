@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from authguard.audit.query.search import Query, last
-from authguard.audit.query.timeline import tell
+from authguard.audit.query.timeline import format_timeline
 from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape
@@ -32,5 +32,5 @@ def timeline(
         except LookupError as error:
             print_error(escape(str(error.args[0])))
             raise typer.Exit(FAILED) from None
-        for line in tell(found):
+        for line in format_timeline(found):
             typer.echo(escape(line))

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.report.machine import MAX_ARROWS, Arrow, distances, draw, layout
+from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw_machine, place_states, rank_states
 from tests.support.hypothesis_profile import examples
 
 STATES = [f"state {letter}" for letter in "abcdefg"]
@@ -23,7 +23,7 @@ arrows = st.dictionaries(
 @given(arrows, st.sampled_from([*STATES, "else"]))
 def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial: str) -> None:
     states = list(dict.fromkeys(state for one in made for state in (one.source, one.dest)))
-    where = layout(states, made, initial)
+    where = place_states(states, made, initial)
     assert set(where) == set(states)
     for state, (x, y) in where.items():
         for other, (left, top) in where.items():
@@ -33,7 +33,7 @@ def test_every_state_has_a_place_and_no_two_the_same(made: list[Arrow], initial:
 @settings(max_examples=examples(40))
 @given(arrows)
 def test_the_drawing_is_whole_and_has_each_state_and_the_busiest_arrows(made: list[Arrow]) -> None:
-    text = draw(3, "Machine <x>", made, "state a")
+    text = draw_machine(3, "Machine <x>", made, "state a")
     drawn = ET.fromstring(text)  # noqa: S314 - our own
     busiest = sorted(made, key=lambda one: (-one.count, one.source, one.dest))[:MAX_ARROWS]
     words = [one.text for one in drawn.iter("text")]
@@ -46,4 +46,4 @@ def test_the_drawing_is_whole_and_has_each_state_and_the_busiest_arrows(made: li
 def test_steps_are_counted_from_the_first_state_and_circles_end() -> None:
     made = [Arrow("a", "b", {"x": 1}), Arrow("b", "a", {"x": 1}), Arrow("b", "c", {"x": 1}), Arrow("d", "e", {"x": 1})]
     made += [Arrow("e", "d", {"x": 1})]
-    assert distances(["a", "b", "c", "d", "e"], made, "a") == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}
+    assert rank_states(["a", "b", "c", "d", "e"], made, "a") == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}

@@ -10,7 +10,7 @@ import pytest
 
 from authguard.audit.query.index import open_index
 from authguard.audit.query.stats import collect_stats
-from authguard.audit.report.data import LISTED, ReportContext, collect_report
+from authguard.audit.report.data import MAX_ROWS, ReportContext, collect_report
 from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
 from authguard.policy.compiler import load
@@ -263,18 +263,18 @@ def test_the_policy_at_hand_names_the_lines_of_rules_where_it_is_the_one_that_de
 
 def test_lists_are_bounded_and_say_what_they_leave_out(tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
-    many = 11 * LISTED
+    many = 11 * MAX_ROWS
     write(
         log,
-        *(decided(f"d{number}", number, "deny", rule=f"{number}:x") for number in range(LISTED + 5)),
+        *(decided(f"d{number}", number, "deny", rule=f"{number}:x") for number in range(MAX_ROWS + 5)),
         *(step for number in range(many) for step in transaction(f"t{number:04}", number, "held")),
-        *(acted(f"a{number}", number, "rollback.engaged", by="dana") for number in range(LISTED + 5)),
+        *(acted(f"a{number}", number, "rollback.engaged", by="dana") for number in range(MAX_ROWS + 5)),
         *(moved(f"s{number}", number, f"session.x: s{number} -> s{number + 1}") for number in range(40)),
     )
     text, data = told(log)
-    assert len(data.waiting) == len(data.by_people) == LISTED
+    assert len(data.waiting) == len(data.by_people) == MAX_ROWS
     assert [one.id for one in data.waiting][:2] == ["t0000", "t0001"]
     assert data.ends["held"].count == many
     words = Reading(text).text
-    assert f"of which the {LISTED} with the most are shown" in words
+    assert f"of which the {MAX_ROWS} with the most are shown" in words
     assert "The 24 busiest of 40 transitions are drawn." in words

@@ -35,7 +35,7 @@ COLUMNS: Final = (
 _FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def utc(at: object) -> str:
+def format_utc(at: object) -> str:
     """Format epoch seconds as UTC to the millisecond."""
     try:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
@@ -48,7 +48,7 @@ def format_csv(found: Iterable[Match]) -> Iterator[str]:
     yield _row(COLUMNS)
     for one in found:
         record = one.record
-        values = {**record, "time": utc(record.get("at")), "void": "void" if one.void else ""}
+        values = {**record, "time": format_utc(record.get("at")), "void": "void" if one.void else ""}
         yield _row(_cell(values.get(name, "")) for name in COLUMNS)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit import segment_file
-from authguard.audit.query.indexer import Indexer, mark
+from authguard.audit.query.indexer import Indexer, line_digest
 from authguard.audit.query.rows import RecordTemplate
 from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
@@ -277,7 +277,7 @@ def _check_unchanged(log: Path, db: sqlite3.Connection) -> list[str]:
                     raise StaleError(f"`{name}` was cut since it was indexed")
                 first_line = file.readline(MAX_LINE_BYTES + 1)
                 file.seek(place)
-                if mark(first_line) != first or mark(file.read(indexed_bytes - place)) != last:
+                if line_digest(first_line) != first or line_digest(file.read(indexed_bytes - place)) != last:
                     raise StaleError(f"`{name}` was replaced or edited since it was indexed")
         except PermissionError:
             continue  # indexed lines are still found; a note reports that newer ones are missing
@@ -354,7 +354,7 @@ def _ingest(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
                 added = db.execute(
                     "INSERT INTO file (name, indexed_bytes, lines, unparsed_lines, first, last, place, state)"
                     " VALUES (?, 0, 0, 0, ?, ?, 0, '')",
-                    (key, mark(b""), mark(b"")),
+                    (key, line_digest(b""), line_digest(b"")),
                 )
                 no = int(added.lastrowid or 0)
             stream.seek(indexed_bytes)
@@ -365,6 +365,6 @@ def _ingest(log: Path, db: sqlite3.Connection, progress: Progress) -> bool:
             db.execute(
                 "UPDATE file SET indexed_bytes = ?, lines = ?, unparsed_lines = ?, first = ?, last = ?, place = ?"
                 " WHERE no = ?",
-                (reader.indexed_bytes, reader.lines, reader.unparsed_lines, mark(first), *last, no),
+                (reader.indexed_bytes, reader.lines, reader.unparsed_lines, line_digest(first), *last, no),
             )
     return before > 0

@@ -30,7 +30,7 @@ _ADD: Final = (
 )
 
 
-def mark(line: bytes) -> bytes:
+def line_digest(line: bytes) -> bytes:
     """Return the digest that identifies a line."""
     return sha256(line).digest()
 
@@ -99,7 +99,7 @@ class Indexer:
         self._insert(batch, withdrawn_ids)
         progress(position - start)
         self.indexed_bytes = position
-        return mark(last), line_start
+        return line_digest(last), line_start
 
     @staticmethod
     def _skip_long_line(stream: BinaryIO) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.export import utc
+from authguard.audit.query.export import format_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ _EVENTS: Final = {
 }
 
 
-def tell(found: Iterable[Match]) -> Iterator[str]:
+def format_timeline(found: Iterable[Match]) -> Iterator[str]:
     """Format records as a timeline, oldest first.
 
     Args:
@@ -70,7 +70,7 @@ def tell(found: Iterable[Match]) -> Iterator[str]:
         record = one.record
         words = _sentence(one)
         void = " (void: another request was faster, and this one was decided again)" if one.void else ""
-        yield f"{utc(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
+        yield f"{format_utc(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
 
 
 def _format_interval(seconds: float) -> str:

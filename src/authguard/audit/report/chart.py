@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: size of a plot and its margins in pixels
-WIDE: Final = 760
-HIGH: Final = 230
-LEFT: Final = 58
-RIGHT: Final = 14
-TOP: Final = 12
-BOTTOM: Final = 30
+PLOT_WIDTH: Final = 760
+PLOT_HEIGHT: Final = 230
+MARGIN_LEFT: Final = 58
+MARGIN_RIGHT: Final = 14
+MARGIN_TOP: Final = 12
+MARGIN_BOTTOM: Final = 30
 #: maximum number of labels on the time axis
 MAX_LABELS: Final = 6
 _DAY: Final = 86_400.0
@@ -41,14 +41,14 @@ class PlotScale:
 
     def x(self, place: float) -> float:
         """Return the x coordinate of a column's edge."""
-        return LEFT + (WIDE - LEFT - RIGHT) * place / (len(self.times) - 1)
+        return MARGIN_LEFT + (PLOT_WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * place / (len(self.times) - 1)
 
     def y(self, value: float) -> float:
         """Return the y coordinate of a value."""
-        return HIGH - BOTTOM - (HIGH - TOP - BOTTOM) * value / self.top
+        return PLOT_HEIGHT - MARGIN_BOTTOM - (PLOT_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM) * value / self.top
 
 
-def columns(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[int]]) -> str:
+def draw_columns(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[int]]) -> str:
     """Draw stacked columns.
 
     Args:
@@ -69,16 +69,16 @@ def columns(name: str, words: str, times: Sequence[float], series: Mapping[str, 
                 size = f'width="{width:.1f}" height="{low - high:.1f}"'
                 parts.append(f'<rect class="g{index}" x="{left:.1f}" y="{high:.1f}" {size}/>')
             below += value
-    return _plot(name, words, scale, "".join(parts), percent=False) + legend(series, "g")
+    return _plot(name, words, scale, "".join(parts), percent=False) + draw_legend(series, "g")
 
 
-def lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[float | None]]) -> str:
+def draw_lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[float | None]]) -> str:
     """Draw shares over time; a line has a gap if a column has no share.
 
     Args:
         name: name of the plot.
         words: text alternative.
-        times: as for `columns`.
+        times: as for `draw_columns`.
         series: series with the classes ``l0``, ``l1``... -> a share for each column.
     """
     known = [value for values in series.values() for value in values if value is not None]
@@ -92,7 +92,7 @@ def lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Se
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
             parts.append(f'<polyline class="l{index}" points="{path}"/>')
         parts += [_dot(index, x, y) for x, y in filter(None, points)]
-    return _plot(name, words, scale, "".join(parts), percent=True) + legend(series, "l")
+    return _plot(name, words, scale, "".join(parts), percent=True) + draw_legend(series, "l")
 
 
 def _dot(index: int, x: float, y: float) -> str:
@@ -128,18 +128,19 @@ def _plot(name: str, words: str, scale: PlotScale, drawn: str, *, percent: bool)
     for step in range(5):
         value = scale.top * step / 4
         y = scale.y(value)
+        label = _axis_label(value, scale.top, percent=percent)
         rules.append(
-            f'<line class="rule" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick end" x="{LEFT - 6}" y="{y + 4:.1f}">{_axis(value, scale.top, percent=percent)}</text>'
+            f'<line class="rule" x1="{MARGIN_LEFT}" x2="{PLOT_WIDTH - MARGIN_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick end" x="{MARGIN_LEFT - 6}" y="{y + 4:.1f}">{label}</text>'
         )
     return (
         f'<div class="scroll plot" role="region" aria-label="{escape(name)}" tabindex="0">'
-        f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(f"{name}. {words}")}">'
+        f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" role="img" aria-label="{escape(f"{name}. {words}")}">'
         f"{''.join(rules)}{_time_labels(scale)}{drawn}</svg></div>"
     )
 
 
-def _axis(value: float, top: float, *, percent: bool) -> str:
+def _axis_label(value: float, top: float, *, percent: bool) -> str:
     if percent:
         return f"{value:.0%}" if top >= 0.2 else f"{value:.1%}"  # noqa: PLR2004 - below it, whole percents repeat
     return f"{value:,.0f}" if top >= 4 else f"{value:.2f}".rstrip("0").rstrip(".")  # noqa: PLR2004 - quarters of it
@@ -149,19 +150,20 @@ def _time_labels(scale: PlotScale) -> str:
     """Draw the labels of the time axis."""
     number = len(scale.times) - 1
     every = -(-number // MAX_LABELS)
+    bottom = PLOT_HEIGHT - MARGIN_BOTTOM
     form = "%d %b" if scale.times[-1] - scale.times[0] > 3 * _DAY else "%d %b %H:%M"
     parts = []
     for place in range(0, number, every):
         at = datetime.fromtimestamp(scale.times[place], UTC).strftime(form)
         x = scale.x(place)
         parts.append(
-            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{HIGH - BOTTOM}" y2="{HIGH - BOTTOM + 5}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{HIGH - 8}">{at}</text>'
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
+            f'<text class="tick" x="{x:.1f}" y="{PLOT_HEIGHT - 8}">{at}</text>'
         )
     return "".join(parts)
 
 
-def legend(names: Mapping[str, object], prefix: str) -> str:
+def draw_legend(names: Mapping[str, object], prefix: str) -> str:
     """Draw the legend."""
     parts = []
     for index, name in enumerate(names):
@@ -175,7 +177,7 @@ def legend(names: Mapping[str, object], prefix: str) -> str:
     return f'<ul class="legend">{"".join(parts)}</ul>'
 
 
-def bar(share: float) -> str:
+def draw_bar(share: float) -> str:
     """Draw a share as a bar in a table row."""
     width = max(share * 100, 0.5)
     return (

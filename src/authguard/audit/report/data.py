@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
 
 #: maximum number of rows of a list
-LISTED: Final = 50
+MAX_ROWS: Final = 50
 #: maximum number of acts that are read, the newest first
 MAX_ACTS: Final = 2_000
 #: maximum number of columns of a plot, and their possible widths in seconds
@@ -307,7 +307,7 @@ def _held(
         ends[one.state] = HoldStats(before.count + 1, mean, max(before.longest, waited))
         into = held if one.decided else waiting
         into.append(one)
-        if len(into) > 10 * LISTED:
+        if len(into) > 10 * MAX_ROWS:
             into[:] = _first_rows(into)
     return (
         ends,
@@ -318,7 +318,7 @@ def _held(
 
 def _first_rows(many: list[HeldTransaction]) -> list[HeldTransaction]:
     """Return the first rows: of held ones the longest, of the others the newest."""
-    return nlargest(LISTED, many, key=lambda one: one.at if one.decided else -one.at)
+    return nlargest(MAX_ROWS, many, key=lambda one: one.at if one.decided else -one.at)
 
 
 def _each_held(index: Index, since: float, until: float) -> Iterator[HeldTransaction]:
@@ -347,7 +347,7 @@ def _with_people(index: Index, one: HeldTransaction, until: float) -> HeldTransa
     query = Query(transaction=one.id, kinds=("act",), until=until)
     people = tuple(
         f"{found.template.act} by {found.record.get('by') or 'an unnamed person'}"
-        for found in islice(find(index, query, newest=False), LISTED)
+        for found in islice(find(index, query, newest=False), MAX_ROWS)
     )
     return HeldTransaction(one.id, one.at, one.state, one.decided, people)
 
@@ -360,6 +360,6 @@ def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tu
             continue
         members = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
         into = people if found.template.act in BY_PEOPLE else itself
-        if len(into) < LISTED:
+        if len(into) < MAX_ROWS:
             into.append(Act(found.at, found.template.act, members["by"], members["note"], members["id"]))
     return tuple(people), tuple(itself)

@@ -70,7 +70,7 @@ def _short(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
 
 
-def distances(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, int]:
+def rank_states(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, int]:
     """Return the distance of each state from the initial state, or from a state without incoming arrows."""
     found = {initial: 0} if initial in states else {}
     entered = {one.dest for one in arrows if one.source != one.dest}
@@ -85,9 +85,9 @@ def distances(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> d
     return found
 
 
-def layout(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, Point]:
+def place_states(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict[str, Point]:
     """Return the centre of each state: columns by distance, rows in the order of their predecessors."""
-    steps = distances(states, arrows, initial)
+    steps = rank_states(states, arrows, initial)
     most = max((list(steps.values()).count(one) for one in set(steps.values())), default=1)
     middle = MARGIN + 40 + ROW_DISTANCE * (most - 1) / 2
     where: dict[str, Point] = {}
@@ -109,7 +109,7 @@ def layout(states: Sequence[str], arrows: Sequence[Arrow], initial: str) -> dict
     return where
 
 
-def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
+def draw_machine(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
     """Draw one machine.
 
     Args:
@@ -122,7 +122,7 @@ def draw(number: int, title: str, arrows: Sequence[Arrow], initial: str) -> str:
     states = list(dict.fromkeys([state for one in busiest for state in (one.source, one.dest)]))
     if initial in states:
         states.insert(0, states.pop(states.index(initial)))
-    where = layout(states, busiest, initial)
+    where = place_states(states, busiest, initial)
     boxes = {state: _box(state, point) for state, point in where.items()}
     most = max(one.count for one in busiest)
     taken: list[Area] = list(boxes.values())

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.stats import ratio
-from authguard.audit.report.chart import bar
+from authguard.audit.report.chart import draw_bar
 from authguard.policy.render.html_document import escape_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
 
 
-def row(*cells: str, numbers: Iterable[int] = ()) -> str:
+def render_row(*cells: str, numbers: Iterable[int] = ()) -> str:
     """Render a table row; cells are markup, and the first one is the row's header."""
     right = set(numbers)
     parts = []
@@ -25,19 +25,19 @@ def row(*cells: str, numbers: Iterable[int] = ()) -> str:
     return f"<tr>{''.join(parts)}</tr>"
 
 
-def code(text: str) -> str:
+def render_code(text: str) -> str:
     """Render text of the log in a monospaced font."""
     return f'<span class="m">{escape_text(text)}</span>'
 
 
-def outcome_label(outcome: str) -> str:
+def render_outcome(outcome: str) -> str:
     """Render an outcome in the colour of its kind."""
     return f'<span class="o {escape_text(outcome)}">{escape_text(outcome)}</span>'
 
 
-def counted(count: int, whole: int) -> tuple[str, str, str]:
+def count_cells(count: int, whole: int) -> tuple[str, str, str]:
     """Return three cells: a count, its share, and a bar of the share."""
-    return f"{count:,}", f"{ratio(count, whole):.2%}", bar(ratio(count, whole))
+    return f"{count:,}", f"{ratio(count, whole):.2%}", draw_bar(ratio(count, whole))
 
 
 def format_duration(seconds: float) -> str:
@@ -48,11 +48,11 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.1f} seconds"
 
 
-def quiet(words: str) -> str:
+def render_note(words: str) -> str:
     """Render a secondary paragraph."""
     return f'<p class="quiet">{escape(words)}</p>'
 
 
-def ordered(counted: Mapping[str, int]) -> list[tuple[str, int]]:
+def sort_counts(counted: Mapping[str, int]) -> list[tuple[str, int]]:
     """Return counts in descending order."""
     return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

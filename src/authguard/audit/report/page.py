@@ -11,12 +11,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.export import utc
+from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import ratio
 from authguard.audit.report.data import GROUPS
-from authguard.audit.report.decisions import decisions, denials, identity
-from authguard.audit.report.markup import code, quiet, row
-from authguard.audit.report.transitions import acts, held, machines, policies
+from authguard.audit.report.decisions import render_decisions, render_denials, render_identity
+from authguard.audit.report.markup import render_code, render_note, render_row
+from authguard.audit.report.transitions import render_acts, render_held, render_machines, render_policies
 from authguard.core.chain import ChainBreak
 from authguard.policy.render.html_document import escape_text, load_style, render_document, render_table
 
@@ -41,24 +41,24 @@ def render_page(context: ReportContext, data: ReportData) -> str:
     asked = " ".join(
         part
         for part in (
-            f"from {utc(context.since)}" if context.since > float("-inf") else "from its beginning",
-            f"to {utc(context.until)}" if context.until < float("inf") else "to its end",
+            f"from {format_utc(context.since)}" if context.since > float("-inf") else "from its beginning",
+            f"to {format_utc(context.until)}" if context.until < float("inf") else "to its end",
         )
     )
     header = (
         f'<p class="lead">Log <span class="m">{escape_text(context.log)}</span>, {asked}.</p>'
-        f'<p class="quiet">Made {utc(context.made)} by {escape_text(context.by)}. All times are UTC.</p>'
+        f'<p class="quiet">Made {format_utc(context.made)} by {escape_text(context.by)}. All times are UTC.</p>'
     )
     sections = (
         ("summary", "Summary", _summary(context, data)),
         ("integrity", "Integrity", _integrity(context)),
-        ("decisions", "Decisions", decisions(data)),
-        ("denials", "Denials by rule", denials(context, data)),
-        ("identity", "Proofs of identity", identity(data)),
-        ("held", "Held transactions", held(data)),
-        ("machines", "States and transitions", machines(context, data)),
-        ("acts", "Acts", acts(data)),
-        ("policies", "Policies in force", policies(context, data)),
+        ("decisions", "Decisions", render_decisions(data)),
+        ("denials", "Denials by rule", render_denials(context, data)),
+        ("identity", "Proofs of identity", render_identity(data)),
+        ("held", "Held transactions", render_held(data)),
+        ("machines", "States and transitions", render_machines(context, data)),
+        ("acts", "Acts", render_acts(data)),
+        ("policies", "Policies in force", render_policies(context, data)),
     )
     return render_document(
         "Audit report", header=header, sections=sections, look=load_style() + _STYLE_SHEET.read_text("utf-8")
@@ -94,7 +94,9 @@ def _summary(context: ReportContext, data: ReportData) -> str:
     )
     kinds = ", ".join(f"{count:,} {escape_text(_KINDS.get(kind, kind))}" for kind, count in sorted(stats.kinds.items()))
     span = (
-        f"The records run from {utc(stats.since)} to {utc(stats.until)}: {kinds}." if kinds else "There is no record."
+        f"The records run from {format_utc(stats.since)} to {format_utc(stats.until)}: {kinds}."
+        if kinds
+        else "There is no record."
     )
     more = [span]
     if stats.void:
@@ -134,12 +136,12 @@ def _integrity(context: ReportContext) -> str:
         )
     verdict = f'<p class="verdict {"good" if found.ok and context.signed else "bad"}">{words}</p>'
     if context.caveat:
-        verdict += quiet(escape_text(context.caveat[:1].upper() + context.caveat[1:] + "."))
+        verdict += render_note(escape_text(context.caveat[:1].upper() + context.caveat[1:] + "."))
     heads = ("file", "lines", "anchored", "signed, not anchored", "unsigned", "retired", "newest checkpoint", "finding")
     rows = [_chain(one, signed=context.signed) for one in found.chains]
     rows += [
-        row(
-            code(one.path.name),
+        render_row(
+            render_code(one.path.name),
             "",
             "",
             "",
@@ -166,7 +168,13 @@ def _chain(one: ChainReport, *, signed: bool) -> str:
         if signed
         else ("", "", f"{one.lines:,}")
     )
-    at = utc(ranges.at) if ranges.at else ""
-    return row(
-        code(one.path.name), f"{one.lines:,}", *line_counts, f"{one.retired[0]:,}", at, finding, numbers=(1, 2, 3, 4, 5)
+    at = format_utc(ranges.at) if ranges.at else ""
+    return render_row(
+        render_code(one.path.name),
+        f"{one.lines:,}",
+        *line_counts,
+        f"{one.retired[0]:,}",
+        at,
+        finding,
+        numbers=(1, 2, 3, 4, 5),
     )

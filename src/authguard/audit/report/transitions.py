@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.export import utc
-from authguard.audit.report.data import LISTED
-from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw
-from authguard.audit.report.markup import code, counted, format_duration, ordered, quiet, row
+from authguard.audit.query.export import format_utc
+from authguard.audit.report.data import MAX_ROWS
+from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw_machine
+from authguard.audit.report.markup import (
+    count_cells,
+    format_duration,
+    render_code,
+    render_note,
+    render_row,
+    sort_counts,
+)
 from authguard.core.events import MACHINES
 from authguard.policy.render.html_document import escape_text, render_table
 
@@ -39,16 +46,18 @@ _ENDS: Final = {
 }
 
 
-def held(data: ReportData) -> str:
+def render_held(data: ReportData) -> str:
     """Render the held transactions, their ends and the people who decided."""
     whole = sum(one.count for one in data.ends.values())
     if not whole:
-        return quiet("No transaction was held in this period.")
+        return render_note("No transaction was held in this period.")
     rows = []
     for state, waits in sorted(data.ends.items(), key=lambda item: (-item[1].count, item[0])):
         waited = ("", "") if state == "held" else (format_duration(waits.mean), format_duration(waits.longest))
         rows.append(
-            row(escape_text(_ENDS.get(state, state)), *counted(waits.count, whole), *waited, numbers=(1, 2, 4, 5))
+            render_row(
+                escape_text(_ENDS.get(state, state)), *count_cells(waits.count, whole), *waited, numbers=(1, 2, 4, 5)
+            )
         )
     heads = ("result", "transactions", "share", "in proportion", "decided after, mean", "longest")
     ends = render_table(
@@ -69,17 +78,19 @@ _TRANSACTION: Final = ("transaction", "held", "decided after", "result", "who")
 def _transaction(one: HeldTransaction) -> str:
     people = "".join(f'<span class="v">{escape_text(who)}</span>' for who in one.people)
     waited = format_duration(one.decided - one.at) if one.decided else ""
-    return row(code(one.id), utc(one.at), waited, escape_text(_ENDS.get(one.state, one.state)), people)
+    return render_row(
+        render_code(one.id), format_utc(one.at), waited, escape_text(_ENDS.get(one.state, one.state)), people
+    )
 
 
-def machines(context: ReportContext, data: ReportData) -> str:
+def render_machines(context: ReportContext, data: ReportData) -> str:
     """Render every machine with transitions, and its traffic."""
     traffic: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
     for (machine, event, source, dest), count in data.stats.transitions.items():
         edge = traffic.setdefault(machine, {}).setdefault((source, dest), {})
         edge[event] = edge.get(event, 0) + count
     if not traffic:
-        return quiet("No state changed.")
+        return render_note("No state changed.")
     named = [name for name in MACHINES if name in traffic] + sorted(set(traffic) - set(MACHINES))
     return "".join(_machine(context, data, number, name, traffic[name]) for number, name in enumerate(named))
 
@@ -98,12 +109,12 @@ def _machine(
     if spec and (never := [state for state in spec.states if state not in entered]):
         notes.append(f"Not entered in this period: {', '.join(never)}.")
     rows = []
-    for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * LISTED]:
-        for event, count in ordered(one.events):
+    for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * MAX_ROWS]:
+        for event, count in sort_counts(one.events):
             path = f'{escape_text(one.source)} <span aria-label="to">→</span> {escape_text(one.dest)}'
-            rows.append(row(path, code(event), *counted(count, whole), numbers=(2, 3)))
+            rows.append(render_row(path, render_code(event), *count_cells(count, whole), numbers=(2, 3)))
     stays = [
-        row(
+        render_row(
             escape_text(state),
             f"{stay.count:,}",
             format_duration(stay.mean),
@@ -115,8 +126,8 @@ def _machine(
     ]
     caption = f"Machine {name}: {whole:,} transitions"
     return (
-        f"<h3>{escape_text(name)}</h3>{draw(number, caption, arrows, initial)}"
-        f"{''.join(quiet(note) for note in notes)}"
+        f"<h3>{escape_text(name)}</h3>{draw_machine(number, caption, arrows, initial)}"
+        f"{''.join(render_note(note) for note in notes)}"
         + render_table(
             ("from, to", "event", "times", "share", "in proportion"), rows, caption, tall=True, numbers=(2, 3)
         )
@@ -133,15 +144,15 @@ def _machine(
     )
 
 
-def acts(data: ReportData) -> str:
+def render_acts(data: ReportData) -> str:
     """Render the acts of people, and those of the guard and of the log."""
     if not data.acts:
-        return quiet("There was no act of a person.")
-    totals = [row(code(act), f"{count:,}", numbers=(1,)) for act, count in ordered(data.acts)]
+        return render_note("There was no act of a person.")
+    totals = [render_row(render_code(act), f"{count:,}", numbers=(1,)) for act, count in sort_counts(data.acts)]
     people = (
         render_table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
         if data.by_people
-        else quiet("There was no act of a person.")
+        else render_note("There was no act of a person.")
     )
     itself = (
         render_table(
@@ -157,20 +168,29 @@ _ACT: Final = ("time", "act", "by", "note", "record")
 
 
 def _act(one: Act) -> str:
-    return row(utc(one.at), code(one.act), escape_text(one.by), escape_text(one.note), code(one.id))
+    return render_row(
+        format_utc(one.at), render_code(one.act), escape_text(one.by), escape_text(one.note), render_code(one.id)
+    )
 
 
-def policies(context: ReportContext, data: ReportData) -> str:
+def render_policies(context: ReportContext, data: ReportData) -> str:
     """Render the policies under which the records were made."""
     rows = []
     for one in data.in_force:
         name = context.policy.name if context.policy and context.policy.digest == one.digest else ""
         rows.append(
-            row(code(one.digest), escape_text(name), utc(one.first), utc(one.last), f"{one.count:,}", numbers=(4,))
+            render_row(
+                render_code(one.digest),
+                escape_text(name),
+                format_utc(one.first),
+                format_utc(one.last),
+                f"{one.count:,}",
+                numbers=(4,),
+            )
         )
     heads = ("digest", "name", "first record", "last record", "records")
     return (
         render_table(heads, rows, "policies under which the records were made, by digest", numbers=(4,))
         if rows
-        else quiet("None.")
+        else render_note("None.")
     )
