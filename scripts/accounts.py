@@ -1,7 +1,7 @@
-"""Write docs/accounts.md: every state of an account in the standard policy; `--check` says whether it is in step.
+"""Write docs/accounts.md, every account state of the standard policy; `--check` compares the page.
 
-Rule: what a state means and who brings it is a person's sentence and stands here, one for every state or nothing is
-written; what is allowed, what the customer hears and what leads out are asked of the compiled policy.
+Rule: only the meaning and the reporter of each state are written here, one sentence per state or nothing is written.
+The compiled policy determines what is allowed, the texts for the customer, and the ways out of a state.
 """
 
 from __future__ import annotations
@@ -25,70 +25,70 @@ if TYPE_CHECKING:
 HOW: Final = "python scripts/accounts.py"
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "accounts.md"
 
-#: who reports most states
+#: reporter of most states
 ANYBODY: Final = "any source (a directory, a claim), or the app (`guard.report`)"
-#: state -> what it means; who reports it
+#: state -> meaning, reporter
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "unknown": (
-        "Nobody has said anything of this account yet, or what was said is older than its source allows.",
-        "nobody; the clock, where good news has aged",
+        "No source has reported this account yet, or its last report is too old.",
+        "no source; the clock, once a good report has aged",
     ),
     "normal": (
         "The account is in good standing.",
-        "a source; the guard itself, where the policy says `accounts: none`",
+        "a source; the guard itself, if the policy has `accounts: none`",
     ),
     "dormant": (
-        "The account has not been used for long; whoever holds the sign-in may not be who opened it.",
+        "The account has not been used for long, so the person signed in may not be its holder.",
         ANYBODY,
     ),
     "minor": (
-        "The account belongs to a person under age: they may ask, and somebody else answers for what costs or binds.",
+        "The holder is under age: they may ask, and another person is responsible for costs and contracts.",
         ANYBODY,
     ),
     "delegated": (
-        "Somebody else acts for the holder, by a mandate, a power of attorney or a guardianship.",
+        "Another person acts for the holder, by a mandate, a power of attorney or a guardianship.",
         ANYBODY,
     ),
     "restricted": (
-        "The holder may use the account, but not for what is final: a court order, a dispute, a pending check.",
+        "The holder may use the account, but not for final acts: a court order, a dispute, a pending check.",
         ANYBODY,
     ),
     "unrecognised": (
-        "A source gave a word that the policy does not map. The word stands in the log, escaped and bounded.",
+        "A source reported a status that the policy does not map. The log contains it, escaped and bounded.",
         "the guard, in the source's name",
     ),
     "locked": (
-        "The account is shut for now: too many wrong passwords, or the holder asked for it.",
+        "The account is closed temporarily: after too many wrong passwords, or at the request of the holder.",
         ANYBODY,
     ),
-    "suspended": ("The account is shut by somebody's decision.", ANYBODY),
+    "suspended": ("A person has decided to suspend the account.", ANYBODY),
     "compromised": (
-        "Somebody else may have the sign-in. Only a person lifts this; no report does.",
+        "An attacker may have the sign-in. Only a person lifts this state; no report does.",
         ANYBODY,
     ),
     "merged": (
-        "The account went over into another; what it held is elsewhere. Only a person lifts this.",
+        "The account was merged into another. Only a person lifts this state.",
         ANYBODY,
     ),
     "deceased": (
-        "The holder has died. Only a person lifts this; no report does, and it does not age.",
+        "The holder has died. Only a person lifts this state; no report does, and it does not age.",
         ANYBODY,
     ),
     "closed": (
-        "The account was closed. Only a person lifts this; no report does, and it does not age.",
+        "The account was closed. Only a person lifts this state; no report does, and it does not age.",
         ANYBODY,
     ),
 }
 
-#: what a customer may want, and the conditions of it
-WISHES: Final[Mapping[str, Mapping[str, str]]] = {
+#: request of a customer -> its conditions
+REQUESTS: Final[Mapping[str, Mapping[str, str]]] = {
     "ask (routine read)": {"risk": "routine", "effect": "read"},
     "change (routine write)": {"risk": "routine", "effect": "write"},
     "see what is private (sensitive read)": {"risk": "sensitive", "effect": "read"},
     "change what is private (sensitive write)": {"risk": "sensitive", "effect": "write"},
     "pay (high write)": {"risk": "high", "effect": "write"},
 }
-#: everything else is well: signed in, proven, strong enough, within limits, the customer's own hand
+#: the other conditions: signed in, verified, sufficient assurance, within limits, without an agent
 WELL: Final[Mapping[str, str]] = {
     "service": "live",
     "session": "active",
@@ -107,20 +107,21 @@ ADMITTED: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT})
 
 INTRODUCTION: Final = f"""\
 This page is generated from the standard policy by `{HOW}`; do not edit it. [The policy language](policies.md)
-says how to declare the sources, and how a policy of yours adds states or answers otherwise; `authguard policy explain`
-tells the same of yours.
+explains how to declare the sources, and how a policy adds states or responds differently; `authguard policy explain`
+shows the same for your policy.
 
-Each source's last report is kept with its time, and the strictest holds. A report older than the kept one, or than a
-person's decision, changes nothing. What the app reports (`guard.report("account.locked")`) only tightens. A change seen
-anywhere acts on every session and channel at its next request. Refusals of `locked`, missing and `merged` accounts are
-byte for byte the same to the caller and take the same steps; only the log tells them apart.
+The last report of each source is stored with its time, and the strictest applies. A report older than the stored one,
+or than a person's decision, changes nothing. A report of the app (`guard.report("account.locked")`) can only restrict.
+A change affects every session and channel at its next request. Refusals of `locked`, missing and `merged` accounts are
+identical bytes for the caller and take the same steps; only the log distinguishes them.
 
-What is allowed is told for a customer with whom all else is well: signed in, identity proven, within every limit, by
-their own hand. The words are the standard policy's; a policy says its own by channel and language (`message`)."""
+The page shows what is allowed to a customer if nothing else prevents it: signed in, identity proven, within every
+limit, without an agent. The texts are the standard policy's; a policy can set others by channel and language
+(`message`)."""
 
 
 def page(policy: Policy) -> str:
-    """Write the whole page.
+    """Return the whole page.
 
     Raises:
         ValueError: a state has no sentence here, or a sentence no state.
@@ -128,16 +129,17 @@ def page(policy: Policy) -> str:
     states = policy.machines["account"].spec.states
     if set(states) != set(STATES):
         raise ValueError(f"not a sentence for every state: {', '.join(sorted(set(states) ^ set(STATES)))}")
-    told = ["# The states of an account", INTRODUCTION, "## At a glance", _glance(policy, states)]
+    blocks = ["# The states of an account", INTRODUCTION, "## At a glance", _glance(policy, states)]
     for state in states:
-        told += [f"## {state}", *_entry(policy, state)]
-    return "\n\n".join(told) + "\n"
+        blocks += [f"## {state}", *_entry(policy, state)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _glance(policy: Policy, states: Sequence[str]) -> str:
-    rows = [["state", *WISHES], ["---"] * (len(WISHES) + 1)]
+    rows = [["state", *REQUESTS], ["---"] * (len(REQUESTS) + 1)]
     rows += [
-        [f"[`{state}`](#{state})", *(f"`{_fallback(policy, state, wish).kind}`" for wish in WISHES)] for state in states
+        [f"[`{state}`](#{state})", *(f"`{_fallback(policy, state, request).kind}`" for request in REQUESTS)]
+        for state in states
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -145,43 +147,43 @@ def _glance(policy: Policy, states: Sequence[str]) -> str:
 def _entry(policy: Policy, state: str) -> Iterator[str]:
     means, reporter = STATES[state]
     yield means
-    answers = {wish: _fallback(policy, state, wish) for wish in WISHES}
-    allowed = [wish for wish, fallback in answers.items() if fallback.kind in ADMITTED]
-    heard = dict.fromkeys(_heard(fallback) for fallback in answers.values() if fallback.kind not in ADMITTED)
+    answers = {request: _fallback(policy, state, request) for request in REQUESTS}
+    allowed = [request for request, fallback in answers.items() if fallback.kind in ADMITTED]
+    texts = dict.fromkeys(_customer_text(fallback) for fallback in answers.values() if fallback.kind not in ADMITTED)
     yield "\n".join(
         (
             f"- **Reported by** {reporter}.",
             f"- **Still allowed:** {'; '.join(allowed) or 'nothing but what is public, and signing out'}.",
-            f"- **The customer hears:** {' '.join(heard) or 'nothing of it; they get what they asked for.'}",
+            f"- **The customer is shown:** {' '.join(texts) or 'nothing; the request is answered.'}",
             f"- **The way out:** {_way_out(policy, state)}.",
         )
     )
 
 
-def _fallback(policy: Policy, state: str, wish: str) -> Fallback:
-    facts = {**WELL, **WISHES[wish], "account": state}
+def _fallback(policy: Policy, state: str, request: str) -> Fallback:
+    facts = {**WELL, **REQUESTS[request], "account": state}
     rule = policy.table.decide(tuple(facts[dimension] for dimension in DIMENSIONS))
     return policy.fallbacks.get(rule.do, ALLOW)
 
 
-def _heard(fallback: Fallback) -> str:
+def _customer_text(fallback: Fallback) -> str:
     return f'"{fallback.message.find((), "") or DEFAULT_TEXTS[fallback.kind]}"'
 
 
 def _way_out(policy: Policy, state: str) -> str:
-    """Tell by whose hand the state is left: the customer's sources, the clock, or a person alone."""
+    """Return who can move an account out of the state: its sources, the clock, or a person only."""
     table = policy.machines["account"].table
     leading = [event for (source, event), to in table.items() if source == state and to.moves and to.dest != state]
     reports = [event for event in leading if f"account.{event}" not in EVENT_ACTORS]
     if state == "normal":
-        return "none is needed; every other report leads to its state, and an old one back to `unknown`"
+        return "none is needed; every other report leads to its state, and an aged one back to `unknown`"
     ways = []
     if "normal" in reports:
-        ways.append("a newer report, `normal` or any other, of the source that said so")
+        ways.append("a newer report, `normal` or any other, of the same source")
     elif reports:
-        ways.append(f"no report but these leads elsewhere: {', '.join(f'`{event}`' for event in reports)}")
+        ways.append(f"only these reports lead to another state: {', '.join(f'`{event}`' for event in reports)}")
     if "aged" in leading:
-        ways.append("in time it is `unknown` again, and the sources are asked anew")
+        ways.append("with time it becomes `unknown`, and the sources are queried again")
     if "reinstated" in leading:
         ways.append(
             "a person reinstates it (`authguard accounts reinstate`, or staff with the authority over "
@@ -191,7 +193,7 @@ def _way_out(policy: Policy, state: str) -> str:
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Write the page, or compare it; give the exit code."""
+    """Write the page, or compare it; return the exit code."""
     if wanted not in ([], ["--check"]):
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2

@@ -1,7 +1,6 @@
-"""Write docs/problems.md and the JSON Schemas beside the shipped policies; `--check` says whether they are in step.
+"""Write docs/problems.md and the JSON Schemas of the shipped policies; `--check` compares them.
 
-Rule: every word and example comes from the package, where a test runs each of them; nothing is written here by hand
-but the introduction.
+Rule: every text and example comes from the package, where a test runs each; only the introduction is written here.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ policy, a note informs. Every bad example here has its code and no fixed one has
 
 
 def page() -> str:
-    """Write the whole page."""
+    """Return the whole page."""
     codes = " ".join(f"[`{code}`](#{code})" for code in MEANINGS)
-    told = ["# Problems", INTRODUCTION, codes]
+    blocks = ["# Problems", INTRODUCTION, codes]
     for code, meaning in MEANINGS.items():
-        told += [f"## {code}", f"{meaning[:1].upper()}{cited(meaning[1:])}.", *entry(load_examples()[code])]
-    return "\n\n".join(told) + "\n"
+        blocks += [f"## {code}", f"{meaning[:1].upper()}{cited(meaning[1:])}.", *entry(load_examples()[code])]
+    return "\n\n".join(blocks) + "\n"
 
 
 def cited(text: str) -> str:
@@ -46,7 +45,7 @@ def cited(text: str) -> str:
 
 
 def entry(example: Example) -> Iterator[str]:
-    """Tell one code by its examples."""
+    """Format one code with its examples."""
     yield from format_remarks(example)
     language = "py" if example.kind == "app" else "yml"
     for title, text in (("Bad:", example.bad), ("Fixed:", example.fixed)):
@@ -56,7 +55,7 @@ def entry(example: Example) -> Iterator[str]:
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Write the page, or compare it; give the exit code."""
+    """Write the page, or compare it; return the exit code."""
     if wanted not in ([], ["--check"]):
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2
@@ -80,7 +79,7 @@ def main(wanted: Sequence[str]) -> int:
 
 
 def pretty(schema: dict[str, Any]) -> str:
-    """Write a schema as the command line prints it."""
+    """Format a schema as the command line prints it."""
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 

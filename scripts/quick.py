@@ -1,7 +1,7 @@
-"""Run the tests of what changed: since the branch left main, or since the last commit where there is no such branch.
+"""Run the tests of what changed since the branch left main, or since the last commit if there is no main.
 
 ``python scripts/quick.py [PYTEST OPTION...]``. A changed module is tested by the unit tests that import it and by those
-of its folder; a changed file of unit tests by itself. What no unit test is known for waits for `make test`.
+of its folder; a changed test file by itself. Changes without unit tests wait for `make test`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-#: what pytest answers where no test was left to run
+#: pytest's exit code if no test was selected
 NOTHING: Final = 5
 
 
 def changed(root: Path) -> list[str]:
-    """List the files that differ from where the branch left main, and those that git does not know yet."""
+    """List the files that differ from where the branch left main, and untracked files."""
     base = _git(root, "merge-base", "HEAD", "main").strip() or "HEAD"
     names = _git(root, "diff", "--name-only", "--diff-filter=d", base) + _git(
         root, "ls-files", "--others", "--exclude-standard"
@@ -59,13 +59,13 @@ def tests_of(names: Iterable[str], root: Path) -> list[str]:
 
 
 def _git(root: Path, *words: str) -> str:
-    """Ask git; nothing where it has no answer."""
+    """Return git's output; empty if it fails."""
     command = ["git", *words]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout  # noqa: S603 - git
 
 
 def main() -> int:
-    """Run them; 0 where they pass, or where there is nothing to run."""
+    """Run the tests; return 0 if they pass or there are none."""
     chosen = tests_of(changed(ROOT), ROOT)
     if not chosen:
         print("nothing changed that has unit tests")  # noqa: T201 - what a person waits for

@@ -1,6 +1,6 @@
-"""Writes docs/reference.md and the shipped schema of records; `--check` tells whether they are in step with the code.
+"""Write docs/reference.md and the shipped JSON Schema of log records; `--check` compares them with the code.
 
-Rules: nothing is written here that the code does not say; the same code gives the same bytes on every machine.
+Rules: the page contains only what the code contains; the same code gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ HOW = "python scripts/reference.py"
 INTRODUCTION = f"""\
 This page is generated from the code by `{HOW}`; do not edit it. [The guide](guide.md),
 [writing policies](policies.md) and [operations](operations.md) explain what it lists."""
-#: columns of a command's help, whatever terminal this runs in
+#: width of a command's help, independent of the terminal
 COLUMNS = 100
-#: reasons of a credential: its condition goes through the table
+#: reasons of a credential that the table decides through its condition
 _OF_THE_TABLE = {one for one in Reason if one.status == 401} | {Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY}  # noqa: PLR2004 - HTTP's own
 LINES = entries.Entry.__args__
 
 
 def page() -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     standard = load("standard")
     sections: tuple[tuple[str, Iterator[str]], ...] = (
         ("Outcomes", outcomes()),
@@ -72,15 +72,15 @@ def page() -> str:
         ("Public names", public_names()),
         ("Commands", commands()),
     )
-    told = ["# Reference", INTRODUCTION]
-    told.append("\n".join(f"- [{title}](#{title.lower().replace(' ', '-')})" for title, _ in sections))
+    parts = ["# Reference", INTRODUCTION]
+    parts.append("\n".join(f"- [{title}](#{title.lower().replace(' ', '-')})" for title, _ in sections))
     for title, blocks in sections:
-        told += [f"## {title}", *blocks]
-    return "\n\n".join(told) + "\n"
+        parts += [f"## {title}", *blocks]
+    return "\n\n".join(parts) + "\n"
 
 
 def outcomes() -> Iterator[str]:
-    """Tell the eleven outcomes as they go over the wire."""
+    """Format the eleven outcomes with their HTTP responses."""
     rows: list[tuple[object, ...]] = []
     for outcome in Outcome:
         if outcome in ADMITTING:
@@ -113,7 +113,7 @@ def outcomes() -> Iterator[str]:
 
 
 def reasons() -> Iterator[str]:
-    """Tell the closed reason codes."""
+    """Format the reason codes."""
     yield (
         "Why, as the log's `reason` says it. A status is given where a request is refused before the table is asked; "
         "the others get the status of their outcome."
@@ -123,7 +123,7 @@ def reasons() -> Iterator[str]:
 
 
 def machines(policy: Policy) -> Iterator[str]:
-    """Tell every machine: its states, and what each event does in each of them."""
+    """Format every machine: its states, and the effect of each event in each state."""
     yield (
         "An event is written `machine.event`. In a state that a row does not name, the event changes nothing. "
         "The last column says what `guard.report` takes: `where listed` under the policy's `reports.app`."
@@ -141,7 +141,7 @@ def machines(policy: Policy) -> Iterator[str]:
 
 
 def moves(machine: Machine, event: str) -> str:
-    """Tell what one event does, in as few words as there are destinations."""
+    """Format the effect of one event, grouped by destination."""
     found: dict[str, list[str]] = {}
     for state in machine.spec.states:
         edge = machine.table[state, event]
@@ -152,7 +152,7 @@ def moves(machine: Machine, event: str) -> str:
 
 
 def sources(machine: Machine, states: Sequence[str]) -> str:
-    """Name states, or those that are missing where that is shorter."""
+    """Format states, or the missing ones if they are fewer."""
     missing = [state for state in machine.spec.states if state not in states]
     if len(missing) < len(states) and len(missing) < 4:  # noqa: PLR2004 - a list that is read at a glance
         return "any" + (f" but {', '.join(map(code, missing))}" if missing else "")
@@ -160,7 +160,7 @@ def sources(machine: Machine, states: Sequence[str]) -> str:
 
 
 def report(machine: str, event: str) -> str:
-    """Tell whether an app may report an event."""
+    """Format whether an app may report an event."""
     if machine == "account" and event not in {"normal", *NOT_REPORTS}:
         return "where listed"
     if f"{machine}.{event}" in SERVICE_REPORTS:
@@ -169,7 +169,7 @@ def report(machine: str, event: str) -> str:
 
 
 def timers(policy: Policy) -> Iterator[str]:
-    """Tell the timers."""
+    """Format the timers."""
     rows = (
         (code(one.event), units.format_duration(one.after), code(one.since), ", ".join(map(code, one.states)) or "any")
         for one in policy.timers.declared
@@ -178,7 +178,7 @@ def timers(policy: Policy) -> Iterator[str]:
 
 
 def dimensions(policy: Policy) -> Iterator[str]:
-    """Tell what a cell is made of."""
+    """Format the dimensions of a cell."""
     values = policy.table.values
     cells = 1
     for name in DIMENSIONS:
@@ -196,7 +196,7 @@ def dimensions(policy: Policy) -> Iterator[str]:
 
 
 def table_of_decisions(policy: Policy) -> Iterator[str]:
-    """Tell the rules as the log numbers them."""
+    """Format the rules with the numbers of the log."""
     yield (
         "The first rule that matches decides. A rule's number is its place in the merged table, from 0, as the log's "
         "`rule` has it; rules that a policy adds come before these and move the numbers."
@@ -206,17 +206,17 @@ def table_of_decisions(policy: Policy) -> Iterator[str]:
 
 
 def conditions(policy: Policy, rule: Rule) -> str:
-    """Tell a rule's box, its dimensions and values in the table's order."""
-    told = (
+    """Format a rule's conditions in the order of the table."""
+    blocks = (
         f"{name} is {' or '.join(code(value) for value in policy.table.values[name] if value in rule.when[name])}"
         for name in DIMENSIONS
         if name in rule.when
     )
-    return "; ".join(told) or "always"
+    return "; ".join(blocks) or "always"
 
 
 def fallbacks(policy: Policy) -> Iterator[str]:
-    """Tell the named responses, and the keys that each kind takes."""
+    """Format the fallbacks, and the keys of each kind."""
     rows = []
     for one in policy.fallbacks.values():
         attempts = f"{one.attempts} in {units.format_duration(one.per)}, then {code(one.then)}" if one.attempts else ""
@@ -230,7 +230,7 @@ def fallbacks(policy: Policy) -> Iterator[str]:
 
 
 def problems() -> Iterator[str]:
-    """Tell the closed problem codes."""
+    """Format the problem codes."""
     yield "A problem is one line, `file:line:column: error[code]: what is wrong; what to type instead`."
     yield "[Problems](problems.md) has a bad example and a fixed one of each; so has `policy check --explain CODE`."
     for title, found in (
@@ -244,14 +244,14 @@ def problems() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """Tell the arguments of `AuthGuard` and the variables."""
+    """Format the arguments of `AuthGuard` and the environment variables."""
     yield "The arguments of `AuthGuard(app, ...)`. An argument comes first, its variable second, the default last."
-    told = arguments(AuthGuard.__init__)
+    blocks = arguments(AuthGuard.__init__)
     defaults = {"store": code(DEFAULT_STORE), "audit_log": code(DEFAULT_LOG), "prefix": code(DEFAULT_PREFIX)}
-    variables = {name: re.findall(r"AUTHGUARD_\w+", words) for name, words in told.items()}
+    variables = {name: re.findall(r"AUTHGUARD_\w+", words) for name, words in blocks.items()}
     rows = (
         (code(name), ", ".join(map(code, variables[name])), defaults.get(name, ""), prose(words.rstrip(".")))
-        for name, words in told.items()
+        for name, words in blocks.items()
         if name != "app"
     )
     yield grid(("argument", "variable", "default", "meaning"), rows)
@@ -264,7 +264,7 @@ def arguments(function: Callable[..., Any]) -> dict[str, str]:
 
 
 def endpoints() -> Iterator[str]:
-    """Tell the guard's own endpoints."""
+    """Format the guard's endpoints."""
     rows = (
         (code(f"{one.match.method} {one.match.path}"), code(one.name), code(one.risk), summary(ENDPOINTS[one.name]))
         for one in own_operations(DEFAULT_PREFIX)
@@ -273,7 +273,7 @@ def endpoints() -> Iterator[str]:
 
 
 def log_lines() -> Iterator[str]:
-    """Tell the kinds of lines and what each holds."""
+    """Format the kinds of log lines and their fields."""
     yield (
         "Every line also has `v`, the version of its form, `seq`, its place, `prev`, the hash of the line before, and "
         "`hash`, its own. `authguard audit schema` prints the closed JSON Schema; the package holds it as "
@@ -287,7 +287,7 @@ def log_lines() -> Iterator[str]:
 
 
 def public_names() -> Iterator[str]:
-    """Tell what may be imported, with one line each."""
+    """Format the public names, one line each."""
     for module in (authguard, authguard.policy, authguard.testing):
         yield f"### `{module.__name__}`"
         exported = sorted(module.__all__, key=str.lower)
@@ -303,14 +303,14 @@ def public_names() -> Iterator[str]:
 
 
 def commands() -> Iterator[str]:
-    """Tell every command's help, as plain text of a fixed width."""
+    """Format the help of every command, as plain text of a fixed width."""
     for group in sorted(GROUPS):
         tree: Any = typer.main.get_command(build(group))
         yield from _helps(f"authguard {group}", tree.commands[group])
 
 
 def _helps(title: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Click's own type has no stubs here
-    """Write the help of a command, or of every command of a group."""
+    """Yield the help of a command, or of every command of a group."""
     if hasattr(command, "commands"):
         for name, inner in command.commands.items():
             yield from _helps(f"{title} {name}", inner)
@@ -322,29 +322,29 @@ def _helps(title: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Click's
 
 
 def summary(thing: Any) -> str:  # noqa: ANN401 - whatever has a docstring
-    """Give the first sentence of a docstring."""
+    """Return the first sentence of a docstring."""
     first = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
     return prose(first.rstrip("."))
 
 
 def prose(words: str) -> str:
-    """Turn a docstring's literals into Markdown's, and leave out where a rule comes from that is on no page here."""
+    """Turn a docstring's literals into Markdown's, and drop citations of pages that are not published."""
     return re.sub(r"`+([^`]+)`+", r"`\1`", re.sub(r" \((?:DESIGN|POLICY|WIRE)[^)]*\)", "", words))
 
 
 def code(text: object) -> str:
-    """Set something as code."""
+    """Format a value as code."""
     return f"`{text}`"
 
 
 def grid(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a Markdown table."""
+    """Format a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Write the page, or compare it; give the exit code."""
+    """Write the page, or compare it; return the exit code."""
     if wanted not in ([], ["--check"]):
         sys.stderr.write(f"usage: {HOW} [--check]\n")
         return 2

@@ -1,7 +1,7 @@
-"""Writes docs/reliability.md from a run in which everything breaks; the tests hold the page against a run of theirs.
+"""Write docs/reliability.md from a run with fault injection; the tests compare the page with a run.
 
-Rules: nothing is written here that was not seen in the run; no time, no count and no path is, so that every run gives
-the same bytes on every machine.
+Rules: the page contains only what the run showed, and no time, count or path, so that every run gives the same bytes on
+every machine.
 """
 
 from __future__ import annotations
@@ -22,61 +22,59 @@ PAGE = ROOT / "docs" / "reliability.md"
 RACES = ROOT / "tests" / "faults" / "test_races.py"
 HOW = "python scripts/reliability.py"
 INTRODUCTION = f"""\
-# What happens when something breaks
+# Reliability
 
-This page is written by `{HOW}` from a run in which each of these things was broken; do not edit it. The same
-run is part of the tests. [Operations](operations.md) says what to do; this one says what the guard
-does by itself.
+This page is written by `{HOW}` from a run that injects each of these faults; do not edit it. The same
+run is part of the tests. [Operations](operations.md) describes what an operator does; this page describes
+what the guard does without an operator.
 
-In every row these hold, or the run fails: no caller gets a 500 or no answer; the app never ran without a
-decision in the log before it; and `authguard audit verify` finds the log sound, except where somebody took
-lines out of it, which it shows.
+In every row these invariants hold, or the run fails: every caller gets a response, and none a 500; the log has
+a decision before each run of the app; and `authguard audit verify` verifies the log, unless lines were removed,
+which it reports.
 """
 BROKEN = """\
 ## Broken parts
 
-The third column is what is new in the log meanwhile; a plain admission is no news. A policy decides much of
-this: an answer of 503 `retry` is the standard policy's `on_fault`, and after a fault its service is `degraded`
-for five minutes, in which no new write of high risk runs. A log that is deleted or emptied is missed at the next
-record, one that is moved away within 50 ms; what was written to it until then is in the file that was moved. A
-store that is taken away is missed at the next write, and by reads within a second; nobody is admitted until it is
-back, for the guard begins no empty one while it runs.
+The third column lists the new log records of the fault; plain admissions are omitted. The policy determines much of
+this: a 503 `retry` is the standard policy's `on_fault`, and after a fault its service is `degraded` for five minutes,
+in which no new write of high risk runs. A deleted or emptied log is detected at the next record, and a moved log within
+50 ms; records until then are in the moved file. A missing store is detected at the next write, and by reads within a
+second. No request is admitted until the store is back, since a running guard creates no empty one.
 """
 KILLED = """\
 ## Killed
 
 `kill -9` at every point of a request: each wait, each call that leaves Python for the operating system or
-SQLite, and the middle of each line of the log. A program finds these points by watching the process. Then a new
-process goes on with what is left: the log verifies, a torn line is cut off and that is recorded, every record
-is whole, nothing was saved that the log does not say, the app never ran unrecorded, no refund runs twice, and
-what the caller was told before the kill still holds. By how far the killed one had come, this is found:
+SQLite, and the middle of each line of the log. A program finds these points by observing the process. Then a new
+process continues with the remaining files: the log verifies, a torn line is cut off and recorded, every record is
+complete, the log contains everything that was saved, the app never ran unrecorded, no refund runs twice, and every
+response before the kill still holds. The table shows the result by the progress of the killed request:
 """
 CANCELLED = """\
 ## Cancelled
 
 A server that stops, a time-out around the app or a caller who hangs up cancels a request where it waits. Each of these
-is cancelled at every suspension, in four ways: at once; when what it waits for has just come; by a scope, which cancels
-every later wait too; and a second time while it cleans up. The same process goes on: the log and the store say the
-same, every decision that stands was carried out and every other is withdrawn, the next request waits for nothing, and a
-refund that had begun to run is in doubt unless the app had answered:
+is cancelled at every suspension, in four ways: immediately; when the awaited result has just arrived; by a scope, which
+cancels every later wait too; and a second time during cleanup. The same process continues: log and store agree, every
+valid decision was carried out and every other is withdrawn, the next request is not blocked, and a refund that had
+started is in doubt unless the app had responded:
 """
 RACED = """\
 ## Raced
 
-Two processes that were forked from one, up to a hundred requests at once in each, one customer, one store, one
-log:
+Two processes forked from one, with up to a hundred concurrent requests each, one customer, one store and one log:
 """
-#: what `verify` found -> what is said of it
+#: result of `verify` -> text
 VERIFIED = {"sound": [], "misplaced": ["`authguard audit verify` shows the break"]}
 
 
 def page(troubles: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping[str, Any]) -> str:
-    """Give the whole page.
+    """Return the whole page.
 
     Args:
-        troubles: as ``python -m tests.faults.fault_program`` prints them.
-        kills: as ``python -m tests.faults.kill_program`` prints them.
-        cancels: as ``python -m tests.faults.cancel_program`` prints them.
+        troubles: output of ``python -m tests.faults.fault_program``.
+        kills: output of ``python -m tests.faults.kill_program``.
+        cancels: output of ``python -m tests.faults.cancel_program``.
     """
     rows = ("| broken | caller | log | healed by | then the caller | then the log |", "|---|---|---|---|---|---|")
     broken = "\n".join((*rows, *(trouble_row(seen) for seen in troubles.values())))
@@ -87,7 +85,7 @@ def page(troubles: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping
 
 
 def trouble_row(seen: Mapping[str, Any]) -> str:
-    """Tell one trouble in a row."""
+    """Format one fault as a row."""
     shown = [sentence for flaw in seen["verify"] for sentence in VERIFIED[flaw]]
     cells = (
         [seen["words"]],
@@ -101,29 +99,29 @@ def trouble_row(seen: Mapping[str, Any]) -> str:
 
 
 def kill_row(seen: Mapping[str, Any]) -> str:
-    """Tell one kind of request in a row."""
+    """Format one kind of request as a row."""
     return f"| {seen['words']} | {lines(seen['found'])} |"
 
 
-def lines(told: Iterable[str]) -> str:
-    """Put what was told into one cell."""
-    return "<br>".join(told) or "-"
+def lines(found: Iterable[str]) -> str:
+    """Put lines into one cell."""
+    return "<br>".join(found) or "-"
 
 
 def race_sentences() -> Iterator[str]:
-    """Give what the tests of races are called: each is a sentence."""
+    """Yield the names of the race tests, as sentences."""
     for name in re.findall(r"^def test_(\w+)\(", RACES.read_text("utf-8"), re.MULTILINE):
         yield name.replace("_", " ")
 
 
 def run(program: str) -> dict[str, Any]:
-    """Run one of the programs beside the tests to its end.
+    """Run one of the test programs to its end.
 
     Raises:
-        SystemExit: it failed, or something that it saw must not be; with what that was.
+        SystemExit: the program failed or found a violation; with its output.
     """
     with tempfile.TemporaryDirectory(prefix="authguard-reliability-") as folder:
-        Path(folder).chmod(0o755)  # one of the troubles is met by `nobody`
+        Path(folder).chmod(0o755)  # one fault is injected as the user `nobody`
         command = [sys.executable, "-m", f"tests.faults.{program}", folder]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:

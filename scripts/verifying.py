@@ -1,6 +1,6 @@
-"""Writes docs/verification-table.md from a run in which a verification service does everything; a test runs it again.
+"""Write docs/verification-table.md from a run against a verification service with every behaviour; a test repeats it.
 
-Rule: nothing is written here that was not seen in the run, so that every run gives the same bytes on every machine.
+Rule: the page contains only what the run showed, so that every run gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -21,38 +21,37 @@ INTRODUCTION: Final = f"""\
 # Whatever a verification service does
 
 This page is written by `{HOW}` from a run: a guard with the standard policy and a verification service, both
-servers on one machine, and a customer who answers, asks for everything, and then does as they are told. Do not edit it;
-the tests run it again. [Proving identity](verification.md) says how to declare verifiers and methods.
+servers on one machine, and a customer who answers, sends every kind of request, and then follows the instructions. Do
+not edit it; the tests repeat the run. [Proving identity](verification.md) tells how to declare verifiers and methods.
 
-The method `default` asks one service, three attempts in 15 minutes; `alternate`, the other way, asks another. Where a
-row speaks of two services, a second service or a breaker, `default` is declared so. The words are those of a policy
-that has none of its own.
+The method `default` calls one service, with three attempts in 15 minutes; `alternate` calls another. If a row mentions
+two services, a second service or a breaker, `default` is declared so. The texts are the defaults of a policy.
 
-In every row these hold, or the tests fail: nobody gets a 500; nobody is `verified` but by a pass; an outage spends no
-attempt; who waits for as long as they were told is not sent away again with nothing tried; and whoever does as they
-are told ends with what they asked for, with a person, or, while a service is down, knowing when to come back.
+In every row these invariants hold, or the tests fail. No response is a 500. Only a pass verifies a customer. An
+outage counts no attempt. A customer who waits as long as instructed is not refused again without an attempt. A customer
+who follows the instructions ends with the requested response, with a person or, during an outage, with a time to retry.
 """
 ANSWERS: Final = """\
-## What the answer gets, and the way on
+## The response to an answer, and the next step
 
-The customer answers the verifier (`POST /.authguard/verify`; `guard.verify` gives the same next step). The way on
-begins afterwards, with every service well again but for those that never work, and the customer giving right answers.
+The customer answers the verifier (`POST /.authguard/verify`; `guard.verify` returns the same next step). The next step
+begins afterwards: every service works again, except those that never work, and the customer answers correctly.
 """
 CELLS: Final = """\
-## What each risk gets
+## The response for each risk
 
-Asked right afterwards, in the same session, by somebody who has the scopes and the role. Risks that get the same stand
-in one row.
+The requests follow immediately, in the same session, with the required scopes and role. Risks with the same response
+share a row.
 """
-#: what stands where the app itself answers
+#: text for a response of the app
 APP: Final = "the app's own"
 
 
 def page(seen: Mapping[str, Any]) -> str:
-    """Give the whole page.
+    """Return the whole page.
 
     Args:
-        seen: as ``python -m tests.verification.driver`` prints it.
+        seen: output of ``python -m tests.verification.driver``.
     """
     answers = ("| the service | the answer gets | words | the way on |", "|---|---|---|---|")
     answered = "\n".join((*answers, *(answer_row(words, one) for words, one in seen.items())))
@@ -62,7 +61,7 @@ def page(seen: Mapping[str, Any]) -> str:
 
 
 def answer_row(words: str, one: Mapping[str, Any]) -> str:
-    """Tell what the answer to the service got, and where that leads."""
+    """Format the response to the answer of the service, and the next step."""
     answer = one["answer"]
     following = answer["next"] if answer["outcome"] == "allow" else answer["outcome"]
     gets = f"{answer['status']} `{following}`{later(answer)}"
@@ -70,7 +69,7 @@ def answer_row(words: str, one: Mapping[str, Any]) -> str:
 
 
 def cell_rows(words: str, cells: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Tell what each risk got; those that got the same in one row."""
+    """Yield the responses by risk; risks with the same response share a row."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for risk, cell in cells.items():
         outcome = f"`{cell['outcome']}`{later(cell)}"
@@ -80,14 +79,14 @@ def cell_rows(words: str, cells: Mapping[str, Mapping[str, Any]]) -> Iterator[st
         yield f"| {words} | {'; '.join(risks)} | {' | '.join(row)} |"
 
 
-def later(said: Mapping[str, Any]) -> str:
-    """Say by which methods, or after how long."""
-    methods = " ".join(f"`{method}`" for method in said["methods"])
-    return f" by {methods}" if methods else f", in {said['after']} s" if said["after"] else ""
+def later(step: Mapping[str, Any]) -> str:
+    """Return the next methods, or the delay."""
+    methods = " ".join(f"`{method}`" for method in step["methods"])
+    return f" by {methods}" if methods else f", in {step['after']} s" if step["after"] else ""
 
 
 def run() -> dict[str, Any]:
-    """Run the program beside the tests to its end.
+    """Run the test program to its end.
 
     Raises:
         SystemExit: it failed.

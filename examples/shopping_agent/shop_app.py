@@ -1,7 +1,6 @@
-"""An agent's shop behind AuthGuard: it buys. Whether it may, and whether somebody has to look first, is the policy's.
+"""An agent's shop behind AuthGuard: the policy decides which purchases run, and which wait for a person.
 
-Rule: nothing here asks who somebody is, what the limit is or whether this was bought before: a request that gets here
-was admitted by `policy.yaml`, and runs once.
+Rule: no handler checks identity, limits or repetition, since `policy.yaml` has admitted the request, and it runs once.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from authguard import AuthGuard, current_guard
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-#: what was charged, one line a purchase, as a bank would keep it: elsewhere, and for good
+#: charged purchases, one per line, in a separate and permanent file like a bank's
 CHARGED: Final = Path(os.environ.get("SHOP_CHARGED", "var/charged.txt"))
 #: an article whose seller never answers
 SLOW: Final = "a piano"
-#: seconds that the shop waits for that seller
+#: timeout for that seller in seconds
 PATIENCE: Final = 60.0
 
 
 def charge(line: str) -> None:
-    """Have the bank charge."""
+    """Charge a purchase."""
     with CHARGED.open("a", encoding="utf-8") as bank:
         bank.write(line)
 
 
 async def purchase(request: Request) -> JSONResponse:
-    """Buy."""
+    """Buy an article."""
     wanted = await request.json()
     guard = current_guard(request)
     await asyncio.to_thread(charge, f"{wanted['total']} {wanted['currency']} {wanted['article']}\n")
@@ -45,7 +44,7 @@ async def purchase(request: Request) -> JSONResponse:
 
 
 async def healthz(_: Request) -> PlainTextResponse:
-    """Tell that the shop is open."""
+    """Return the health of the shop."""
     return PlainTextResponse("open")
 
 

@@ -1,7 +1,7 @@
-"""The demo: an agent buys within its limits; over them people decide; nothing is ever bought twice.
+"""The demo: an agent buys within its limits; over them a person decides; no purchase runs twice.
 
 Run it from the repository's root: ``python examples/shopping_agent/shop_demo.py``. It starts an identity provider and
-the shop, compares every line with what the policy says, verifies the log, and exits 1 where anything differs.
+the shop, compares every line with the policy, verifies the log, and exits with 1 if a line differs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ WAIT: Final = 0.05
 
 
 class Stage:
-    """Shows each line as it happens, and counts those that are not as the policy says."""
+    """Prints each line and counts the lines that differ from the policy."""
 
     def __init__(self) -> None:
-        """Begin without a line."""
+        """Start without lines."""
         self.lines = 0
         self.wrong = 0
 
@@ -41,12 +41,12 @@ class Stage:
 
     @staticmethod
     def scene(what: str) -> None:
-        """Begin a scene."""
+        """Start a scene."""
         print(what)
 
 
 def in_limit(stage: Stage, world: World) -> None:
-    """A purchase within the limits runs at once."""
+    """A purchase within the limits runs immediately."""
     stage.scene("a purchase within the limits")
     status, answer, _ = world.buy("a kettle", 40, "mia-1")
     wanted = {"bought": "a kettle", "for": "mia", "by": "personal-shopper"}
@@ -54,7 +54,7 @@ def in_limit(stage: Stage, world: World) -> None:
 
 
 def repeated(stage: Stage, world: World) -> None:
-    """The same purchase again is answered from the first."""
+    """A repeated purchase gets the first response."""
     stage.scene("the same purchase again")
     before = world.charged()
     status, answer, again = world.buy("a kettle", 40, "mia-1")
@@ -64,7 +64,7 @@ def repeated(stage: Stage, world: World) -> None:
 
 
 def held(stage: Stage, world: World) -> None:
-    """One over the limits waits for a supervisor, who approves in a second terminal."""
+    """A purchase over the limits waits for a supervisor, who approves in a second terminal."""
     stage.scene("a purchase over the limits, which a supervisor approves in a second terminal")
     status, answer, _ = world.buy("a bicycle", 200, "mia-2")
     name = answer["next"]["transaction"]
@@ -74,27 +74,27 @@ def held(stage: Stage, world: World) -> None:
     shown = world.command("transactions", "show", name)
     stage.line("and what was asked", [part in shown for part in ('"a bicycle"', "200", '"EUR"')], [True] * 3)
     stage.line("asked again, it still waits", world.buy("a bicycle", 200, "mia-2")[0], 202)
-    said = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "mia called")
-    stage.line("Sam approves", said.split(" ")[2], "approved")
+    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "mia called")
+    stage.line("Sam approves", output.split(" ")[2], "approved")
     stage.line("the agent buys it", world.buy("a bicycle", 200, "mia-2")[0], 200)
     stage.line("and buys it once", world.buy("a bicycle", 200, "mia-2")[2], True)
     stage.line("the bank has charged", world.charged(), ["40 EUR a kettle", "200 EUR a bicycle"])
 
 
 def altered(stage: Stage, world: World) -> None:
-    """One that was changed after the approval is refused."""
+    """A purchase that was changed after its approval is refused."""
     stage.scene("a purchase that was changed after the approval")
     before = world.charged()
     name = world.buy("a tent", 160, "mia-3")[1]["next"]["transaction"]
-    said = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "fine")
-    stage.line("a tent for 160 EUR is approved", said.split(" ")[2], "approved")
+    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "fine")
+    stage.line("a tent for 160 EUR is approved", output.split(" ")[2], "approved")
     stage.line("the agent asks for 1600 EUR instead", world.buy("a tent", 1600, "mia-3")[0], 403)
     stage.line("the approval is void", world.buy("a tent", 160, "mia-3")[0], 403)
     stage.line("nothing more was charged", world.charged(), before)
 
 
 def killed(stage: Stage, world: World) -> None:
-    """One whose process was killed is in doubt, and a person settles it."""
+    """A purchase whose process was killed is in doubt, and a person settles it."""
     stage.scene("the process is killed in the middle of a purchase, and a person settles it")
 
     def buy() -> None:
@@ -116,26 +116,26 @@ def killed(stage: Stage, world: World) -> None:
     stage.line("the agent asks again, and gets a person", (status, answer["outcome"]), (403, "handoff"))
     listed = world.command("transactions", "list", "--state", "in_doubt")
     name = listed.split(" ")[0]
-    stage.line("nobody knows whether it ran", listed.split(" ")[2:3], ["in_doubt"])
-    said = world.command("transactions", "settle", name, "done", "--by", "Kim", "--reason", "the bank has it")
-    stage.line("Kim asks the bank, and settles it", said.split(" ")[2], "done")
+    stage.line("it is unknown whether it ran", listed.split(" ")[2:3], ["in_doubt"])
+    output = world.command("transactions", "settle", name, "done", "--by", "Kim", "--reason", "the bank has it")
+    stage.line("Kim asks the bank, and settles it", output.split(" ")[2], "done")
     stage.line("the agent asks again, and it is done", world.buy("a piano", 120, "mia-4")[::2], (200, True))
     stage.line("the bank has charged it once", world.charged().count("120 EUR a piano"), 1)
 
 
 def log(stage: Stage, world: World) -> None:
-    """The log names who decided, and verifies."""
+    """The log names the approvers, and verifies."""
     stage.scene("the log")
-    # each process writes a chain of its own beside the first
+    # each process writes a separate chain
     written = "".join(chain.read_text("utf-8") for chain in sorted(world.folder.glob("audit*.jsonl")))
-    told = ["mia called" in written, "the bank has it" in written, '"by":"Sam"' in written.replace(" ", "")]
-    stage.line("it names who decided, and why", told, [True] * 3)
-    said = world.command("audit", "verify", str(world.folder / "audit.jsonl"))
-    stage.line("it verifies", ": ok" in said, True)
+    found = ["mia called" in written, "the bank has it" in written, '"by":"Sam"' in written.replace(" ", "")]
+    stage.line("it names who decided, and the reason", found, [True] * 3)
+    output = world.command("audit", "verify", str(world.folder / "audit.jsonl"))
+    stage.line("it verifies", ": ok" in output, True)
 
 
 def main() -> int:
-    """Play every scene; 1 where anything is not as the policy says."""
+    """Run every scene; return 1 if a line differs from the policy."""
     base = Path("var")
     base.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="shop-", dir=base)).resolve()

@@ -1,6 +1,6 @@
-"""The demo's world: an identity provider, the shop as a process that can be killed, and an operator's commands.
+"""Processes and files of the demo: an identity provider, a shop process that can be killed, and an operator's commands.
 
-Rules: everything listens on loopback; every wait is bounded; only processes that were started here are ended.
+Rules: every server listens on loopback; every wait is bounded; only processes that were started here are stopped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from authguard.testing import IdentityProvider
 
 HERE: Final = Path(__file__).resolve().parent
-#: seconds in which the shop has to listen, a command to finish, and a client to be answered
+#: timeout in seconds for the start of the shop, a command, and a request
 BOUND: Final = 120.0
-#: seconds after which a purchase that nobody answered for is in doubt
+#: seconds after which a purchase without a result is in doubt
 LOST: Final = 2
 POLICY: Final = """\
 # Written by the demo: the example's policy, with the address of the identity provider that the demo started, and with a
@@ -40,14 +40,14 @@ _LISTENING: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 
 class World:
-    """What the demo plays in."""
+    """Processes and files of the demo."""
 
     def __init__(self, folder: Path, provider: IdentityProvider) -> None:
-        """Write the policy; nothing runs yet.
+        """Write the policy without starting a process.
 
         Args:
-            folder: for policy, store, log, and what was charged.
-            provider: where customers sign in.
+            folder: for policy, store, log and charges.
+            provider: the identity provider.
         """
         self.folder = folder
         self.provider = provider
@@ -71,10 +71,10 @@ class World:
         )
 
     def open(self) -> None:
-        """Open the shop, and wait until it listens.
+        """Start the shop and wait until it listens.
 
         Raises:
-            RuntimeError: it did not; what it said is in the message.
+            RuntimeError: it did not start; its output is in the message.
         """
         words = ["shop_app:app", "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", "0", "--no-access-log"]
         output = self.folder / "shop.txt"
@@ -95,14 +95,14 @@ class World:
         raise RuntimeError(f"the shop did not open:\n{output.read_text('utf-8')[-2_000:]}")
 
     def kill(self) -> None:
-        """Kill the shop where it stands, as a power cut would."""
+        """Kill the shop, as a power failure would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(BOUND)
             self._process = None
 
     def buy(self, article: str, total: float, key: str) -> tuple[int, dict[str, Any], bool]:
-        """Let the agent buy; give the status, the answer, and whether it was the first one again."""
+        """Buy an article as the agent; return the status, the reply, and whether it was repeated."""
         reply = httpx2.post(
             f"{self._address}/purchases",
             json={"article": article, "total": total, "currency": "EUR"},
@@ -113,7 +113,7 @@ class World:
         return reply.status_code, reply.json(), reply.headers.get("idempotency-replayed") == "true"
 
     def command(self, *words: str) -> str:
-        """Run `authguard` as an operator would, in a second terminal; give what it said."""
+        """Run `authguard` as an operator in a second terminal; return its output."""
         done = subprocess.run(  # noqa: S603 - this interpreter's own console script
             [sys.executable, "-c", "from authguard.cli import main; main()", *words],
             env=self.settings,
@@ -126,6 +126,6 @@ class World:
         return done.stdout.strip()
 
     def charged(self) -> list[str]:
-        """Give what was charged so far, as the bank has it."""
+        """Return the charges so far."""
         path = self.folder / "charged.txt"
         return path.read_text("utf-8").splitlines() if path.exists() else []

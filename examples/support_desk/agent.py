@@ -1,7 +1,7 @@
-"""The agent itself: what it answers to a message, and what it learned of the customer on the way.
+"""The example agent: its answers to messages, and what it reports about the customer.
 
-Pure and offline: keywords stand in for the model, so that the demo and the tests know what will happen. Where a model
-stood here, the guard's prompt summary would be part of its prompt.
+Pure and offline: keywords replace the model, so that demo and tests are deterministic. With a model, the guard's
+prompt summary would be part of its prompt.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
     from authguard.asgi.guard import NextStep
 
-#: what the back office asks -> how a customer says it
+#: question of the back office -> question to the customer
 QUIZ: Final = {
     "maiden_name": re.compile(r"maiden name (?:is|was) (\w{1,64})", re.IGNORECASE),
     "first_pet": re.compile(r"first pet (?:is|was) (\w{1,64})", re.IGNORECASE),
 }
 CODE: Final = re.compile(r"\bcode is (\d{6})\b", re.IGNORECASE)
-#: a parcel about which the carrier's service never answers
+#: a parcel for which the carrier's service never answers
 LOST_PARCEL: Final = "P-503"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of the talk.
+    """One turn of the conversation.
 
     Attributes:
-        say: to the customer.
-        report: what the guard should know, ``machine.trigger``; empty for nothing.
-        note: why, for the log; no personal data.
+        say: text for the customer.
+        report: event to report to the guard, ``machine.trigger``; empty for none.
+        note: reason for the log, without personal data.
         ends: whether the customer wants to leave.
-        method: by which the customer proves who they are; empty where they do not.
-        answers: verifier -> question -> what they said; empty has a code sent.
-        outage: a service that gave the agent no answer; empty where all did.
+        method: method by which the customer proves their identity; empty for none.
+        answers: verifier -> question -> answer of the customer; empty to send a code.
+        outage: service that did not answer the agent; empty for none.
     """
 
     say: str
@@ -52,23 +52,23 @@ def answer(message: str, prompt_summary: str) -> Turn:
     """Answer one message.
 
     Args:
-        message: the customer's.
+        message: the customer's message.
         prompt_summary: what this customer may do now, from the guard.
     """
-    said = message.casefold()
+    text = message.casefold()
     if proof := _proof(message):
         return proof
-    if LOST_PARCEL.casefold() in said:
+    if LOST_PARCEL.casefold() in text:
         return Turn("The carrier does not answer; I will look again later.", outage="carrier")
-    if "hacked" in said:
+    if "hacked" in text:
         return Turn("Thank you for telling us. We take care of it.", "account.compromised", "the customer says so")
-    if "sign me out" in said:
+    if "sign me out" in text:
         return Turn("You are signed out. Goodbye.", ends=True)
     return Turn(f"How can I help? {prompt_summary}")
 
 
 def _proof(message: str) -> Turn | None:
-    """Find what proves who the customer is, or is meant to; what it proves is not for the agent to say."""
+    """Return the turn for a proof of identity; whether it proves anything is decided by the verifier."""
     quiz = {question: found.group(1) for question, pattern in QUIZ.items() if (found := pattern.search(message))}
     if quiz:
         return Turn("", method="default", answers={"quiz": quiz})
@@ -78,11 +78,11 @@ def _proof(message: str) -> Turn | None:
 
 
 def after(step: NextStep, method: str) -> str:
-    """Say what comes next for a customer who proved who they are, or tried to.
+    """Return the text after an attempt to prove identity.
 
     Args:
-        step: as the guard says.
-        method: that was tried.
+        step: the next step, from the guard.
+        method: the method of the attempt.
     """
     if step.action == "continue":
         return "Thank you. I know now that it is you."

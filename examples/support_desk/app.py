@@ -1,7 +1,7 @@
-"""A customer-service agent behind AuthGuard: chat as JSON, as server-sent events and over a WebSocket; orders, refunds.
+"""A customer-service agent behind AuthGuard: chat as JSON, server-sent events and WebSocket; orders and refunds.
 
-Rule: nothing here asks who somebody is or whether they may: a request that gets here was admitted by `policy.yaml`.
-What the app learns of a customer it reports to the guard, which may only make it stricter.
+Rule: no handler checks identity or permission, since `policy.yaml` has admitted the request. The app reports what it
+learns about a customer to the guard; a report can only restrict.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.websockets import WebSocket
 
-#: every customer of this example has ordered the same two things
+#: every customer of this example has these orders
 ORDERS: Final = {"1001": "a kettle", "1002": "a camera"}
 BODY_BOUND: Final = 16_384
 MESSAGE_BOUND: Final = 2_000
 CUSTOMERS_BOUND: Final = 10_000
-#: customers who must have met an outage before it counts as one
+#: number of customers with a failure before it counts as an outage
 OUTAGE_CUSTOMERS: Final = 3
 
 
 class Talks:
-    """How many turns the talk with each customer has had, so that a talk that goes on can be told from a new one."""
+    """Counts the turns per customer, to distinguish a new conversation from a continued one."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Start without customers."""
         self._turns: OrderedDict[str, int] = OrderedDict()
 
     def next(self, customer: str) -> int:
-        """Count one more turn, and forget whoever has been silent the longest past the bound."""
+        """Count one turn and drop the least recent customer beyond the bound."""
         self._turns[customer] = self._turns.pop(customer, 0) + 1
         if len(self._turns) > CUSTOMERS_BOUND:
             self._turns.popitem(last=False)
@@ -53,32 +53,32 @@ class Talks:
 
 
 class Outages:
-    """Who met a service that does not answer: what one customer says, or has the agent say, stops nobody else."""
+    """Counts the customers for whom a service failed, so that one customer alone cannot report an outage for all."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
-        self._met: dict[str, set[str]] = {}
+        """Start without failures."""
+        self._customers: dict[str, set[str]] = {}
 
     def count(self, service: str, customer: str) -> bool:
-        """Count a customer; tell whether enough have met it by now, and then begin anew."""
-        met = self._met.setdefault(service, set())
-        met.add(customer)
-        if len(met) < OUTAGE_CUSTOMERS:
+        """Count a customer; return whether enough customers have had a failure, and reset the count if so."""
+        customers = self._customers.setdefault(service, set())
+        customers.add(customer)
+        if len(customers) < OUTAGE_CUSTOMERS:
             return False
-        met.clear()
+        customers.clear()
         return True
 
 
 TALKS: Final = Talks()
 OUTAGES: Final = Outages()
-#: for what concerns everybody; no talk with a customer has it but through `OUTAGES`
+#: control of the service as a whole; a conversation reaches it only through `OUTAGES`
 CONTROL: Final = Control()
-#: counts the refunds that were paid, so that one paid twice would show
+#: counts paid refunds, so that a double payment is visible
 PAID: Final = count(1)
 
 
 async def converse(guard: Guard, text: str) -> dict[str, Any]:
-    """Take one turn, tell the guard what was learned, and give what the customer reads."""
+    """Process one turn, report to the guard, and return the reply to the customer."""
     turn: Turn = answer(text, guard.prompt_summary)
     say = turn.say
     if turn.method:
@@ -93,12 +93,12 @@ async def converse(guard: Guard, text: str) -> dict[str, Any]:
 
 
 async def chat(request: Request) -> Response:
-    """Answer as one JSON document."""
+    """Answer with one JSON document."""
     return JSONResponse(await converse(current_guard(request), message_in(await body_of(request))))
 
 
 async def chat_stream(request: Request) -> Response:
-    """Answer word by word, as server-sent events."""
+    """Answer word by word with server-sent events."""
     turn = await converse(current_guard(request), message_in(await body_of(request)))
 
     def events() -> Iterator[str]:
@@ -110,7 +110,7 @@ async def chat_stream(request: Request) -> Response:
 
 
 async def live(websocket: WebSocket) -> None:
-    """Talk over a WebSocket: one JSON message in, one out."""
+    """Answer over a WebSocket: one JSON message in, one out."""
     guard = current_guard(websocket)
     await websocket.accept()
     while (received := await websocket.receive())["type"] == "websocket.receive":
@@ -127,27 +127,27 @@ async def live(websocket: WebSocket) -> None:
 
 
 async def order(request: Request) -> Response:
-    """Look one order up."""
+    """Return one order."""
     number = request.path_params["order_id"]
     return JSONResponse({"order": number, "item": item_of(number)})
 
 
 async def refund(request: Request) -> Response:
-    """Pay money back. The guard has read the amount, held what is over the limits, and runs each transaction once."""
+    """Pay a refund. The guard has read the amount, held what exceeds the limits, and runs each transaction once."""
     number = request.path_params["order_id"]
     item_of(number)
-    wanted = json.loads(await body_of(request), parse_float=Decimal)  # the guard could read it, so it is an object
+    wanted = json.loads(await body_of(request), parse_float=Decimal)  # the guard has parsed it, so it is an object
     amount = f"{wanted['amount']} {wanted['currency']}"
     return JSONResponse({"order": number, "refunded": amount, "refunds_paid": next(PAID)})
 
 
 async def export(_: Request) -> Response:
-    """Hand out everything: a route that was added in a hurry, and that nobody named in the policy."""
+    """Export all data: a route without an operation in the policy, so the guard refuses it."""
     return JSONResponse({"orders": ORDERS})
 
 
 async def healthz(_: Request) -> Response:
-    """Say that the app lives."""
+    """Return the health of the app."""
     return PlainTextResponse("ok")
 
 
@@ -155,7 +155,7 @@ async def body_of(request: Request) -> bytes:
     """Read a body of bounded size.
 
     Raises:
-        HTTPException: 413, it is larger.
+        HTTPException: 413, the body is too large.
     """
     body = b""
     async for chunk in request.stream():
@@ -166,10 +166,10 @@ async def body_of(request: Request) -> bytes:
 
 
 def message_in(body: bytes) -> str:
-    """Find the message in a JSON document.
+    """Return the message of a JSON document.
 
     Raises:
-        HTTPException: 400, there is none of a bearable length.
+        HTTPException: 400, there is no message of acceptable length.
     """
     try:
         document = json.loads(body)
@@ -182,7 +182,7 @@ def message_in(body: bytes) -> str:
 
 
 def item_of(number: str) -> str:
-    """Find what was ordered.
+    """Return the item of an order.
 
     Raises:
         HTTPException: 404, the customer has no such order.
@@ -193,7 +193,7 @@ def item_of(number: str) -> str:
 
 
 async def not_now(_: Request, __: Exception) -> Response:
-    """Say so when the guard could not take a report: what was learned did not count, so nothing was done."""
+    """Answer 503 if the guard could not store a report: the report has no effect, so nothing was done."""
     return JSONResponse({"error": "please try again in a moment"}, 503, {"retry-after": "5"})
 
 
@@ -213,6 +213,6 @@ desk = Starlette(
 app = AuthGuard(
     desk,
     policy=os.environ.get("AUTHGUARD_POLICY") or Path(__file__).with_name("policy.yaml"),
-    allowed_modules=("outbox",),  # whose functions the policy may name
+    allowed_modules=("outbox",),  # modules of functions that the policy may name
     control=CONTROL,
 )

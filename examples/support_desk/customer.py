@@ -1,4 +1,4 @@
-"""One customer at their own client: signs in at the identity provider, and talks to the desk by HTTP and WebSocket."""
+"""A customer's client: it signs in at the identity provider and calls the desk by HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 AUDIENCE: Final = "support-agent"
 SCOPES: Final = "chat orders:read refunds:write"
-#: seconds that a client waits for an answer
+#: timeout of a client in seconds
 PATIENCE: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """A response.
 
     Attributes:
         status: HTTP status.
         headers: lower-case name -> value.
         body: decoded JSON, or the text.
-        trace: the trace id under which the request was sent, by which the log knows it.
+        trace: the trace id of the request, which the log records.
     """
 
     status: int
@@ -41,11 +41,11 @@ class Answer:
 
     @property
     def challenge(self) -> str:
-        """``WWW-Authenticate``; empty where there is none."""
+        """Return ``WWW-Authenticate``; empty if absent."""
         return self.headers.get("www-authenticate", "")
 
     def says(self, *path: str) -> Any:  # noqa: ANN401 - any JSON value
-        """Look a member up in the body; empty where there is none."""
+        """Return a member of the body; empty if absent."""
         found = self.body
         for name in path:
             found = found.get(name, "") if isinstance(found, dict) else ""
@@ -54,15 +54,15 @@ class Answer:
 
 @dataclass(slots=True)
 class Customer:
-    """A client with, at most, one sign-in.
+    """A client with at most one sign-in.
 
     Attributes:
-        name: the ``sub`` that the provider knows them by.
-        provider: where they sign in.
-        http: the client, with the desk's address.
-        sign_in: what they hold; ``None`` before they signed in.
-        token: sent instead of the sign-in's own, by somebody who forges.
-        tokens: every token that was ever sent, to look for in the log.
+        name: the ``sub`` at the provider.
+        provider: the identity provider.
+        http: the HTTP client, with the desk's address.
+        sign_in: the current sign-in; ``None`` before the first.
+        token: a token to send instead of the sign-in's, for forgeries.
+        tokens: every token that was sent, to search the log for.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Customer:
     tokens: list[str] = field(default_factory=list)
 
     def signs_in(self, acr: str = "aal2", *, again: bool = False, scope: str = SCOPES, **more: Any) -> Customer:  # noqa: ANN401 - passed on to the provider
-        """Sign in: with a password (``aal1``) or with a second factor (``aal2``).
+        """Sign in with a password (``aal1``) or with a second factor (``aal2``).
 
         Args:
-            acr: how strongly.
-            again: in the same session of the provider, as after a challenge.
-            scope: what the token permits.
+            acr: the assurance level.
+            again: whether to continue the provider's session, as after a challenge.
+            scope: scopes of the token.
             more: see `IdentityProvider.sign_in`.
         """
         if again and self.sign_in is not None:
@@ -88,62 +88,62 @@ class Customer:
         return self
 
     def refreshes(self) -> Customer:
-        """Trade the refresh token for a new access token of the same sign-in."""
+        """Exchange the refresh token for a new access token of the same sign-in."""
         if self.sign_in is not None:
             self.sign_in = self.provider.refresh(self.sign_in)
         return self
 
     def says(self, message: str) -> Answer:
-        """Say something in the chat."""
+        """Send a chat message."""
         return self.asks("POST", "/chat", {"message": message})
 
     def orders(self, number: str = "1001") -> Answer:
-        """Look an order up."""
+        """Request an order."""
         return self.asks("GET", f"/orders/{number}")
 
     def refund(self, amount: object, key: str = "") -> Answer:
-        """Ask for money back, in euros."""
+        """Request a refund in euros."""
         headers = {"idempotency-key": key} if key else {}
         return self.asks("POST", "/orders/1001/refund", {"amount": amount, "currency": "EUR"}, headers)
 
     def asks(self, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None) -> Answer:
-        """Send one request, with the credential that there is."""
+        """Send one request with the current credential."""
         trace, headers = self.headers()
         headers |= more or {}
         return self.received(self.http.request(method, path, json=body, headers=headers), trace)
 
     @staticmethod
     def received(answer: httpx2.Response, trace: str) -> Answer:
-        """Read what came back for a request that bore a trace id."""
+        """Build the answer from a response to a request with a trace id."""
         document = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
         return Answer(answer.status_code, answer.headers, document, trace)
 
     def streams(self, message: str) -> Answer:
-        """Say something, and read the answer as server-sent events, one by one as they come."""
+        """Send a chat message and read the server-sent events one by one."""
         trace, headers = self.headers()
         with self.http.stream("POST", "/chat/stream", json={"message": message}, headers=headers) as answer:
             events = [line.removeprefix("event: ") for line in answer.iter_lines() if line.startswith("event: ")]
         return Answer(answer.status_code, answer.headers, {"events": events}, trace)
 
     def talks(self, *messages: str) -> Answer:
-        """Talk over one WebSocket, and hang up; the body holds the answers, or why the handshake was refused."""
+        """Talk over one WebSocket and close it; the body has the answers, or the reason of a refused handshake."""
         trace, headers = self.headers()
         address = f"ws://{self.http.base_url.host}:{self.http.base_url.port}/live"
         try:
             with connect(
                 address, additional_headers=headers, proxy=None, open_timeout=PATIENCE, close_timeout=PATIENCE
             ) as socket:
-                said = []
+                replies = []
                 for message in messages:
                     socket.send(json.dumps({"message": message}))
-                    said.append(json.loads(socket.recv(timeout=PATIENCE)))
-                return Answer(socket.response.status_code if socket.response else 0, {}, {"said": said}, trace)
+                    replies.append(json.loads(socket.recv(timeout=PATIENCE)))
+                return Answer(socket.response.status_code if socket.response else 0, {}, {"said": replies}, trace)
         except InvalidStatus as refused:
             response = refused.response
             return Answer(response.status_code, dict(response.headers), json.loads(response.body or b"{}"), trace)
 
     def headers(self) -> tuple[str, dict[str, str]]:
-        """Name the request (W3C Trace Context) and present the credential."""
+        """Return the trace id (W3C Trace Context) and the headers with it and the credential."""
         trace = secrets.token_hex(16)
         headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
         token = self.token or (self.sign_in.access_token if self.sign_in else "")

@@ -1,7 +1,7 @@
-"""The demo: customers walk through everything that can happen to a sign-in, over real HTTP and WebSockets.
+"""The demo: customers run through every outcome of a sign-in over real HTTP and WebSockets.
 
 Run it from the repository's root: ``python examples/support_desk/demo.py``. It starts an identity provider, a back
-office and the desk, compares every line with what the policy says, verifies the log, and exits 1 where one differs.
+office and the desk, compares every line with the policy, verifies the log, and exits with 1 if a line differs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from world import MOVED, world
 if TYPE_CHECKING:
     from types import FrameType
 
-#: the first comes first: it needs a guard that has not fetched any key yet; the last two look at what the others left
+#: the first scene needs a guard without any fetched key; the last two inspect the results of the others
 SCENES: Final = (
     sign_ins.keys_out_of_reach,
     sign_ins.no_sign_in,
@@ -40,7 +40,7 @@ SCENES: Final = (
     proofs.service_down,
     proofs.accounts,
     refunds.step_up,
-    refunds.at_once,
+    refunds.simultaneous,
     refunds.limits,
     refunds.degraded,
     operations.streams,
@@ -50,12 +50,12 @@ SCENES: Final = (
     operations.rolled_back,
     operations.people,
 )
-#: columns of the table where nobody looks at a terminal
+#: width of the table without a terminal
 WIDTH: Final = 150
 
 
 def main() -> int:
-    """Play every scene; give the exit code."""
+    """Run every scene and return the exit code."""
     signal.signal(signal.SIGTERM, _stop)
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     began = time.monotonic()
@@ -90,10 +90,10 @@ def main() -> int:
 
 
 def _further(folder: Path) -> str:
-    """Tell what there is to look at."""
-    beside = Path(sys.executable).with_name("authguard")
-    inside = beside.is_relative_to(Path.cwd())
-    authguard = beside.relative_to(Path.cwd()) if inside else beside
+    """Return the list of files and commands to try next."""
+    command = Path(sys.executable).with_name("authguard")
+    inside = command.is_relative_to(Path.cwd())
+    authguard = command.relative_to(Path.cwd()) if inside else command
     where = f"--policy {folder}/policy.yaml --store {folder}/authguard.db"
     return f"""
 Look further:
@@ -107,7 +107,7 @@ and examples/support_desk/README.md talks to the desk by hand."""
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    """Leave by the door when told to stop, so that what was started is ended."""
+    """Exit normally on a signal, so that child processes are stopped."""
     raise SystemExit(128 + number)
 
 

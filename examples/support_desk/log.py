@@ -1,4 +1,4 @@
-"""What the audit log says of a request of the demo: the lines are read as anybody can, as JSON."""
+"""Read the audit log of the demo as JSON, as any program can."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-#: the order in which a decision's cell begins with the states of the five machines
+#: the machines in the order of a decision's cell
 MACHINES: Final = ("service", "account", "session", "verification", "transaction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the log holds of one request.
+    """The decision on one request in the log.
 
     Attributes:
         id: of the record; the reply's ``instance`` names it.
-        rule: the rule that decided, by what it does; empty where the request had no cell.
-        outcome: one of the eleven; ``refused`` where the request had no cell.
-        fallback: what was done; another than the rule's where attempts had run out.
+        rule: name of the rule without its number; empty if the request had no cell.
+        outcome: one of the eleven; ``refused`` if the request had no cell.
+        fallback: the applied fallback; differs from the rule's after the attempts have run out.
         reason: closed code.
-        states: of the five machines, after everything that this request set off.
-        subject: the customer's pseudonym; empty where nobody was proven.
+        states: states of the five machines after all events of the request.
+        subject: the customer's pseudonym; empty without a proven subject.
     """
 
     id: str
@@ -38,26 +38,26 @@ class Recorded:
 
 
 class Log:
-    """One log, with the chains that the operator's commands write beside it."""
+    """One log, including the chains of the operator's commands."""
 
     def __init__(self, path: Path) -> None:
-        """Keep where it is.
+        """Store the path.
 
         Args:
-            path: of its first chain.
+            path: path of the first chain.
         """
         self.path = path
 
     def text(self) -> str:
-        """Give the whole of it: a demo's log is small."""
+        """Return the whole text, which is small in the demo."""
         return "".join(file.read_text("utf-8") for file in sorted(self.path.parent.glob(f"{self.path.stem}*.jsonl")))
 
     def find(self, trace: str, instance: str = "") -> Recorded:
         """Find the decision on a request.
 
         Args:
-            trace: the trace id that it bore.
-            instance: the record that its reply names; needed for what is so malformed that its headers are not read.
+            trace: the trace id of the request.
+            instance: the record id in the reply; needed if the headers of a malformed request are not read.
         """
         records = list(self._records())
         void = {withdrawn for record in records for withdrawn in record.get("records", ())}

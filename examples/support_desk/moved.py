@@ -1,7 +1,7 @@
-"""Runs a program whose clock the demo moves on, so that no scene waits and none has to hurry.
+"""Run a program with a clock that the demo advances, so that no scene waits.
 
-``python moved.py FILE MODULE:FUNCTION ARGUMENT...``: the machine's time, and the seconds that the file says.
-A deployment needs nothing of this.
+``python moved.py FILE MODULE:FUNCTION ARGUMENT...`` uses the machine's time plus the seconds in the file.
+A deployment does not need this.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def follow(file: Path) -> None:
-    """Let `time.time` in this process be ahead by the seconds that a file says whenever it is asked."""
+    """Advance `time.time` of this process by the seconds in a file."""
     true = time.time
     time.time = lambda: true() + ahead(file)
 
@@ -24,7 +24,7 @@ def ahead(file: Path) -> float:
 
 
 def move(file: Path, seconds: float) -> float:
-    """Move the time of whoever follows the file on; return how far ahead it is now."""
+    """Advance the time of the processes that follow the file; return the new offset."""
     new = file.with_suffix(".new")
     new.write_text(f"{ahead(file) + seconds!r}", "ascii")
     new.replace(file)

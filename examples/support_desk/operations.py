@@ -1,4 +1,4 @@
-"""Scenes about what is asked, and by which way: streams, what nobody named, nonsense, and the operator's switch."""
+"""Scenes about operations and channels: streams, unnamed routes, malformed requests, and the operator's rollback."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from stage import Stage
 
 KNOWN: Final = "live normal active verified none"
-#: the exit code of a command that is refused for want of authority
+#: exit code of a command that lacks authority
 UNAUTHORISED: Final = 5
 
 
 def streams(stage: Stage) -> None:
-    """The same guard stands before every way in: server-sent events and WebSockets too."""
+    """The same guard protects every channel: server-sent events and WebSockets too."""
     stage.scene("streams")
     una = stage.customer("una").signs_in()
     answer = una.streams("Hello")
@@ -54,8 +54,8 @@ def streams(stage: Stage) -> None:
 
 
 def unnamed(stage: Stage) -> None:
-    """What nobody named in the policy is refused, whoever asks."""
-    stage.scene("an operation that nobody named")
+    """A route without an operation in the policy is refused for every caller."""
+    stage.scene("a route without an operation in the policy")
     vic = stage.customer("vic")
     words = "a route that the policy does not name"
     _refused(stage, f"{words}, without a token", vic.asks("GET", "/export"), 404, "operation-unnamed")
@@ -64,7 +64,7 @@ def unnamed(stage: Stage) -> None:
 
 
 def for_somebody_else(stage: Stage) -> None:
-    """An agent that the policy names may act for a customer, up to a point; one that it does not name may nothing."""
+    """A registered agent may act for a customer within limits; an unregistered one may do nothing."""
     stage.scene("an agent acts for the customer")
     zoe = stage.customer("zoe").signs_in(act={"sub": "concierge"})
     stage.line("the registered concierge looks an order up", zoe.orders(), "200 allow allow", KNOWN)
@@ -74,11 +74,11 @@ def for_somebody_else(stage: Stage) -> None:
         "the concierge wants to sign her out", zoe.asks("POST", "/.authguard/session/end"), "403 deny refuse", KNOWN
     )
     stranger = stage.customer("zoe").signs_in(act={"sub": "a-bot-from-somewhere"})
-    stage.line("an agent that nobody registered", stranger.orders(), "403 deny refuse", KNOWN)
+    stage.line("an agent that is not registered", stranger.orders(), "403 deny refuse", KNOWN)
 
 
 def nonsense(stage: Stage) -> None:
-    """What cannot be judged is refused before anything looks at it, and recorded."""
+    """A malformed request is refused before anything processes it, and recorded."""
     stage.scene("nonsense")
     wes = stage.customer("wes").signs_in()
     twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")]
@@ -96,12 +96,12 @@ def nonsense(stage: Stage) -> None:
 
 
 def rolled_back(stage: Stage) -> None:
-    """An operator pulls the agent back: every customer gets a person; released, it proves itself first."""
+    """An operator rolls the agent back: every customer is handed to a person; a release needs a proof of readiness."""
     stage.scene("rolled back by an operator, and released")
-    code, said = stage.world.command("rollback", "engage", "--by", "Ines", "--note", "refunds look odd")
+    code, output = stage.world.command("rollback", "engage", "--by", "Ines", "--note", "refunds look odd")
     stage.act(
         "`authguard rollback engage`",
-        also={f"exit code 0 and `rolled_back`: {said}": code == 0 and "rolled_back" in said},
+        also={f"exit code 0 and `rolled_back`: {output}": code == 0 and "rolled_back" in output},
     )
     back, recovering = "rolled_back normal active verified none", "recovering normal active verified none"
     xia = stage.customer("xia").signs_in()
@@ -123,15 +123,15 @@ def rolled_back(stage: Stage) -> None:
         "200 allow allow credential-missing",
         "rolled_back unknown absent unverified none",
     )
-    code, said = stage.world.command("rollback", "release", "--by", "Ines", "--note", "it was a test")
+    code, output = stage.world.command("rollback", "release", "--by", "Ines", "--note", "it was a test")
     stage.act(
         "`authguard rollback release` by one person, where the policy wants two",
-        also={f"exit code 5: {said}": code == UNAUTHORISED},
+        also={f"exit code 5: {output}": code == UNAUTHORISED},
     )
-    code, said = stage.world.command("rollback", "release", "--by", "Ines", "--by", "Omar", "--note", "it was a test")
+    code, output = stage.world.command("rollback", "release", "--by", "Ines", "--by", "Omar", "--note", "it was a test")
     stage.act(
         "`authguard rollback release` by two",
-        also={f"exit code 0 and `recovering`: {said}": code == 0 and "recovering" in said},
+        also={f"exit code 0 and `recovering`: {output}": code == 0 and "recovering" in output},
     )
     yun = stage.customer("yun").signs_in()
     stage.line("a chat, just after", yun.says("Hello"), "200 allow allow", recovering)
@@ -146,10 +146,10 @@ def rolled_back(stage: Stage) -> None:
 
 
 def people(stage: Stage) -> None:
-    """Those who were handed over wait at the desk, each once."""
+    """Customers who were handed over are in the desk's queue, each once."""
     stage.scene("the people's desk")
-    code, said = stage.world.command("handoff", "list", "--json")
-    tickets = [json.loads(line) for line in said.splitlines()] if code == 0 else []
+    code, output = stage.world.command("handoff", "list", "--json")
+    tickets = [json.loads(line) for line in output.splitlines()] if code == 0 else []
     queues = sorted(ticket["ticket"]["queue"] for ticket in tickets)
     stage.act(
         f"`authguard handoff list`: {len(tickets)} tickets wait",
@@ -158,10 +158,10 @@ def people(stage: Stage) -> None:
         },
     )
     if tickets:
-        code, said = stage.world.command("handoff", "take", tickets[0]["ticket"]["id"], "--by", "Ines")
-        stage.act("`authguard handoff take`", also={f"exit code 0: {said}": code == 0})
+        code, output = stage.world.command("handoff", "take", tickets[0]["ticket"]["id"], "--by", "Ines")
+        stage.act("`authguard handoff take`", also={f"exit code 0: {output}": code == 0})
 
 
 def _refused(stage: Stage, what: str, answer: Answer, status: int, reason: str) -> None:
-    """Compare a refusal of what cannot be judged."""
+    """Compare the refusal of a malformed request."""
     stage.line(what, answer, f"{status} refused - {reason}", "")

@@ -1,7 +1,7 @@
-"""How the desk sends one-time codes: `policy.yaml` names `outbox:send`, and the guard makes, keeps and checks them.
+"""Delivery of one-time codes: `policy.yaml` names `outbox:send`; the guard generates, stores and checks the codes.
 
-This one writes them to a file, which is the customers' telephone here. A deployment's hands them to its provider of
-messages, and keeps none.
+This example writes codes to a file, which represents the customers' telephones. A deployment passes them to its
+messaging provider and stores none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def send(issuer: str, subject: str, channel: str, code: str) -> bool:
-    """Hand a code over; ``False`` would say that it could not be sent, and no attempt of the customer's were spent."""
+    """Deliver a code; ``False`` means that it could not be sent, and then no attempt is counted."""
     del issuer, channel
     path = Path(os.environ.get("DESK_OUTBOX", "var/outbox.jsonl"))
     with path.open("a", encoding="utf-8") as file:

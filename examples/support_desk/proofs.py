@@ -1,4 +1,4 @@
-"""Scenes about who somebody is: doubt, wrong answers, a verification service that is down; and about their account."""
+"""Scenes about identity: doubt, wrong answers, an outage of the verification service; and about account states."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 RIGHT: Final = "My mother's maiden name is Okafor and my first pet was Rex"
 HALF_RIGHT: Final = "My mother's maiden name is Okafor and my first pet was Bello"
 WRONG: Final = "My mother's maiden name is Smith and my first pet was Bello"
-#: how many answers in vain the policy takes
+#: wrong answers that the policy accepts
 ATTEMPTS: Final = 3
 PERSON: Final = "talk_to_person"
 KNOWN: Final = "live normal active verified none"
 
 
 def passes(stage: Stage) -> None:
-    """Whoever answers rightly is known: in the middle of the talk, or at the guard's own endpoint."""
+    """A correct answer verifies the customer: within the conversation, or at the guard's endpoint."""
     stage.scene("the proof of identity passes")
     tim = stage.customer("tim").signs_in("aal1")
     answer = tim.orders()
@@ -36,7 +36,7 @@ def passes(stage: Stage) -> None:
     answers = {"quiz": {"maiden_name": "Okafor", "first_pet": "Rex"}}
     answer = ugo.asks("POST", "/.authguard/verify", {"method": "default", "answers": answers})
     stage.line(
-        "somebody's client answers at the guard's own endpoint",
+        "a customer's client answers at the guard's endpoint",
         answer,
         "200 allow allow",
         KNOWN,
@@ -48,7 +48,7 @@ def passes(stage: Stage) -> None:
 
 
 def doubt(stage: Stage) -> None:
-    """A maybe is no yes: it stays one until another method lifts it, whatever else is tried."""
+    """A doubtful result is no pass: it remains until another method passes."""
     stage.scene("the proof of identity is ambiguous")
     hal, doubted = stage.customer("hal").signs_in("aal1"), "live normal active ambiguous none"
     stage.line("he answers two questions, one of them right", hal.says(HALF_RIGHT), "200 allow allow", doubted)
@@ -80,7 +80,7 @@ def doubt(stage: Stage) -> None:
 
 
 def failure(stage: Stage) -> None:
-    """Wrong answers are counted for the person, not for the session; then a person takes over."""
+    """Wrong answers are counted per person, not per session; then a person takes over."""
     stage.scene("the proof of identity fails, and attempts run out")
     ida, failed = stage.customer("ida").signs_in("aal1"), "live normal active failed none"
     spent = "live normal active exhausted none"
@@ -109,23 +109,23 @@ def failure(stage: Stage) -> None:
 
 
 def service_down(stage: Stage) -> None:
-    """A service that gives no answer is neither yes nor no: nothing sensitive is shown, and the talk goes on."""
+    """A service without an answer is neither a pass nor a failure: nothing sensitive is shown, the chat continues."""
     stage.scene("the verification service is down")
-    jon, nobody = stage.customer("jon").signs_in("aal1"), "live normal active unavailable none"
+    jon, unproven = stage.customer("jon").signs_in("aal1"), "live normal active unavailable none"
     stage.line("a talk, while all is well", jon.says("Hello"), "200 allow allow", "live normal active unverified none")
     proved = stage.customer("kim").signs_in()
-    stage.line("somebody whose identity is proved, and an order", proved.orders(), "200 allow allow", KNOWN)
+    stage.line("a customer with a proven identity, and an order", proved.orders(), "200 allow allow", KNOWN)
     stage.world.records.stop()
-    stage.line("the back office is down, and he answers its questions", jon.says(RIGHT), "200 allow allow", nobody)
+    stage.line("the back office is down, and he answers its questions", jon.says(RIGHT), "200 allow allow", unproven)
     answer = jon.orders()
     stage.line(
         "an order",
         answer,
         "503 retry try_later",
-        nobody,
+        unproven,
         also={"it says when to try again": "retry-after" in answer.headers},
     )
-    stage.line("the chat goes on", jon.says("A pity"), "200 allow allow", nobody)
+    stage.line("the chat continues", jon.says("A pity"), "200 allow allow", unproven)
     stage.line("the outage takes back nothing of what was proved", proved.orders(), "200 allow allow", KNOWN)
     stage.world.records.start()
     stage.wait(CALM + 1, "in this demo a service that gave no answer is asked again after two minutes")
@@ -136,7 +136,7 @@ def service_down(stage: Stage) -> None:
 
 
 def accounts(stage: Stage) -> None:
-    """Accounts in every kind of trouble: the customer learns the next step, and the log learns why."""
+    """Each account state: the customer is shown the next step, and the log has the reason."""
     stage.scene("accounts that are not in order")
     lou = stage.customer("lou").signs_in(account_status="locked")
     locked = "live locked active verified none"
@@ -157,7 +157,7 @@ def accounts(stage: Stage) -> None:
         refused,
         "403 handoff to_a_person",
         locked,
-        also={"nobody is told that it is locked": "lock" not in str(refused.body)},
+        also={"the reply does not disclose the lock": "lock" not in str(refused.body)},
     )
     known = stage.customer("rob").signs_in().says("Hello")
     stage.line(
@@ -191,6 +191,6 @@ def accounts(stage: Stage) -> None:
         },
     )
     ola, stolen = stage.customer("ola").signs_in(), "live compromised active verified none"
-    stage.line("somebody says that their account was hacked", ola.says("I was hacked!"), "200 allow allow", stolen)
+    stage.line("a customer reports that their account was hacked", ola.says("I was hacked!"), "200 allow allow", stolen)
     taken = ola.signs_in().orders()
-    stage.line("an order, after a new sign-in whose claims say that all is well", taken, "403 handoff to_fraud", stolen)
+    stage.line("an order, after a new sign-in with a normal account claim", taken, "403 handoff to_fraud", stolen)

@@ -1,7 +1,6 @@
-"""The back office, a process of its own: says what is on file of a customer, and compares what they say with it.
+"""The back office, a separate process: a verification service with questions, and an account directory.
 
-The desk knows it only as two addresses in `policy.yaml`: a verification service and an account directory. Everybody's
-mother was called Okafor here, and everybody's first pet Rex.
+The desk knows only its two addresses in `policy.yaml`. Every customer has the same answers here.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ if TYPE_CHECKING:
 
 #: question -> answer
 ON_FILE: Final = {"maiden_name": "okafor", "first_pet": "rex"}
-#: customers whose accounts are not in order, whatever their token claims; everybody else's is `ok`
+#: customers with other account states than `ok`, whatever their token claims
 STATUSES: Final = {"rob": "locked", "sue": "sleeping"}
 
 
 async def quiz(request: Request) -> Response:
-    """Score what a customer said: the part of it that is right, from 0 to 1."""
-    said: dict[str, Any] = json.loads(await request.body())["answers"]
-    right = sum(str(said.get(question, "")).casefold() == answer for question, answer in ON_FILE.items())
+    """Return the share of correct answers, from 0 to 1."""
+    answers: dict[str, Any] = json.loads(await request.body())["answers"]
+    right = sum(str(answers.get(question, "")).casefold() == answer for question, answer in ON_FILE.items())
     return JSONResponse({"score": right / len(ON_FILE)})
 
 
 async def account(request: Request) -> Response:
-    """Say in what state an account is."""
+    """Return the state of an account."""
     subject = json.loads(await request.body())["subject"]
     return JSONResponse({"status": STATUSES.get(subject, "ok")})
 

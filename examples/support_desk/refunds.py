@@ -1,4 +1,4 @@
-"""Scenes about money: a sign-in that is too old or too weak, once and only once, over the limit, and while degraded."""
+"""Scenes about money: an old or weak sign-in, execution exactly once, limits, and a degraded service."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from world import CALM
 if TYPE_CHECKING:
     from stage import Stage
 
-#: a sign-in that is older than a refund bears: 6 minutes ago
+#: age of a sign-in that is too old for a refund: 6 minutes
 OLD: Final = -360
 KNOWN: Final = "live normal active verified none"
 DONE: Final = "live normal active verified done"
 HELD: Final = "live normal active verified held"
-#: how often a refund is asked for at the same moment
-AT_ONCE: Final = 6
+#: number of simultaneous requests for the same refund
+SIMULTANEOUS: Final = 6
 
 
 def step_up(stage: Stage) -> None:
-    """A refund wants a strong sign-in of the last five minutes; with one it runs, and runs once."""
+    """A refund requires a strong sign-in of the last five minutes; with one it runs, and runs once."""
     stage.scene("a refund needs a strong and fresh sign-in, and runs once")
     pam = stage.customer("pam").signs_in(auth_time_offset=OLD)
     answer = pam.refund(12.5, "pam-1")
@@ -67,25 +67,25 @@ def step_up(stage: Stage) -> None:
     )
 
 
-def at_once(stage: Stage) -> None:
-    """However often one refund is asked for at the same moment, it is paid once."""
+def simultaneous(stage: Stage) -> None:
+    """Simultaneous requests for the same refund pay it once."""
     stage.scene("the same refund, many times at once")
     quin = stage.customer("quin").signs_in()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda _: quin.refund(20, "quin-1"), range(AT_ONCE)))
+    with ThreadPoolExecutor(SIMULTANEOUS) as pool:
+        answers = list(pool.map(lambda _: quin.refund(20, "quin-1"), range(SIMULTANEOUS)))
     found = [stage.world.log.find(answer.trace).outcome for answer in answers]
     stage.act(
-        f"{AT_ONCE} times at once: {', '.join(sorted(found))}",
+        f"{SIMULTANEOUS} times at the same moment: {', '.join(sorted(found))}",
         also={
             "one ran": found.count("allow") == 1,
-            "the others were told to wait, or got its answer": set(found) <= {"allow", "repeat", "retry"},
+            "the others have to wait, or get its response": set(found) <= {"allow", "repeat", "retry"},
             "they agree": len({str(answer.body) for answer in answers if answer.status == httpx2.codes.OK}) == 1,
         },
     )
 
 
 def limits(stage: Stage) -> None:
-    """What is over a limit waits for a supervisor; what cannot be measured is refused."""
+    """A refund over a limit waits for a supervisor; one that cannot be measured is refused."""
     stage.scene("a refund over the limit")
     ray = stage.customer("ray").signs_in()
     answer = ray.refund(600, "ray-1")
@@ -103,12 +103,12 @@ def limits(stage: Stage) -> None:
         "the same refund again, before anybody approved", ray.refund(600, "ray-1"), "202 hold await_approval", HELD
     )
     foreign = stage.customer("sue").signs_in().asks("GET", address)
-    stage.line("somebody else asks there", foreign, "404 refused - transaction-unknown", "")
+    stage.line("another customer asks there", foreign, "404 refused - transaction-unknown", "")
     stage.line("an amount that is no number", ray.refund("plenty"), "403 deny refuse", KNOWN)
 
 
 def degraded(stage: Stage) -> None:
-    """While something that the desk depends on is down, money waits for a person and the rest goes on."""
+    """While a dependency is down, refunds wait for a person and other requests continue."""
     stage.scene("a dependency is down")
     tim = stage.customer("tim").signs_in()
     for name in ("tom", "tam", "tim"):

@@ -1,4 +1,4 @@
-"""Scenes about signing in: none, good, run out, idle, forged, out of reach, signed out."""
+"""Scenes about sign-in: none, valid, expired, idle, forged, issuer unreachable, signed out."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from customer import Customer
     from stage import Stage
 
-#: seconds after a failed fetch before the guard asks an issuer for its keys again, and a little
+#: seconds after a failed fetch before the guard fetches an issuer's keys again, plus a margin
 RETRY: Final = 3.0
-#: attacks by somebody who knows all that a token of the customer's would say and lacks the key; what the log calls them
+#: forgeries by an attacker who knows every claim but not the key -> the reason in the log
 ATTACKS: Final = {
     Forgery.OTHER_KEY: "signature-invalid",
     Forgery.EMBEDDED_KEY: "signature-invalid",
     Forgery.UNKNOWN_KID: "key-unknown",
     Forgery.UNSIGNED: "credential-malformed",
 }
-#: seconds that a short token lives
+#: lifetime of a short token in seconds
 LIFETIME: Final = 600
 NEW: Final = "live normal active unverified none"
 KNOWN: Final = "live normal active verified none"
 
 
 class _Now:
-    """The machine's clock, for a forger's mint."""
+    """The machine's clock, for the mint of forged tokens."""
 
     @staticmethod
     def now() -> float:
@@ -44,7 +44,7 @@ class _Now:
 
 
 def keys_out_of_reach(stage: Stage) -> None:
-    """Nobody's fault, so nobody is turned away for good and nobody is let in: 503, and the token stays good."""
+    """If the keys are unreachable, no caller is admitted or turned away for good: 503, and the token stays valid."""
     stage.scene("the issuer's keys cannot be reached")
     provider, noor = stage.world.provider, stage.customer("noor").signs_in()
     provider.outage("down")
@@ -64,7 +64,7 @@ def keys_out_of_reach(stage: Stage) -> None:
     stage.line("the same token, now that the provider answers", noor.orders(), "200 allow allow", KNOWN)
     provider.outage("down")
     stage.line(
-        "somebody else signs in, and the provider's keys are known by now",
+        "another customer signs in, and the provider's keys are known by now",
         stage.customer("otis").signs_in().orders(),
         "200 allow allow",
         KNOWN,
@@ -73,8 +73,8 @@ def keys_out_of_reach(stage: Stage) -> None:
 
 
 def no_sign_in(stage: Stage) -> None:
-    """Without a sign-in there is the health check, and a challenge that says where to begin."""
-    stage.scene("nobody has signed in")
+    """Without a sign-in there is the health check, and a challenge with the metadata's address."""
+    stage.scene("no customer has signed in")
     ana = stage.customer("ana")
     stage.line("the health check", ana.asks("GET", "/healthz"), "200 allow allow credential-missing", BLANK)
     answer = ana.says("Where is my order?")
@@ -98,7 +98,7 @@ def no_sign_in(stage: Stage) -> None:
 
 
 def signed_in(stage: Stage) -> None:
-    """A password opens the chat; an order wants to know who asks; a scope that is missing is named."""
+    """A password opens the chat; an order requires proof of identity; a missing scope is named."""
     stage.scene("signed in")
     ana = stage.customer("ana").signs_in("aal1")
     stage.line("a chat, signed in with a password", ana.says("Hello"), "200 allow allow", NEW)
@@ -123,7 +123,7 @@ def signed_in(stage: Stage) -> None:
 
 
 def run_out(stage: Stage) -> None:
-    """A token that runs out in mid-talk ends nothing: refreshed, the talk goes on."""
+    """A token that expires during a conversation ends nothing: after a refresh the conversation continues."""
     stage.scene("the token runs out in mid-talk")
     dee = stage.customer("dee").signs_in("aal1", lifetime=LIFETIME)
     first = dee.says("Hello")
@@ -135,7 +135,7 @@ def run_out(stage: Stage) -> None:
         answer,
         "401 challenge sign_in_again token-expired",
         BLANK,
-        also={"the client is told that the token is the matter": 'error="invalid_token"' in answer.challenge},
+        also={"the challenge names the token as the reason": 'error="invalid_token"' in answer.challenge},
     )
     answer = dee.refreshes().says("And now?")
     stage.line(
@@ -148,7 +148,7 @@ def run_out(stage: Stage) -> None:
 
 
 def idle(stage: Stage) -> None:
-    """Who was away has to sign in afresh; a refreshed token proves only that a browser was left open."""
+    """An idle customer has to sign in again; a refreshed token proves only that a browser was left open."""
     stage.scene("away for too long")
     eli = stage.customer("eli").signs_in()
     stage.line("an order", eli.orders(), "200 allow allow", KNOWN)
@@ -161,12 +161,12 @@ def idle(stage: Stage) -> None:
         "live normal idle verified none",
         also={"the challenge asks for a sign-in of now": "max_age=" in answer.challenge},
     )
-    stage.wait(1, "sign-ins are told by the second")
+    stage.wait(1, "sign-in times have a resolution of one second")
     stage.line("the order again, after a fresh sign-in", eli.signs_in(again=True).orders(), "200 allow allow", KNOWN)
 
 
 def forged(stage: Stage) -> None:
-    """A token that names a customer and proves nothing: refused, all alike, and nothing of the customer's moves."""
+    """A forged token that names a customer is refused, always alike, and changes nothing of the customer's state."""
     stage.scene("forged tokens that name a customer")
     fay, thief = stage.customer("fay").signs_in(), stage.customer("a thief")
     fays = stage.line("the customer looks an order up", fay.orders(), "200 allow allow", KNOWN)
@@ -177,11 +177,11 @@ def forged(stage: Stage) -> None:
         answer = thief.asks("POST", "/.authguard/session/end")
         seen.add((answer.says("detail"), answer.challenge))
         stage.line(
-            f"somebody tries to sign her out, with a forged token ({attack})",
+            f"a forged token tries to sign her out ({attack})",
             answer,
             f"401 challenge sign_in {reason}",
             BLANK,
-            also={"the log names nobody": not stage.world.log.find(answer.trace).subject},
+            also={"the log names no subject": not stage.world.log.find(answer.trace).subject},
         )
     stage.act(
         "all of this moved nothing of hers, and no two refusals differ",
@@ -194,7 +194,7 @@ def forged(stage: Stage) -> None:
 
 
 def signed_out(stage: Stage) -> None:
-    """Signed out is signed out: no token of that sign-in is taken again."""
+    """After a sign-out no token of that sign-in is accepted."""
     stage.scene("signed out")
     gil = stage.customer("gil").signs_in()
     gone = "live normal revoked unverified none"
@@ -206,7 +206,7 @@ def signed_out(stage: Stage) -> None:
         ended,
         "401 terminate end_session",
         gone,
-        also={"the client is told that the token is of no use": 'error="invalid_token"' in ended.challenge},
+        also={"the challenge names the token as the reason again": 'error="invalid_token"' in ended.challenge},
     )
     stage.line("the old sign-in, refreshed", gil.refreshes().orders(), "401 terminate end_session", gone)
     stage.line("a new sign-in", gil.signs_in().orders(), "200 allow allow", KNOWN)
@@ -215,7 +215,7 @@ def signed_out(stage: Stage) -> None:
 
 
 def _forged(stage: Stage, thief: Customer, victim: Customer) -> Iterator[tuple[str, str, str]]:
-    """Forge tokens that name a customer, with all that anybody can know of the issuer."""
+    """Yield forged tokens that name a customer, built from public knowledge about the issuer."""
     issuer = stage.world.provider.issuer
     published = stage.world.http.get(f"{issuer}/jwks").json()["keys"]
     key = SigningKey.generate(kid=next(key["kid"] for key in published if key["alg"] == "ES256"))

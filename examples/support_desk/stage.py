@@ -1,6 +1,6 @@
-"""The demo's stage: each line of a scene is compared with what the policy says, shown as it happens, and kept.
+"""Compare each line of a scene with the policy, print it and record it.
 
-What is compared comes from two sides: the reply, as the customer got it, and the audit log, as an auditor reads it.
+Both sides are compared: the reply to the customer, and the audit log.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from rich.console import Console
     from world import World
 
-#: the prefix of a problem's ``instance``
+#: prefix of a problem's ``instance``
 RECORD: Final = "urn:authguard:record:"
-#: the states of the five machines where nothing has happened and nobody is known
+#: initial states of the five machines
 BLANK: Final = "live unknown absent unverified none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened.
+    """One result of a scene.
 
     Attributes:
         family: the scene.
-        what: in a sentence.
-        found: in the log.
+        what: a sentence.
+        found: the decision in the log.
         status: HTTP status; 0 for a command.
-        wrong: how it differs from what the policy says; empty where it does not.
+        wrong: the difference from the policy; empty if there is none.
     """
 
     family: str
@@ -42,14 +42,14 @@ class Line:
 
 
 class Stage:
-    """Plays scenes in a world, and keeps their lines."""
+    """Runs scenes in a world and records their lines."""
 
     def __init__(self, world: World, console: Console) -> None:
-        """Begin without a line.
+        """Start without lines.
 
         Args:
-            world: that the scenes play in.
-            console: where each line is shown as it happens.
+            world: processes and files of the demo.
+            console: output for each line.
         """
         self.world = world
         self.lines: list[Line] = []
@@ -58,37 +58,37 @@ class Stage:
         self._customers: list[Customer] = []
 
     def scene(self, family: str) -> None:
-        """Begin a scene."""
+        """Start a scene."""
         self._family = family
         self._console.print(f"[bold]{family}[/]")
 
     def customer(self, name: str) -> Customer:
-        """Let a customer come by."""
+        """Return a new customer."""
         self._customers.append(self.world.customer(name))
         return self._customers[-1]
 
     @property
     def tokens(self) -> set[str]:
-        """Every credential that was sent so far."""
+        """Return every credential that was sent so far."""
         return {token for customer in self._customers for token in customer.tokens}
 
     def wait(self, seconds: float, why: str) -> None:
-        """Let time pass for everybody, without waiting for it."""
+        """Advance the time of every process without waiting."""
         self._console.print(f"  [dim]... {seconds:.0f} s later: {why}[/]")
         self.world.wait(seconds)
 
     def line(
         self, what: str, answer: Answer, policy_says: str, states: str, also: dict[str, bool] | None = None
     ) -> Answer:
-        """Compare one request with what the policy says.
+        """Compare one request with the policy.
 
         Args:
-            what: happened, in a sentence.
-            answer: to the request.
-            policy_says: HTTP status, outcome (``refused`` for what cannot be judged), what the rule that decides does
-                (``>`` and what is done instead, where attempts have run out; ``-`` for no rule), and the log's reason
-                where that is not ``decided``: ``403 handoff prove_identity>to_a_person attempts-spent``.
-            states: of the five machines afterwards, in their order; empty where the request cannot be judged.
+            what: the request, in a sentence.
+            answer: the reply.
+            policy_says: HTTP status, outcome (``refused`` for a malformed request), the rule (``>`` and
+                the next fallback after the attempts have run out; ``-`` for no rule), and the log's reason if it is not
+                ``decided``: ``403 handoff prove_identity>to_a_person attempts-spent``.
+            states: states of the five machines afterwards, in order; empty for a malformed request.
             also: further sentences, and whether they hold.
         """
         instance = str(answer.says("instance")).removeprefix(RECORD)
@@ -109,7 +109,7 @@ class Stage:
         return answer
 
     def act(self, what: str, *, also: dict[str, bool]) -> None:
-        """Keep something that is no request: a command, or what the log holds."""
+        """Record a line that is no request: a command, or a check of the log."""
         self._keep(what, Recorded(id="", outcome=""), 0, _untrue(also))
 
     def _keep(self, what: str, found: Recorded, status: int, wrong: list[str]) -> None:
@@ -120,10 +120,10 @@ class Stage:
             self._console.print(f"     [red]{difference}[/]", highlight=False)
 
     def table(self) -> Table:
-        """Arrange all lines."""
+        """Format all lines as a table."""
         machines = ", ".join(MACHINES)
         table = Table(
-            title="What happened, and what the policy said", caption=f"states: {machines}", title_justify="left"
+            title="The results, and what the policy requires", caption=f"states: {machines}", title_justify="left"
         )
         for name in ("", "what happened", "states afterwards", "rule", "outcome", "status"):
             table.add_column(name, overflow="fold")

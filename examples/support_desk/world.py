@@ -1,6 +1,6 @@
-"""The demo's world: identity provider, back office and guarded desk, each a process, and a folder for what is kept.
+"""Processes and files of the demo: identity provider, back office and guarded desk, each a process, and a folder.
 
-Rules: everything listens on loopback; every wait is bounded; only processes that were started here are ended.
+Rules: every server listens on loopback; every wait is bounded; only processes that were started here are stopped.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 HERE: Final = Path(__file__).resolve().parent
-#: seconds in which the desk has to listen, a command to finish and a process to end
+#: timeout in seconds for the start of the desk, a command, and the end of a process
 READY: Final = 120.0
 COMMAND: Final = 120.0
 END: Final = 60.0
-#: beside what the processes say
+#: next to the processes' output
 MOVED: Final = "moved.txt"
-#: seconds after which a session is idle, and after which a repaired or released service is itself again
+#: seconds until a session is idle, and until a repaired or released service is live again
 IDLE: Final = 900.0
 CALM: Final = 120.0
 
-#: where the example's policy has it by hand
+#: the back office's address in the example's policy
 BACK_OFFICE: Final = "http://127.0.0.1:9001"
 POLICY: Final = """\
 # Written by the demo: the example's policy, with the addresses of the servers that the demo started, and with
@@ -69,7 +69,7 @@ _LISTENING: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the scenes play in.
+    """Processes and files of the demo.
 
     Attributes:
         folder: policy, store, log.
@@ -87,7 +87,7 @@ class World:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables by which the desk, and an operator's command, find policy, store and log."""
+        """Return the environment variables with the paths of policy, store and log."""
         return {
             "AUTHGUARD_POLICY": str(self.folder / "policy.yaml"),
             "AUTHGUARD_STORE": str(self.folder / "authguard.db"),
@@ -97,24 +97,24 @@ class World:
 
     @property
     def moved(self) -> Path:
-        """The file that says how far the demo has moved the time of its processes on."""
+        """Return the file with the offset of the processes' clock."""
         return self.folder / MOVED
 
     def wait(self, seconds: float) -> None:
-        """Let time pass for everybody, at once."""
+        """Advance the time of every process without waiting."""
         self.provider.set_clock(offset=move(self.moved, seconds))
 
     def customer(self, name: str) -> Customer:
-        """Let a customer come by, who has not signed in yet."""
+        """Return a new customer without a sign-in."""
         return Customer(name, self.provider, self.http)
 
     def code(self, name: str) -> str:
-        """Look at a customer's telephone: the code that came last."""
+        """Return the last code that was sent to a customer."""
         messages = [json.loads(line) for line in (self.folder / "outbox.jsonl").read_text("utf-8").splitlines()]
         return str([message["code"] for message in messages if message["to"] == name][-1])
 
     def command(self, *words: str) -> tuple[int, str]:
-        """Run `authguard` as an operator would; give its exit code and what it said."""
+        """Run `authguard` as an operator; return its exit code and output."""
         done = subprocess.run(  # noqa: S603 - this interpreter's own console script
             [sys.executable, str(HERE / "moved.py"), str(self.moved), "authguard.cli:main", *words],
             env=os.environ | self.settings,
@@ -129,15 +129,15 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """Start everything, and end it again.
+    """Start all processes, and stop them at the end.
 
     Args:
-        folder: for what is kept.
+        folder: for policy, store and log.
 
     Raises:
-        RuntimeError: the desk did not start; what it said is in the message.
+        RuntimeError: the desk did not start; its output is in the message.
     """
-    # a demo is played on busy machines, too
+    # a demo has to pass on busy machines too
     policy = (HERE / "policy.yaml").read_text("utf-8").replace("timeout: 1s", "timeout: 60s")
     with IdentityProvider() as provider, Server("records:app", folder / "records.txt") as records:
         (folder / "desk.yaml").write_text(policy.replace(BACK_OFFICE, records.address), "utf-8")
@@ -152,19 +152,19 @@ def world(folder: Path) -> Iterator[World]:
 
 
 class Server:
-    """One app of this folder, served as a process of its own on a port of this machine; it can go down and come back.
+    """One app of this folder, served as a process on a port of this machine; it can be stopped and restarted.
 
     Attributes:
-        address: where it listens, from the first start on.
+        address: its address after the first start.
     """
 
     def __init__(self, app: str, output: Path, settings: Mapping[str, str] | None = None) -> None:
-        """Keep what it takes to start it.
+        """Store what is needed to start it.
 
         Args:
             app: ``module:app``.
-            output: file for what it says.
-            settings: further variables.
+            output: file for its output.
+            settings: further environment variables.
         """
         self.address = ""
         self._app = app
@@ -172,22 +172,22 @@ class Server:
         self._environ = os.environ | dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
         self._reader: Thread | None = None
-        self._heard: SimpleQueue[str] = SimpleQueue()
+        self._addresses: SimpleQueue[str] = SimpleQueue()
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the process."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop the process."""
         self.stop()
 
     def start(self) -> None:
-        """Start it: on a free port, and again on the same.
+        """Start the process on a free port, and later on the same port.
 
         Raises:
-            RuntimeError: it did not start; what it said is in the message.
+            RuntimeError: it did not start; its output is in the message.
         """
         port = self.address.rpartition(":")[2] or "0"
         words = [self._app, "--app-dir", str(HERE), "--host", "127.0.0.1", "--port", port, "--no-access-log"]
@@ -201,19 +201,19 @@ class Server:
         )
         self._reader = Thread(target=self._read, args=(process,))
         self._reader.start()
-        heard = ""
+        address = ""
         try:
             with suppress(Empty):
-                heard = self._heard.get(timeout=READY)
+                address = self._addresses.get(timeout=READY)
         finally:
-            if not heard:
+            if not address:
                 self.stop()
-        if not heard:
+        if not address:
             raise RuntimeError(f"`{self._app}` did not start:\n{self._output.read_text('utf-8')[-2000:]}")
-        self.address = heard
+        self.address = address
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """Stop the process, if it runs."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -225,17 +225,17 @@ class Server:
             process.wait()
         if self._reader is not None:
             self._reader.join(END)
-        self._heard = SimpleQueue()
+        self._addresses = SimpleQueue()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        """Keep what it says, and pass on where it listens; nothing, where it ends before it does."""
-        said = process.stdout
-        if said is None:
+        """Copy the process's output and pass on its address; None if it ends before."""
+        lines = process.stdout
+        if lines is None:
             return
-        with self._output.open("w", encoding="utf-8") as file, said:
-            for line in said:
+        with self._output.open("w", encoding="utf-8") as file, lines:
+            for line in lines:
                 file.write(line)
                 file.flush()
                 if found := _LISTENING.search(line):
-                    self._heard.put(found.group(1))
-        self._heard.put("")
+                    self._addresses.put(found.group(1))
+        self._addresses.put("")

@@ -29,14 +29,14 @@ def test_every_state_says_what_it_means_who_reports_it_what_is_allowed_what_is_h
         assert [name.rstrip(":") for name, _ in told] == [
             "Reported by",
             "Still allowed",
-            "The customer hears",
+            "The customer is shown",
             "The way out",
         ]
         assert all(len(text) > 10 for _, text in told), told
 
 
 def test_what_the_customer_hears_names_no_state() -> None:
-    for line in re.findall(r"^- \*\*The customer hears:\*\* (.*)$", PAGE, re.MULTILINE):
+    for line in re.findall(r"^- \*\*The customer is shown:\*\* (.*)$", PAGE, re.MULTILINE):
         assert not [state for state in STATES if re.search(rf"\b{state}\b", line)]
 
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DESK = ROOT / "examples" / "support_desk"
 FAMILIES = (
     "the issuer's keys cannot be reached",
-    "nobody has signed in",
+    "no customer has signed in",
     "signed in",
     "the token runs out in mid-talk",
     "away for too long",
@@ -46,7 +46,7 @@ FAMILIES = (
     "a refund over the limit",
     "a dependency is down",
     "streams",
-    "an operation that nobody named",
+    "a route without an operation in the policy",
     "an agent acts for the customer",
     "nonsense",
     "rolled back by an operator, and released",
@@ -99,7 +99,7 @@ def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_demo_shows_every_family_as_the_policy_says(tmp_path: Path) -> None:
     done = run_demo(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    progress, _, table = done.stdout.partition("What happened, and what the policy said")
+    progress, _, table = done.stdout.partition("The results, and what the policy requires")
     for family in FAMILIES:
         assert f"\n{family}\n" in progress
         assert family[:20] in table
