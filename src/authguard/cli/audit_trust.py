@@ -84,10 +84,10 @@ def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
         return LogKeys(tuple(key for one in given for key in _read_keys(one)))
     base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
-    beside = signing_key.key_file_path(base)
-    if not variable and not beside.exists():
+    key_file = signing_key.key_file_path(base)
+    if not variable and not key_file.exists():
         return LogKeys(())
-    source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(beside))}`"
+    source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(key_file))}`"
     return LogKeys(tuple(one.key for one in signing_key.load_keys(variable, base)), source)
 
 

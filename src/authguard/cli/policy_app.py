@@ -44,7 +44,7 @@ def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
     return found
 
 
-def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
+def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - any object
     """Return every endpoint of an app.
 
     Args:
@@ -57,7 +57,7 @@ def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - as above
     return tuple(dict.fromkeys(found))
 
 
-def _iter_endpoints(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - as above
+def _iter_endpoints(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - any object
     for _ in range(MAX_WRAPPER_DEPTH):
         layers = tuple(getattr(app, "user_middleware", ()))
         at = next((place for place, layer in enumerate(layers) if _is_guard(layer)), -1)
@@ -98,9 +98,9 @@ def _is_guard(layer: Any) -> bool:  # noqa: ANN401 - Starlette's `Middleware` or
 
 
 def _iter_route_endpoints(
-    route: Any,  # noqa: ANN401 - as above
+    route: Any,  # noqa: ANN401 - any object
     prefix: str,
-    server: Any,  # noqa: ANN401 - as above
+    server: Any,  # noqa: ANN401 - any object
     *,
     guarded: bool,
     depth: int,
@@ -126,11 +126,11 @@ def _iter_route_endpoints(
         yield Endpoint(kind="http", path=path, methods=methods, tools=tools, host=host, guarded=guarded)
 
 
-def _kind(route: Any) -> str:  # noqa: ANN401 - as above
+def _kind(route: Any) -> str:  # noqa: ANN401 - any object
     return type(getattr(route, "original_route", route)).__name__.lower()
 
 
-def _tools(endpoint: Any, server: Any) -> tuple[str, ...]:  # noqa: ANN401 - as above
+def _tools(endpoint: Any, server: Any) -> tuple[str, ...]:  # noqa: ANN401 - any object
     """Return the tool names of the MCP server behind an endpoint; empty without a server."""
     for _ in range(MAX_WRAPPER_DEPTH):  # skip authentication layers in front
         if hasattr(endpoint, "session_manager"):

@@ -95,7 +95,7 @@ def _endpoints(app: str) -> tuple[Endpoint, ...]:
 def _check_app(checked: CheckResult, endpoints: Sequence[Endpoint], *, refuse: bool) -> _AppCheck:
     if checked.draft is None:
         return _AppCheck(checked)
-    from authguard.policy.checks.route_coverage import match_routes  # noqa: PLC0415 - as above
+    from authguard.policy.checks.route_coverage import match_routes  # noqa: PLC0415 - needed only with --app
 
     matches, problems = match_routes(endpoints, checked.draft, refuse=refuse)
     return _AppCheck(checked.with_problems(problems), matches, tuple(endpoints))
@@ -152,8 +152,8 @@ def _summary(endpoints: Sequence[Endpoint]) -> dict[str, list[str]]:
 
 def _as_sarif(checked: Sequence[CheckResult]) -> str:
     from authguard import __version__  # noqa: PLC0415 - needed only for SARIF
-    from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - as above
-    from authguard.policy.render.sarif import as_sarif  # noqa: PLC0415 - as above
+    from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - needed only for SARIF
+    from authguard.policy.render.sarif import as_sarif  # noqa: PLC0415 - needed only for SARIF
 
     return as_sarif(checked, MEANINGS, __version__)
 
