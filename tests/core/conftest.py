@@ -1,4 +1,4 @@
-"""What the tests of the core share: the standard policy, compiled."""
+"""Fixtures of the core tests: the compiled standard policy."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def standard() -> Policy:
-    """Give the standard policy; values only, so one serves every test."""
+    """Return the standard policy, shared by all tests, since it is immutable."""
     return load("standard")

@@ -1,4 +1,4 @@
-"""Who acts: told by the issuer that vouches for it, and never by a name alone."""
+"""Classification of actors: an agent counts only in tokens of its issuer, never by name alone."""
 
 from __future__ import annotations
 

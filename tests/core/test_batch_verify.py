@@ -1,4 +1,4 @@
-"""Strides: what is taken at once is exactly what is found line by line; whatever is wrong is left to that."""
+"""Batch verification accepts exactly the lines that line-by-line verification accepts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def one_by_one(lines: list[bytes]) -> list[ChainedLine]:
 
 
 @given(entries)
-def test_a_stride_says_what_its_lines_say_one_by_one_up_to_what_the_log_says_of_itself(made: list[Entry]) -> None:
+def test_a_batch_equals_its_lines_one_by_one_up_to_an_entry_about_the_log(made: list[Entry]) -> None:
     lines = chained(made)
     own = [place for place, one in enumerate(made) if isinstance(one, ActEntry) and one.by == "audit"]
     plain = one_by_one(lines[: own[0] if own else None])
@@ -100,7 +100,7 @@ def test_what_is_no_record_or_longer_than_a_line_may_be_is_left_alone() -> None:
 
 
 def linked(record: bytes) -> bytes:
-    """Chain what is no record, as a forger would."""
+    """Chain bytes that are no record, as a forger would."""
     hashed = record[:-1] + f',"v":2,"seq":0,"prev":"{GENESIS}"'.encode()
     return hashed + f',"hash":"{sha256(hashed).hexdigest()}"}}\n'.encode()
 

@@ -1,4 +1,4 @@
-"""The algebra of boxes against brute force, and the proof of the standard policy's size."""
+"""Box algebra against brute force, and the size of the standard policy's proof."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def cells(space: Space) -> list[tuple[str, ...]]:
 
 
 def holds(space: Space, box: tuple[int, ...], cell: tuple[str, ...]) -> bool:
-    """Say whether a box holds a cell, by the definition."""
+    """Return whether a box contains a cell, by the definition."""
     return all(
         mask >> known.index(value) & 1 for mask, known, value in zip(box, space.values.values(), cell, strict=True)
     )
 
 
 def first_match(space: Space, rules: tuple[Rule, ...], cell: tuple[str, ...]) -> int | None:
-    """Decide a cell by walking the rules."""
+    """Decide a cell by iterating over the rules."""
     named = dict(zip(space.values, cell, strict=True))
     return next((r.index for r in rules if all(named[d] in values for d, values in r.when.items())), None)
 

@@ -1,4 +1,4 @@
-"""What is digested is what is shown: one form for JSON that all read alike, escapes for whatever could deceive."""
+"""Canonical form: one form for unambiguous JSON, and escapes for every deceptive character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chain of lines: what it states, and that whatever is done to it is found at its place."""
+"""Hash chain: line format, and detection of every change at its position."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CELL = ("live", "normal", "active", "verified", "none", "good", "high", "write",
 
 
 def of_each_kind(number: int) -> Entry:
-    """Make an entry; six in a row are of six kinds."""
+    """Build an entry; six consecutive ones have six kinds."""
     common = {"id": f"{number:032x}", "at": 1_800_000_000.25 + number, "policy": POLICY}
     return (
         lambda: ActEntry(act="started", by="bank", note='a "quoted", {odd} note \\ with ,"hash":" in it', **common),

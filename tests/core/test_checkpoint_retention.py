@@ -1,4 +1,4 @@
-"""Which checkpoints are kept: few of a year, all of the last hour, and the same ones however often that is asked."""
+"""Checkpoint retention: few checkpoints per year, all of the last hour, idempotent selection."""
 
 from __future__ import annotations
 

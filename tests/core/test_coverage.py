@@ -1,4 +1,4 @@
-"""Boxes and diagrams against brute force: the same deciders, the same counts, and examples that are what they claim."""
+"""Boxes and diagrams against brute force: deciding rules, counts and examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CASES = problems().flatmap(lambda problem: st.tuples(st.just(problem[0]), st.jus
 
 
 def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[TableCoverage]:
-    """Give the proof by boxes and the proof by a diagram."""
+    """Return the coverage by boxes and the coverage by a diagram."""
     coverage._prove.cache_clear()
     for boxes in (10_000, -1):
         proof = compute_coverage(rules, space, boxes=boxes)
@@ -35,7 +35,7 @@ def both(space: Space, rules: tuple[Rule, ...]) -> Iterator[TableCoverage]:
 
 
 def faults(space: Space, rules: tuple[Rule, ...], box: Box) -> list[str]:
-    """Tell where a proof differs from walking the rules for every cell of a box."""
+    """Return the cells of a box in which a coverage differs from iterating over the rules."""
     decided: dict[int, set[tuple[str, ...]]] = {}
     for cell in cells(space):
         index = first_match(space, rules, cell)

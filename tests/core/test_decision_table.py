@@ -1,4 +1,4 @@
-"""The decision table: first match by brute force, memoised without changing an answer, never silent."""
+"""Decision table: first match against brute force, cached results, and an error for unknown cells."""
 
 from __future__ import annotations
 

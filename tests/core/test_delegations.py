@@ -1,4 +1,4 @@
-"""Who may act for an account is read whole or not at all, and covers what it names and nothing else."""
+"""Delegations: parsed completely or not at all, covering only the operations that they name."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_anything_is_read_or_refused_and_what_is_read_is_bounded(said: Any) -> N
 
 
 @pytest.mark.parametrize("names", [("pay",), ("invoices", "payments"), ("see", "pay")])
-def test_a_mandate_covers_an_operation_by_its_name_or_by_every_scope_that_it_needs(names: tuple[str, ...]) -> None:
+def test_a_delegation_covers_an_operation_by_its_name_or_by_every_scope_that_it_needs(names: tuple[str, ...]) -> None:
     assert covers(account(*names), acting("gus"), PAY)
 
 

@@ -1,4 +1,4 @@
-"""Issuer and subject in one text: decodable, hence injective, and safe in a URL."""
+"""Encoded identity: reversible, free of collisions, and safe in a URL."""
 
 from __future__ import annotations
 

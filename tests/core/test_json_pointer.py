@@ -1,4 +1,4 @@
-"""JSON Pointers as RFC 6901 gives them."""
+"""JSON Pointer as specified by RFC 6901."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose budget it is: told by what is proven, or read so that no other spelling is somebody else."""
+"""Ledger keys: from verified data, or normalised so that no other spelling gets another budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from authguard.core.agents import Agent
 from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys
-from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
+from authguard.core.limits import NO_DOCUMENT, UnreadableBodyError, parse_json
 from authguard.core.request import Limit, Operation
 from tests.support.harness import ISSUER, signed_in
 
@@ -17,7 +17,7 @@ def parsed(raw: bytes) -> object:
     """Parse a body as the guard does."""
     try:
         return parse_json(raw)
-    except AmountError:
+    except UnreadableBodyError:
         return NO_DOCUMENT
 
 

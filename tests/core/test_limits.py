@@ -1,4 +1,4 @@
-"""Money is exact or unmeasured; windows slide; what is reserved counts until it is released."""
+"""Limits: exact money or unmeasured, sliding windows, reservation and release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from authguard.core.limits import (
     MAX_EXACT_ENTRIES,
     MAX_LEDGER_ENTRIES,
     NO_DOCUMENT,
-    AmountError,
+    UnreadableBodyError,
     exceeds_node_limit,
     measure,
     parse_json,
@@ -37,7 +37,7 @@ def parsed(raw: bytes) -> object:
     """Parse a body as the guard does."""
     try:
         return parse_json(raw)
-    except AmountError:
+    except UnreadableBodyError:
         return NO_DOCUMENT
 
 
@@ -154,7 +154,7 @@ def test_no_sequence_of_reservations_and_releases_exceeds_the_budget(
 def test_any_bytes_are_either_read_or_refused(body: bytes) -> None:
     try:
         parse_json(body)
-    except AmountError:
+    except UnreadableBodyError:
         return
     json.loads(body)
 
@@ -196,7 +196,7 @@ moves = st.lists(
 
 @given(moves)
 def test_a_small_ledger_agrees_with_one_that_never_forgets(steps: list[tuple[int, str, int]]) -> None:
-    """Time may step back by less than a window's slack; what left a window while the clock was ahead stays out."""
+    """The clock may step back a little; entries that left a window while it was ahead stay out."""
     limit = Limit(name="refund/1", amount="1000", currency="EUR", per=600.0)
     pay = Operation(name="refund", amount_at="/amount", currency="EUR", limits=(limit,))
     ledger: tuple[LedgerEntry, ...] = ()

@@ -1,4 +1,4 @@
-"""The compiled tables against `transitions` and against the lines themselves; stepping, raising, entering anew."""
+"""Compiled tables against `transitions` and against the declared lines; stepping, raising, re-entering."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1_000_000.0
 
 
 def answer(spec: Spec, state: str, trigger: str) -> str | None:
-    """Read a machine's answer off its lines, by the definition: the first that names both."""
+    """Return a machine's next state by the definition: the first line that names trigger and state."""
     for line in spec.lines:
         if {trigger, "*"} & set(line.triggers) and {state, "*"} & set(line.sources):
             return state if line.dest == "=" else line.dest
@@ -34,14 +34,14 @@ def answer(spec: Spec, state: str, trigger: str) -> str | None:
 
 
 def ask(reference: TransitionsMachine, state: str, trigger: str) -> str:
-    """Let a `transitions` machine answer, on a throw-away cursor."""
+    """Return the next state of a `transitions` machine, on a temporary model."""
     cursor = SimpleNamespace(state=state)
     assert reference.events[trigger].trigger(cursor)
     return cursor.state
 
 
 def stand(policy: Policy, **states: str) -> Snapshot:
-    """Put machines into states, everything else initial, all entered a minute ago."""
+    """Build a snapshot with the given states, the others initial, all entered a minute ago."""
     snapshot = blank(policy.initial)
     for machine, state in states.items():
         record_name, state_field, entered = STATE_FIELDS[machine]
@@ -73,7 +73,7 @@ def test_transitions_knows_no_trigger_beyond_the_vocabulary(standard: Policy, ma
 
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
-    """Any lines over a machine's own triggers and two to four states."""
+    """Generate lines over the triggers of a machine and two to four states."""
     name = draw(st.sampled_from(["session", "verification", "service", "transaction"]))
     states = tuple(f"s{number}" for number in range(draw(st.integers(2, 4))))
     some_states = st.just(("*",)) | st.lists(st.sampled_from(states), min_size=1, unique=True).map(tuple)
@@ -213,7 +213,7 @@ def test_an_event_outside_the_vocabulary_is_a_fault(standard: Policy, name: str)
 
 
 def chained(standard: Policy, follow_ups: int) -> dict[str, Machine]:
-    """Put lines before the standard ones so that signing out raises a number of further events."""
+    """Insert lines before the standard ones so that signing out raises a number of further events."""
     spec = standard.machines["session"].spec
     line = Line(triggers=("ended",), sources=("*",), dest="revoked", raises=("service.impaired",) * follow_ups)
     longer = Spec(name="session", initial=spec.initial, states=spec.states, lines=(line, *spec.lines))

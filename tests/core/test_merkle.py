@@ -1,4 +1,4 @@
-"""The Merkle tree: the published vectors of RFC 6962 logs, and that every leaf is proved and nothing else is."""
+"""Merkle tree: published vectors of RFC 6962 logs, and proofs for exactly the leaves of a tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boundary string alone is replaced: the same form sent again is the same bytes, and two forms never become one."""
+"""Multipart boundary: a form sent again has equal bytes, and different forms stay different."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quoted(boundary: bytes) -> bytes:
 
 
 def rename(content: bytes, old: bytes, new: bytes) -> bytes:
-    """Write a body with another boundary, by a definition of its own: in delimiter lines."""
+    """Replace a body's boundary by an independent implementation: in delimiter lines only."""
     line = rb"(\A|\r\n)--" + re.escape(old) + rb"(?=(--)?[ \t]*(\r\n|\Z))"
     return re.sub(line, lambda found: found[1] + b"--" + new, content)
 

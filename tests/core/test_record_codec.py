@@ -1,4 +1,4 @@
-"""Which records may be forgotten, and what is made of bytes that cannot be read back."""
+"""Record codec: expiry of records, and errors for damaged bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PAST, MOMENT, SINCE = 1_000.0, 2_000.0, 3_000.0
 
 
 def over(record: Record) -> bool:
-    """Ask about one record, all else being blank."""
+    """Return whether one record is expired, all else being blank."""
     fields = {type(getattr(BLANK, name)): name for name in BLANK.__struct_fields__}
     changed = amended(BLANK, fields[type(record)], **{f: getattr(record, f) for f in record.__struct_fields__})
     ((name, _, value),) = list_changes(KEYS, BLANK, changed)

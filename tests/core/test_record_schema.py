@@ -1,4 +1,4 @@
-"""The schema of records: closed, the form of every line that is written, and nothing of a line is outside its hash."""
+"""JSON Schema of records: closed, valid for every written line, and every member is hashed."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
             assert isinstance(parse_line(changed), Violation), (place, bit)
 
 
-def test_a_pressed_decision_has_its_trace_and_its_place_under_the_hash_too() -> None:
+def test_a_rendered_decision_has_its_trace_and_its_seq_under_the_hash_too() -> None:
     decided = FULL["decision"]
     assert isinstance(decided, DecisionEntry)
     line, _ = render_line(make_template(decided), decided.id, decided.at, TRACE, 0, GENESIS)

@@ -1,4 +1,4 @@
-"""An operation is known by its whole declaration, not by its name."""
+"""Operation identity: derived from the whole declaration, not from the name."""
 
 from __future__ import annotations
 

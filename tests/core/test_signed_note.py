@@ -1,4 +1,4 @@
-"""Signed notes to the letter: vectors of other implementations, and every way in which a note can be spoilt."""
+"""Signed notes: vectors of other implementations, and rejection of every malformed note."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_unknown_keys_signature_says_nothing() -> None:
 
 
 def changed(text: str, line: int, byte: int) -> str:
-    """Change one byte of what a signature line holds."""
+    """Change one byte of a signature line's content."""
     lines = text.splitlines(keepends=True)
     head, _, coded = lines[line].rstrip("\n").rpartition(" ")
     raw = bytearray(b64decode(coded))

@@ -1,4 +1,4 @@
-"""Roles: what an issuer says in the claim that the policy names, and nothing that merely looks like it."""
+"""Staff roles: only from the policy's claim in tokens of the named issuers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timers: due in order, at the time they fell due, only where they can move something."""
+"""Timers: due in order, with their due time, and only if they change a state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 def active(policy: Policy, **fields: object) -> Snapshot:
-    """Make a session that signed in, was seen and was verified at one moment."""
+    """Build a session that signed in, was seen and was verified at one moment."""
     snapshot = blank(policy.initial)
     record = msgspec.structs.replace(
         snapshot.session,
@@ -109,7 +109,7 @@ def standings(draw: st.DrawFn, policy: Policy) -> Snapshot:
 
 
 def due_by_definition(policy: Policy, snapshot: Snapshot) -> float:
-    """Walk the declared timers: the earliest whose event would move its machine now."""
+    """Return the earliest declared timer with an event that would change its machine now."""
     dues = [math.inf]
     for timer in policy.timers.declared:
         machine, _, trigger = timer.event.partition(".")

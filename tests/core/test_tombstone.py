@@ -1,4 +1,4 @@
-"""Stubs: whatever lines gave way, the tree over all of them and every proof of a later line come out the same."""
+"""Tombstones: retired lines leave the tree and every later proof unchanged."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def grown(leaves: list[bytes]) -> Tree:
 
 @st.composite
 def spans(draw: st.DrawFn) -> tuple[int, int, int]:
-    """Draw where a stub begins, where it ends, and how many lines there are."""
+    """Generate first line and end of a tombstone, and the number of lines."""
     size = draw(st.integers(1, len(LINES)))
     begin = draw(st.integers(0, size - 1))
     return begin, draw(st.integers(begin + 1, size)), size
 
 
 @given(spans())
-def test_a_tree_over_a_stub_is_the_tree_over_its_lines(span: tuple[int, int, int]) -> None:
+def test_a_tree_over_a_tombstone_equals_the_tree_over_its_lines(span: tuple[int, int, int]) -> None:
     begin, end, size = span
     tombstone = make_tombstone(LINES[begin:end], begin, end - begin)
     assert tombstone is not None
@@ -61,9 +61,7 @@ def test_a_tree_over_a_stub_is_the_tree_over_its_lines(span: tuple[int, int, int
 
 
 @given(spans(), st.data())
-def test_a_line_beside_a_stub_is_proved_as_if_its_lines_were_there(
-    span: tuple[int, int, int], data: st.DataObject
-) -> None:
+def test_a_line_next_to_a_tombstone_is_proved_as_before(span: tuple[int, int, int], data: st.DataObject) -> None:
     begin, end, size = span
     index = data.draw(
         st.integers(0, size - 1).filter(lambda one: not begin <= one < end) if end - begin < size else st.nothing()
@@ -76,7 +74,7 @@ def test_a_line_beside_a_stub_is_proved_as_if_its_lines_were_there(
     assert prove([*LEAVES[:begin], *blocks, *LEAVES[end:size]], index, size) == prove(LEAVES[:size], index, size)
 
 
-def test_a_stub_says_what_it_stands_for() -> None:
+def test_a_tombstone_summarises_its_lines() -> None:
     tombstone = make_tombstone(LINES[10:20], 10, 10)
     assert tombstone is not None
     assert (tombstone.base, tombstone.count, tombstone.since, tombstone.until) == (10, 10, 110.0, 119.0)
@@ -88,7 +86,7 @@ def test_a_stub_says_what_it_stands_for() -> None:
 @pytest.mark.parametrize(
     "lines", [LINES[10:19], LINES[10:21], [*LINES[10:14], *LINES[15:21]], [b"x\n", *LINES[11:20]], LINES[9:19], []]
 )
-def test_lines_that_are_no_chain_of_so_many_make_no_stub(lines: list[bytes]) -> None:
+def test_lines_that_are_no_chain_of_that_length_make_no_tombstone(lines: list[bytes]) -> None:
     assert make_tombstone(lines, 10, 10) is None
 
 
@@ -109,7 +107,7 @@ def test_lines_that_are_no_chain_of_so_many_make_no_stub(lines: list[bytes]) -> 
         {"base": 10**18, "count": 10**30},
     ],
 )
-def test_what_does_not_fit_together_is_no_stub(change: dict[str, object]) -> None:
+def test_an_inconsistent_tombstone_is_refused(change: dict[str, object]) -> None:
     tombstone = make_tombstone(LINES[10:20], 10, 10)
     assert tombstone is not None
     said = json.loads(tombstone.encode()) | change

@@ -1,4 +1,4 @@
-"""Two spellings of one address are one address; two addresses are two."""
+"""URL normalisation: equal for two spellings of one URL, different for two URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several answers amount to a pass only if as many passed as the method demands, and nobody said no beside it."""
+"""Combination of verifier results: a pass needs enough passes and no contradiction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every store, open, one after the other: an adapter that is listed here has to keep the whole contract."""
+"""Fixtures of every store, open; a store listed here must pass the whole contract."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MemoryStore | SqliteStore]:
-    """Give one store, empty and open."""
+    """Return one store, empty and open."""
     made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "records.db")
     await made.open()
     yield made
@@ -25,7 +25,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """Give a SQLite store that has little patience, empty and open, in the file ``records.db``."""
+    """Return a SQLite store with a short lock timeout, empty and open, in the file ``records.db``."""
     made = SqliteStore(tmp_path / "records.db", lock_timeout_s=0.02)
     await made.open()
     yield made

@@ -1,4 +1,4 @@
-"""A process of its own that increments one person's records: ``incrementing.py FILE TIMES``.
+"""Separate process that increments one person's records: ``incrementing.py FILE TIMES``.
 
 It prints the version of each commit once that is done, so that whoever kills it knows what must have survived.
 """
@@ -16,7 +16,7 @@ from tests.stores.samples import BLANK, increment, keys
 
 
 async def main(path: Path, times: int) -> None:
-    """Increment until it has won so many times."""
+    """Increment until that many commits succeeded."""
     store = SqliteStore(path, lock_timeout_s=30.0)
     await store.open()
     anna = keys("anna")

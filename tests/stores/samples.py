@@ -1,4 +1,4 @@
-"""Values that the stores' tests share: snapshots to commit, and strategies for whole records."""
+"""Shared values of the store tests: snapshots to commit, and strategies for whole records."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BLANK = blank(
 
 
 def keys(subject: str, transaction: str = "") -> Keys:
-    """Name the records of one person's session."""
+    """Return the keys of one person's session."""
     account, session = account_key("https://id.test", subject), session_key("https://id.test", subject, "app", "1")
     return Keys(account, session, transaction)
 
@@ -51,7 +51,7 @@ def amended(snapshot: Snapshot, record: str, **fields: object) -> Snapshot:
 
 
 def signed_in(before: Snapshot, now: float = NOW) -> Snapshot:
-    """Make what a first sign-in leaves behind."""
+    """Build the records of a first sign-in."""
     account = amended(
         before, "account", state="normal", entered=now, reported=now, reports={"none": Report("normal", now)}
     )
@@ -59,7 +59,7 @@ def signed_in(before: Snapshot, now: float = NOW) -> Snapshot:
 
 
 async def increment(store: Store, of: Keys) -> bool:
-    """Move the session's clock on by one second, with the account's in step, unless another was faster."""
+    """Advance the times of session and account by one second, unless there is a version conflict."""
     before = await store.load(of, BLANK)
     after = amended(before, "session", last_seen=before.session.last_seen + 1.0)
     after = amended(after, "account", reported=before.account.reported + 1.0)

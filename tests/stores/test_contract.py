@@ -1,4 +1,4 @@
-"""What every store promises: `authguard.ports.Store`, method by method, and against a plain dictionary."""
+"""Contract of `authguard.ports.Store`, method by method, and against a plain dictionary."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ async def test_names_come_sorted_and_no_more_than_asked_for(store: AnyStore) -> 
     assert await store.list_keys("none", 10) == ()
 
 
-async def test_what_is_too_large_for_a_shelf_is_refused(store: AnyStore) -> None:
+async def test_a_document_that_is_too_large_is_refused(store: AnyStore) -> None:
     large, long = bytes(MAX_DOCUMENT_BYTES + 1), "n" * (MAX_KEY_CHARS + 1)
     for name, value in (("name", large), (long, b"-")):
         with pytest.raises(StoreError, match="a document holds at most"):

@@ -1,4 +1,4 @@
-"""What the memory store promises beyond the contract: it is bounded, and forgets nothing that matters."""
+"""Memory store beyond the contract: bounded, without losing records that still matter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def sign_in(store: MemoryStore, subject: str, now: float, account: str = "
 
 
 async def try_until_looked_at_all(store: MemoryStore, now: float) -> bool:
-    """Try to store one more, as often as it takes to look at every record; tell whether there came to be room."""
+    """Try to store one more record, as often as it takes to check every record; return whether it succeeded."""
     for _ in range(2 + SHARDS // SWEEP_COUNT_WHEN_FULL):
         try:
             return await sign_in(store, "one more", now)

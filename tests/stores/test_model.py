@@ -1,4 +1,4 @@
-"""Any sequence of calls leaves a store as it would leave a plain dictionary."""
+"""Random sequences of calls leave a store in the same state as a plain dictionary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ some_values = st.sampled_from([b"", b"1", b"2"])
 
 
 class _AgainstADictionary(RuleBasedStateMachine):
-    """Holds snapshots for as long as it likes, so that many of its commits are stale."""
+    """Keeps snapshots for a while, so that many of its commits are stale."""
 
     seen = Bundle("seen")
 

@@ -1,4 +1,4 @@
-"""What a store forgets never revives anything: who was signed out, revoked or barred stays so, however long ago."""
+"""Retention: deleted records never revive a session that was signed out, revoked or blocked."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 async def newcomers(desk: EnforcerHarness, number: int) -> None:
-    """Let others sign in for the first time: each new record looks at a few old ones."""
+    """Sign in other users for the first time: each new record causes a check of a few old ones."""
     for place in range(number):
         await desk.ask("chat", desk.login(f"newcomer {desk.clock.now()} {place}"))
 
 
 async def is_forgotten(desk: EnforcerHarness) -> bool:
-    """Tell whether the store knows the session no more."""
+    """Return whether the store has deleted the session."""
     return not (await desk.store.load(Keys(session=SESSION), desk.enforcer.repository.blank)).session.version
 
 
@@ -139,7 +139,7 @@ async def test_a_store_with_customers_who_come_once_does_not_grow(desk: Enforcer
 
 
 async def records(desk: EnforcerHarness) -> int:
-    """Count what the store holds."""
+    """Count the records of the store."""
     if isinstance(desk.store, MemoryStore):
         return sum(len(shard) for shard in desk.store._records)
     assert isinstance(desk.store, SqliteStore)

@@ -1,4 +1,4 @@
-"""What the SQLite store promises beyond the contract: it waits off the loop, survives kill -9, and shares its file."""
+"""SQLite store beyond the contract: waits off the event loop, survives kill -9, shares its file."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_it_works_under_trio_and_its_deadlines(path: Path) -> None:
 
 
 class Stopping:
-    """A connection that stops at its commit until it is let go, as a slow disk does."""
+    """A connection that blocks at its commit until it is released, as with a slow disk."""
 
     def __init__(self, writer: sqlite3.Connection) -> None:
         self._writer = writer
@@ -219,7 +219,7 @@ class Stopping:
 
 
 async def until_durable(store: SqliteStore, doing: Callable[[], Coroutine[None, None, object]]) -> Any:
-    """Begin something that commits, and come back when that is being made durable."""
+    """Start a commit; return once it is being made durable."""
     _, writer = connections(store)
     stopping = Stopping(writer)
     store._writer = stopping  # type: ignore[assignment]  # it hands everything through
@@ -400,7 +400,7 @@ async def test_a_damaged_record_is_in_nobodys_way(path: Path) -> None:
 
 
 def take_away(path: Path, how: str) -> Path:
-    """Take a file away, and perhaps put another in its place; give where it is kept."""
+    """Move a file away, and perhaps put another in its place; return its new path."""
     kept = path.rename(path.with_name("kept"))
     if how == "replaced":
         path.touch()
@@ -408,7 +408,7 @@ def take_away(path: Path, how: str) -> Path:
 
 
 def bring_back(path: Path, kept: Path) -> None:
-    """Put it back."""
+    """Restore the file."""
     kept.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""How the SQLite file is made and recognised."""
+"""Creation and validation of the SQLite file."""
 
 from __future__ import annotations
 

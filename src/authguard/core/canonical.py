@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from authguard.core.limits import NO_DOCUMENT, AmountError, parse_json
+from authguard.core.limits import NO_DOCUMENT, UnreadableBodyError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def canonicalize(content: bytes, media_type: str, form: bytes = b"") -> Canonica
         return CanonicalBody(content, is_json=False)
     try:
         document = parse_json(content)
-    except AmountError:
+    except UnreadableBodyError:
         return CanonicalBody(content, is_json=False)
     try:
         return CanonicalBody(rfc8785.dumps(_exactly(document, MAX_DEPTH)), is_json=True, document=document)
@@ -99,7 +99,7 @@ def is_json(media_type: str, form: bytes) -> bool:
 def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - the JSON library's type is private
     """Convert a parsed document to the types of RFC 8785; refuse numbers that others may read differently."""
     if not depth:
-        raise AmountError
+        raise UnreadableBodyError
     match value:
         case dict():
             return {name: _exactly(member, depth - 1) for name, member in value.items()}
@@ -107,7 +107,7 @@ def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - the JSON libra
             return [_exactly(member, depth - 1) for member in value]
         case Decimal():
             if Decimal(repr(float(value))) != value:
-                raise AmountError
+                raise UnreadableBodyError
             return float(value)
         case _:
             return value

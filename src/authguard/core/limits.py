@@ -62,7 +62,7 @@ def exceeds_node_limit(body: bytes, most: int) -> bool:
     return bound(body) > most and bound(_TEXT.sub(b"", body)) > most
 
 
-class AmountError(ValueError):
+class UnreadableBodyError(ValueError):
     """The body is not JSON that every parser reads alike, or has no amount at the policy's pointer."""
 
 
@@ -115,7 +115,7 @@ def measure(
 
     Args:
         operation: with its limits and the pointer to its amount.
-        document: of the body, from `parse_json`; `NO_DOCUMENT` if every reader would not read the same.
+        document: of the body, from `parse_json`; `NO_DOCUMENT` if parsers could read it differently.
         ledgers: ledger dimension -> entries; a missing dimension cannot be determined.
         now: epoch seconds UTC.
         transaction: the request's own transaction; its earlier reservation does not count.
@@ -124,7 +124,7 @@ def measure(
         return WITHIN
     try:
         amount, currency = _amount(operation, document) if operation.amount_at else (ONE, "")
-    except AmountError:
+    except UnreadableBodyError:
         return Measure("unmeasured")
     tripped: dict[str, None] = {}
     costs: dict[str, Cost] = {}
@@ -233,11 +233,11 @@ def release(ledger: tuple[LedgerEntry, ...], transaction: str) -> tuple[LedgerEn
 
 def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
     if document is NO_DOCUMENT:
-        raise AmountError
+        raise UnreadableBodyError
     amount = _number(_at(document, operation.amount_at))
     currency = _at(document, operation.currency_at) if operation.currency_at else operation.currency
     if not isinstance(currency, str):
-        raise AmountError
+        raise UnreadableBodyError
     return amount, currency
 
 
@@ -255,7 +255,7 @@ def parse_json(body: bytes) -> object:
         if _SURROGATE.search(body):
             _refuse_halves(document)
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise AmountError from error
+        raise UnreadableBodyError from error
     return document
 
 
@@ -273,13 +273,13 @@ def _refuse_halves(document: object) -> None:
 
 
 def _refuse_constant(_: str) -> object:
-    raise AmountError
+    raise UnreadableBodyError
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = dict(pairs)
     if len(names) != len(pairs):
-        raise AmountError
+        raise UnreadableBodyError
     return names
 
 
@@ -292,19 +292,19 @@ def _at(document: object, pointer: str) -> object:
     try:
         return resolve_pointer(document, pointer)
     except PointerError as error:
-        raise AmountError from error
+        raise UnreadableBodyError from error
 
 
 def _number(value: object) -> Decimal:
     """Return an amount; refuse strings, booleans, negative numbers and numbers with too many digits."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise AmountError
+        raise UnreadableBodyError
     if isinstance(value, int) and not 0 <= value < 10**MAX_DIGITS:
-        raise AmountError
+        raise UnreadableBodyError
     amount = Decimal(value)
     if not amount.is_finite() or amount.is_signed():
-        raise AmountError
+        raise UnreadableBodyError
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MAX_DIGITS or amount.adjusted() >= MAX_DIGITS:
-        raise AmountError
+        raise UnreadableBodyError
     return amount
