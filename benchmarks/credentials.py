@@ -1,7 +1,7 @@
 """What a credential costs: its first sight beside ``jwt.decode``, a flood of bad ones, and what a good one takes.
 
-The check alone is timed, as the guard calls it: `recall` and then `examine`, with the keys at hand. ``python -m
-benchmarks.credentials flood|remember NUMBER`` prints bytes, measured in a process of its own.
+Only the validation is timed, as the guard calls it: `get_cached`, then `validate_offline`, with cached keys.
+``python -m benchmarks.credentials flood|remember NUMBER`` prints bytes, measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Desk:
         """
         now = self.clock.now()
         evidence = Evidence(authorization=b"Bearer " + token)
-        self.check.recall(evidence, now)
-        found = self.check.examine(evidence, now)
+        self.check.get_cached(evidence, now)
+        found = self.check.validate_offline(evidence, now)
         if not isinstance(found, Proven | NotProven):
             raise UnfairError("the key is not at hand")
         return found
@@ -183,9 +183,9 @@ async def flood(desk: Desk, number: int) -> int:
         for token in islice(tokens, many):
             now = desk.clock.now()
             evidence = Evidence(authorization=b"Bearer " + token)
-            found = desk.check.recall(evidence, now)
+            found = desk.check.get_cached(evidence, now)
             if isinstance(found, Unseen):
-                found = desk.check.examine(evidence, now)
+                found = desk.check.validate_offline(evidence, now)
             if isinstance(found, Unseen):
                 found = await desk.check.check(evidence, now)
             if not isinstance(found, NotProven):

@@ -88,9 +88,9 @@ class Desk:
     async def knock(self, evidence: Evidence) -> Credential:
         """Ask as the enforcer does."""
         now = self.clock.now()
-        found = self.gate.recall(evidence, now)
+        found = self.gate.get_cached(evidence, now)
         if isinstance(found, Unseen):
-            found = self.gate.examine(evidence, now)
+            found = self.gate.validate_offline(evidence, now)
         return await self.gate.check(evidence, now) if isinstance(found, Unseen) else found
 
 
@@ -131,9 +131,9 @@ async def _shown(desk: Desk, batch: Sequence[tuple[str, str]]) -> None:
 
 
 async def _warm(check: TokenValidator | JwtValidator, desk: Desk, batch: Sequence[Evidence]) -> None:
-    recall, now = check.recall, desk.clock.now()
+    get_cached, now = check.get_cached, desk.clock.now()
     for evidence in batch:
-        if not isinstance(recall(evidence, now), Proven):
+        if not isinstance(get_cached(evidence, now), Proven):
             raise UnfairError("it is not warm")
 
 

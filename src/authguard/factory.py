@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.policy.deployment import AccountSource
     from authguard.policy.deployment import Verifier as Declared
-    from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialCheck, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialValidator, Ids, Store, Verifier
     from authguard.settings import Settings
 
 
@@ -103,7 +103,7 @@ def build_enforcer(
         folder=Path(settings.policy).parent,
         cache=Cache(settings.token_cache_size),
     )
-    checker: CredentialCheck = jwt
+    checker: CredentialValidator = jwt
     if token_validator.needs_token_validator(policy.issuers):
         nonces = NonceGenerator(sha256(b"authguard nonces\n" + key).digest())
         checker = token_validator.TokenValidator(

@@ -211,7 +211,7 @@ class AuditSink(Protocol):
         ...
 
 
-class CredentialCheck(Protocol):
+class CredentialValidator(Protocol):
     """Validator of credentials. The result is closed: proven, or one of four reasons why not."""
 
     async def open(self) -> None:
@@ -222,16 +222,16 @@ class CredentialCheck(Protocol):
         """Close connections."""
         ...
 
-    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Return a cached result, or one that needs no validation; never waits."""
         ...
 
-    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
-        """Validate with the keys in the cache; never waits. Call it if `recall` returned `Unseen`."""
+    def validate_offline(self, evidence: Evidence, now: float) -> Credential | Unseen:
+        """Validate with the keys in the cache; never waits. Call it if `get_cached` returned `Unseen`."""
         ...
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
-        """Validate; may fetch keys. Call it if `examine` returned `Unseen`."""
+        """Validate; may fetch keys. Call it if `validate_offline` returned `Unseen`."""
         ...
 
 
@@ -341,14 +341,14 @@ class Verifier(Protocol):
     """A service that verifies the identity of a customer; it handles time-outs, retries, breaker and bulkhead.
 
     Attributes:
-        asks: whether the customer has to answer something; without answers there is nothing to verify.
+        interactive: whether the customer has to answer something; without answers there is nothing to verify.
         sends: whether `begin` has to send something first, such as a one-time code, to which the answers refer.
-        longest: seconds after which `verify` has returned in any case.
+        max_duration: seconds after which `verify` has returned in any case.
     """
 
-    asks: bool
+    interactive: bool
     sends: bool
-    longest: float
+    max_duration: float
 
     async def open(self) -> None:
         """Open connections; must work while the service is down."""

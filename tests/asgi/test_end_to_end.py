@@ -131,7 +131,9 @@ async def test_no_forgery_reaches_the_app_or_moves_its_victim(house: House, forg
 
 
 def _keys_of_victim(house: House, token: str) -> Any:
-    found = house.guard.enforcer._checker.recall(Evidence(authorization=f"Bearer {token}".encode()), house.clock.now())
+    found = house.guard.enforcer._checker.get_cached(
+        Evidence(authorization=f"Bearer {token}".encode()), house.clock.now()
+    )
     assert isinstance(found, Proven)
     return Keys(found.principal.account_key, found.principal.session_key)
 

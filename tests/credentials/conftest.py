@@ -39,18 +39,18 @@ def settle(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 class ValidatorHarness:
-    """A validator in the way that the enforcer calls it: `recall` first, then `check`."""
+    """A validator in the way that the enforcer calls it: `get_cached` first, then `check`."""
 
     def __init__(self, check: JwtValidator, clock: FakeClock) -> None:
         self.check = check
         self.clock = clock
         self.checked = 0
 
-    def recall(self, token: str | bytes) -> Credential | Unseen:
-        return self.check.recall(evidence(token), self.clock.now())
+    def get_cached(self, token: str | bytes) -> Credential | Unseen:
+        return self.check.get_cached(evidence(token), self.clock.now())
 
     async def validate(self, token: str | bytes) -> Credential:
-        found = self.recall(token)
+        found = self.get_cached(token)
         if not isinstance(found, Unseen):
             return found
         self.checked += 1

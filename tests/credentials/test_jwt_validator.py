@@ -33,12 +33,12 @@ _KEY_UNKNOWN = NotProven("rejected", Reason.KEY_UNKNOWN)
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "EdDSA"])
 def test_a_good_token_is_proven_and_remembered(harness: ValidatorHarness, authguard_issuer: Mint, alg: Any) -> None:
     token = authguard_issuer.mint(alg=alg, sub="alice", scope="chat")
-    assert harness.recall(token) is UNSEEN
+    assert harness.get_cached(token) is UNSEEN
     found = harness.ask(token)
     assert isinstance(found, Proven)
     assert (found.principal.subject, found.principal.token_scopes) == ("alice", {"chat"})
     assert found.principal.pseudonym == f"name of alice at {authguard_issuer.issuer}"
-    assert harness.recall(token) is found
+    assert harness.get_cached(token) is found
 
 
 def test_the_fingerprint_is_of_the_token_whatever_the_spelling_of_the_scheme(
@@ -64,7 +64,7 @@ def test_what_needs_nothing_from_outside_is_answered_at_once(
     harness: ValidatorHarness, header: bytes, verdict: NotProven
 ) -> None:
     sent = Evidence(authorization=header)
-    assert harness.check.recall(sent, harness.clock.now()) == verdict
+    assert harness.check.get_cached(sent, harness.clock.now()) == verdict
     assert settle(harness.check.check(sent, harness.clock.now())) == verdict
 
 
@@ -72,10 +72,10 @@ def test_a_remembered_token_expires_to_the_second(harness: ValidatorHarness, aut
     token = authguard_issuer.mint(lifetime=300)
     harness.ask(token)
     harness.clock.advance(329.9)
-    assert isinstance(harness.recall(token), Proven)
+    assert isinstance(harness.get_cached(token), Proven)
     harness.clock.advance(0.1)
-    assert harness.recall(token) == _EXPIRED
-    assert harness.recall(token) is UNSEEN
+    assert harness.get_cached(token) == _EXPIRED
+    assert harness.get_cached(token) is UNSEEN
     assert harness.ask(token) == _EXPIRED
 
 
@@ -113,9 +113,9 @@ def test_many_good_tokens_are_remembered_within_bounds(
     for token in tokens:
         assert isinstance(harness.ask(token), Proven)
     assert len(cache) == 5
-    assert isinstance(harness.recall(tokens[-1]), Proven)
+    assert isinstance(harness.get_cached(tokens[-1]), Proven)
     # which of the others are evicted is random; how many is not
-    assert sum(harness.recall(token) is UNSEEN for token in tokens) == 15
+    assert sum(harness.get_cached(token) is UNSEEN for token in tokens) == 15
 
 
 def test_a_token_is_remembered_once_in_whatever_spelling_it_comes(
@@ -131,7 +131,7 @@ def test_a_token_is_remembered_once_in_whatever_spelling_it_comes(
             assert isinstance(settle(harness.check.check(sent, harness.clock.now())), Proven)
     assert len(cache) == 1
     remembered = {
-        id(harness.check.recall(Evidence(authorization=sent), harness.clock.now()))
+        id(harness.check.get_cached(Evidence(authorization=sent), harness.clock.now()))
         for sent in (b"Bearer " + token, b"bearer   " + token + b" ", b"\tBEARER " + token)
     }
     assert len(remembered) == 1, "each spelling finds the one"
@@ -275,8 +275,8 @@ def test_a_key_file_that_changed_is_read_at_the_next_opening(
     assert isinstance(harness.ask(goes), Proven)
     (tmp_path / "keys.json").write_text(json.dumps(authguard_issuer.jwks("EdDSA")))
     settle(harness.check.open())
-    assert isinstance(harness.recall(stays), Proven)
-    assert harness.recall(goes) is UNSEEN
+    assert isinstance(harness.get_cached(stays), Proven)
+    assert harness.get_cached(goes) is UNSEEN
     assert harness.ask(goes) == _KEY_UNKNOWN
 
 
@@ -293,5 +293,5 @@ def test_recall_never_waits_and_check_takes_what_recall_takes(
 ) -> None:
     sent = evidence(authguard_issuer.mint())
     first = settle(harness.check.check(sent, harness.clock.now()))
-    assert harness.check.recall(sent, harness.clock.now()) is first
+    assert harness.check.get_cached(sent, harness.clock.now()) is first
     assert settle(harness.check.check(sent, harness.clock.now())) == first

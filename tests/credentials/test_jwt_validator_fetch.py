@@ -65,7 +65,7 @@ async def test_rotation_with_overlap_refuses_nobody(
     network.publish(jwks(authguard_issuer.keys["ES256"], rotated.keys["ES256"]))
     harness.clock.advance(60)
     assert isinstance(await harness.validate(rotated.mint()), Proven)
-    assert isinstance(harness.recall(old), Proven)
+    assert isinstance(harness.get_cached(old), Proven)
 
 
 async def test_rotation_without_overlap_ends_what_the_old_key_signed_also_when_remembered(
@@ -78,7 +78,7 @@ async def test_rotation_without_overlap_ends_what_the_old_key_signed_also_when_r
     network.publish(rotated.jwks())
     harness.clock.advance(60)
     assert isinstance(await harness.validate(rotated.mint()), Proven)
-    assert harness.recall(old) is UNSEEN
+    assert harness.get_cached(old) is UNSEEN
     assert await harness.validate(old) == _KEY_UNKNOWN
 
 

@@ -66,9 +66,9 @@ class ValidatorHarness:
         evidence = Evidence(
             authorization=authorization.encode(), proof=proof.encode(), method="POST", address=normalize(URL)
         )
-        found: Credential | Unseen = self.validator.recall(evidence, self.clock.now())
+        found: Credential | Unseen = self.validator.get_cached(evidence, self.clock.now())
         if found is UNSEEN:
-            found = self.validator.examine(evidence, self.clock.now())
+            found = self.validator.validate_offline(evidence, self.clock.now())
         if isinstance(found, Proven | NotProven):
             return found
         return await self.validator.check(evidence, self.clock.now())

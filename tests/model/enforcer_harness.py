@@ -189,12 +189,12 @@ class TimedCheck:
     async def close(self) -> None:
         """Nothing to close."""
 
-    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         if not evidence.authorization:
             return MISSING
         return self.evaluate(evidence.authorization, now) if evidence.authorization in self.seen else UNSEEN
 
-    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def validate_offline(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Have no key at hand, so that `check` is asked."""
         del evidence, now
         return UNSEEN

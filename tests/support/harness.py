@@ -132,7 +132,7 @@ class ScriptedCheck:
     async def close(self) -> None:
         """Nothing to close."""
 
-    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Remember what was checked before and is still in the script."""
         del now
         if not evidence.authorization:
@@ -140,7 +140,7 @@ class ScriptedCheck:
         found = self.known.get(evidence.authorization)
         return found if found is not None and found is self.seen.get(evidence.authorization) else UNSEEN
 
-    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def validate_offline(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Have no key at hand, so that `check` is asked."""
         del evidence, now
         return UNSEEN
@@ -160,9 +160,9 @@ class ScriptedVerifier:
 
     script: list[VerifierVerdict | Exception] = field(default_factory=list)
     right: str = "123456"
-    asks: bool = True
+    interactive: bool = True
     sends: bool = False
-    longest: float = 5.0
+    max_duration: float = 5.0
     asked: list[Question] = field(default_factory=list)
     begun: list[Question] = field(default_factory=list)
     gate: asyncio.Event | None = None

@@ -91,8 +91,8 @@ class World:
 class Chaos:
     """A verifier of a run."""
 
-    longest = 30.0
-    asks = True
+    max_duration = 30.0
+    interactive = True
 
     def __init__(self, name: str, world: World, *, sends: bool) -> None:
         self.name = name

@@ -1,7 +1,7 @@
 """Cache of verified credentials: a request with a cached credential verifies no signature.
 
 Rejected credentials are not cached. An entry is valid only within the times of its token, while the key that verified
-it is published, and while the issuer's keys are fresh enough. `recall` checks all three each time.
+it is published, and while the issuer's keys are fresh enough. `get_cached` checks all three each time.
 """
 
 from __future__ import annotations

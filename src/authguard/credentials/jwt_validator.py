@@ -1,4 +1,4 @@
-"""Validator for JWT bearer tokens; implements the port `authguard.ports.CredentialCheck` (RFC 6750, RFC 9068)."""
+"""Validator for JWT bearer tokens; implements the port `authguard.ports.CredentialValidator` (RFC 6750, RFC 9068)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class JwtValidator:
         for jwks_cache in self._jwks_caches.values():
             await jwks_cache.close()
 
-    def recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Return the cached result, or a rejection that only takes the header; never waits.
 
         Args:
@@ -126,7 +126,7 @@ class JwtValidator:
         token = bearer.read(header)
         return token if isinstance(token, NotProven) else UNSEEN
 
-    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def validate_offline(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Validate a credential with the cached keys; never waits.
 
         Args:

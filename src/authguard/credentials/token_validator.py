@@ -1,4 +1,4 @@
-"""Validator for opaque tokens, token revocation and DPoP; implements the port `authguard.ports.CredentialCheck`.
+"""Validator for opaque tokens, token revocation and DPoP; implements the port `authguard.ports.CredentialValidator`.
 
 Rules:
 - A JWT is validated first, and introspected only if its issuer's policy requires it; both results must agree.
@@ -90,7 +90,7 @@ class TokenValidator:
         "_nonces",
         "_opaque_issuer",
         "_store",
-        "recall",
+        "get_cached",
     )
 
     def __init__(
@@ -121,7 +121,9 @@ class TokenValidator:
         self._bound = any(issuer.sender_constraint == "dpop" for issuer in self._issuers.values())
         self._opaque_issuer = opaque_token_issuer(self._issuers)
         #: without bound tokens the method of the JWT validator itself, which saves a call for each request
-        self.recall: Callable[[Evidence, float], Credential | Unseen] = self._recall if self._bound else jwt.recall
+        self.get_cached: Callable[[Evidence, float], Credential | Unseen] = (
+            self._get_cached if self._bound else jwt.get_cached
+        )
         #: valid bound tokens by the SHA-256 of the token; separate from the cache of bearer tokens
         self._bound_tokens = Cache() if cache is None else cache
 
@@ -143,13 +145,13 @@ class TokenValidator:
         for introspector in self._introspectors.values():
             await introspector.close()
 
-    def _recall(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def _get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Return the cached result; a bound token has none, since each request needs a proof. Never waits."""
         if self._bound and _is_bound(evidence.authorization):
             return UNSEEN
-        return self._jwt.recall(evidence, now)
+        return self._jwt.get_cached(evidence, now)
 
-    def examine(self, evidence: Evidence, now: float) -> Credential | Unseen:
+    def validate_offline(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Validate a credential unless that takes introspection or the store; never waits.
 
         Args:
@@ -162,7 +164,7 @@ class TokenValidator:
         if isinstance(token, NotProven):
             return token
         if is_jwt(token):
-            return UNSEEN if self._introspects_jwts else self._jwt.examine(evidence, now)
+            return UNSEEN if self._introspects_jwts else self._jwt.validate_offline(evidence, now)
         if self._opaque_issuer is None:
             return _MALFORMED
         inactive = self._introspectors[self._opaque_issuer.issuer].is_known_inactive(sha256(token).digest(), now)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import AccountDirectory, Cipher, Clock, CredentialCheck, HandoffDesk, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, Cipher, Clock, CredentialValidator, HandoffDesk, Ids, Store, Verifier
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
@@ -63,7 +63,7 @@ class Enforcer:
         policy: Policy,
         store: Store,
         journal: Journal,
-        checker: CredentialCheck,
+        checker: CredentialValidator,
         desk: HandoffDesk,
         clock: Clock,
         ids: Ids,
@@ -223,7 +223,9 @@ class Enforcer:
         try:
             now = self.clock.now()
             operation = request.operation
-            credential = NO_CREDENTIAL if operation.risk == "public" else self._checker.recall(request.evidence, now)
+            credential = (
+                NO_CREDENTIAL if operation.risk == "public" else self._checker.get_cached(request.evidence, now)
+            )
             if isinstance(credential, Unseen):
                 return None
             channel = self._channels.find(request, credential) if self._declares_channels else ""
@@ -334,9 +336,9 @@ class Enforcer:
         """Check the credential; for a public operation it is ignored, so that no external service can delay it."""
         if request.operation.risk == "public":
             return NO_CREDENTIAL
-        credential = self._checker.recall(request.evidence, now)
+        credential = self._checker.get_cached(request.evidence, now)
         if isinstance(credential, Unseen):
-            credential = self._checker.examine(request.evidence, now)
+            credential = self._checker.validate_offline(request.evidence, now)
         if not isinstance(credential, Unseen):
             return credential
         try:

@@ -230,7 +230,7 @@ class Verifications:
                 if verifier.sends and (claimed.fresh or name not in answers):
                     if name not in begun and (claimed.fresh or not answers):
                         calls[name] = "begin"
-                elif name in answers or not verifier.asks:
+                elif name in answers or not verifier.interactive:
                     calls[name] = "verify"
             if not calls:
                 return verdicts
@@ -261,7 +261,7 @@ class Verifications:
         verifier = self._verifiers[name]
         results[name] = Unavailable("timeout")
         try:
-            with anyio.move_on_after(verifier.longest):
+            with anyio.move_on_after(verifier.max_duration):
                 calling = verifier.begin(question) if call == "begin" else verifier.verify(question)
                 result: object = await calling
                 known = isinstance(result, Passed | Failed | Doubted | Unavailable)

@@ -150,7 +150,7 @@ class _CodeSender:
 class CodeVerifier:
     """Implements `authguard.ports.Verifier`: the app sends a code, ``function(issuer, subject, channel, code)``."""
 
-    asks = True
+    interactive = True
     sends = True
 
     def __init__(
@@ -177,7 +177,7 @@ class CodeVerifier:
         sending = _CodeSender(declared, function, self._codes, ids)
         self._sender = ResilientVerifier(declared, [sending], clock=clock, chance=lambda: 0.0)
         self._timeout = declared.timeout
-        self.longest = self._sender.longest
+        self.max_duration = self._sender.max_duration
 
     async def open(self) -> None:
         """Open the sender."""

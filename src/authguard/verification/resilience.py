@@ -75,8 +75,8 @@ class ResilientVerifier:
         self._chance = chance
         self._sleep = sleep
         self._open_calls = 0
-        self.asks = declared.interactive
-        self.longest = declared.max_duration
+        self.interactive = declared.interactive
+        self.max_duration = declared.max_duration
 
     async def open(self) -> None:
         """Open the services."""
