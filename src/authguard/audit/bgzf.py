@@ -1,7 +1,7 @@
 """Compressed segments: BGZF, a gzip format of blocks with random access.
 
-The format is BGZF (SAM specification 4.1, based on RFC 1952): gzip members of at most 64 KiB whose extra field
-``BC`` contains the length of the member. ``zcat`` reads it.
+The format is BGZF (SAM specification 4.1, based on RFC 1952): gzip members of at most 64 KiB with an extra field
+``BC``, the length of the member. ``zcat`` reads it.
 
 Rule: a reader inflates at most the length that a block states and may have, and opens no file that inflates to more
 than `MAX_SEGMENT_BYTES`, so that no file can exhaust its memory.

@@ -167,7 +167,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def recover_rotation(file: LockedFile, segment: Path) -> None:
-    """Remove the segment's name from a file whose writer ended between the two steps of `rotate`.
+    """Remove the segment's name from a file after its writer ended between the two steps of `rotate`.
 
     Raises:
         OSError: the name cannot be removed.

@@ -1,6 +1,6 @@
 """The files of a chain: the file that is written, and the closed segments before it.
 
-``audit.jsonl`` is written. ``audit.jsonl.000000004096`` is a closed segment whose first line has the number 4096.
+``audit.jsonl`` is written. ``audit.jsonl.000000004096`` is a closed segment that starts with line 4096.
 A segment ends in ``.gz`` if it is compressed, and in ``.tombstone`` if it was retired. The hash chain and the Merkle
 tree continue from one segment to the next. File names are not trusted: they only tell which file to open.
 """
