@@ -25,6 +25,7 @@ from authguard.paths import absolute
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Iterator
+    from urllib.parse import SplitResult
 
     #: receives a signed note
     AnchorFunction = Callable[[str], object]
@@ -210,7 +211,7 @@ async def _finish(awaitable: Awaitable[Any], seconds: float) -> None:
         await awaitable
 
 
-def parse_url(url: str) -> Any:  # noqa: ANN401 - what `urlsplit` gives
+def parse_url(url: str) -> SplitResult:
     """Parse the URL of an anchor.
 
     Raises:

@@ -119,7 +119,9 @@ class CheckpointSigner:
         self._size = -1
         self._endorses: tuple[tuple[Key, Sign], ...] = ()
         self.every: Final = every
-        self.takeover: Final = ChainTakeover(path, self._signers, check, memory, every, within)
+        self.takeover: Final = ChainTakeover(
+            path, self._signers, check=check, memory=memory, every=every, within=within
+        )
         self.signing_error = ""
         self.retention_error = ""
 

@@ -92,8 +92,8 @@ class ChainTakeover:
         within: maximum of seconds between checkpoints.
     """
 
-    def __init__(  # noqa: PLR0917 - what a chain is signed with
-        self, chain: Path, signers: Sequence[tuple[Key, Sign]], check: Check, memory: Path, every: int, within: float
+    def __init__(
+        self, chain: Path, signers: Sequence[tuple[Key, Sign]], *, check: Check, memory: Path, every: int, within: float
     ) -> None:
         self._chain = chain
         self._keys = tuple(key for key, _ in signers)
