@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.exceptions import HTTPException
 
 from authguard.testing import DpopClient
-from tests.attacks.harness import ask, attack, environment
+from tests.attacks.harness import ask, attack, environment, known_source
 from tests.attacks.names import HEAD, ok, refused
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def a_guard_that_cannot_open_hangs_the_test_client(site: Site) -> None:
     (site.folder / "keys.json").unlink()
     try:
         done = subprocess.run(
-            [sys.executable, "-c", HANGING],
+            [sys.executable, "-c", known_source(HANGING)],
             cwd=site.folder,
             env=environment(),
             capture_output=True,

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import re
@@ -38,6 +39,9 @@ START_TIMEOUT_S: Final = 120
 SECRETS: Final = {"CHANNEL_SECRET": "a-secret-of-the-telephony-gateway-0123456789"}
 #: key of a policy -> its name in older checkouts
 _OLD_KEYS: Final = {"message": "say", "sender_constraint": "sender", "trusts": "carry"}
+#: argument of `AuthGuard` -> its name in older checkouts
+_OLD_ARGUMENTS: Final = {"audit_log": "log", "allowed_modules": "modules", "token_cache_size": "remember"}
+_HAS_OLD_ARGUMENTS: Final = "audit_log" not in inspect.signature(authguard.AuthGuard).parameters
 _HAS_OLD_KEYS: Final = '"sender_constraint"' not in (CHECKOUT / "policies" / "authguard.schema.json").read_text("utf-8")
 
 
@@ -139,9 +143,7 @@ class Site:
         for text in texts:
             path = self.policy(text)
             try:
-                authguard.AuthGuard(
-                    _no_app, path, store="memory", audit_log=self.folder / "unread.jsonl", environ=SECRETS
-                )
+                self.guard(_no_app, path, audit_log=self.folder / "unread.jsonl", environ=SECRETS)
             except authguard.AuthguardError as error:
                 reasons.append(str(error))
             else:
@@ -156,7 +158,11 @@ class Site:
             "clock": self.clock,
             "environ": {},
         }
-        return authguard.AuthGuard(app, policy or self.folder / "policy.yaml", **(given | settings))
+        known = {
+            _OLD_ARGUMENTS.get(name, name) if _HAS_OLD_ARGUMENTS else name: value
+            for name, value in (given | settings).items()
+        }
+        return authguard.AuthGuard(app, policy or self.folder / "policy.yaml", **known)
 
     def token(self, sub: str = "alice", **claims: Any) -> str:
         """Sign a token of the first issuer for somebody with scope `chat pay` at `aal2`."""
@@ -179,7 +185,7 @@ class Site:
     @contextmanager
     def served(self, source: str, *arguments: str, environ: dict[str, str] | None = None) -> Iterator[int]:
         """Write `source` as `app.py`, serve its `app` by a real uvicorn on loopback, and yield the port."""
-        (self.folder / "app.py").write_text(source, "utf-8")
+        (self.folder / "app.py").write_text(known_source(source), "utf-8")
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port = int(listening.getsockname()[1])
         log = (self.folder / "server.txt").open("wb")
@@ -199,8 +205,15 @@ class Site:
             log.close()
 
 
+def known_source(source: str) -> str:
+    """Return the source of a program with the `AuthGuard` arguments that the checkout under attack knows."""
+    for new, old in _OLD_ARGUMENTS.items() if _HAS_OLD_ARGUMENTS else ():
+        source = re.sub(rf"\b{new}=", f"{old}=", source)
+    return source
+
+
 def _in_old_keys(text: str) -> str:
-    """Write a policy with the keys of releases before 2026-11-29."""
+    """Return a policy with the keys of releases before 2026-11-29."""
     for new, old in _OLD_KEYS.items():
         text = re.sub(rf"\b{new}(?=:)", old, text)
     return text

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
-from tests.attacks.harness import COMMAND_TIMEOUT_S, Site, attack, environment, http_request, send_raw
+from tests.attacks.harness import COMMAND_TIMEOUT_S, Site, attack, environment, http_request, known_source, send_raw
 
 POLICY: Final = """\
 authguard: 1
@@ -131,7 +131,7 @@ def folders_without_a_umask(site: Site) -> None:
 
 def _python(site: Site, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", source, *arguments],
+        [sys.executable, "-c", known_source(source), *arguments],
         cwd=site.folder,
         env=environment(),
         capture_output=True,

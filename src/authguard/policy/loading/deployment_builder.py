@@ -55,14 +55,14 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
 
 def build_otherwise(written: deployment.Otherwise | None) -> Operation:
     """Build the operation for requests that match no other; it is unused if they are refused."""
-    said = written or deployment.Otherwise()
+    properties = written or deployment.Otherwise()
     return Operation(
         name="otherwise",
-        risk=said.risk,
-        effect=said.effect,
-        scopes=frozenset(said.scopes),
-        acr=said.assurance.acr,
-        max_age=said.assurance.max_age,
+        risk=properties.risk,
+        effect=properties.effect,
+        scopes=frozenset(properties.scopes),
+        acr=properties.assurance.acr,
+        max_age=properties.assurance.max_age,
     )
 
 
