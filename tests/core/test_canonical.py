@@ -18,7 +18,7 @@ from authguard.core.canonical import (
     canonicalize,
     render_request,
 )
-from authguard.core.limits import NO_DOCUMENT
+from authguard.core.strict_json import NO_DOCUMENT
 
 JSON = "application/json"
 PRINTABLE = set(string.printable[:95])

@@ -10,19 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.limits import (
-    MAX_EXACT_ENTRIES,
-    MAX_LEDGER_ENTRIES,
-    NO_DOCUMENT,
-    UnreadableBodyError,
-    exceeds_node_limit,
-    measure,
-    parse_json,
-    release,
-    reserve,
-)
+from authguard.core.limits import MAX_EXACT_ENTRIES, MAX_LEDGER_ENTRIES, measure, release, reserve
 from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import LedgerEntry
+from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, exceeds_node_limit, parse_json
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")
 DAY = Limit(name="refund/1", amount="1000", currency="EUR", per=86_400.0)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from authguard.core.limits import NO_DOCUMENT, UnreadableBodyError, parse_json
+from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import is_registered
 from authguard.core.json_pointer import PointerError, resolve_pointer
-from authguard.core.limits import NO_DOCUMENT
+from authguard.core.strict_json import NO_DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -34,7 +34,7 @@ def find_ledger_keys(
     Args:
         operation: with its limits.
         principal: verified.
-        document: of the body, from `authguard.core.limits.parse_json`; `NO_DOCUMENT` for none.
+        document: of the body, from `authguard.core.strict_json.parse_json`; `NO_DOCUMENT` for none.
         agents: registered actors: a client that is one counts as the actor (RFC 8693 4.1).
 
     Returns:

@@ -5,16 +5,14 @@ Money is never a float. An amount that cannot be read exactly is ``unmeasured``,
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact
-from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.snapshot import Cost, LedgerEntry
+from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,37 +31,6 @@ MAX_DIGITS: Final = 18
 EXACT: Final = Context(prec=200, traps=[Inexact])
 ONE: Final = Decimal(1)
 NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
-
-
-#: escaped half of a surrogate pair
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-class NoDocument(Enum):
-    """Type of `NO_DOCUMENT`: the body is not unambiguous JSON, or was not read."""
-
-    NO_DOCUMENT = 0
-
-
-NO_DOCUMENT: Final = NoDocument.NO_DOCUMENT
-#: JSON string, up to its end or to the end of a body that leaves it open
-_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-
-
-def exceeds_node_limit(body: bytes, most: int) -> bool:
-    """Return whether a JSON body may hold more values than `most`, without parsing it.
-
-    A value follows a comma or an opening bracket, so those outside of strings bound the number of values.
-    """
-
-    def bound(content: bytes) -> int:
-        return 1 + content.count(b",") + content.count(b"[") + content.count(b"{")
-
-    return bound(body) > most and bound(_TEXT.sub(b"", body)) > most
-
-
-class UnreadableBodyError(ValueError):
-    """The body is not JSON that every parser reads alike, or has no amount at the policy's pointer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +82,8 @@ def measure(
 
     Args:
         operation: with its limits and the pointer to its amount.
-        document: of the body, from `parse_json`; `NO_DOCUMENT` if parsers could read it differently.
+        document: of the body, from `authguard.core.strict_json.parse_json`; `NO_DOCUMENT` if it is ambiguous or
+            missing.
         ledgers: ledger dimension -> entries; a missing dimension cannot be determined.
         now: epoch seconds UTC.
         transaction: the request's own transaction; its earlier reservation does not count.
@@ -239,53 +207,6 @@ def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
     if not isinstance(currency, str):
         raise UnreadableBodyError
     return amount, currency
-
-
-def parse_json(body: bytes) -> object:
-    """Parse JSON that every parser reads alike; refuse all other input.
-
-    UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no half of a surrogate pair.
-    Decimals are exact.
-
-    Raises:
-        AmountError: the body is not such JSON.
-    """
-    try:
-        document = _strictly(body.decode("utf-8"))
-        if _SURROGATE.search(body):
-            _refuse_halves(document)
-    except (ValueError, RecursionError, ArithmeticError) as error:
-        raise UnreadableBodyError from error
-    return document
-
-
-def _refuse_halves(document: object) -> None:
-    """Refuse unpaired surrogates: parsers disagree on them (RFC 8259 8.2)."""
-    waiting = [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            value.encode()
-        elif isinstance(value, dict):
-            waiting += (*value, *value.values())
-        elif isinstance(value, list):
-            waiting += value
-
-
-def _refuse_constant(_: str) -> object:
-    raise UnreadableBodyError
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    names = dict(pairs)
-    if len(names) != len(pairs):
-        raise UnreadableBodyError
-    return names
-
-
-_strictly: Final = json.JSONDecoder(
-    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
-).decode
 
 
 def _at(document: object, pointer: str) -> object:

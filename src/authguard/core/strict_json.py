@@ -1,14 +1,18 @@
-"""Strict parsers of JSON and base64url for security tokens: one spelling for each value, everything bounded.
+"""Strict parsers: JSON and base64url of security tokens, and JSON of request bodies with exact decimals.
 
-Stricter than the libraries: duplicate names, ``NaN``, ``Infinity``, numbers beyond a double, lone surrogates, deep
-nesting, and padding or non-zero trailing bits in base64url are refused (RFC 8725 2.4 and 3.14, RFC 7515 2, RFC 7519 4).
+In a token each value has one spelling, and everything is bounded. Stricter than the libraries: duplicate names,
+``NaN``, ``Infinity``, numbers beyond a double, lone surrogates, deep nesting, and padding or non-zero trailing bits in
+base64url are refused (RFC 8725 2.4 and 3.14, RFC 7515 2, RFC 7519 4).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from binascii import a2b_base64
+from decimal import Decimal
+from enum import Enum
 from typing import Final
 
 #: maximum depth of nesting
@@ -25,6 +29,24 @@ _LAST_CHARACTERS: Final = (
     frozenset(_ALPHABET[::16]),
     frozenset(_ALPHABET[::4]),
 )
+
+#: escaped half of a surrogate pair
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+#: JSON string, up to its end or to the end of a body that leaves it open
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+class NoDocument(Enum):
+    """Type of `NO_DOCUMENT`: the body is not unambiguous JSON, or was not read."""
+
+    NO_DOCUMENT = 0
+
+
+NO_DOCUMENT: Final = NoDocument.NO_DOCUMENT
+
+
+class UnreadableBodyError(ValueError):
+    """The body is not JSON that every parser reads alike, or has no amount at the policy's pointer."""
 
 
 def decode_base64url(segment: bytes) -> bytes:
@@ -65,6 +87,49 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
     return value
 
 
+def exceeds_node_limit(body: bytes, most: int) -> bool:
+    """Return whether a JSON body may hold more values than `most`, without parsing it.
+
+    A value follows a comma or an opening bracket, so those outside of strings bound the number of values.
+    """
+
+    def bound(content: bytes) -> int:
+        return 1 + content.count(b",") + content.count(b"[") + content.count(b"{")
+
+    return bound(body) > most and bound(_TEXT.sub(b"", body)) > most
+
+
+def parse_json(body: bytes) -> object:
+    """Parse JSON that every parser reads alike; refuse all other input.
+
+    UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no half of a surrogate pair.
+    Decimals are exact.
+
+    Raises:
+        UnreadableBodyError: the body is not such JSON.
+    """
+    try:
+        document = _DECIMAL_DECODER.decode(body.decode("utf-8"))
+        if _SURROGATE.search(body):
+            _refuse_halves(document)
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise UnreadableBodyError from error
+    return document
+
+
+def _refuse_halves(document: object) -> None:
+    """Refuse unpaired surrogates: parsers disagree on them (RFC 8259 8.2)."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            value.encode()
+        elif isinstance(value, dict):
+            waiting += (*value, *value.values())
+        elif isinstance(value, list):
+            waiting += value
+
+
 def _depth(value: object) -> int:
     """Return the depth of nesting; stop one level beyond the limit."""
     level, depth = [value], 0
@@ -99,3 +164,4 @@ def _refuse(_: str) -> object:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
+_DECIMAL_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse)
