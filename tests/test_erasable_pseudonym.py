@@ -58,8 +58,8 @@ def test_the_old_name_cannot_be_computed_from_what_is_left(path: Path) -> None:
     raw = path.read_bytes()
     before = erasable_pseudonym._decode(raw)
     named = account_key(ISSUER, "s7")
-    way = erasable_pseudonym._path(before, named)
-    leaf = erasable_pseudonym._leaf(before.trees[0], way)
+    way = erasable_pseudonym._leaf_path(before, named)
+    leaf = erasable_pseudonym._compute_leaf(before.trees[0], way)
     ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     left = erasable_pseudonym._decode(path.read_bytes())
     # no node that is left stands over the leaf, in any tree, nor is the leaf itself or its root anywhere
@@ -167,6 +167,6 @@ def test_a_tree_loses_exactly_the_leaves_that_were_taken_from_it(taken: list[int
     tree = dict(whole)
     for way in ways[:-1]:
         tree = erasable_pseudonym._puncture(tree, way)
-    assert all(erasable_pseudonym._leaf(tree, way) == b"" for way in ways[:-1])
+    assert all(erasable_pseudonym._compute_leaf(tree, way) == b"" for way in ways[:-1])
     if other not in taken:
-        assert erasable_pseudonym._leaf(tree, ways[-1]) == erasable_pseudonym._leaf(whole, ways[-1])
+        assert erasable_pseudonym._compute_leaf(tree, ways[-1]) == erasable_pseudonym._compute_leaf(whole, ways[-1])

@@ -132,12 +132,12 @@ class ErasablePseudonyms:
             SettingsError: the key file cannot be read.
         """
         file = self._current()
-        path = _path(file, account)
-        leaf = next(filter(None, (_leaf(tree, path) for tree in file.trees)), b"")
+        path = _leaf_path(file, account)
+        leaf = next(filter(None, (_compute_leaf(tree, path) for tree in file.trees)), b"")
         if not leaf:
-            raise _unreadable(self._path, None)
+            raise _unreadable_error(self._path, None)
         before = file.since if file.before else 0.0
-        return PseudonymInfo(_pseudonym(leaf, account), file.erased.get(path, 0.0), before)
+        return PseudonymInfo(_derive_pseudonym(leaf, account), file.erased.get(path, 0.0), before)
 
     def erase(self, account: bytes, at: float, record: Callable[[], object]) -> None:
         """Destroy the key of a subject's pseudonym.
@@ -152,10 +152,10 @@ class ErasablePseudonyms:
         """
         with _locked(self._path):
             file = self._read()
-            path = _path(file, account)
+            path = _leaf_path(file, account)
             trees = list(file.trees)
             # the first tree that still has the leaf names the subject; after the erasure, the next tree does
-            index = next((number for number, tree in enumerate(trees) if _leaf(tree, path)), len(trees))
+            index = next((number for number, tree in enumerate(trees) if _compute_leaf(tree, path)), len(trees))
             if index >= len(trees) - 1:
                 trees.append({"": secrets.token_hex(KEY_BYTES)})
             trees[index] = _puncture(trees[index], path)
@@ -169,7 +169,7 @@ class ErasablePseudonyms:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise _unreadable(self._path, error) from error
+            raise _unreadable_error(self._path, error) from error
         if (status.st_ino, status.st_size, status.st_mtime_ns) != self._seen:
             self._file = self._read()
         return self._file
@@ -185,9 +185,9 @@ class ErasablePseudonyms:
             except (OSError, msgspec.DecodeError) as error:
                 # another process that replaces the file overwrites the old one, which may still be open here
                 if not remaining or not status.st_ino or not self._is_replaced(status):
-                    raise _unreadable(self._path, error) from error
+                    raise _unreadable_error(self._path, error) from error
         if found.v != 1 or not found.trees or len(found.path_key) != 2 * KEY_BYTES:
-            raise _unreadable(self._path, None)
+            raise _unreadable_error(self._path, None)
         self._seen = (status.st_ino, status.st_size, status.st_mtime_ns)
         return found
 
@@ -200,7 +200,7 @@ class ErasablePseudonyms:
         return (now.st_ino, now.st_size, now.st_mtime_ns) != (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _unreadable(path: Path, error: Exception | None) -> SettingsError:
+def _unreadable_error(path: Path, error: Exception | None) -> SettingsError:
     why = type(error).__name__ if error else "unknown format"
     return SettingsError(f"the pseudonym keys `{path}` cannot be read ({why}): restore the file from a backup")
 
@@ -282,23 +282,23 @@ def _replace(path: Path, data: bytes) -> None:
 # --- the trees
 
 
-def _path(file: _File, account: bytes) -> str:
+def _leaf_path(file: _File, account: bytes) -> str:
     """Return the path to the leaf of an account, one digit per level."""
     digest = blake2b(account, digest_size=LEVELS // 4, key=bytes.fromhex(file.path_key), person=b"way").digest()
     return "".join(str(byte >> shift & 3) for byte in digest for shift in (6, 4, 2, 0))
 
 
-def _child(key: bytes, digit: str) -> bytes:
+def _derive_child(key: bytes, digit: str) -> bytes:
     return blake2b(digit.encode(), digest_size=KEY_BYTES, key=key, person=b"node").digest()
 
 
-def _leaf(tree: dict[str, str], path: str) -> bytes:
+def _compute_leaf(tree: dict[str, str], path: str) -> bytes:
     """Compute a leaf; return empty bytes if its key was destroyed."""
     for length in range(LEVELS + 1):
         if (found := tree.get(path[:length])) is not None:
             key = bytes.fromhex(found)
             for digit in path[length:]:
-                key = _child(key, digit)
+                key = _derive_child(key, digit)
             return key
     return b""
 
@@ -313,10 +313,10 @@ def _puncture(tree: dict[str, str], path: str) -> dict[str, str]:
     for length in range(len(ancestor), LEVELS):
         for digit in map(str, range(BRANCHES)):
             if digit != path[length]:
-                remaining[path[:length] + digit] = _child(key, digit).hex()
-        key = _child(key, path[length])
+                remaining[path[:length] + digit] = _derive_child(key, digit).hex()
+        key = _derive_child(key, path[length])
     return remaining
 
 
-def _pseudonym(leaf: bytes, account: bytes) -> str:
+def _derive_pseudonym(leaf: bytes, account: bytes) -> str:
     return blake2b(account, digest_size=PSEUDONYM_BYTES, key=leaf, person=b"subject").hexdigest()

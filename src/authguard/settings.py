@@ -125,26 +125,26 @@ class Settings:
             raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a trailing slash")
         return cls(
             policy=chosen,
-            store=_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
+            store=_resolve_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
             audit_log=str(absolute(audit_log or variables.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)),
-            pseudonym_key=_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
+            pseudonym_key=_parse_pseudonym_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
             signing_key=str(signing_key) if signing_key else variables.get("AUTHGUARD_SIGNING_KEY", ""),
             prefix=prefix,
             allowed_modules=allowed_modules,
-            token_cache_size=_count(token_cache_size, variables.get("AUTHGUARD_TOKEN_CACHE_SIZE", "")),
-            public_url=_address(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
-            encryption_keys=_keys(variables.get("AUTHGUARD_ENCRYPTION_KEYS", "")),
-            anchors=_anchors(variables.get("AUTHGUARD_ANCHORS", "").split() if anchors is None else anchors),
+            token_cache_size=_parse_cache_size(token_cache_size, variables.get("AUTHGUARD_TOKEN_CACHE_SIZE", "")),
+            public_url=_validate_public_url(public_url or variables.get("AUTHGUARD_PUBLIC_URL", "")),
+            encryption_keys=_parse_encryption_keys(variables.get("AUTHGUARD_ENCRYPTION_KEYS", "")),
+            anchors=_validate_anchors(variables.get("AUTHGUARD_ANCHORS", "").split() if anchors is None else anchors),
             anchor_token=variables.get("AUTHGUARD_ANCHOR_TOKEN", ""),
             expose_token=expose_token,
         )
 
 
-def _store(value: str) -> str:
+def _resolve_store(value: str) -> str:
     return value if value == MEMORY else str(absolute(value))
 
 
-def _anchors(
+def _validate_anchors(
     value: Sequence[str | Path | Callable[[str], object]],
 ) -> tuple[str | Path | Callable[[str], object], ...]:
     if isinstance(value, str) or len(value) > MAX_ANCHORS or not all(value):
@@ -152,7 +152,7 @@ def _anchors(
     return tuple(value)
 
 
-def _keys(variable: str) -> tuple[bytes, ...]:
+def _parse_encryption_keys(variable: str) -> tuple[bytes, ...]:
     """Parse the encryption keys, the newest first."""
     message = "AUTHGUARD_ENCRYPTION_KEYS has to be one or more keys of 64 hexadecimal digits, separated by commas"
     try:
@@ -164,7 +164,7 @@ def _keys(variable: str) -> tuple[bytes, ...]:
     return keys
 
 
-def _address(value: str) -> str:
+def _validate_public_url(value: str) -> str:
     """Parse the public URL; it names the deployment, so it has no user, query or fragment."""
     if not value:
         return ""
@@ -180,7 +180,7 @@ def _address(value: str) -> str:
     return value
 
 
-def _count(value: int | None, variable: str) -> int:
+def _parse_cache_size(value: int | None, variable: str) -> int:
     if value is None and variable and not (variable.isascii() and variable.isdigit()):
         raise SettingsError("AUTHGUARD_TOKEN_CACHE_SIZE has to be a number of credentials, such as 65536")
     count = value if value is not None else int(variable[:9] or DEFAULT_TOKEN_CACHE_SIZE)
@@ -189,7 +189,7 @@ def _count(value: int | None, variable: str) -> int:
     return count
 
 
-def _key(value: bytes | None, variable: str) -> bytes:
+def _parse_pseudonym_key(value: bytes | None, variable: str) -> bytes:
     key = value or b""
     if not key and variable:
         try:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from authguard.testing import provider as module
-from authguard.testing.provider import Order, Provider
+from authguard.testing.provider import Provider, SignInOrder
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +25,15 @@ def provider(_keyed: Provider) -> Provider:
 def test_past_the_bound_the_oldest_sign_in_is_forgotten_and_refused(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LIMIT", 3)
-    answers = [provider.sign_in(Order(opaque=True)) for _ in range(4)]
+    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
+    answers = [provider.sign_in(SignInOrder(opaque=True)) for _ in range(4)]
     assert provider.refresh(answers[0]["refresh_token"], None, None) == "invalid_grant"
     assert provider.introspect(answers[0]["access_token"]) == {"active": False}
     assert provider.introspect(answers[3]["access_token"])["active"] is True
 
 
 def test_statuses_are_bounded_too(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LIMIT", 2)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 2)
     for number in range(5):
         provider.set_status(f"customer-{number}", "ok")
     assert list(provider.statuses) == ["customer-3", "customer-4"]
@@ -46,7 +46,7 @@ def test_an_overlap_keeps_three_generations_of_old_keys(provider: Provider) -> N
 
 
 def test_a_stopped_clock_dates_the_tokens(provider: Provider) -> None:
-    token = provider.sign_in(Order(lifetime=60))["access_token"]
+    token = provider.sign_in(SignInOrder(lifetime=60))["access_token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["iat"], claims["auth_time"], claims["exp"]) == (1_800_000_000, 1_800_000_000, 1_800_000_060)
     assert provider.introspect(token)["active"] is True
@@ -56,9 +56,9 @@ def test_a_stopped_clock_dates_the_tokens(provider: Provider) -> None:
 
 def test_extra_claims_may_not_shadow_an_argument() -> None:
     with pytest.raises(msgspec.ValidationError, match="claims may not hold iss, sub"):
-        msgspec.json.decode(b'{"claims": {"sub": "x", "iss": "y"}}', type=Order)
+        msgspec.json.decode(b'{"claims": {"sub": "x", "iss": "y"}}', type=SignInOrder)
 
 
 def test_a_bound_token_is_introspected_as_dpop(provider: Provider) -> None:
-    answer = provider.sign_in(Order(claims={"cnf": {"jkt": "thumb"}}))
+    answer = provider.sign_in(SignInOrder(claims={"cnf": {"jkt": "thumb"}}))
     assert provider.introspect(answer["access_token"])["token_type"] == "DPoP"

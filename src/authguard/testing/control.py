@@ -14,13 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from authguard.testing.keys import Published  # noqa: TC001 - msgspec reads the annotation
-from authguard.testing.provider import HANG_LIMIT_S, Mode, Order, Outage, Place, Provider, Scripted
+from authguard.testing.provider import MAX_HANG_S, Mode, Outage, Place, Provider, ScriptedResponse, SignInOrder
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 _Body = TypeVar("_Body")
-BODY_LIMIT = 65_536
+MAX_BODY_BYTES = 65_536
 
 
 class AccountOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The failing endpoints, the mode, and for `hang` the delay in seconds; mode None ends the outage."""
 
     mode: Mode | None
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=HANG_LIMIT_S)] = 30.0
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=MAX_HANG_S)] = 30.0
     at: tuple[Place, ...] = ("discovery", "jwks")
 
 
@@ -61,7 +61,7 @@ class ClockOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: float | None = None
 
 
-async def body_of(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """Read a request body of bounded size.
 
     Raises:
@@ -70,7 +70,7 @@ async def body_of(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_LIMIT:
+        if len(body) > MAX_BODY_BYTES:
             raise HTTPException(413)
     return body
 
@@ -79,7 +79,7 @@ async def _read(request: Request, shape: type[_Body]) -> _Body:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "send application/json")
     try:
-        return msgspec.json.decode(await body_of(request) or b"{}", type=shape)
+        return msgspec.json.decode(await read_body(request) or b"{}", type=shape)
     except msgspec.DecodeError as problem:  # includes validation errors
         raise HTTPException(400, str(problem)) from problem
 
@@ -88,7 +88,7 @@ def control_routes(provider: Provider) -> list[Route]:
     """Return the routes under `/control` of one provider."""
 
     async def sign_in(request: Request) -> Response:
-        return JSONResponse(provider.sign_in(await _read(request, Order)))
+        return JSONResponse(provider.sign_in(await _read(request, SignInOrder)))
 
     async def step_up(request: Request) -> Response:
         order = await _read(request, StepUpOrder)
@@ -96,7 +96,7 @@ def control_routes(provider: Provider) -> list[Route]:
         return JSONResponse({"error": answer}, 400) if isinstance(answer, str) else JSONResponse(answer)
 
     async def introspection(request: Request) -> Response:
-        provider.script(await _read(request, Scripted))
+        provider.script(await _read(request, ScriptedResponse))
         return Response(status_code=204)
 
     async def account(request: Request) -> Response:

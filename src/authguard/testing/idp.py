@@ -30,9 +30,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from authguard.testing.control import body_of, control_routes
+from authguard.testing.control import control_routes, read_body
 from authguard.testing.keys import PUBLISHABLE
-from authguard.testing.provider import COUNTED, Provider
+from authguard.testing.provider import COUNTED_ENDPOINTS, Provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -64,8 +64,8 @@ class _FrontDoor:
             await PlainTextResponse("unknown host\n", 421)(scope, receive, send)
             return
         if not path.startswith("/control/"):
-            self.provider.counts[path if path in COUNTED else "other"] += 1
-        answer = await self._outage_response(COUNTED.get(path, ""))
+            self.provider.counts[path if path in COUNTED_ENDPOINTS else "other"] += 1
+        answer = await self._outage_response(COUNTED_ENDPOINTS.get(path, ""))
         await (self.app if answer is None else answer)(scope, receive, send)
 
     async def _outage_response(self, place: str) -> Response | None:
@@ -177,7 +177,7 @@ def _metadata(issuer: str) -> dict[str, Any]:
 async def _form(request: Request) -> dict[str, str]:
     """Parse a form; a repeated parameter is malformed (RFC 6749 section 3.2)."""
     try:
-        pairs = parse_qsl((await body_of(request)).decode(), max_num_fields=32)
+        pairs = parse_qsl((await read_body(request)).decode(), max_num_fields=32)
     except ValueError as problem:
         raise HTTPException(400, "not a form") from problem
     form = dict(pairs)

@@ -330,11 +330,7 @@ def _command(port: int, modules: Sequence[str]) -> list[str]:
 
 
 def _announced(process: subprocess.Popen[bytes], within: float) -> str:
-    """Read the issuer from the first line of the process.
-
-    Raises:
-        ValueError: there is no such line in time.
-    """
+    """Read the issuer from the first line of the process; raise `ValueError` if there is no such line in time."""
     lines: list[bytes] = []
     stream: IO[bytes] | None = process.stdout
     if stream is not None:

@@ -20,10 +20,10 @@ from authguard.testing.keys import PUBLISHABLE, Published, SigningKey, compact, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIMIT: Final = 10_000
+MAX_ENTRIES: Final = 10_000
 GENERATIONS: Final = 4
-HANG_LIMIT_S: Final = 60.0
-COUNTED: Final[dict[str, str]] = {
+MAX_HANG_S: Final = 60.0
+COUNTED_ENDPOINTS: Final[dict[str, str]] = {
     "/.well-known/openid-configuration": "discovery",
     "/.well-known/oauth-authorization-server": "discovery",
     "/jwks": "jwks",
@@ -40,7 +40,7 @@ Place: TypeAlias = Literal["discovery", "jwks", "token", "revocation", "introspe
 _Value = TypeVar("_Value")
 
 
-class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SignInOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A requested sign-in; see `IdentityProvider.sign_in` for each member."""
 
     subject: str = "customer-1"
@@ -71,7 +71,7 @@ class Grant:
     """One sign-in and its tokens; it is revoked as a whole (RFC 9700 section 4.14.2)."""
 
     name: str
-    order: Order
+    order: SignInOrder
     sid: str | None
     auth_time: int
 
@@ -85,7 +85,7 @@ class Outage:
     places: frozenset[str]
 
 
-class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ScriptedResponse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A response of the introspection endpoint that replaces or changes the regular one; see `answer_introspection`."""
 
     body: str | None = None
@@ -116,7 +116,7 @@ class Provider:
         self.counts: Counter[str] = Counter()
         self.statuses: OrderedDict[str, str] = OrderedDict()
         self.outage: Outage | None = None
-        self._scripted: Scripted | None = None
+        self._scripted: ScriptedResponse | None = None
         self._script_uses: int | None = 0
         self._offset = 0.0
         self._frozen_at: float | None = None
@@ -149,7 +149,7 @@ class Provider:
         if status is not None:
             _keep(self.statuses, subject, status)
 
-    def sign_in(self, order: Order) -> dict[str, Any]:
+    def sign_in(self, order: SignInOrder) -> dict[str, Any]:
         """Start a sign-in and return its token response (RFC 6749 section 5.1) with `sid`."""
         if order.account_status is not None:
             self.set_status(order.subject, order.account_status)
@@ -195,12 +195,12 @@ class Provider:
         _keep(self._refreshes, _digest(token), (name, False))
         return self._respond(grant, order.scope)
 
-    def script(self, scripted: Scripted | None) -> None:
+    def script(self, scripted: ScriptedResponse | None) -> None:
         """Replace the next `times` introspection responses, all if None; without a script, restore the regular ones."""
         self._scripted = scripted
         self._script_uses = 0 if scripted is None else scripted.times
 
-    def scripted(self) -> Scripted | None:
+    def scripted(self) -> ScriptedResponse | None:
         """Return the script for the next response and count it; None for the regular response."""
         if self._script_uses == 0:
             return None
@@ -288,5 +288,5 @@ def _keep(kept: OrderedDict[str, _Value], key: str, value: _Value) -> None:
     """Store as the newest entry, and drop the oldest beyond the bound."""
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > LIMIT:
+    if len(kept) > MAX_ENTRIES:
         kept.popitem(last=False)

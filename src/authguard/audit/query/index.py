@@ -224,12 +224,7 @@ def _build(log: Path, path: Path, progress: Progress) -> None:
 
 
 def _update(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
-    """Update an index to the current log.
-
-    Raises:
-        StaleError: the log no longer matches the index.
-        sqlite3.Error: the file is no index of this version, or is damaged.
-    """
+    """Update an index to the current log; raise `StaleError` or `sqlite3.Error` if it has to be rebuilt."""
     db = _connect(path)
     try:
         if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
@@ -250,14 +245,7 @@ def _update(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
 
 
 def _check_unchanged(log: Path, db: sqlite3.Connection) -> list[str]:
-    """Check that each file still has its first line, and its last indexed line at the same position.
-
-    Returns:
-        The files that were replaced by tombstones since, as the policy's retention requires.
-
-    Raises:
-        StaleError: a file no longer matches the index.
-    """
+    """Return the files that were replaced by tombstones; raise `StaleError` if another file no longer matches."""
     files, tombstones, retired = segment_file.index_by_key(log), segment_file.list_retired_keys(log), []
     sql = "SELECT name, indexed_bytes, first, last, place, state FROM file WHERE indexed_bytes > 0"
     for name, indexed_bytes, first, last, place, state in db.execute(sql).fetchall():
