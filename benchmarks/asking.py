@@ -1,7 +1,7 @@
-"""What asking a long log costs: ``python -m benchmarks.asking [RECORDS ...]`` makes logs and prints a table for each.
+"""Cost of queries over a long log: ``python -m benchmarks.asking [RECORDS ...]`` creates logs and prints a table each.
 
-Each part runs in a process of its own, so that its memory is its own; rates are per second of processor time. What
-`verify` costs is held against slicing and hashing the same raw lines, in turns within one process.
+Each part runs in a separate process to measure its memory; rates are per second of processor time. `verify` is compared
+with slicing and hashing the same raw lines, in alternation within one process.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 RECORDS: Final = 1_000_000
 ROUNDS: Final = 3
-#: times that each question is asked, each with another person or session
+#: repetitions of each query, each for another person or session
 ASKED: Final = 25
 #: bytes of a line that its hash does not cover
 AFTER: Final = 76
-#: what must be reached (issue 8)
+#: required share (issue 8)
 SHARE: Final = 1 / 3
 REBUILT: Final = 100_000
 REPLAYED: Final = 50_000
@@ -55,7 +55,7 @@ REPORTED: Final = 20.0
 
 
 def bare(log: Path) -> int:
-    """Slice and hash the raw lines; give how many."""
+    """Slice and hash the raw lines; return their number."""
     number = 0
     with log.open("rb") as file:
         for line in file:
@@ -82,7 +82,7 @@ def verified(log: Path) -> Measured:
 
 
 def rebuilt(log: Path) -> Measured:
-    """Make the index anew."""
+    """Rebuild the index."""
     begun, wall = process_time(), perf_counter()
     with open_index(log, fresh=True) as index:
         took, waited = process_time() - begun, perf_counter() - wall
@@ -91,7 +91,7 @@ def rebuilt(log: Path) -> Measured:
 
 
 def asked(log: Path) -> Measured:
-    """Ask for one session, one subject, and the last hundred denials; milliseconds each, the index being open."""
+    """Query one session, one subject, and the last hundred denials with an open index; milliseconds each."""
     with open_index(log) as index:
         whole = index.db.execute("SELECT max(no) FROM record").fetchone()[0]
         some = [_line(index, 7 + whole * step // ASKED) for step in range(ASKED)]
@@ -122,7 +122,7 @@ def _time(index: Index, queries: list[Query]) -> float:
 
 
 def replayed(log: Path) -> Measured:
-    """Replay under the same policy, and under one that moves sessions otherwise: then every record is gone through."""
+    """Replay under the same policy, and under a policy with other session transitions, which visits every record."""
     policy, own = load(POLICY), own_operations("/.authguard")
     with open_index(log) as index:
         rates = {}
@@ -138,14 +138,14 @@ def replayed(log: Path) -> Measured:
 
 
 def other(policy: Policy) -> Policy:
-    """Make a policy in which a session that was idle too long is over."""
+    """Return a policy in which an idle session ends."""
     machine = policy.machines["session"]
     table = {**machine.table, ("active", "idled"): replace(machine.table["active", "idled"], dest="expired")}
     return replace(policy, machines={**policy.machines, "session": replace(machine, table=table)})
 
 
 def reported(log: Path) -> Measured:
-    """Write a report of all of the log, verified with tree and signatures; the index is there."""
+    """Write a report of the whole log, verified with tree and signatures; the index exists."""
     begun, wall = process_time(), perf_counter()
     with open_index(log) as index:
         data = collect_report(index, float("-inf"), float("inf"))
@@ -174,18 +174,18 @@ PARTS: Final[dict[str, Callable[[Path], Measured]]] = {
 
 
 def public_of(log: Path) -> Path:
-    """Name the file with the public key that signs a log."""
+    """Return the file with the public key of a log."""
     return log.with_suffix(".pub")
 
 
 def here(part: str, log: Path) -> Measured:
-    """Run one part in this process; its peak memory, MB, is among the numbers."""
+    """Run one part in this process; the result includes its peak memory in MB."""
     found = PARTS[part](log)
     return found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024}
 
 
 def apart(part: str, log: Path) -> Measured:
-    """Run one part in a process of its own."""
+    """Run one part in a separate process."""
     command = [sys.executable, "-m", "benchmarks.asking", "--part", part, str(log)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: Measured = json.loads(done.stdout)
@@ -193,7 +193,7 @@ def apart(part: str, log: Path) -> Measured:
 
 
 def measure(records: int, run: Callable[[str, Path], Measured], base: Path | None = None) -> list[Row]:
-    """Make a log of so many records, measure every part, and give the rows."""
+    """Create a log of a given number of records, measure every part, and return the rows."""
     with tempfile.TemporaryDirectory(dir=base) as folder:
         log = Path(folder) / "audit.jsonl"
         key = signing_key.generate_key("benchmark")
@@ -236,7 +236,7 @@ def measure(records: int, run: Callable[[str, Path], Measured], base: Path | Non
 
 
 def main(arguments: list[str]) -> None:
-    """Measure logs of the sizes given, or run one part for another process."""
+    """Measure logs of the given sizes, or run one part for another process."""
     if arguments[:1] == ["--part"]:
         print(json.dumps(here(arguments[1], Path(arguments[2]))))
         return

@@ -1,6 +1,6 @@
-"""A request that changes state, beside two bare SQLite statements in one transaction.
+"""A request that changes state, compared with two bare SQLite statements in one transaction.
 
-Every request finds that a proof of identity has aged: a timer moves the session's verification, the transition and the
+In every request a proof of identity has aged: a timer moves the session's verification, the transition and the
 decision are recorded, the session's record is saved, and then the app runs. Both sides write through SQLite's
 write-ahead log with ``synchronous=FULL``, to files on the same disk.
 """
@@ -24,7 +24,7 @@ AGING: Final = """\
 timers:
   - {event: verification.aged, after: 5m, since: entered, states: [verified]}
 """
-#: seconds after the sign-ins at which they have aged
+#: seconds after the sign-ins at which the proofs have aged
 AGED: Final = 360.0
 #: bytes of a record's name and of its value, as the guard keeps a session
 NAME: Final = 17
@@ -34,11 +34,11 @@ UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND ve
 
 @asynccontextmanager
 async def changing(folder: Path, number: int) -> AsyncIterator[tuple[Case, World]]:
-    """Make the case of the guarded app, with so many sessions that each change once.
+    """Build the case of the guarded app, with sessions that each change once.
 
     Args:
         folder: for the store and the log.
-        number: of sessions.
+        number: number of sessions.
     """
     world = World.create(folder, POLICY + AGING)
     clock = StillClock(world.began + 1)
@@ -50,18 +50,18 @@ async def changing(folder: Path, number: int) -> AsyncIterator[tuple[Case, World
 
 
 def changed(world: World) -> int:
-    """Count the sessions that did change, by the log: a time is worth nothing if they did not."""
+    """Count the changed sessions in the log: the time is valid only if all have changed."""
     with (world.folder / "changes.jsonl").open("rb") as lines:
         return sum(b'"event":"aged"' in line for line in lines)
 
 
 @contextmanager
 def two_statements(path: Path, number: int) -> Iterator[Case]:
-    """Make the case of two bare statements in one transaction.
+    """Build the case of two bare statements in one transaction.
 
     Args:
-        path: of the file.
-        number: of rows.
+        path: the database file.
+        number: number of rows.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")

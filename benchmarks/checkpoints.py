@@ -1,7 +1,7 @@
-"""What a year of checkpoints costs to keep and to verify: ``python -m benchmarks.checkpoints`` prints it.
+"""Cost of storing and verifying a year of checkpoints: ``python -m benchmarks.checkpoints`` prints it.
 
-A year at the standard policy's interval is thinned as a writer thins it; what is kept is signed and verified, and one
-checkpoint's share of that is what the whole year would cost, times its number.
+A year at the standard policy's interval is thinned as a writer thins it, and the remaining checkpoints are signed and
+verified. The cost of the whole year without thinning is the cost per checkpoint times their number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from authguard.core.merkle import Tree, leaf
 from authguard.core.signed_note import Checkpoint, sign_note
 
 YEAR_S: Final = 365 * 86_400
-#: seconds between two checkpoints of a log to which something is added all the time
+#: seconds between two checkpoints of a log with continuous writes
 INTERVAL_S: Final = 10
 BEGAN: Final = 1_700_000_000
 #: checkpoints in a file that is twice as long as after it was thinned
@@ -31,7 +31,7 @@ DOUBLE: Final = 2
 
 
 def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[CheckpointInfo], int]:
-    """Thin a year; return how many were written, those that are there at its end, and the most that ever were."""
+    """Thin a year; return the number of written and of remaining checkpoints, and the largest number at any time."""
     kept: list[CheckpointInfo] = []
     due = most = 1_000
     count = length // interval
@@ -45,7 +45,7 @@ def year(interval: int = INTERVAL_S, length: int = YEAR_S) -> tuple[int, list[Ch
 
 
 def cost_of(count: int, folder: Path) -> tuple[float, int]:
-    """Sign a line so many times; return the seconds that verifying takes, and the bytes of the checkpoints."""
+    """Sign a number of checkpoints; return the seconds to verify them, and their bytes."""
     key = signing_key.generate_key("bench")
     log = folder / "audit.jsonl"
     tree, head, lines, notes, origin = Tree(), GENESIS, [], [], ""

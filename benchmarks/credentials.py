@@ -1,7 +1,7 @@
-"""What a credential costs: its first sight beside ``jwt.decode``, a flood of bad ones, and what a good one takes.
+"""Cost of a credential: its first use compared with ``jwt.decode``, a flood of bad ones, and the memory of a good one.
 
 Only the validation is timed, as the guard calls it: `get_cached`, then `validate_offline`, with cached keys.
-``python -m benchmarks.credentials flood|remember NUMBER`` prints bytes, measured in a process of its own.
+``python -m benchmarks.credentials flood|remember NUMBER`` prints bytes, measured in a separate process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from benchmarks.rounds import Times
 
 ALGORITHMS: Final[tuple[Published, ...]] = ("ES256", "RS256", "EdDSA")
-#: bad tokens of a flood, and the most that it may add, megabytes
+#: bad tokens of a flood, and the most megabytes that it may add
 FLOOD: Final = 1_000_000
 FLOOD_MOST: Final = 20.0
 MEGABYTE: Final = 1_000_000
@@ -75,7 +75,7 @@ class Desk:
         self._subjects = count()
 
     def tokens(self, alg: Published, number: int) -> list[bytes]:
-        """Mint tokens that nobody has seen."""
+        """Mint tokens that were never used."""
         return [
             self.mint.mint(
                 alg=alg, sub=f"customer-{next(self._subjects)}", lifetime=7_200, scope="chat orders refunds", acr="aal2"
@@ -87,7 +87,7 @@ class Desk:
         """Check a token for the first time, as the guard does.
 
         Raises:
-            UnfairError: it was seen before, or its key is not at hand.
+            UnfairError: it was used before, or its key is not cached.
         """
         now = self.clock.now()
         evidence = Evidence(authorization=b"Bearer " + token)
@@ -99,7 +99,7 @@ class Desk:
 
 
 async def first_sights(rounds: int, size: int) -> Times:
-    """Play the check of new tokens beside ``jwt.decode`` of the same kind of token with the same key."""
+    """Measure the check of new tokens next to ``jwt.decode`` of the same kind of token with the same key."""
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder))
         await desk.check.open()
@@ -129,12 +129,12 @@ def _bare(desk: Desk, alg: Published) -> Case:
 
 
 def rows_of_credentials(times: Times, number: int, remembered: int) -> list[Row]:
-    """Write the rows.
+    """Build the rows.
 
     Args:
         times: of `first_sights`.
         number: bad tokens of the flood.
-        remembered: good tokens whose memory is measured.
+        remembered: good tokens to measure the memory of.
     """
     return [
         *(
@@ -155,14 +155,14 @@ def rows_of_credentials(times: Times, number: int, remembered: int) -> list[Row]
 
 
 def measured(what: str, number: int) -> float:
-    """Measure in a process of its own; bytes."""
+    """Measure in a separate process; return bytes."""
     command = [sys.executable, "-m", "benchmarks.credentials", what, str(number)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=SECONDS)
     return float(done.stdout)
 
 
 def bad_tokens(desk: Desk) -> Iterator[bytes]:
-    """Make bad tokens, none like another: their signatures, issuers, key names and spelling differ in turn."""
+    """Yield different bad tokens: signatures, issuers, key names and spelling vary in turn."""
     good = desk.tokens("ES256", 1)[0]
     head, body, signature = good.split(b".")
     claims = json.loads(decode_base64url(body))
@@ -176,7 +176,7 @@ def bad_tokens(desk: Desk) -> Iterator[bytes]:
 
 
 async def flood(desk: Desk, number: int) -> int:
-    """Send bad tokens; the bytes that stay behind, once a few thousand have come."""
+    """Send bad tokens; return the bytes that remain allocated after the first few thousand."""
     tokens = bad_tokens(desk)
 
     async def send(many: int) -> None:
@@ -200,7 +200,7 @@ async def flood(desk: Desk, number: int) -> int:
 
 
 def remember(desk: Desk, number: int) -> int:
-    """Remember good tokens; the bytes that they take."""
+    """Cache good tokens; return their bytes."""
     desk.see(desk.tokens("EdDSA", 1)[0])
     gc.collect()
     before = resident()

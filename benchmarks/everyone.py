@@ -1,4 +1,4 @@
-"""All peers, those included that bring packages of their own: only `make bench` imports this."""
+"""All peers, including those with separate packages: only `make bench` imports this module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def all_peers(world: World) -> dict[str, App]:
-    """Name every peer."""
+    """Return every peer by name."""
     pem = world.mint.keys["ES256"].public_pem().decode("ascii")
     return own_peers(world, orjson.dumps) | {
         "FastMCP": fastmcp_chain(pem),

@@ -1,4 +1,4 @@
-"""The peer that a FastAPI user has at hand: `HTTPBearer` with PyJWT in a dependency.
+"""The usual peer of a FastAPI app: `HTTPBearer` with PyJWT in a dependency.
 
 Rule: no postponed annotations here, because FastAPI reads them where a function is defined.
 """
@@ -15,7 +15,7 @@ from benchmarks.world import PATH
 
 
 def fastapi_bare() -> FastAPI:
-    """Make the bare app of the FastAPI peers."""
+    """Build the bare app of the FastAPI peers."""
     app = FastAPI()
 
     @app.get(PATH)

@@ -1,7 +1,7 @@
-"""What a session takes: records as the guard itself made them, a million times, in memory and on disk.
+"""Size of a session: records as the guard creates them, a million times, in memory and on disk.
 
-``python -m benchmarks.footprint memory|sqlite NUMBER`` prints bytes per session, for its own record and with the
-record of its account; a process of its own, so that nothing else is counted.
+``python -m benchmarks.footprint memory|sqlite NUMBER`` prints bytes per session, for the session's record and with the
+account's record, in a separate process so that nothing else is counted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SECONDS: Final = 300
 
 
 def resident() -> int:
-    """Give the bytes of memory that this process holds."""
+    """Return the bytes of memory of this process."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -45,10 +45,10 @@ def resident() -> int:
 
 
 async def example(folder: Path) -> tuple[Snapshot, Snapshot]:
-    """Let the guard itself make a session and its account.
+    """Let the guard create a session and its account.
 
     Returns:
-        Where the machines of something never seen stand, and where those of a customer who signed in.
+        The initial states and records, and those of a customer who signed in.
     """
     world = World.create(folder)
     async with world.guarded("footprint", StillClock(world.began + 1)) as guarded:
@@ -59,7 +59,7 @@ async def example(folder: Path) -> tuple[Snapshot, Snapshot]:
 
 
 def signed_in(like: Snapshot, number: int, *, accounts: bool) -> Iterator[tuple[Keys, Snapshot]]:
-    """Make so many customers like one, each with times of their own."""
+    """Yield a number of similar customers, each with different times."""
     for index in range(number):
         later = SPREAD * index / number
         session = like.session
@@ -106,7 +106,7 @@ async def on_disk(number: int, *, accounts: bool) -> float:
 
 
 def fill(path: Path, nothing: Snapshot, like: Snapshot, number: int, *, accounts: bool) -> None:
-    """Put so many customers into the file of a store."""
+    """Write a number of customers to the file of a store."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     connection.executemany(
@@ -123,11 +123,11 @@ def fill(path: Path, nothing: Snapshot, like: Snapshot, number: int, *, accounts
 
 
 def measured(where: str, number: int, what: str) -> float:
-    """Measure in a process of its own; bytes per session.
+    """Measure in a separate process; return bytes per session.
 
     Args:
         where: ``memory`` or ``sqlite``.
-        number: of sessions.
+        number: number of sessions.
         what: ``session``, or ``both`` for the session and its account.
     """
     command = [sys.executable, "-m", "benchmarks.footprint", where, str(number), what]

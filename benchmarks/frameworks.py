@@ -1,6 +1,6 @@
-"""The peers that bring a package of their own to Starlette: FastMCP, Authlib, pycasbin.
+"""Peers with separate packages for Starlette: FastMCP, Authlib, pycasbin.
 
-Each is configured as its documentation does, with a key that is at hand (no key server), around the same one route.
+Each is configured as in its documentation, with a static key (no key server), around the same route.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ m = r.sub == p.sub && r.obj == p.obj && r.act == p.act
 
 
 def fastmcp_chain(public_pem: str) -> Starlette:
-    """Put around the bare endpoint what FastMCP puts around its own: middleware, then `RequireAuthMiddleware`."""
+    """Wrap the bare endpoint as FastMCP wraps its endpoint: middleware, then `RequireAuthMiddleware`."""
     verifier = JWTVerifier(
         public_key=public_pem, issuer=ISSUER, audience=AUDIENCE, algorithm="ES256", required_scopes=["chat"]
     )
@@ -45,14 +45,14 @@ def fastmcp_chain(public_pem: str) -> Starlette:
 
 
 class _Rfc9068(JWTBearerTokenValidator):
-    """Authlib's validator of access tokens, with keys at hand."""
+    """Authlib's validator of access tokens, with static keys."""
 
     def __init__(self, keys: dict[str, Any]) -> None:
         super().__init__(ISSUER, AUDIENCE)
         self._keys = KeySet.import_key_set(keys)
 
     def get_jwks(self) -> KeySet:
-        """Give the key set."""
+        """Return the key set."""
         return self._keys
 
 
@@ -78,7 +78,7 @@ def authlib_validator(keys: dict[str, Any]) -> Starlette:
 
 
 class _CasbinBackend(PyJwtBackend):
-    """PyJWT says who; pycasbin then says whether."""
+    """PyJWT authenticates; pycasbin authorizes."""
 
     def __init__(self, key: Any) -> None:  # noqa: ANN401 - PyJWT takes any key
         super().__init__(key)

@@ -1,6 +1,6 @@
-"""How cost grows: with sessions, rules, operations and requests at once; ``python -m benchmarks.growth`` draws it.
+"""Growth of cost with sessions, rules, operations and concurrent requests; ``python -m benchmarks.growth`` draws it.
 
-Each is one run of the guarded app beside the bare one; what is drawn is how many times the bare app's request it costs.
+Each run compares the guarded app with the bare one; the plots show the ratio to the bare app's request.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 BARE: Final = "times the bare app's request"
-#: records that one customer has
+#: records per customer
 RECORDS: Final = 2
-#: eight, seven, three, three and three make 1,512 different cells
+#: eight, seven, three, three and three values make 1,512 different cells
 CELLS: Final = (
     ("normal", "dormant", "minor", "delegated", "restricted", "locked", "suspended", "closed"),
     ("unverified", "pending", "verified", "ambiguous", "failed", "unavailable", "exhausted"),
@@ -56,17 +56,17 @@ CELLS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """How far each goes.
+    """Sizes of the measured steps.
 
     Attributes:
-        sessions: in the store.
-        rules: in front of the standard ones.
-        tokens: live, and shown in random order.
-        operations: in the policy.
-        at_once: requests that run together.
-        active: tokens that are shown.
-        rounds: in which each takes its turn.
-        size: requests in a round.
+        sessions: sessions in the store.
+        rules: rules before the standard ones.
+        tokens: live tokens, used in random order.
+        operations: operations of the policy.
+        at_once: concurrent requests.
+        active: tokens in use.
+        rounds: rounds, in each of which every case runs.
+        size: requests per round.
     """
 
     sessions: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
@@ -80,7 +80,7 @@ class Steps:
 
 
 async def by_sessions(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
-    """Fill the stores with sessions of others, and ask for the active ones."""
+    """Fill the stores with other sessions, and request with the active ones."""
     nothing, like = await example(_folder(folder, "example"))
     like = replace(like, service=nothing.service)
     cases = [asgi("bare", bare(), Requests(["-"]).some)]
@@ -105,7 +105,7 @@ async def by_sessions(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict
 
 
 async def by_tokens(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
-    """Show live tokens in random order: more than the guard remembers are checked again."""
+    """Use live tokens in random order: tokens beyond the size of the cache are checked again."""
     world = World.create(_folder(folder, "tokens"))
     tokens = world.tokens(max(steps.tokens))
     cases = [asgi("bare", bare(), Requests(["-"]).some)]
@@ -118,7 +118,7 @@ async def by_tokens(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[s
 
 
 async def by_rules(steps: Steps, folder: Path, stack: AsyncExitStack) -> tuple[dict[str, Line], dict[str, Line]]:
-    """Put rules in front of the standard ones: what a warm request costs, and what the proof does."""
+    """Add rules before the standard ones: the cost of a warm request, and of the proof."""
     cases = [asgi("bare", bare(), Requests(["-"]).some)]
     proofs: Line = []
     for number in steps.rules:
@@ -133,7 +133,7 @@ async def by_rules(steps: Steps, folder: Path, stack: AsyncExitStack) -> tuple[d
 
 
 async def by_operations(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
-    """Name many operations, and ask for the last one, which has a parameter in its path."""
+    """Add many operations, and request the last one, which has a path parameter."""
     anything = Starlette(routes=[Route("/{rest:path}", answer)])
     cases = [asgi("bare", anything, lambda number: [request(path="/op-0/7") for _ in range(number)])]
     for number in steps.operations:
@@ -153,7 +153,7 @@ async def by_operations(steps: Steps, folder: Path, stack: AsyncExitStack) -> di
 
 
 async def by_requests(steps: Steps, folder: Path, stack: AsyncExitStack) -> dict[str, Line]:
-    """Let many requests be under way at once, in an app that waits."""
+    """Run many concurrent requests in an app that waits."""
     world = World.create(_folder(folder, "requests"))
     tokens = world.tokens(steps.active)
 
@@ -189,7 +189,7 @@ def _together(name: str, app: App, requests: Requests, number: int) -> Case:
 
 
 def with_rules(number: int) -> str:
-    """Write a policy with so many rules of its own, each of which some cell meets first."""
+    """Return a policy with a number of added rules, each the first match of some cell."""
     lines = [
         f"  - {{when: {{risk: high, session: active, account: {account}, verification: {verification}, "
         f"channel: {channel}, limit: {limit}, assurance: {assurance}}}, do: refuse}}\n"
@@ -199,7 +199,7 @@ def with_rules(number: int) -> str:
 
 
 def with_operations(number: int) -> str:
-    """Write a policy with so many operations."""
+    """Return a policy with a number of operations."""
     before, after = POLICY.split("operations:\n")
     lines = [
         f"  - {{name: op-{index}, match: {{path: '/op-{index}/{{id}}', method: GET}}, risk: routine, effect: read}}\n"
@@ -210,7 +210,7 @@ def with_operations(number: int) -> str:
 
 
 def draw(path: Path, title: str, across: str, up: str, lines: dict[str, Line]) -> None:
-    """Draw one plot into a file."""
+    """Write one plot to a file."""
     path.write_text(svg(title, across, up, lines), "utf-8")
     print(title, lines)
 

@@ -1,8 +1,7 @@
-"""The limit: what remains of a recorded decision when everything else is taken away.
+"""The lower limit: a recorded decision without parsing, table or checks.
 
-A token's bytes, hashed for the first time, hit a dictionary; the clock is asked; a record of the same fields is
-encoded, linked to the one before by its SHA-256, and handed to the kernel by one write. No parsing, no table, no
-check of anything.
+A token's bytes, hashed for the first time, are looked up in a dictionary; the clock is read; a record with the same
+fields is encoded, linked to its predecessor by SHA-256, and passed to the kernel in one write.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Line(msgspec.Struct, tag="decision", tag_field="kind", omit_defaults=True, gc=False):
-    """The fields of a decision as the log has them, without `seq` and without a hash of its own."""
+    """The fields of a decision in the log, without `seq` and its hash."""
 
     id: str
     at: float
@@ -38,13 +37,13 @@ class Line(msgspec.Struct, tag="decision", tag_field="kind", omit_defaults=True,
 
 
 class Limit:
-    """Writes one line per known header value to a file of its own."""
+    """Writes one line per known header value to a file."""
 
     def __init__(self, path: Path, example: bytes, headers: Sequence[bytes]) -> None:
-        """Know every header value, and a line for each like the example.
+        """Prepare a line like the example for every header value.
 
         Args:
-            path: of the file.
+            path: the file.
             example: a line that the guard wrote.
             headers: ``Authorization`` values.
         """
@@ -66,7 +65,7 @@ class Limit:
         self._head = head
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._fd)
 
 

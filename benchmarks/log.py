@@ -1,8 +1,8 @@
-"""What the log costs: ``python -m benchmarks.log [FOLDER]`` prints a table of ratios, taken within rounds of one run.
+"""Cost of the log: ``python -m benchmarks.log [FOLDER]`` prints a table of ratios within the rounds of one run.
 
-By processor time: a decision's record handed to the operating system, beside the bare chained record, which is the same
-record encoded with its predecessor's hash, hashed, and written, with nothing kept of it. By the clock: 64 requests that
-each wait for the disk, beside 64 bare records and one fsync, in the same folder.
+By processor time: a decision's record passed to the operating system, compared with the bare chained record, which is
+the same record encoded with its predecessor's hash, hashed and written without any state. By the clock: 64 requests
+that each wait for the disk, compared with 64 bare records and one fsync, in the same folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: requests that wait for one fsync
 GROUP: Final = 64
-#: what must be reached (issue 8)
+#: required ratio (issue 8)
 APPEND: Final = 2.0
 SHARE: Final = 0.5
 DECIDED: Final = DecisionEntry(
@@ -62,7 +62,7 @@ DECIDED: Final = DecisionEntry(
 
 
 class Bare:
-    """The same record, chained and written by as little as can be."""
+    """The same record, chained and written with the least code."""
 
     def __init__(self, path: Path) -> None:
         said = {name: value for name, value in asdict(DECIDED).items() if name in Line.__struct_fields__}
@@ -83,19 +83,19 @@ class Bare:
         self._head = head
 
     async def group(self, batch: Sequence[DecisionEntry]) -> None:
-        """Write them in groups, with one fsync for each."""
+        """Write lines in groups, with one fsync per group."""
         for begin in range(0, len(batch), GROUP):
             await self.run(batch[begin : begin + GROUP])
             os.fsync(self._fd)
 
 
 def entries(number: int) -> list[DecisionEntry]:
-    """Make decisions of one moment each."""
+    """Build decisions with different times."""
     return [replace(DECIDED, at=DECIDED.at + place / 1e6) for place in range(number)]
 
 
 def appending(sink: AuditSink) -> Callable[..., object]:
-    """Give what appends whole records."""
+    """Return a function that appends whole records."""
 
     async def run(batch: Sequence[DecisionEntry]) -> None:
         append = sink.append
@@ -106,7 +106,7 @@ def appending(sink: AuditSink) -> Callable[..., object]:
 
 
 def pressing(sink: AuditSink) -> Callable[..., object]:
-    """Give what appends decisions that were made before."""
+    """Return a function that appends cached decisions."""
     template = make_template(DECIDED)
 
     async def run(batch: Sequence[DecisionEntry]) -> None:
@@ -118,7 +118,7 @@ def pressing(sink: AuditSink) -> Callable[..., object]:
 
 
 def waiting(sink: AuditSink) -> Callable[..., object]:
-    """Give what appends and waits for the disk, so many requests at once."""
+    """Return a function that appends and waits for the disk, with many concurrent requests."""
 
     async def one(entry: DecisionEntry) -> None:
         await sink.flush(sink.append(entry))
@@ -131,12 +131,12 @@ def waiting(sink: AuditSink) -> Callable[..., object]:
 
 
 async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[Row]:
-    """Let every case take its turn, and give the rows.
+    """Run every case in turn, and return the rows.
 
     Args:
         folder: for the logs; its disk is measured too.
-        rounds: how many.
-        size: records of a case in a round; a multiple of `GROUP`.
+        rounds: number of rounds.
+        size: records of a case per round; a multiple of `GROUP`.
     """
     clock, ids, key = SystemClock(), SystemIds(), signing_key.generate_key("bench")
 
@@ -168,7 +168,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
         Case("again", entries, pressing(sinks["again"])),  # type: ignore[arg-type]  # the same
         Case("announced", entries, appending(LoggingSink(sinks["announced"]))),  # type: ignore[arg-type]  # the same
     ]
-    # apart from the others, whose time the thread that signs would be taken for
+    # separate, since the time of the signing thread would count for the other cases
     sealed = [Case("bare", entries, bare.run), Case("signed", entries, appending(sinks["signed"]))]  # type: ignore[arg-type]  # the same
     waits = [
         Case("bare group", entries, grouped.group),
@@ -194,7 +194,7 @@ async def measure(folder: Path, *, rounds: int = 60, size: int = 2_048) -> list[
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Measure in a folder and print the table; give 1 where something is not reached."""
+    """Measure in a folder and print the table; return 1 if a requirement is not met."""
     with tempfile.TemporaryDirectory(dir=wanted[0] if wanted else None, prefix="authguard-bench-") as name:
         rows = asyncio.run(measure(Path(name)))
     print(markdown(rows))

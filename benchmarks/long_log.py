@@ -1,7 +1,7 @@
-"""A long log, made fast: sessions of customers under a real policy, by the real encoder and chain, with checkpoints.
+"""Generator of a long log: sessions of customers under a real policy, with the real encoder, chain and checkpoints.
 
-What stands in it is what the policy says: each machine is moved by its own table and each cell is decided by the rules,
-so that a replay under the same policy finds no difference. The same seed makes the same records.
+The policy determines the content: its tables move each machine and its rules decide each cell, so a replay under the
+same policy finds no difference. The same seed gives the same records.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from authguard.signing_key import SigningKey
 
 POLICY: Final = "support-desk"
-#: epoch seconds UTC of the first record, and the mean time from one to the next
+#: epoch seconds UTC of the first record, and the mean time between records
 BEGAN: Final = 1_700_000_000.0
 EVERY: Final = 0.26
-#: sessions at once
+#: concurrent sessions
 LIVE: Final = 64
-#: lines under one checkpoint, as the standard policy has it
+#: lines per checkpoint, as in the standard policy
 SIGNED: Final = 1_000
 #: an operator acts once in so many records
 ACTS: Final = 5_000
@@ -43,13 +43,13 @@ SEED: Final = 8
 
 @dataclass(slots=True)
 class Teller:
-    """Makes the records of sessions.
+    """Generates the records of sessions.
 
     Attributes:
-        policy: that decides.
-        dice: chooses.
-        at: now, epoch seconds UTC.
-        made: ids so far.
+        policy: the policy.
+        dice: random numbers.
+        at: current time, epoch seconds UTC.
+        made: number of ids so far.
     """
 
     policy: Policy
@@ -62,7 +62,7 @@ class Teller:
         self.operations = (*self.policy.operations, self.policy.otherwise)
 
     def id(self) -> str:
-        """Make a record's id, as long as the guard's own."""
+        """Return a record id of the guard's length."""
         self.made += 1
         return f"{int(self.at * 1000):012x}{self.made:020x}"
 
@@ -70,11 +70,11 @@ class Teller:
         return self.dice.choices(tuple(weights), tuple(weights.values()))[0]
 
     def hex(self) -> str:
-        """Make a key or a pseudonym."""
+        """Return a key or a pseudonym."""
         return f"{self.dice.getrandbits(128):032x}"
 
     def entries(self, count: int) -> Iterator[Entry]:
-        """Give so many records, of many sessions at once, with an operator's act now and then."""
+        """Yield records of many concurrent sessions, with an operator's act at times."""
         live: list[Iterator[Entry]] = []
         yield self._act("started")
         for number in range(1, count):
@@ -95,12 +95,12 @@ class Teller:
         return ActEntry(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note)
 
     def session(self) -> Iterator[Entry]:
-        """Tell one session: it is accepted, asks, fails and proves, buys, and goes idle."""
+        """Yield one session: sign-in, requests, failed and passed verification, a purchase, idle."""
         states = {name: machine.spec.initial for name, machine in self.policy.machines.items()}
         states["account"] = "normal"
-        whose = {"subject": self.hex(), "session": self.hex()}
-        trust = {**whose, "credential": self.hex()}
-        yield from self.move(states, "session.accepted", "credential", whose)
+        owner = {"subject": self.hex(), "session": self.hex()}
+        trust = {**owner, "credential": self.hex()}
+        yield from self.move(states, "session.accepted", "credential", owner)
         for _ in range(self.dice.randint(3, 40)):
             match self._one_of({"ask": 80, "expired": 3, "unscoped": 3, "buy": 6, "prove": 4, "refused": 4}):
                 case "refused":
@@ -108,7 +108,7 @@ class Teller:
                         id=self.id(), at=self.at, policy=self.policy.digest, reason="body-too-large", status=413
                     )
                 case "prove":
-                    yield from self.prove(states, whose)
+                    yield from self.prove(states, owner)
                 case "buy":
                     yield from self.buy(states, trust)
                 case "expired":
@@ -117,44 +117,44 @@ class Teller:
                     yield self.ask(states, self.operations[4], trust, scope="missing")
                 case _:
                     yield self.ask(states, self.dice.choice(self.operations[:5]), trust)
-        yield from self.move(states, "session.idled", "timer", whose)
+        yield from self.move(states, "session.idled", "timer", owner)
         yield self.ask(states, self.operations[1], trust)
 
-    def prove(self, states: dict[str, str], whose: dict[str, str]) -> Iterator[Entry]:
-        """Try to prove who somebody is."""
-        yield from self.move(states, "verification.started", "app", whose)
+    def prove(self, states: dict[str, str], owner: dict[str, str]) -> Iterator[Entry]:
+        """Yield an attempt to prove identity."""
+        yield from self.move(states, "verification.started", "app", owner)
         word = self._one_of({"passed": 8, "failed": 2, "doubted": 1, "unavailable": 1})
-        yield from self.move(states, f"verification.{word}", "verifier", whose)
+        yield from self.move(states, f"verification.{word}", "verifier", owner)
 
     def buy(self, states: dict[str, str], trust: dict[str, str]) -> Iterator[Entry]:
-        """Ask for what changes something; some of it is held for a person, who may say no or nothing."""
-        whose = {"subject": trust["subject"], "session": trust["session"], "transaction": self.hex()}
+        """Yield writes; some are held for a person, who may deny them or not decide."""
+        owner = {"subject": trust["subject"], "session": trust["session"], "transaction": self.hex()}
         states["transaction"] = "none"
         refund = self.operations[5]
         held = self._one_of({"within": 6, "exceeded": 4}) == "exceeded"
         asked = self.ask(
-            states, refund, {**trust, "transaction": whose["transaction"]}, limit="exceeded" if held else ""
+            states, refund, {**trust, "transaction": owner["transaction"]}, limit="exceeded" if held else ""
         )
         yield asked
         if asked.outcome == "hold":
-            yield from self.move(states, "transaction.held", "decision", whose, asked.id)
+            yield from self.move(states, "transaction.held", "decision", owner, asked.id)
             word = self._one_of({"approved": 2, "denied": 1, "lapsed": 1})
             cause = "timer" if word == "lapsed" else "approver"
-            yield from self.move(states, f"transaction.{word}", cause, whose)
+            yield from self.move(states, f"transaction.{word}", cause, owner)
             if word != "approved":
                 return
         elif asked.outcome not in {"allow", "restrict"}:
             return
-        yield from self.move(states, "transaction.started", "decision", whose, asked.id)
+        yield from self.move(states, "transaction.started", "decision", owner, asked.id)
         if self._one_of({"": 49, "withdrawn": 1}):
             yield WithdrawalEntry(id=self.id(), at=self.at, policy=self.policy.digest, records=(asked.id,))
         word = self._one_of({"committed": 8, "failed": 1, "lost": 1})
-        yield from self.move(states, f"transaction.{word}", "app", whose)
+        yield from self.move(states, f"transaction.{word}", "app", owner)
 
     def move(
-        self, states: dict[str, str], event: str, cause: str, whose: dict[str, str], decision: str = ""
+        self, states: dict[str, str], event: str, cause: str, owner: dict[str, str], decision: str = ""
     ) -> Iterator[Entry]:
-        """Move a machine by the policy's own table, and record it where it moved."""
+        """Move a machine by the policy's table, and record a transition."""
         name, _, trigger = event.partition(".")
         edge = self.policy.machines[name].table[states[name], trigger]
         if edge.moves:
@@ -169,11 +169,11 @@ class Teller:
                 dest=edge.dest,
                 cause=cause,
                 decision=decision,
-                **whose,
+                **owner,
             )
 
     def ask(self, states: dict[str, str], operation: Operation, trust: dict[str, str], **odd: str) -> DecisionEntry:
-        """Decide a request by the policy's own rules."""
+        """Decide a request by the policy's rules."""
         met = {**states, "credential": "good", "scope": "granted", "assurance": "met", "limit": "within"}
         met |= {"channel": "same", "actor": "subject", "risk": operation.risk, "effect": operation.effect}
         met |= {name: value for name, value in odd.items() if value}
@@ -197,7 +197,7 @@ class Teller:
 
 
 def write(path: Path, count: int, key: SigningKey) -> None:
-    """Make a log of so many records at a path, and its checkpoints beside it."""
+    """Write a log of a given number of records, with its checkpoints."""
     tree, lines, head, last = Tree(), [], GENESIS, BEGAN
     dice = random.Random(SEED)  # noqa: S311 - the same records each time
     checkpoint_file.checkpoint_path(path).unlink(missing_ok=True)
@@ -217,5 +217,5 @@ def write(path: Path, count: int, key: SigningKey) -> None:
 
 
 def key() -> SigningKey:
-    """Make the key of a run."""
+    """Create the key of a run."""
     return signing_key.generate_key("benchmark")

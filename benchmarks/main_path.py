@@ -1,4 +1,4 @@
-"""The main path against its limit and its peers: ``make bench`` prints one table, and writes it into the docs."""
+"""The main path compared with its limit and its peers: ``make bench`` prints one table and writes it to the docs."""
 
 from __future__ import annotations
 

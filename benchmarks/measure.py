@@ -1,4 +1,4 @@
-"""The parts of a run: each plays its cases side by side and gives the rows of the table that it answers for."""
+"""The parts of a benchmark run: each runs its cases in alternation and returns its rows of the table."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 
     Peers = Callable[[World], Mapping[str, App]]
 
-#: peers that remember tokens, so that every one is shown to them before the clock runs
+#: peers with a token cache, which sees every token before the clock starts
 REMEMBERING: Final = frozenset({"cached", "stitched"})
-#: peers whose bare app is FastAPI's
+#: peers with FastAPI's bare app
 ON_FASTAPI: Final = frozenset({"HTTPBearer", "fastapi-users"})
 REFUSALS: Final = (400, 401, 403)
-#: a folder that no disk is behind, on systems that have it
+#: a folder in memory, on systems that have it
 NO_DISK: Final = Path("/dev/shm")  # noqa: S108 - a folder of the run's own is made in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much is measured.
+    """Sizes of a run.
 
     Attributes:
-        tokens: live, for the warm path.
-        rounds: in which each case takes its turn.
-        size: requests of a case in a round.
-        cold: requests of a cold case in a round.
-        changes: requests that change state in a round.
-        held: transactions that wait.
-        turns: of load for each server.
-        seconds: of each of them.
-        sessions: in the stores.
-        starts: of processes.
+        tokens: live tokens of the warm path.
+        rounds: rounds, in each of which every case runs.
+        size: requests of a case per round.
+        cold: requests of a cold case per round.
+        changes: requests that change state per round.
+        held: waiting transactions.
+        turns: load phases per server.
+        seconds: length of a load phase.
+        sessions: sessions in the stores.
+        starts: process starts.
         loop: uvicorn's event loop.
         http: uvicorn's HTTP parser.
     """
@@ -85,7 +85,7 @@ class Scale:
 
 
 def own_peers(world: World, encode: Encode) -> dict[str, App]:
-    """Name the peers that need no package beyond those of development."""
+    """Return the peers without packages beyond those of development."""
     key = public_key(world)
     peers: dict[str, App] = {
         "stitched": Stitched(bare(), key, world.folder / "stitched.jsonl", encode),
@@ -95,7 +95,7 @@ def own_peers(world: World, encode: Encode) -> dict[str, App]:
 
 
 async def in_process(scale: Scale, peers: Peers) -> tuple[Times, tuple[str, ...]]:
-    """Play the warm path, the cold one and the refusal beside the limit and the peers.
+    """Measure the warm path, the cold path and the refusal next to the limit and the peers.
 
     Returns:
         The times, and the names of the peers.
@@ -131,7 +131,7 @@ async def in_process(scale: Scale, peers: Peers) -> tuple[Times, tuple[str, ...]
 
 
 def rows_in_process(times: Times, peers: tuple[str, ...]) -> list[Row]:
-    """Write the rows of the warm path, the cold one and the refusal."""
+    """Build the rows of the warm path, the cold path and the refusal."""
 
     def against(peer: str, row: str, must: float = 0.0, aim: float = 0.0) -> list[Row]:
         if peer not in peers:
@@ -155,7 +155,7 @@ def rows_in_process(times: Times, peers: tuple[str, ...]) -> list[Row]:
 
 
 def rows_of_times(times: Times, peers: tuple[str, ...]) -> list[Row]:
-    """Write what the ratios are made of: microseconds, of this machine at this hour."""
+    """Build the rows with absolute times: microseconds on this machine."""
     names = {"guarded": "warm", "refused": "recorded refusal"}
     names |= {"new token": "first sight of a token", "new session": "first sight of a session"}
     names |= {peer: peer for peer in peers}
@@ -171,12 +171,12 @@ def rows_of_times(times: Times, peers: tuple[str, ...]) -> list[Row]:
 
 
 def _base(case: str) -> str:
-    """Name the bare app that a case stands on."""
+    """Return the bare app of a case."""
     return "FastAPI" if case in ON_FASTAPI else "bare"
 
 
 async def on_change(scale: Scale) -> list[Row]:
-    """Play requests that change state beside two bare SQLite statements; on the disk, and without one."""
+    """Measure requests that change state next to two bare SQLite statements; on disk, and in memory."""
     rows = [Row.of("a request that changes state / two SQLite statements", await _change(scale, None), 2.0, 1.5)]
     if NO_DISK.is_dir():
         rows.append(Row.of("the same where no disk is waited for", await _change(scale, NO_DISK)))
@@ -209,7 +209,7 @@ def end_to_end(scale: Scale) -> list[Row]:
 
 
 def footprints(scale: Scale) -> list[Row]:
-    """Measure what a session takes in the stores."""
+    """Measure the size of a session in the stores."""
     number = scale.sessions
 
     def row(where: str, name: str, what: str, must: float = 0.0, aim: float = 0.0) -> Row:

@@ -1,4 +1,4 @@
-"""The peers that a Starlette user has at hand: `AuthenticationMiddleware` with PyJWT, with and without a cache."""
+"""Peers for a Starlette app: `AuthenticationMiddleware` with PyJWT, with and without a cache."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def decode(token: str, key: Any) -> dict[str, Any]:  # noqa: ANN401 - PyJWT take
 
 
 def bearer(connection: HTTPConnection) -> str:
-    """Take the token out of the header.
+    """Read the token from the header.
 
     Raises:
-        AuthenticationError: there is none.
+        AuthenticationError: there is no token.
     """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -89,5 +89,5 @@ class CachedBackend(AuthenticationBackend):
 
 
 def authenticated(backend: AuthenticationBackend) -> Starlette:
-    """Put Starlette's middleware with a backend around the bare app."""
+    """Wrap the bare app in Starlette's middleware with a backend."""
     return Starlette(routes=[Route(PATH, answer)], middleware=[Middleware(AuthenticationMiddleware, backend=backend)])

@@ -16,7 +16,7 @@ RIGHT: Final = 150
 TOP: Final = 44
 BOTTOM: Final = 52
 MIDDLE: Final = (LEFT + WIDTH - RIGHT) // 2
-#: colours that differ in lightness too (Okabe and Ito), so that they can be told apart without seeing colour
+#: colours that differ in lightness too (Okabe and Ito), so that they can be distinguished without colour vision
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#000000")
 STEPS: Final = 5
 
@@ -25,9 +25,9 @@ def svg(title: str, across: str, up: str, lines: Mapping[str, Sequence[tuple[flo
     """Draw a plot.
 
     Args:
-        title: above it.
-        across: what the axis to the right counts; every value on it is above 0.
-        up: what the axis upwards counts.
+        title: the title.
+        across: label of the horizontal axis; every value on it is above 0.
+        up: label of the vertical axis.
         lines: name -> points.
     """
     points = [point for line in lines.values() for point in line]

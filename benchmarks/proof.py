@@ -1,8 +1,8 @@
-"""What proving and comparing tangled tables costs: ``python -m benchmarks.proof`` prints seconds and memory.
+"""Cost of proving and comparing complex tables: ``python -m benchmarks.proof`` prints seconds and memory.
 
 500 rules over 12 dimensions of 10 values, 10^12 cells, from `benchmarks.synthetic`: proved (every rule reached, no gap)
-and compared with next month's. Must stay under 5 s and 300 MB, and under 10 s. ``--plot`` draws how both grow with
-rules and dimensions, by processor time, into docs/.
+and compared with an edited version. Must stay under 5 s and 300 MB, and under 10 s. ``--plot`` draws the growth of both
+with rules and dimensions, by processor time, to docs/.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def plot() -> int:
-    """Draw how proving and comparing grow with rules and dimensions: the median of the seeds."""
+    """Draw the growth of proving and comparing with rules and dimensions: the median of the seeds."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for dimensions in DIMENSIONS:
         known = space(dimensions)

@@ -35,7 +35,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What a run measured.
+    """The results of a run.
 
     Attributes:
         rounds: case -> microseconds per request, one number per round.
@@ -44,21 +44,21 @@ class Times:
     rounds: dict[str, list[float]]
 
     def of(self, case: str) -> float:
-        """Give the median time of a case, microseconds per request."""
+        """Return the median time of a case in microseconds per request."""
         return median(self.rounds[case])
 
     def above(self, case: str, base: str) -> list[float]:
-        """Give what a case costs above another, per round, in microseconds."""
+        """Return the difference of two cases per round, in microseconds."""
         return [mine - under for mine, under in zip(self.rounds[case], self.rounds[base], strict=True)]
 
     def ratio(self, case: str, to: str, *, base: str = "", to_base: str = "") -> Spread:
         """Compare two cases within each round.
 
         Args:
-            case: the one.
-            to: the other.
-            base: what is taken off the first before; empty for nothing.
-            to_base: what is taken off the other before; empty for nothing.
+            case: the first case.
+            to: the second case.
+            base: a case to subtract from the first; empty for none.
+            to_base: a case to subtract from the second; empty for none.
         """
         upper = self.above(case, base) if base else self.rounds[case]
         lower = self.above(to, to_base) if to_base else self.rounds[to]
@@ -83,13 +83,13 @@ class Spread:
 
 
 async def play(cases: Sequence[Case], *, rounds: int, size: int, clock: Callable[[], float] = perf_counter) -> Times:
-    """Let every case take its turn in every round.
+    """Run every case in turn in every round.
 
     Args:
-        cases: in their order; the order turns by one from round to round, so that none always follows the same one.
-        rounds: how many.
-        size: requests of each case in each round.
-        clock: in seconds; that of the processor where nothing waits and others use the machine.
+        cases: the cases; their order rotates by one from round to round, so that no case always follows the same one.
+        rounds: number of rounds.
+        size: requests of each case per round.
+        clock: a clock in seconds; the processor's clock if no case waits and other processes use the machine.
     """
     times: dict[str, list[float]] = {case.name: [] for case in cases}
     for number in range(rounds):

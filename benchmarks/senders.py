@@ -1,6 +1,6 @@
-"""What a bound token costs beside its two bare checks through PyJWT, and a warm opaque token beside a warm JWT.
+"""Cost of a bound token compared with its two bare checks in PyJWT, and of a warm opaque token compared with a JWT.
 
-The check alone is timed, as the guard calls it, with a memory store. ``python -m benchmarks.senders`` prints the rows.
+Only the check is timed, as the guard calls it, with a memory store. ``python -m benchmarks.senders`` prints the rows.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ class Desk:
         self._subjects = count()
 
     def pairs(self, number: int) -> list[tuple[str, str]]:
-        """Make tokens that nobody has seen, each with a proof."""
+        """Build tokens that were never used, each with a proof."""
         return [self._pair(self.client) for _ in range(number)]
 
     def again(self, number: int) -> list[tuple[str, str]]:
-        """Make proofs for one token that is known by then."""
+        """Build proofs for one token that is cached by then."""
         token = self._pair(self.client)[0]
         return [(token, self.client.proof("POST", URL, token)) for _ in range(number)]
 
@@ -86,7 +86,7 @@ class Desk:
         return token, client.proof("POST", URL, token)
 
     async def knock(self, evidence: Evidence) -> Credential:
-        """Ask as the enforcer does."""
+        """Authenticate as the enforcer does."""
         now = self.clock.now()
         found = self.gate.get_cached(evidence, now)
         if isinstance(found, Unseen):
@@ -99,7 +99,7 @@ def _asked() -> Introspection:
 
 
 async def senders(rounds: int, size: int) -> Times:
-    """Play bound tokens, new and known, beside the bare checks; and warm bearer tokens of both kinds."""
+    """Measure bound tokens, new and cached, next to the bare checks; and warm bearer tokens of both kinds."""
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder))
         await desk.gate.open()

@@ -1,7 +1,7 @@
-"""End to end: three uvicorn servers, one worker each, and a load generator in this process, on the other core.
+"""End to end: three uvicorn servers with one worker each, and a load generator in this process, on the other core.
 
-One server is loaded at a time, in short turns; the others wait and cost nothing. The clock is the machine's own, so the
-guarded app also writes what a real one does: a session's last own act, every 15 seconds.
+One server is loaded at a time, in short phases; the others are idle. The clock is the machine's, so the guarded app
+also writes what a deployment writes: the last activity of a session, every 15 seconds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def worked(self) -> float:
-        """Give the seconds of processor time that it has used; unlike its answers, they do not depend on the client."""
+        """Return the seconds of processor time of the server, which do not depend on the client."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * TICK
 
@@ -79,19 +79,19 @@ def wire(token: str) -> bytes:
 def load(
     server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS
 ) -> tuple[float, float]:
-    """Keep connections busy for a while.
+    """Load a server over some connections for a time.
 
     Args:
-        server: to be loaded.
-        requests: sent in turn, over and over.
-        seconds: how long.
-        connections: each waits for its answer before it asks again.
+        server: the server.
+        requests: sent in turn, repeatedly.
+        seconds: the duration.
+        connections: each waits for its response before the next request.
 
     Returns:
-        Microseconds for each answer: that passed, and of the server's processor time.
+        Microseconds per response: elapsed, and of the server's processor time.
 
     Raises:
-        UnfairError: an answer is not what it should be, or none comes.
+        UnfairError: a response is wrong or missing.
     """
     turns = cycle(requests)
     with ExitStack() as stack:
@@ -105,7 +105,7 @@ def load(
             poll.register(connection, select.EPOLLIN)
             connection.sendall(next(turns))
         answers, worked, start = 0, server.worked(), time.perf_counter()
-        # a machine that is busy elsewhere may not answer once in so short a time: what comes is then waited for
+        # a busy machine may not respond within a short phase, so the responses are awaited
         while (now := time.perf_counter()) < start + seconds or not answers:
             ready = poll.poll(PATIENCE)
             if not ready:

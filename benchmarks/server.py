@@ -46,7 +46,7 @@ def app_of(kind: str, folder: Path) -> App:
 
 
 def main(kind: str, folder: str, descriptor: str, loop: Any, http: Any) -> None:  # noqa: ANN401 - uvicorn's own words
-    """Serve until told to stop, on the first core where there are two."""
+    """Serve until a signal arrives, on the first core if there are two."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])
     config = uvicorn.Config(

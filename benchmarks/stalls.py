@@ -1,7 +1,7 @@
-"""How long one request holds the event loop: ``python -m benchmarks.stalls`` prints milliseconds of processor time.
+"""Longest time that one request holds the event loop: ``python -m benchmarks.stalls`` prints ms of processor time.
 
-A ticker runs at every turn of the loop and notes how much processor time the loop's own thread spent since the last
-turn. What a worker thread spends is not counted, and neither is what other processes take.
+A ticker runs at every iteration of the loop and records the processor time of the loop's thread since the last one. The
+time of worker threads and other processes is not counted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ fallbacks:
   prove_otherwise: {kind: handoff, queue: identity}
 """
 PAID: Final = '"amount": 1, "currency": "EUR"'
-#: what is sent -> its body
+#: request -> its body
 BODIES: Final = {
     "a payment": f"{{{PAID}}}",
     "8 KiB of numbers": f'{{{PAID}, "more": [{",".join(["0.12345"] * 1000)}]}}',
@@ -63,7 +63,7 @@ class Stalls:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End it."""
+        """Stop the ticker."""
         await asyncio.sleep(0)
         self._ticking.cancel()
 

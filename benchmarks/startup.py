@@ -1,4 +1,4 @@
-"""What a start costs: the proof of the standard policy, the whole check as a command, and the import."""
+"""Cost of a start: the proof of the standard policy, the whole check as a command, and the import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ start = perf_counter()
 {what}
 print((perf_counter() - start) * 1000)
 """
-#: what is loaded only when a guard is built is paid at the latest here
+#: modules that load when a guard is built are loaded here at the latest
 STANDING: Final = """\
 from authguard import AuthGuard
 AuthGuard(None, policy="support-desk", store="memory", pseudonym_key=bytes(32), environ={})

@@ -1,7 +1,7 @@
-"""What a careful user stitches by hand: PyJWT with a token cache, a step of `transitions`, a chained structlog line.
+"""A peer built from parts: PyJWT with a token cache, a step of `transitions`, a chained structlog line.
 
-As fast as these parts allow: pure ASGI, one machine and not five, no model per session, one bound logger, orjson, one
-write per line, before the app runs. The encoder is handed in, so that this file needs no further package.
+It is as fast as these parts allow: pure ASGI, one machine instead of five, no model per session, one bound logger,
+orjson, one write per line, before the app runs. The encoder is an argument, so that this file needs no other package.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Stitched:
         ).bind()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
-        """Check, step, record, and let the app run."""
+        """Check the token, step the machine, write the record, and run the app."""
         claims = self._claims(scope)
         if claims is None:
             await PlainTextResponse("sign in", 401, {"www-authenticate": "Bearer"})(scope, receive, send)

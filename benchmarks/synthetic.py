@@ -1,10 +1,10 @@
-"""Tables of any size, shaped like real policies: what the proofs and comparisons are measured on, the same every time.
+"""Synthetic tables of any size in the shape of real policies, for the proofs and comparisons; reproducible by seed.
 
-A real table walks through a request. It settles one thing after another (who speaks, whose account, how sure, what was
-asked), each with a run of special cases, of which every one decides something that no earlier one does, and a broad
-line at its end that refuses whatever is wrong there. Two things are asked everywhere (the risk, the service). So a
-table here has a section per dimension; a rule names its section's dimension and up to three more, out of the two that
-are asked everywhere and the neighbouring sections'. The last rule takes what is left.
+A real table follows a request. It decides one dimension after another (credential, account, assurance, operation), each
+with a series of special cases, each of which decides cells that no earlier one does, and a broad line at the end that
+refuses the rest. Two dimensions occur everywhere (risk and service). So a table here has a section per dimension; a
+rule names its section's dimension and up to three more, out of the two common ones and those of neighbouring sections.
+The last rule decides the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: dimensions that every section asks of
 HUBS: Final = 2
-#: sections so near tell of each other
+#: sections within this distance share dimensions
 NEAR: Final = 2
 #: share of a dimension's values that are well; its section ends by refusing the others
 WELL: Final = 0.4
@@ -38,18 +38,18 @@ Masks = dict[int, int]
 
 
 def space(dimensions: int = 12, values: int = 10) -> Space:
-    """Make a space: 12 dimensions of 10 values are 10^12 cells."""
+    """Return a space: 12 dimensions of 10 values are 10^12 cells."""
     return Space({f"d{place}": tuple(f"v{value}" for value in range(values)) for place in range(dimensions)})
 
 
 def table(seed: int, rules: int = 500, dimensions: int = 12, values: int = 10) -> tuple[Rule, ...]:
-    """Make a table without a gap and without a shadowed rule.
+    """Return a table without a gap and without a shadowed rule.
 
     Args:
         seed: the same seed gives the same table.
-        rules: how many.
-        dimensions: of its space.
-        values: of each dimension.
+        rules: number of rules.
+        dimensions: number of dimensions.
+        values: number of values per dimension.
     """
     chance = Random(seed)  # noqa: S311 - a measurement is repeated, not guessed
     well = max(1, round(values * WELL))
@@ -80,7 +80,7 @@ def table(seed: int, rules: int = 500, dimensions: int = 12, values: int = 10) -
 
 
 def edited(rules: Sequence[Rule], seed: int, edits: int = 20, values: int = 10) -> tuple[Rule, ...]:
-    """Make next month's table: some rules answer something else, some take a value more, some are gone."""
+    """Return an edited table: some rules have another answer or another value, some are removed."""
     chance = Random(seed)  # noqa: S311 - see above
     changed = list(rules)
     for place in sorted(chance.sample(range(len(rules) - 1), edits), reverse=True):
@@ -108,7 +108,7 @@ def _open(chance: Random, made: Sequence[Masks], main: int, size: tuple[int, int
 
 
 def _case(chance: Random, cell: Cell, main: int, pool: Sequence[int], values: int) -> Masks:
-    """Make a special case that takes a cell."""
+    """Return a special case that includes a cell."""
     named = {main}
     weights = [3 if place < HUBS else 1 for place in pool]
     more = chance.choices(*MORE)[0]

@@ -1,6 +1,6 @@
-"""The one table that comes out: a row for each thing measured, what it must reach, and whether it does.
+"""The result table: a row per measurement, its requirement, and whether it is met.
 
-The part of `docs/performance.md` between two markers is this table, written anew by every run.
+The part of `docs/performance.md` between two markers is this table, rewritten by every run.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class Row:
     """One line of the table.
 
     Attributes:
-        what: is measured.
+        what: the measured quantity.
         value: the median.
-        unit: behind every number: ``x``, ``us``, ``ms``, ``bytes``.
-        must: what it must reach; 0 for nothing, so that it only informs.
-        aim: what it aims for.
+        unit: unit of every number: ``x``, ``us``, ``ms``, ``bytes``.
+        must: the required value; 0 for none, if the row only informs.
+        aim: the target value.
         more: whether more is better.
-        spread: the middle half, where there are rounds.
+        spread: the middle half, if there are rounds.
     """
 
     what: str
@@ -45,14 +45,14 @@ class Row:
     def of(
         cls, what: str, spread: Spread, must: float = 0.0, aim: float = 0.0, *, unit: str = "x", more: bool = False
     ) -> Row:
-        """Make a row of what rounds gave."""
+        """Build a row from the values of rounds."""
         return cls(
             what=what, value=spread.middle, unit=unit, must=must, aim=aim, more=more, spread=(spread.low, spread.high)
         )
 
     @property
     def met(self) -> str:
-        """Whether it reaches what it must, and its aim."""
+        """Format whether the requirement and the target are reached."""
         if not self.must:
             return ""
         if self._reaches(self.aim):
@@ -96,7 +96,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def publish(page: Path, text: str) -> None:
-    """Put a text between the markers of a page.
+    """Replace the text between the markers of a page.
 
     Raises:
         ValueError: the page has no such markers.

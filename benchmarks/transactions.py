@@ -1,9 +1,9 @@
-"""High-security transactions: an in-limit write beside the two SQLite transactions that it needs, and long queues.
+"""High-risk transactions: a write within its limits, compared with its two SQLite transactions, and long queues.
 
-Every purchase is a high write with an ``Idempotency-Key`` of its own, within its limits: the decision is recorded and
-on the disk, the transaction and what it spends are saved as running, the app answers, the answer is saved. Two records,
-two commits. The bare side is those two commits alone: the same rows, as large, with the same durability, on the same
-disk; no thread, no app, no log, no digest, no limit.
+Every purchase is a high-risk write with a different ``Idempotency-Key``, within its limits: the decision is recorded
+and on disk, the transaction and its amount are saved as running, the app responds, the response is saved. Two records,
+two commits. The bare side is those two commits alone: rows of the same size, with the same durability, on the same
+disk; no thread, app, log, digest or limit.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ BODY: Final = b'{"amount": 12.5, "currency": "EUR", "item": "tea", "to": "the co
 #: a moment, and a day, in seconds
 NOW: Final = 1_800_000_000.0
 DAY: Final = 86_400.0
-#: times that something small is done at once, and transactions of a page
+#: repetitions of a small operation per measurement, and transactions per page
 TIMES: Final = 100
 PAGE: Final = 500
 #: purchases of each customer
@@ -78,7 +78,7 @@ async def _buy(request: Request) -> Response:
 
 
 def _purchase(token: bytes, number: int) -> Scope:
-    """Make a purchase that nobody made before."""
+    """Build a new purchase."""
     scope = request(token, path="/orders/7/refund")
     scope["method"] = "POST"
     scope["headers"] += [(b"content-type", b"application/json"), (b"idempotency-key", b"key-%d" % number)]
@@ -96,11 +96,11 @@ def _sent() -> Callable[[], Awaitable[Message]]:
 
 @asynccontextmanager
 async def purchases(folder: Path, number: int) -> AsyncIterator[tuple[Case, World]]:
-    """Make the case of the guarded app.
+    """Build the case of the guarded app.
 
     Args:
         folder: for the store and the log.
-        number: of purchases, by a quarter as many customers.
+        number: number of purchases, by a quarter as many customers.
     """
     world = World.create(folder, BUYING)
     app = Starlette(
@@ -132,11 +132,11 @@ def bought(folder: Path) -> int:
 
 @contextmanager
 def two_transactions(path: Path, number: int) -> Iterator[Case]:
-    """Make the case of two bare SQLite transactions: one takes the money and says so, the other says that it is done.
+    """Build the case of two bare SQLite transactions: one takes the money and saves that it runs, the other the result.
 
     Args:
-        path: of the file.
-        number: of purchases.
+        path: the database file.
+        number: number of purchases.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
@@ -180,7 +180,7 @@ async def _beside(rounds: int, size: int, base: Path | None) -> Spread:
 
 
 async def high_writes(rounds: int, size: int) -> list[Row]:
-    """Play in-limit high writes beside the two bare SQLite transactions; on the disk, and without one."""
+    """Measure high-risk writes within their limits next to the two bare SQLite transactions; on disk, and in memory."""
     rows = [Row.of("an in-limit high write / its two SQLite transactions", await _beside(rounds, size, None), 2.5, 2.0)]
     if NO_DISK.is_dir():
         rows.append(Row.of("the same where no disk is waited for", await _beside(rounds, size, NO_DISK)))
@@ -188,7 +188,7 @@ async def high_writes(rounds: int, size: int) -> list[Row]:
 
 
 def parts(rounds: int) -> list[Row]:
-    """Time what binds and what measures a purchase, each by itself."""
+    """Time the digest and the limits of a purchase separately."""
     limits = Operation(
         name="refund",
         amount_at="/amount",

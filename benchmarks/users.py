@@ -27,7 +27,7 @@ class _Users(BaseUserManager[Any, str]):
     """Knows everybody: no database is timed."""
 
     def parse_id(self, value: Any) -> str:  # noqa: ANN401 - fastapi-users says so
-        """Take an id as it is."""
+        """Return an id unchanged."""
         return str(value)
 
     async def get(self, id: str) -> _User:  # noqa: A002 - fastapi-users says so

@@ -1,6 +1,6 @@
-"""What a verification service that hangs does to everybody else, and whether refusals that look alike take as long.
+"""Effect of a hanging verification service on other requests, and the timing of refusals that must look alike.
 
-The service is a real one on loopback that reads each question and answers none; ``python -m benchmarks.verifying``
+The service is a server on loopback that reads each request and never responds; ``python -m benchmarks.verifying``
 prints the rows.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: questions that the service leaves open at the same time
 OPEN: Final = 200
-#: account states that the standard policy hands to a person, and of which nobody may hear which it is
+#: account states that the standard policy hands to a person without disclosing which it is
 ALIKE: Final = ("locked", "missing", "merged")
 ORDER: Final = "/orders/7"
 OK: Final = 200
@@ -37,11 +37,11 @@ _SECOND: Final = 1e6
 
 
 class Hanging:
-    """The service; it reads a question and answers none until it is told to let go.
+    """The service; it reads a request and does not respond until it is released.
 
     Attributes:
-        url: where it listens.
-        open: questions that wait.
+        url: its address.
+        open: number of waiting requests.
     """
 
     def __init__(self, wanted: int) -> None:
@@ -156,7 +156,7 @@ async def _median(guarded: AuthGuard, tokens: Sequence[str]) -> float:
 
 
 async def _prove(guarded: AuthGuard, token: str) -> int:
-    """Answer the method, and give the status."""
+    """Answer the method and return the status."""
     scope = request(token.encode(), path=_VERIFY) | {"method": "POST"}
     body = json.dumps({"method": "default", "answers": {"it": "123456"}}).encode()
     seen: list[int] = []
@@ -173,7 +173,7 @@ async def _prove(guarded: AuthGuard, token: str) -> int:
 
 
 def _weak(world: World, number: int, first: int, status: str = "ok") -> list[str]:
-    """Sign tokens of customers whose sign-in proves nothing."""
+    """Sign tokens of customers without a proof of identity."""
     return [
         world.mint.mint(
             sub=f"customer-{index:06}",
@@ -188,10 +188,10 @@ def _weak(world: World, number: int, first: int, status: str = "ok") -> list[str
 
 
 async def refusals(*, rounds: int, size: int) -> Times:
-    """Time what accounts get that look alike: the first look at each, and all later ones.
+    """Time refusals of accounts that must look alike: the first request of each, and all later ones.
 
     Raises:
-        UnfairError: they are not refused alike.
+        UnfairError: the refusals differ.
     """
     with tempfile.TemporaryDirectory() as folder:
         world = World.create(Path(folder), _policy("http://127.0.0.1:9/", 1))

@@ -27,22 +27,22 @@ OK: Final = 200
 
 
 class UnfairError(Exception):
-    """A case did not answer what it should, so that its time says nothing."""
+    """A case gave a wrong response, so that its time is meaningless."""
 
 
 class Requests:
-    """Requests with known tokens in random order, each with header bytes of its own."""
+    """Requests with known tokens in random order, each with new header bytes."""
 
     def __init__(self, tokens: Sequence[str], seed: int = 1) -> None:
         self._tokens = [token.encode() for token in tokens]
         self._random = random.Random(seed)  # noqa: S311 - an order, no secret
 
     def some(self, number: int) -> list[Scope]:
-        """Make so many requests."""
+        """Return a number of requests."""
         return [request(token) for token in self._random.choices(self._tokens, k=number)]
 
     def headers(self, number: int) -> list[bytes]:
-        """Make so many header values alone."""
+        """Return a number of header values."""
         return [b"Bearer %b" % token for token in self._random.choices(self._tokens, k=number)]
 
 
@@ -53,10 +53,10 @@ class Unseen:
         self._left = [token.encode() for token in tokens]
 
     def some(self, number: int) -> list[Scope]:
-        """Take so many requests.
+        """Return a number of requests.
 
         Raises:
-            UnfairError: they have run out.
+            UnfairError: none are left.
         """
         taken, self._left = self._left[:number], self._left[number:]
         if len(taken) < number:
@@ -65,7 +65,7 @@ class Unseen:
 
 
 def asgi(name: str, app: App, prepare: Any, size: int = 0) -> Case:  # noqa: ANN401 - as `Case` takes it
-    """Make a case of an app."""
+    """Build a case of an app."""
 
     async def run(batch: Sequence[Scope]) -> None:
         for scope in batch:
@@ -75,7 +75,7 @@ def asgi(name: str, app: App, prepare: Any, size: int = 0) -> Case:  # noqa: ANN
 
 
 def decoding(tokens: Sequence[str], key: Any, size: int) -> Case:  # noqa: ANN401 - PyJWT takes any key
-    """Make the case of `jwt.decode` alone."""
+    """Build the case of `jwt.decode` alone."""
     order = random.Random(2)  # noqa: S311 - an order, no secret
 
     async def run(batch: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ def decoding(tokens: Sequence[str], key: Any, size: int) -> Case:  # noqa: ANN40
 
 @contextmanager
 def limit_of(world: World, example: bytes, tokens: Sequence[str]) -> Iterator[Case]:
-    """Make the case of the limit, from a line that the guard wrote."""
+    """Build the case of the limit from a line that the guard wrote."""
     limit = Limit(world.folder / "limit.jsonl", example, [b"Bearer %b" % token.encode() for token in tokens])
 
     async def run(batch: Sequence[bytes]) -> None:
@@ -100,10 +100,10 @@ def limit_of(world: World, example: bytes, tokens: Sequence[str]) -> Iterator[Ca
 
 
 async def show(app: App, tokens: Sequence[str], times: int = 2) -> None:
-    """Show every token until nothing changes any more.
+    """Send every token until nothing changes any longer.
 
     Raises:
-        UnfairError: one is not let through.
+        UnfairError: a token is refused.
     """
     for token in (*(token for _ in range(times) for token in tokens), tokens[0]):
         status = await status_of(app, request(token.encode()))
@@ -123,26 +123,26 @@ async def see_refused(app: App, statuses: Sequence[int]) -> None:
 
 
 def last_line(world: World, name: str) -> bytes:
-    """Give the last line of a log."""
+    """Return the last line of a log."""
     return (world.folder / f"{name}.jsonl").read_bytes().splitlines()[-1]
 
 
 def public_key(world: World) -> Any:  # noqa: ANN401 - PyJWT gives any key
-    """Give the issuer's key as PyJWT uses it."""
+    """Return the issuer's key in PyJWT's form."""
     return jwt.PyJWK(world.mint.jwks("ES256")["keys"][0]).key
 
 
 def guarded_cases(
     world: World, guarded: App, tokens: Sequence[str], cold: Mapping[str, Sequence[str]], size: int
 ) -> list[Case]:
-    """Make the cases of the guarded app, the bare app and `jwt.decode`.
+    """Build the cases of the guarded app, the bare app and `jwt.decode`.
 
     Args:
-        world: of the run.
-        guarded: to which every one of `tokens` was shown.
-        tokens: live.
-        cold: name of a case -> tokens that are shown in it for the first time.
-        size: requests of a cold case, and of `jwt.decode`, in each round.
+        world: the run's world.
+        guarded: an app that has seen every one of `tokens`.
+        tokens: live tokens.
+        cold: name of a case -> tokens that it uses for the first time.
+        size: requests per round of a cold case, and of `jwt.decode`.
     """
     requests = Requests(tokens)
     return [
@@ -155,7 +155,7 @@ def guarded_cases(
 
 
 def starlette_peers(key: Any) -> dict[str, App]:  # noqa: ANN401 - PyJWT takes any key
-    """Name the peers that need nothing but Starlette and PyJWT."""
+    """Return the peers that need only Starlette and PyJWT."""
     return {
         "middleware": authenticated(PyJwtBackend(key)),
         "cached": authenticated(CachedBackend(key)),

@@ -1,4 +1,4 @@
-"""What every case shares: one issuer, one policy, one bare app, and requests whose header bytes are fresh each time.
+"""Parts shared by all cases: one issuer, one policy, one bare app, and requests with new header bytes each time.
 
 Rule: the guarded side is the public `AuthGuard` with a policy file, a key file and a log file, as a user runs it.
 """
@@ -66,10 +66,10 @@ fallbacks:
 
 
 class StillClock:
-    """Asks the machine's clock, and pays for it, but answers a moment that stands still until it is moved.
+    """Reads the machine's clock for its cost, but returns a fixed time until it is advanced.
 
-    A session's last own act is written again after 15 seconds, and that would be a change of state: the warm rows have
-    none, the rows of state changes move this clock.
+    The last activity of a session is written again after 15 seconds, which would be a change of state. The warm rows
+    have none, and the rows of state changes advance this clock.
     """
 
     __slots__ = ("moment",)
@@ -78,7 +78,7 @@ class StillClock:
         self.moment = moment
 
     def now(self) -> float:
-        """Give the moment, epoch seconds UTC."""
+        """Return the time in epoch seconds UTC."""
         time.time()
         return self.moment
 
@@ -110,12 +110,12 @@ class World:
         return cls(folder, mint, minting, began)
 
     def tokens(self, number: int, *, after: float = 0.0, first: int = 0) -> tuple[str, ...]:
-        """Sign one token for each of a number of customers, each in a session of its own.
+        """Sign one token for each of a number of customers, each in a separate session.
 
         Args:
-            number: of tokens.
-            after: seconds after the beginning at which they are issued; the sign-in stays where it was, so that later
-                ones are refreshed tokens of the same sessions.
+            number: number of tokens.
+            after: seconds after the start at which they are issued; the sign-in time is unchanged, so later tokens are
+                refreshed tokens of the same sessions.
             first: number of the first customer.
         """
         self.minting.set(self.began + after)
@@ -136,13 +136,13 @@ class World:
     async def guarded(
         self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory"
     ) -> AsyncIterator[AuthGuard]:
-        """Put the public middleware in front of the bare app, and close it afterwards.
+        """Wrap the bare app in the public middleware, and close it afterwards.
 
         Args:
-            name: of its log.
-            clock: the guard's.
-            app: instead of the bare one.
-            store: as `AuthGuard` takes it.
+            name: name of the log.
+            clock: the guard's clock.
+            app: an app instead of the bare one.
+            store: as for `AuthGuard`.
         """
         guarded = AuthGuard(
             bare() if app is None else app,
@@ -165,12 +165,12 @@ async def answer(_: Request) -> Response:
 
 
 def bare() -> Starlette:
-    """Make the bare app: one route, no middleware of its own."""
+    """Build the bare app: one route, no middleware."""
     return Starlette(routes=[Route(PATH, answer)])
 
 
 def request(authorization: bytes = b"", *, path: str = PATH) -> Scope:
-    """Make the scope of one request as a server would, with header bytes that no dictionary has hashed yet."""
+    """Build the scope of one request as a server does, with header bytes that no dictionary has hashed yet."""
     headers = [(b"host", b"agent.test"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
     if authorization:
         headers.append((b"authorization", b"Bearer %b" % authorization))
@@ -192,16 +192,16 @@ def request(authorization: bytes = b"", *, path: str = PATH) -> Scope:
 
 
 async def receive() -> Message:
-    """Give an empty body."""
+    """Return an empty body."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def send(message: Message) -> None:
-    """Take an answer and forget it."""
+    """Discard a message."""
 
 
 async def status_of(app: App, scope: Scope) -> int:
-    """Ask once, and tell the status: what a case is worth only if it answers what it should."""
+    """Send one request and return its status: a case is valid only with the expected response."""
     seen: list[int] = []
 
     async def note(message: Message) -> None:
