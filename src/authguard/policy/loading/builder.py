@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from authguard.policy.compiled_policy import Durability
     from authguard.policy.problem import Problem
-    from authguard.policy.schema import document as written
+    from authguard.policy.schema import document as model
     from authguard.policy.tree import Node
 
 #: risk -> default for how a decision is stored before a request is admitted (DESIGN 5)
@@ -42,7 +42,7 @@ DEFAULT_DURABILITY: Final[dict[str, Durability]] = {
 _OF_EVERY_KIND: Final = frozenset({"kind", "status", "message", "discloses", "attempts", "per", "then"})
 
 
-def build_draft(document: written.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
+def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Draft, tuple[Problem, ...]]:
     """Build a draft.
 
     Args:
@@ -120,7 +120,7 @@ def build_draft(document: written.Document, tree: Node, folder: Path) -> tuple[D
     return draft, tuple(found.problems)
 
 
-def _machine(name: str, machine: written.States) -> Spec:
+def _machine(name: str, machine: model.States) -> Spec:
     lines = tuple(
         Line(triggers=line.trigger, sources=line.source, dest=line.dest, raises=line.raises)
         for line in machine.transitions
@@ -128,13 +128,13 @@ def _machine(name: str, machine: written.States) -> Spec:
     return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
 
 
-def _rule(index: int, rule: written.Rule, found: ProblemCollector) -> Rule:
+def _rule(index: int, rule: model.Rule, found: ProblemCollector) -> Rule:
     place = found.places[f"decisions[{index}]"]
     when: dict[str, frozenset[str]] = {dimension: frozenset(values) for dimension, values in rule.when.items()}
     return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
 
 
-def _fallback(name: str, fallback: written.Fallback, found: ProblemCollector) -> Fallback:
+def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> Fallback:
     allowed = _OF_EVERY_KIND | KIND_KEYS.get(fallback.kind, frozenset())
     found.add_unexpected(f"fallbacks.{name}", fallback.model_fields_set, allowed, f"`kind: {fallback.kind}`")
     return Fallback(
@@ -160,7 +160,7 @@ def _fallback(name: str, fallback: written.Fallback, found: ProblemCollector) ->
     )
 
 
-def _invariant(index: int, invariant: written.Invariant, found: ProblemCollector) -> Invariant:
+def _invariant(index: int, invariant: model.Invariant, found: ProblemCollector) -> Invariant:
     if invariant.never is not None and (invariant.always_reachable or invariant.by):
         message = "an invariant has `never` or `always_reachable`, not both"
         found.add("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")

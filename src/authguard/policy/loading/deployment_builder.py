@@ -53,9 +53,9 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
     )
 
 
-def build_otherwise(written: deployment.Otherwise | None) -> Operation:
+def build_otherwise(model: deployment.Otherwise | None) -> Operation:
     """Build the operation for requests that match no other; it is unused if they are refused."""
-    properties = written or deployment.Otherwise()
+    properties = model or deployment.Otherwise()
     return Operation(
         name="otherwise",
         risk=properties.risk,
@@ -66,9 +66,9 @@ def build_otherwise(written: deployment.Otherwise | None) -> Operation:
     )
 
 
-def build_cors(written: deployment.Cors | None) -> Cors:
+def build_cors(model: deployment.Cors | None) -> Cors:
     """Build the CORS settings; without the key, pages of other origins may do nothing."""
-    return Cors(declared=True, **dict(written)) if written else NO_CORS
+    return Cors(declared=True, **dict(model)) if model else NO_CORS
 
 
 def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCollector) -> Limit:
@@ -112,15 +112,15 @@ def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Pro
     )
 
 
-def _build_introspection(written: deployment.Introspection | None) -> Introspection | None:
-    if written is None:
+def _build_introspection(model: deployment.Introspection | None) -> Introspection | None:
+    if model is None:
         return None
     return Introspection(
-        url=written.url,
-        client_id=written.client_id,
-        secret_env=written.secret_env,
-        cache=written.cache,
-        always=written.on == "always",
+        url=model.url,
+        client_id=model.client_id,
+        secret_env=model.secret_env,
+        cache=model.cache,
+        always=model.on == "always",
     )
 
 

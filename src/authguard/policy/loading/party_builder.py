@@ -9,10 +9,10 @@ from authguard.policy.problem import did_you_mean
 
 if TYPE_CHECKING:
     from authguard.policy.loading.problem_collector import ProblemCollector
-    from authguard.policy.schema import document as written
+    from authguard.policy.schema import document as model
 
 
-def build_agents(document: written.Document, found: ProblemCollector) -> frozenset[Agent]:
+def build_agents(document: model.Document, found: ProblemCollector) -> frozenset[Agent]:
     """Build the agents; a client without an issuer is accepted only if the policy has one issuer."""
     issuers = tuple(issuer.issuer for issuer in document.issuers)
     only = issuers[0] if len(issuers) == 1 else ""
@@ -28,7 +28,7 @@ def build_agents(document: written.Document, found: ProblemCollector) -> frozens
     return frozenset(Agent(agent.issuer or only, agent.client, agent.alone) for agent in document.agents)
 
 
-def build_staff_issuers(document: written.Document, found: ProblemCollector) -> frozenset[str]:
+def build_staff_issuers(document: model.Document, found: ProblemCollector) -> frozenset[str]:
     """Return the issuers whose staff roles count: those that the policy names, otherwise the only issuer."""
     staff, issuers = document.staff, tuple(issuer.issuer for issuer in document.issuers)
     if staff is None:
@@ -36,8 +36,8 @@ def build_staff_issuers(document: written.Document, found: ProblemCollector) -> 
     if staff.issuer is None:
         if len(issuers) > 1:
             message = f"the policy has {len(issuers)} issuers, and roles from any of them would make staff"
-            written = f"staff: {{claim: {staff.claim}, issuer: '{issuers[0]}'}}"
-            advice = f"write `{written}` with the issuer of your staff, or `issuer: []` for no staff"
+            key = f"staff: {{claim: {staff.claim}, issuer: '{issuers[0]}'}}"
+            advice = f"write `{key}` with the issuer of your staff, or `issuer: []` for no staff"
             found.add("staff-issuer", "issuers[1]", message, advice)
         return frozenset(issuers if len(issuers) == 1 else ())
     for issuer in staff.issuer:
