@@ -1,4 +1,4 @@
-"""A deployment for an operator's commands: a policy, a store that an app has made, a log; and the commands on it."""
+"""A deployment for tests of operator commands: a policy, a store created by an app, and a log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ rollback: {authority: {engage: {role: operations}, release: {role: operations, c
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One app's folder.
+    """The folder of one app.
 
     Attributes:
         folder: with the policy, the store and the log.
@@ -60,14 +60,14 @@ class Deployment:
         )
 
     def call(self, *words: str, options: tuple[str, ...] | None = None) -> tuple[int, str, str]:
-        """Run a command in this process: its exit code and what it said."""
+        """Run a command in this process; return its exit code, output and errors."""
         with pytest.raises(SystemExit) as end:
             main([*words, *(self.options if options is None else options)])
         out, err = self.capsys.readouterr()
         return int(end.value.code or 0), out, err
 
     def log(self) -> list[dict[str, Any]]:
-        """Give every line of the log but what it says of itself; it has to verify."""
+        """Return the records of the verified log, without acts of the log itself."""
         path = self.folder / "audit.jsonl"
         if not path.exists():
             return []
@@ -77,7 +77,7 @@ class Deployment:
 
 
 def deploy(folder: Path, capsys: pytest.CaptureFixture[str], *tickets: Ticket) -> Deployment:
-    """Make a deployment whose app has run, and handed these customers over."""
+    """Create a deployment after its app has run and handed these customers over."""
 
     async def make(path: Path) -> None:
         store = SqliteStore(path)

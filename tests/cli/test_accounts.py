@@ -1,4 +1,4 @@
-"""`authguard accounts` and `authguard sessions`, in a shell, beside the guarded app that is running all the while."""
+"""Tests of `authguard accounts` and `authguard sessions` against a running guarded app."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ WHY = ("--by", "Ines", "--reason", "came to the branch with a passport")
 
 @dataclass(frozen=True)
 class Counter:
-    """A running app, its customers, and a shell on the same machine."""
+    """A running app with customers, and a shell on the same machine."""
 
     folder: Path
     http: httpx2.Client
@@ -86,7 +86,7 @@ class Counter:
         return done.returncode, done.stdout, done.stderr
 
     def log(self) -> list[dict[str, Any]]:
-        """Give every line of every writer's chain, the app's and the shell's."""
+        """Return the records of all chains: those of the app and those of the shell."""
         files = sorted((self.folder / "var").glob("audit*.jsonl"))
         return [json.loads(line) for path in files for line in path.read_text("utf-8").splitlines()]
 

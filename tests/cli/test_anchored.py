@@ -1,4 +1,4 @@
-"""A log whose checkpoints are kept elsewhere, against somebody who has the whole machine, the signing key among it."""
+"""Tests of anchored logs against an attacker who controls the machine and the signing key."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ fallbacks:
 
 
 class Anchored:
-    """A deployment whose checkpoints go to a file, a service and a function, after it served and ended."""
+    """A stopped deployment with checkpoints in a file, a service and a function."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -96,7 +96,7 @@ def token(monkeypatch: pytest.MonkeyPatch, served: Anchored) -> None:
 
 @pytest.fixture
 def owned(served: Anchored, tmp_path: Path) -> Anchored:
-    """The same log rewritten by who has the whole machine: fresh hashes, a fresh checkpoint by the key, no memory."""
+    """The log as rewritten by the attacker: new hashes, a new signed checkpoint, no writer memory."""
     skip_validation(tmp_path)
     shutil.copytree(served.home, tmp_path, dirs_exist_ok=True)
     made = Anchored(tmp_path)

@@ -1,4 +1,4 @@
-"""`authguard audit`: what a person sees of the log, and what exit code a script gets."""
+"""Tests of `authguard audit verify` and `tail`: output and exit codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DECIDED = DecisionEntry(
 
 
 def write(path: Path, *entries: ActEntry | DecisionEntry | TransitionEntry) -> list[bytes]:
-    """Chain entries into a file."""
+    """Write entries as a hash chain to a file."""
     lines, head = [], GENESIS
     for seq, entry in enumerate(entries):
         line, head = format_line(entry, seq, head)
@@ -51,7 +51,7 @@ def act(note: str, at: float = AT) -> ActEntry:
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Name a log, and be in its folder with no variable set."""
+    """Return the path of a log in the current folder, with no variable set."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTHGUARD_AUDIT_LOG", raising=False)
     skip_validation(tmp_path)
@@ -219,8 +219,8 @@ def test_tail_takes_a_bounded_number_of_lines(run: CliRunner, log: Path, count: 
 
 def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> None:
     write(log, act("before"))
-    # as the console script does it, in a process of its own so that the interrupt is a real one; a shell starts what
-    # runs in the background with interrupts ignored, and Python then leaves them so
+    # run the console script in a separate process, so that the interrupt is real; a shell starts background processes
+    # with interrupts ignored, and Python keeps that setting
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     script = f"{heard}; from authguard.cli import main; main()"
     follower = subprocess.Popen(  # noqa: S603 - our own interpreter and script

@@ -1,4 +1,4 @@
-"""`authguard audit erase`: one subject is forgotten, everybody else is not, and the log says that it was done."""
+"""Tests of `authguard audit erase`: one subject is erased, others are not, and the log records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`authguard audit keys`: a key is generated once, shown by its public half, and rotated."""
+"""Tests of `authguard audit keys`: generate, show and rotate."""
 
 from __future__ import annotations
 

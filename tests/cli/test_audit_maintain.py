@@ -52,7 +52,7 @@ def opened(desk: Deployment, clock: FakeClock) -> AuditSink:
 
 
 def lived(desk: Deployment, days: int) -> AuditSink:
-    """Let a writer hold the first chain, and another write into the second, until so many days ago."""
+    """Hold the first chain with one writer, and write to the second with another until so many days ago."""
     clock = FakeClock(time.time() - (days + 5) * DAY)
     first, second = opened(desk, clock), opened(desk, clock)
     for _ in range(5):

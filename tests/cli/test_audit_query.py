@@ -1,4 +1,4 @@
-"""`authguard audit show`, `query` and `export`: what is found, and what a script gets."""
+"""Tests of `authguard audit show`, `query` and `export`."""
 
 from __future__ import annotations
 

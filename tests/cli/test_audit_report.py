@@ -1,4 +1,4 @@
-"""`authguard audit report`: one file that its owner alone may read, and an exit code that says whether to trust it."""
+"""Tests of `authguard audit report`: a file with mode 0600, and an exit code for the verification."""
 
 from __future__ import annotations
 

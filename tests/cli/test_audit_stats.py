@@ -1,4 +1,4 @@
-"""`authguard audit stats`, `timeline`, `why`, `replay`: told to people and to scripts."""
+"""Tests of `authguard audit stats`, `timeline`, `explain` and `replay`, as text and as JSON."""
 
 from __future__ import annotations
 

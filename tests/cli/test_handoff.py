@@ -1,4 +1,4 @@
-"""`authguard handoff`: who waits is seen, taken once, and closed; the log says by whom."""
+"""Tests of `authguard handoff`: tickets are listed, taken once and closed, and the log records the person."""
 
 from __future__ import annotations
 

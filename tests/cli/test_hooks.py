@@ -1,4 +1,4 @@
-"""The `pre-commit` hooks refuse a commit with a bad policy or a scenario that fails, and let a good one pass."""
+"""Tests of the `pre-commit` hooks: they reject an invalid policy and a failing scenario, and accept valid files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CHECK, TEST = HOOKS
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Make a repository that holds the worked policy under another name, with its scenarios."""
+    """Create a repository with a copy of a shipped policy and its scenarios."""
     shutil.copytree(ROOT / "policies" / "support-desk", tmp_path / "policies" / "desk")
     shutil.copytree(ROOT / "policies" / "support-desk", tmp_path / "policies" / "other")
     return tmp_path
 
 
 def hook(hook: dict[str, Any], repository: Path, changed: Sequence[str]) -> tuple[int, str]:
-    """Run a hook's entry over the files that it asks for, as `pre-commit` would."""
+    """Run the entry of a hook on its files, as `pre-commit` does."""
     files = [name for name in changed if re.search(hook["files"], name)]
     assert files, "the hook would not run at all"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

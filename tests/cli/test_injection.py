@@ -1,4 +1,4 @@
-"""A log whose every text is hostile, as a forger would write it: no command lets any of it reach the terminal."""
+"""Tests that no audit command prints unescaped text of a hostile log to the terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COMMANDS = (
 
 
 def hostile(entry: Entry) -> Entry:
-    """Give every text of a record marks of every kind."""
+    """Append hostile characters to each text of a record."""
     said = msgspec.structs.asdict(entry)
     return msgspec.structs.replace(
         entry,
@@ -73,7 +73,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         withdrawn("w1", 5, "d2"),
     )
     lines = write(path, *map(hostile, entries)).splitlines(keepends=True)
-    # halves of characters come as escapes, under a hash that is right
+    # unpaired surrogates as JSON escapes, with a correct hash
     half = ActEntry(id="h1", at=AT + 6, policy="ab", act="started", note="HALF")
     plain, _ = format_line(half, len(lines), lines[-1][-67:-3].decode())
     path.write_bytes(b"".join(lines) + plain.replace(b"HALF", rb"\ud800\udfff\u202e"))

@@ -1,4 +1,4 @@
-"""Who may write the store may operate; everybody else is told so, with an exit code of its own."""
+"""Tests that write access to the store is the authority to operate, with exit code 5 otherwise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_store_that_may_not_be_written_is_a_want_of_authority(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a command as somebody else")
 def test_somebody_else_is_refused_by_the_operating_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app = deploy(tmp_path, capsys)
-    # everything is imported first: somebody else may be unable to read where Python itself lies
+    # import everything before the change of user, who may have no read access to the Python installation
     program = (
         "import os, sys, anyio; from authguard.cli import main, rollback;"
         "anyio.run(anyio.sleep, 0); os.setuid(65534); main(sys.argv[1:])"

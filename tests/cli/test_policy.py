@@ -1,4 +1,4 @@
-"""`authguard policy` tells everything it found, one a line, and its exit code says what that means."""
+"""Tests of the `authguard policy` group: output, exit codes and lazy imports."""
 
 from __future__ import annotations
 

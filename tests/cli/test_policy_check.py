@@ -1,4 +1,4 @@
-"""`authguard policy check` tells the same findings to people, programs, code scanning and CI, and holds apps too."""
+"""Tests of `authguard policy check`: all output formats, and the check of apps."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 @pytest.fixture
 def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a policy with two errors in the current folder."""
+    """Write a policy with two errors into the current folder."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "bad.yaml"
     path.write_text(BAD, "utf-8")
@@ -98,7 +98,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a module of apps into the current folder; give its name."""
+    """Write a module of apps into the current folder; return its name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"apps_{tmp_path.name}"
@@ -340,7 +340,7 @@ methods = Starlette(routes=[Route("/healthz", answer, methods=["GET", "DELETE"])
 
 @pytest.fixture
 def reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a module of apps that are reached in several ways; give its name."""
+    """Write a module of apps with prefixes, hosts and mounts; return its name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = re.sub(r"\W", "_", f"reached_{tmp_path.name}")

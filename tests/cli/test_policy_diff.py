@@ -1,4 +1,4 @@
-"""`authguard policy diff` tells what got looser and stricter, and ends with 3 where it is asked to."""
+"""Tests of `authguard policy diff`: differences, formats and `--fail-on`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 @pytest.fixture
 def looser(tmp_path: Path) -> str:
-    """Write a policy that lets locked accounts in, and refuses closed ones where a person took over."""
+    """Write a policy that admits locked accounts, and refuses closed accounts instead of a hand-off."""
     (tmp_path / "policy.yaml").write_text(LOOSER, "utf-8")
     return str(tmp_path)
 

@@ -1,4 +1,4 @@
-"""`authguard policy explain` tells one decision in words or as JSON, also one that the log holds."""
+"""Tests of `authguard policy explain`: given and recorded decisions, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Write a log that holds a decision, one under another policy, and a transition."""
+    """Write a log with a decision, a decision under another policy, and a transition."""
     path = tmp_path / "audit.jsonl"
     digest = load("support-desk").digest
     known = {"at": 1.0, "operation": "refund", "cell": CELL, "outcome": "step_up", "fallback": "sign_in_fresh"}

@@ -1,4 +1,4 @@
-"""`authguard policy graph` prints what was asked for, and nothing else."""
+"""Tests of `authguard policy graph`."""
 
 from __future__ import annotations
 

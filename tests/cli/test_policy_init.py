@@ -1,4 +1,4 @@
-"""`authguard policy init` writes a policy that passes whatever is answered, and touches nothing that is there."""
+"""Tests of `authguard policy init`: the result is valid for all answers, and existing files are kept."""
 
 from __future__ import annotations
 

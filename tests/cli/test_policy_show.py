@@ -1,4 +1,4 @@
-"""`authguard policy show` prints a policy that loads to the same digest, and refuses what cannot be read."""
+"""Tests of `authguard policy show`: the output loads to the same digest, and unreadable policies are rejected."""
 
 from __future__ import annotations
 

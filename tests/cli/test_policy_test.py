@@ -1,4 +1,4 @@
-"""`authguard policy test` says what failed and what nobody thought of, to people and to CI servers."""
+"""Tests of `authguard policy test`: failures, coverage and formats."""
 
 from __future__ import annotations
 

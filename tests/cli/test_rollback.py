@@ -1,4 +1,4 @@
-"""`authguard rollback`: the switch moves for those who may, is recorded before it moves, and says where it stands."""
+"""Tests of `authguard rollback`: authority, the record before the change, and the state."""
 
 from __future__ import annotations
 

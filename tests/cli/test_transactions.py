@@ -1,4 +1,4 @@
-"""`authguard transactions`: what waits is seen, decided and settled by an operator; the log says by whom and why."""
+"""Tests of `authguard transactions`: list, approve, deny and settle; the log records person and reason."""
 
 from __future__ import annotations
 

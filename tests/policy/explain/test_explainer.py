@@ -1,4 +1,4 @@
-"""An explanation is exact: the rule by the definition, "any" by every value, and nearest by counting every cell."""
+"""Tests that explanations are exact, by comparison with an enumeration of all cells."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ OWN = st.lists(st.tuples(BOXES, st.sampled_from(("allow", "refuse", "read_only")
 
 
 def policy_of(own: list[tuple[dict[str, int], str]]) -> Policy:
-    """Put a few rules of any shape before the worked policy's."""
+    """Generate rules of any shape before those of a shipped policy."""
     rules = [rule(index, masks, do) for index, (masks, do) in enumerate(own)]
     rules += [replace(one, index=one.index + len(own)) for one in POLICY.table.rules]
     return replace(POLICY, table=Table(VALUES, tuple(rules)))
 
 
 def cells_at(cell: tuple[str, ...], distance: int, fixed: set[str]) -> list[tuple[str, ...]]:
-    """List every cell that differs in exactly so many dimensions."""
+    """Return every cell that differs in exactly so many dimensions."""
     free = [place for place, name in enumerate(DIMENSIONS) if name not in fixed]
     found = []
     for chosen in combinations(free, distance):

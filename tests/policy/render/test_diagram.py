@@ -1,4 +1,4 @@
-"""A picture shows every move of a machine and no other, and takes nothing of a policy's text for syntax."""
+"""Tests that diagrams show exactly the transitions of a machine, and escape text of a policy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ decisions:
 
 
 def shown(drawing: Drawing) -> set[tuple[str, str, str]]:
-    """Read a drawing back: every (state, event, destination) that its arrows stand for."""
+    """Return every (state, event, destination) that the arrows of a diagram represent."""
     states = [place.label for place in drawing.nodes if not place.many]
     found = set()
     for arrow in drawing.arrows:
@@ -96,7 +96,7 @@ def test_states_named_like_words_of_mermaid_stay_names() -> None:
 
 
 def test_no_text_of_a_policy_is_syntax() -> None:
-    """The language refuses such names; a policy made in Python could bear them, and a file's name does."""
+    """Escape names that the policy language rejects: a policy built in Python or a file name can have them."""
     policy = replace(load("standard"), name='x"]; %%{init: {}}%%\n<script>`|\\')
     line = render_mermaid(policy, "service").splitlines()[1]
     assert line.startswith("    accTitle: machine service of x#34;#93;#59; #37;#37;#123;init#58; #123;#125;#125;")

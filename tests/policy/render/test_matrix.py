@@ -1,4 +1,4 @@
-"""The matrix says of every rule exactly what the table holds."""
+"""Tests that the matrix shows each rule exactly as in the table."""
 
 from __future__ import annotations
 

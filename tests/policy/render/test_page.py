@@ -1,4 +1,4 @@
-"""What of the page needs no browser to be judged: its text is escaped, and browsers are told to allow nothing else."""
+"""Tests of the HTML page without a browser: escaping and Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVIL = "</style></script><b onclick=x>\"'&"
 
 
 class Outline(HTMLParser):
-    """Reads a page strictly: every tag that opens is closed in its turn."""
+    """HTML parser that requires correctly nested tags."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""What is printed of a merged policy is that policy: it reads back as the same document; each line says from where."""
+"""Tests that the YAML of a merged policy loads to the same document, with the origin of each line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SCALARS = (
 
 @st.composite
 def nodes(draw: st.DrawFn) -> Node:
-    """Make a mapping of any shape, whose values stand on any lines."""
+    """Generate a mapping of any shape, with values on any lines."""
 
     def node(depth: int) -> Node:
         place = Place(draw(st.sampled_from(["a.yaml", "b\n.yaml"])), draw(st.integers(1, 3)))
