@@ -13,7 +13,7 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test quick watch test-foreign check docs soak bench clean format help
+.PHONY: demo test quick watch test-foreign check pages docs soak bench clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -87,6 +87,14 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/decision_index.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
+
+pages: $(READY)   ## write the generated pages and schemas that `make check` compares
+	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/readmes.py
+	@$(BIN)/python scripts/catalogue.py
+	@$(BIN)/python scripts/accounts.py
+	@$(BIN)/python scripts/architecture.py
+	@$(BIN)/python scripts/decision_index.py
 
 $(SITE): $(READY)
 	@echo "fetching the builder of the documentation site (once) ..."

@@ -51,9 +51,9 @@ def tests_of(names: Iterable[str], root: Path) -> list[str]:
                 rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{re.escape(last)}\b"
             )
             found.update(test for test, text in texts.items() if names_it.search(text))
-            beside = root / "tests" / Path(package.removeprefix("authguard").replace(".", "/").lstrip("/"))
+            folder = root / "tests" / Path(package.removeprefix("authguard").replace(".", "/").lstrip("/"))
             found.update(
-                beside.glob("test_*.py") if name.startswith("src/authguard/") and package != "authguard" else ()
+                folder.glob("test_*.py") if name.startswith("src/authguard/") and package != "authguard" else ()
             )
     return sorted(str(path.relative_to(root)) for path in found)
 

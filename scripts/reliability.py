@@ -68,23 +68,23 @@ Two processes forked from one, with up to a hundred concurrent requests each, on
 VERIFIED = {"sound": [], "misplaced": ["`authguard audit verify` shows the break"]}
 
 
-def page(troubles: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping[str, Any]) -> str:
+def page(faults: Mapping[str, Any], kills: Mapping[str, Any], cancels: Mapping[str, Any]) -> str:
     """Return the whole page.
 
     Args:
-        troubles: output of ``python -m tests.faults.fault_program``.
+        faults: output of ``python -m tests.faults.fault_program``.
         kills: output of ``python -m tests.faults.kill_program``.
         cancels: output of ``python -m tests.faults.cancel_program``.
     """
     rows = ("| broken | caller | log | healed by | then the caller | then the log |", "|---|---|---|---|---|---|")
-    broken = "\n".join((*rows, *(trouble_row(seen) for seen in troubles.values())))
+    broken = "\n".join((*rows, *(fault_row(seen) for seen in faults.values())))
     killed = "\n".join(("| killed | found |", "|---|---|", *(kill_row(seen) for seen in kills.values())))
     cancelled = "\n".join(f"- {seen['words']}" for seen in cancels.values())
     raced = "\n".join(f"- {sentence}" for sentence in race_sentences())
     return f"{INTRODUCTION}\n{BROKEN}\n{broken}\n\n{KILLED}\n{killed}\n\n{CANCELLED}\n{cancelled}\n\n{RACED}\n{raced}\n"
 
 
-def trouble_row(seen: Mapping[str, Any]) -> str:
+def fault_row(seen: Mapping[str, Any]) -> str:
     """Format one fault as a row."""
     shown = [sentence for flaw in seen["verify"] for sentence in VERIFIED[flaw]]
     cells = (
@@ -134,4 +134,4 @@ def run(program: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(run("breaking"), run("killing"), run("cancelling")), "utf-8")
+    PAGE.write_text(page(run("fault_program"), run("kill_program"), run("cancel_program")), "utf-8")

@@ -50,7 +50,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/policy/loading/test_loader.py::test_a_mutated_standard_policy_never_raises": "slow",
     "tests/policy/loading/test_loader.py::test_a_standard_policy_with_a_word_exchanged_everywhere_never_raises": "slow",
     "tests/policy/loading/test_loader.py::test_values_are_bounded_over_all_that_is_extended": "slow",
-    "tests/policy/checks/test_reachability.py::test_every_path_is_walked": "slow",
+    "tests/policy/checks/test_reachability.py::test_the_engine_replays_every_path": "slow",
     "tests/policy/checks/test_checks.py::test_taking_rules_away_either_leaves_no_gap_or_says_where": "slow",
     "tests/policy/test_wheel.py": "integration",
     "tests/runtime/": "unit",

@@ -25,9 +25,7 @@ def reach(support_desk: Policy) -> Reachability:
     return found
 
 
-def test_every_path_is_walked_by_the_engine_to_the_states_it_promises(
-    reach: Reachability, support_desk: Policy
-) -> None:
+def test_the_engine_replays_every_path(reach: Reachability, support_desk: Policy) -> None:
     for states in reach.states[::40]:
         path = reach.path(states)
         snapshot = blank(support_desk.initial)
