@@ -350,7 +350,7 @@ class Deployment(RuleBasedStateMachine):
 @pytest.mark.parametrize("slice_", range(-(-STEPS // SLICE)))
 def test_the_enforcer_keeps_every_promise(slice_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for store, looks in ((memory, 2 * memory.SHARDS), (sqlite, 1_000)):
-        monkeypatch.setattr(store, "LOOKS", looks)  # so that what is over is found at once, not by and by
+        monkeypatch.setattr(store, "SWEEP_COUNT", looks)  # finds expired records in one sweep
     wanted = min(SLICE, STEPS)
     walk = settings(
         max_examples=-(-wanted // AT_A_TIME),
