@@ -1,4 +1,4 @@
-"""A guarded app that moves money, in Starlette and in FastAPI, asked in plain ASGI or down a socket to a real uvicorn.
+"""A guarded app that moves money, in Starlette and in FastAPI, called in plain ASGI or by a socket to uvicorn.
 
 It counts each run of what moves money. Inside of the guard stands what some deployments have there: a middleware that
 lets a header change the method.

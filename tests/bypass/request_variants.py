@@ -1,4 +1,4 @@
-"""Other ways of saying the same: each reaches the same operation with its limits, or nothing that moves money."""
+"""Variants of one request: each must match the same operation with its limits, or move no money."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was approved is that request of that person in that session, and nothing else; of others one learns nothing."""
+"""An approval is valid for one request of one person in one session; other requests learn nothing about it."""
 
 from __future__ import annotations
 

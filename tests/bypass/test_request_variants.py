@@ -1,4 +1,4 @@
-"""No other way of saying it gets around a limit: the table of `attacks`, in plain ASGI and down a socket to uvicorn."""
+"""No variant of a request evades a limit: the table of `request_variants`, in plain ASGI and over a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A guarded app on the disk, whose every run of the app leaves a mark there; driven without a server.
+"""A guarded app on disk, which records every run in a file; driven without a server.
 
 Rules: everything is in the current folder, under names without one, so that a process that forked builds its guard in
 a folder of its own; the app marks that it runs before it does anything, and with no other means than the operating

@@ -1,4 +1,4 @@
-"""What the tests of crashes and troubles found: each program runs once for all of them."""
+"""Results of the fault programs: each program runs once for all tests."""
 
 from __future__ import annotations
 

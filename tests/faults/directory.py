@@ -1,4 +1,4 @@
-"""The app's account directory, as the policy names it, in whatever mood a test puts it."""
+"""The app's account directory, as the policy names it, with a mode that a test sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a killed process left on the disk, read as it stands, and what has to be true of it before any repair."""
+"""Files of a killed process, read before any repair, and their invariants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each thing that can break around the guard: what it is, what breaks it, and what has to happen for it to be well."""
+"""Faults around the guard: what each is, how it is injected, and how it recovers."""
 
 from __future__ import annotations
 

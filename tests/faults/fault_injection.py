@@ -1,4 +1,4 @@
-"""What breaks around the guard, broken for real: each act breaks one thing and mends it; people ask all the while."""
+"""Fault injection: each function breaks one real dependency and repairs it while requests continue."""
 
 from __future__ import annotations
 

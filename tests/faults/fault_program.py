@@ -1,4 +1,4 @@
-"""Breaks each thing around a guard in a process of its own: a program of its own.
+"""Inject each fault around a guard in a separate process. Run as a program.
 
 ``python -m tests.faults.fault_program FOLDER [TROUBLE...]`` prints what was seen as JSON, and what must not have been.
 """

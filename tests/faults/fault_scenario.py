@@ -1,4 +1,4 @@
-"""One trouble as it is lived through: who asked what meanwhile and afterwards, what they got, and what the log says.
+"""One fault as a scenario: the requests during and after it, their responses, and the log.
 
 Rules: what is told is read from the replies and from the files of the log, never from what the guard thinks; and it is
 the same on every run, so that a page can be made of it.

@@ -1,4 +1,4 @@
-"""Every point at which a kill could leave something else behind: found by watching the process, not by choosing.
+"""Every point at which a kill could leave a different state, found by observing the process.
 
 A process that is killed leaves what it did to the world: files, locks, and what it told its caller. So the points are
 each call that leaves Python for the operating system or for SQLite, on whatever thread, and each suspension of the

@@ -1,4 +1,4 @@
-"""Kills a guarded app at every point of a request, again and again, and looks at what is left: a program of its own.
+"""Kill a guarded app at every point of a request and check the remaining files. Run as a program.
 
 ``python -m tests.faults.kill_program FOLDER [KIND...]`` prints what was found as JSON. All is imported and the policy
 is proved once; each point has a forked process that dies there, and another one that finds what it left. No process

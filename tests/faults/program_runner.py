@@ -1,4 +1,4 @@
-"""Runs the programs beside this file as processes of their own, on a folder in memory where the machine has one."""
+"""Run the fault programs as processes, on a folder in memory if the machine has one."""
 
 from __future__ import annotations
 

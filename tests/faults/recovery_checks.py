@@ -1,4 +1,4 @@
-"""What has to be true after a restart, by what was killed: asked in a new process, on what the killed one left.
+"""Checks after a restart, by what was killed: requests to a new process on the remaining files.
 
 Each asserts what must hold, and says in a word what was found; `told` is what the caller had before the kill, and its
 status is 0 where that was nothing.

@@ -1,4 +1,4 @@
-"""The kinds of requests that are killed: what goes before, what is killed, and what has to be true afterwards."""
+"""Kinds of requests to kill: the preparation, the killed request, and the checks afterwards."""
 
 from __future__ import annotations
 

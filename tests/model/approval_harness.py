@@ -1,4 +1,4 @@
-"""A counter where money is asked for and people decide: each act as the guard does it, and as the book has it."""
+"""Harness for approvals: each act on the guard and on the reference model."""
 
 from __future__ import annotations
 

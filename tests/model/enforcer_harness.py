@@ -1,4 +1,4 @@
-"""The real enforcer on instrumented parts: what it wrote and saved in one sequence, and faults where a test puts them.
+"""The real enforcer with instrumented parts: its writes and saves in one sequence, and injected faults.
 
 Beside it stands a second enforcer that remembers nothing and saves nothing: what it says of the same request at the
 same moment is what judging afresh gives.

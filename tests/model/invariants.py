@@ -1,4 +1,4 @@
-"""What a person would say must hold, whatever happens: the model that the enforcer is tested against.
+"""Invariants in plain terms: the model that the enforcer is tested against.
 
 It knows no machine, no table and no record: only who signed in, who was signed out, what was reported, and the time.
 Where what happened is not known (a fault after a save), it promises nothing.

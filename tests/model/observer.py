@@ -1,4 +1,4 @@
-"""What holds after each request, whatever happened before: looked at from outside, on the tape and in the store."""
+"""Invariants after each request, checked from outside on the log and in the store."""
 
 from __future__ import annotations
 

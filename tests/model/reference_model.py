@@ -1,4 +1,4 @@
-"""What a careful clerk would keep of held transactions, on paper: the model that approvals are tested against.
+"""Reference model of held transactions, against which approvals are tested.
 
 It knows no machine, no table, no digest and no record: who asked for what, who said what, who may, and the time. Each
 act comes in steps; between two of them a process may die.

@@ -1,4 +1,4 @@
-"""What may happen to a deployment, as Hypothesis chooses it: credentials, operations, reports, jumps of the clock."""
+"""Hypothesis strategies for a deployment: credentials, operations, reports, clock jumps."""
 
 from __future__ import annotations
 

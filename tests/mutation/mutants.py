@@ -1,4 +1,4 @@
-"""Bugs to be planted, each with the check that has to catch it: data, kept in step with the source by a test."""
+"""Mutants of the source, each with the check that must fail; a test keeps them in step with the source."""
 
 from __future__ import annotations
 

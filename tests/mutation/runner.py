@@ -1,4 +1,4 @@
-"""Plants each bug in a scratch copy of the project, and has its check run: a check that passes is told of.
+"""Apply each mutant to a copy of the project and run its check; a check that passes is reported.
 
 So is a plant that no longer has its one place in the source.
 

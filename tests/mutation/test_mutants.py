@@ -1,4 +1,4 @@
-"""Every kind of check has bugs to catch, and no two are the same; `make soak` plants them."""
+"""Every kind of check has different mutants; `make soak` runs them."""
 
 from __future__ import annotations
 

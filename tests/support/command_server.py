@@ -1,4 +1,4 @@
-"""Runs the `authguard` command in a fork of a process that has imported it: most of what a command takes is imports.
+"""Run the `authguard` command in a fork of a process that has imported it, since imports take most of its time.
 
 `command_folder()` starts that process once and returns a folder for `PATH`. The `authguard` in it hands its arguments,
 folder, environment and standard streams over, and ends with the exit code. tests/cli runs the real console script too.

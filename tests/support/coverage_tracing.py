@@ -1,4 +1,4 @@
-"""Coverage follows the tests of a file for as long as they reach something new: tracing doubles the time of a test.
+"""Trace coverage of a test file until its tests reach nothing new, since tracing doubles the time of a test.
 
 What is not followed still runs and can still fail. Coverage can only come out lower for it, so the gate stays a floor.
 """

@@ -1,4 +1,4 @@
-"""Deadlines that a busy machine does not miss: the guard's own, in the process that runs the tests.
+"""Longer deadlines for busy machines: those of the guard in the process that runs the tests.
 
 A deadline of at least `SHORT` comes from a default or from a shipped policy, and no test waits for it to pass: it
 becomes `LONG`. A shorter one belongs to a test in which something never answers, and stays. So does any in an event

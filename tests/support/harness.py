@@ -1,4 +1,4 @@
-"""What the tests of the driver and the shell share: a small policy, and an enforcer on memory with a scripted check."""
+"""Harness of driver and shell tests: a small policy, and an enforcer in memory with a scripted check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that want to be more than text: further lines, terminal commands, writing that turns round, and too much."""
+"""Hostile texts: further lines, terminal commands, reversed writing, and excessive length."""
 
 from __future__ import annotations
 

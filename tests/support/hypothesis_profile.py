@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries: `dev` while one works, `ci` before a change lands, `soak` at length.
+"""Number of Hypothesis examples: `dev` during work, `ci` before landing, `soak` for long runs.
 
 ``HYPOTHESIS_PROFILE`` chooses; `make test` takes `dev`, `.ci/run` takes `ci`. No profile looks at the wall clock.
 """

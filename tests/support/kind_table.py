@@ -1,4 +1,4 @@
-"""Which tests are quick and alone, which start servers and processes, and which are long: one table, by place.
+"""Table of test kinds by place: unit, integration and slow.
 
 The longest prefix of a test's name decides, unless the test has the marker of a kind itself. The root `conftest.py`
 gives every other test the marker of its kind.

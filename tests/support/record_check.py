@@ -1,4 +1,4 @@
-"""Holding log lines against the schema that is shipped: all that a process makes, and all that it finds in a folder.
+"""Validate log lines against the shipped schema: those that a process writes, and those in a folder.
 
 A line in a file counts where its hash is right, unless a test says that it wrote the file by hand (`skip_validation`).
 """

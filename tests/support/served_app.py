@@ -1,4 +1,4 @@
-"""A guarded app in a child process, as tests hold it: a folder, keys, raw exchanges, and what is new in its files."""
+"""A guarded app in a child process: a folder, keys, raw exchanges, and new lines of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two RSA keys that are weak by the way they were made, for tests; their primes are here because anybody can find them.
+"""Two RSA keys with weak generation, for tests; their primes are public because anybody can factor them.
 
 The first is of the form that CVE-2017-15361 found: p = k * M + (65537 ** a mod M), with M the product of 126 primes.
 The second has primes next to each other (CVE-2022-26320).

@@ -1,4 +1,4 @@
-"""Whatever a verification service can do, in words, and how a customer meets it.
+"""Behaviours of a verification service in words, and how a customer meets each.
 
 Rule: a behaviour says what the service does and what the customer sends; what the guard makes of it is not here.
 """

@@ -1,4 +1,4 @@
-"""A customer of a guarded app, both real servers on loopback, who meets a verification service and goes on from there.
+"""A customer of a guarded app and a verification service, both servers on loopback.
 
 Rules: what a customer was told is what came over the wire; where the machines stand is read from the store. Nothing
 sleeps: time is the clock's, and only what the policy itself waits for (a time-out of 100 ms, a hedge) takes any.

@@ -1,4 +1,4 @@
-"""Lets a verification service do everything in `behaviours`, asks for every risk after each, and tells what was seen.
+"""Run every behaviour of `behaviours`, send a request of every risk after each, and return the results.
 
 `python -m tests.verification.driver` prints it as JSON, for `scripts/verifying.py`.
 """

@@ -1,4 +1,4 @@
-"""A verification service on loopback that does everything wrong, by a seed, byte by byte.
+"""A verification service on loopback with random faults by a seed, byte by byte.
 
 Rule: what counts as said is what went out whole, in time and as the policy shapes it; the service writes it down.
 Runs in a `WarpedLoop`, where a service that never answers costs no time.

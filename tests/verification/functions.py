@@ -1,4 +1,4 @@
-"""What an app gives to the ready verifiers: secrets, records, a sender and a judge.
+"""The app's functions for the built-in verifiers: secrets, records, delivery and a judge.
 
 A policy names them as ``call: tests.verification.functions:secret``; each writes down how often it was asked.
 """

@@ -1,4 +1,4 @@
-"""A verification service in a process of its own, for tests that kill it; it prints its port, and a line per question.
+"""A verification service in a process, for tests that kill it; it prints its port, and a line per request.
 
 Run as a script: ``responder.py PORT hang`` answers no question, ``responder.py PORT pass`` passes everybody.
 """

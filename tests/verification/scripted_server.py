@@ -1,4 +1,4 @@
-"""A verification service on loopback that answers by a script: rightly, wrongly, in part, late or with a broken pipe.
+"""A verification service on loopback with scripted responses: correct, wrong, partial, late or broken.
 
 Rule: what it says goes over a real socket, byte by byte as a broken service would say it; nothing here knows the guard.
 """

@@ -1,4 +1,4 @@
-"""The whole guard from outside: `AuthGuard` with a policy file under a real uvicorn, asked by a real HTTP client.
+"""`AuthGuard` with a policy file under uvicorn, called by an HTTP client.
 
 Its clock is the test's; everything else is what an installation has: SQLite, the chained log, real tokens, sockets.
 """

@@ -1,4 +1,4 @@
-"""An event loop with virtual time: it jumps to the next timer when no task is ready, so that waiting is free.
+"""An event loop with virtual time that jumps to the next timer when idle, so that waiting costs nothing.
 
 It is for code that uses sockets only within this loop, because loopback delivers immediately. It waits in real time for
 other processes and threads only if no timer is set.
