@@ -65,7 +65,7 @@ def answer_row(words: str, one: Mapping[str, Any]) -> str:
     answer = one["answer"]
     following = answer["next"] if answer["outcome"] == "allow" else answer["outcome"]
     gets = f"{answer['status']} `{following}`{later(answer)}"
-    return f"| {words} | {gets} | {answer['words'] or 'go on'} | {', '.join(one['way'])} |"
+    return f"| {words} | {gets} | {answer['words'] or 'continue'} | {', '.join(one['way'])} |"
 
 
 def cell_rows(words: str, cells: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -61,14 +61,14 @@ VAULTED: dict[str, Any] = {"store": VAULT / STORE, "audit_log": LOGS / LOG}
 MODULES: dict[str, Any] = {"allowed_modules": ("tests.faults.directory",)}
 TROUBLES = {
     "store-locked": Trouble(
-        words="the store, locked by another process", heals="the lock is let go", act=fault_injection.store_locked
+        words="the store, locked by another process", heals="the lock is released", act=fault_injection.store_locked
     ),
     "store-full": Trouble(words="the store's disk, full", heals="there is room", act=fault_injection.store_full),
     "store-damaged": Trouble(
         words="a record in the store, damaged", heals="it is restored", act=fault_injection.store_damaged
     ),
     "store-moved": Trouble(
-        words="the store, moved away", heals="it is moved back, as it was", act=fault_injection.store_moved
+        words="the store, moved away", heals="it is moved back unchanged", act=fault_injection.store_moved
     ),
     "store-replaced": Trouble(
         words="the store, replaced by a copy", heals="the app is restarted", act=fault_injection.store_replaced

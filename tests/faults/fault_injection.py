@@ -185,9 +185,9 @@ async def log_gone(scene: Scene, take: Callable[[], object]) -> None:
     await scene.house.chat()
     scene.begin()
     take()
-    await scene.asks("whoever asks first", scene.house.chat())
+    await scene.asks("the first caller", scene.house.chat())
     scene.house.clock.advance(2)
-    await scene.asks("who asks next", scene.house.chat())
+    await scene.asks("the next caller", scene.house.chat())
     scene.heal()
     await both_ask(scene)
     await refund_later(scene)
@@ -258,12 +258,12 @@ async def clock_back(scene: Scene) -> None:
     house.clock.set(right - HOUR)
     scene.begin()
     await scene.asks("a known customer", house.chat(tokens["alice"]))
-    await scene.asks("somebody who signed out", house.chat(tokens["carol"]))
+    await scene.asks("a signed-out customer", house.chat(tokens["carol"]))
     await scene.asks("a refund", house.refund(tokens["alice"]))
     house.clock.set(right + 1)
     scene.heal()
     await scene.asks("a known customer", house.chat(tokens["alice"]))
-    await scene.asks("somebody who signed out", house.chat(tokens["carol"]))
+    await scene.asks("a signed-out customer", house.chat(tokens["carol"]))
 
 
 async def clock_ahead(scene: Scene) -> None:

@@ -152,7 +152,7 @@ KINDS = {
     ),
     "repeat": Kind(words="a refund repeated", before=House.refund, killed=refund(), after=once("answer", "repeated")),
     "two": Kind(
-        words="two refunds at once by one key",
+        words="two concurrent refunds with one key",
         killed=two_at_once,
         after=once("answer", "repeated"),
         alone=False,
@@ -161,7 +161,10 @@ KINDS = {
         words="a refund over the limit", before=open_only, killed=refund(amount=600), after=recovery_checks.held
     ),
     "approve": Kind(
-        words="an approval of what is held", before=have_held, killed=saying("approve"), after=recovery_checks.approving
+        words="an approval of a held transaction",
+        before=have_held,
+        killed=saying("approve"),
+        after=recovery_checks.approving,
     ),
     "approve_command": Kind(
         words="an approval by the operator's command",
@@ -170,10 +173,10 @@ KINDS = {
         after=recovery_checks.approving,
     ),
     "deny": Kind(
-        words="a denial of what is held", before=have_held, killed=saying("deny"), after=recovery_checks.denying
+        words="a denial of a held transaction", before=have_held, killed=saying("deny"), after=recovery_checks.denying
     ),
     "withdraw": Kind(
-        words="a customer who takes back what was approved",
+        words="a withdrawal of an approved transaction",
         before=have_approved,
         killed=saying("withdraw"),
         after=recovery_checks.withdrawing,

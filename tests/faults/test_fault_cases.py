@@ -29,8 +29,8 @@ def test_what_is_the_guards_trouble_is_never_called_the_callers_fault(broken: di
 
 def test_a_wrong_clock_revives_no_session_that_has_ended(broken: dict[str, Any]) -> None:
     callers = broken["clock-back"]["callers"]
-    assert "somebody who signed out: 401 `challenge`" in callers["meanwhile"]
-    assert "somebody who signed out: 401 `terminate`" in callers["afterwards"]
+    assert "a signed-out customer: 401 `challenge`" in callers["meanwhile"]
+    assert "a signed-out customer: 401 `terminate`" in callers["afterwards"]
 
 
 def test_a_known_customer_goes_on_while_the_store_is_locked_or_full(broken: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def each(*names: str) -> pytest.MarkDecorator:
 
 
 @each(*RACES)
-def test_every_line_of_both_chains_verifies_and_has_a_name_of_its_own(race: Race) -> None:
+def test_every_line_of_both_chains_verifies_and_has_a_unique_id(race: Race) -> None:
     verification = verify(LOG)
     assert verification.ok
     assert (len(verification.chains), verification.repairs) == (PROCESSES, 0)
@@ -93,7 +93,7 @@ def test_no_update_is_lost(race: Race) -> None:
 
 
 @each(*(name for name in RACES if name != "shared"))  # there four customers have a path each
-def test_the_transitions_that_stand_form_one_path_from_the_beginning_to_what_is_stored(race: Race) -> None:
+def test_the_valid_transitions_form_one_path_from_the_start_to_the_stored_state(race: Race) -> None:
     initial = load("standard").initial
     standing = disk_state.standing(race.records)
     for machine in ("service", "account", "session", "verification"):
@@ -108,7 +108,7 @@ def test_the_transitions_that_stand_form_one_path_from_the_beginning_to_what_is_
 
 
 @each("first_sight")
-def test_of_all_who_meet_a_customer_first_one_does(race: Race) -> None:
+def test_a_new_customer_is_created_once(race: Race) -> None:
     assert race.replies == {"200 ran": ALL}
     assert race.moves("session") == {("absent", "active"): 1}
     assert only(race, SessionRecord).version == 1
@@ -154,13 +154,13 @@ def test_every_report_of_doubt_counts(race: Race) -> None:
 
 
 @each("statuses")
-def test_the_newest_claim_wins_whoever_comes_last(race: Race) -> None:
+def test_the_newest_claim_wins_in_any_order(race: Race) -> None:
     assert race.replies.total() == ALL
     # at the same moment one process brings `ok` and the other `kid`: the stricter one holds
     assert only(race, AccountRecord).state == "minor"
 
 
 @each("sign_outs")
-def test_a_session_ends_once_and_nothing_brings_it_back(race: Race) -> None:
+def test_a_session_ends_once_and_is_never_revived(race: Race) -> None:
     assert race.moves("session") == {("absent", "active"): 1, ("active", "revoked"): 1}
     assert only(race, SessionRecord).state == "revoked"

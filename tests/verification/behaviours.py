@@ -122,7 +122,7 @@ async def in_two_sessions(visit: Visit) -> None:
 BEHAVIOURS: Final = (
     Behaviour("it passes"),
     Behaviour("it passes, and the same answer is sent again afterwards", acts=("default", "default")),
-    Behaviour("it passes, and the same answer is sent again meanwhile", {"otp": ("hang",)}, play=in_parallel),
+    Behaviour("it passes, and the same answer is sent again concurrently", {"otp": ("hang",)}, play=in_parallel),
     Behaviour("it fails", {"otp": ("fail",)}),
     Behaviour("it fails, then passes", {"otp": ("fail",)}, acts=("default", "default")),
     Behaviour("it fails until attempts are used up", {"otp": ("fail",) * 3}, acts=("default",) * 3),
@@ -148,7 +148,7 @@ BEHAVIOURS: Final = (
         acts=("default", "alternate"),
     ),
     Behaviour(
-        "it doubts, and the other way is out of reach",
+        "it doubts, and the other way is unreachable",
         {"otp": ("doubt",), "document": ("reset",)},
         acts=("default", "alternate"),
     ),
@@ -156,7 +156,7 @@ BEHAVIOURS: Final = (
         "of two services, either of which would do, one passes and one fails", {"voice": ("fail",)}, "either of two"
     ),
     Behaviour(
-        "of two services, either of which would do, one passes and one is out of reach",
+        "of two services, either of which would do, one passes and one is unreachable",
         {"voice": ("reset",)},
         "either of two",
     ),
@@ -165,12 +165,12 @@ BEHAVIOURS: Final = (
         "of two services, both of which have to, one passes and one doubts", {"voice": ("doubt",)}, "both of two"
     ),
     Behaviour(
-        "of two services, both of which have to, one passes and one is out of reach",
+        "of two services, both of which have to, one passes and one is unreachable",
         {"voice": ("reset",)},
         "both of two",
     ),
     Behaviour("it does not answer in time", {"otp": ("hang",)}, "no patience"),
-    Behaviour("nobody listens there", {}, "not listening"),
+    Behaviour("its port is closed", {}, "not listening"),
     Behaviour("it resets the connection", {"otp": ("reset",)}),
     Behaviour("it sends half an answer", {"otp": ("half",)}),
     Behaviour("it answers in no HTTP", {"otp": ("no http",)}),
@@ -189,17 +189,17 @@ BEHAVIOURS: Final = (
     Behaviour("it answers 401: it does not take our own credential", {"otp": ("401",)}),
     Behaviour("it sends us elsewhere", {"otp": ("redirect",)}),
     Behaviour("a function of the app raises", {}, "a function that raises"),
-    Behaviour("a function of the app gives a value that is no verdict", {}, "a function of nonsense"),
+    Behaviour("a function of the app returns an invalid value", {}, "a function of nonsense"),
     Behaviour(
         "its answer comes after another attempt was begun, and is a pass", {"otp": ("hang", "fail")}, play=superseded
     ),
-    Behaviour("it is down, and passes when it is asked again at once", {"otp": ("500",)}, "asked again"),
-    Behaviour("it is down, and so when it is asked again at once", {"otp": ("500", "500")}, "asked again"),
+    Behaviour("it is down, and passes on an immediate retry", {"otp": ("500",)}, "asked again"),
+    Behaviour("it is down, and down again on an immediate retry", {"otp": ("500", "500")}, "asked again"),
     Behaviour("it is down, and the second service passes", {"otp": ("reset",)}, "a hedge"),
     Behaviour("it hangs, and the second service passes", {"otp": ("hang",)}, "a hedge"),
     Behaviour("it is down, and the second service fails", {"otp": ("reset",), "second": ("fail",)}, "a hedge"),
     Behaviour("it is down, and so is the second service", {"otp": ("reset",), "second": ("500",)}, "a hedge"),
     Behaviour("the breaker is open: it was down for others just before", {}, "a breaker", play=after_others_broke_it),
-    Behaviour("it is asked by as many at once as it may be", {}, "one at once", play=behind_another),
-    Behaviour("it is out of reach when identity was proved already", {}, play=out_of_reach_once_proved),
+    Behaviour("its concurrency limit is reached", {}, "one at once", play=behind_another),
+    Behaviour("it is unreachable when identity was proved already", {}, play=out_of_reach_once_proved),
 )

@@ -282,7 +282,7 @@ class Visit:
                     waits = f"waits {said.after} s"
                     assert waits not in steps[-1:], f"who waited as told is sent away again: {steps}"
                     if waits in steps:  # it is down for good: the customer knows when to come back, each time
-                        return [*steps, f"told to come back after {said.after} s"]
+                        return [*steps, f"retry after {said.after} s"]
                     self.clock.advance(said.after)
                     steps.append(waits)
                 case other:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: where a row ends: in what was asked for, with a person, in a denial, or with a time to come back
-ENDS = ("allow", "a person", "deny", "told to come back")
+ENDS = ("allow", "a person", "deny", "retry")
 PASSES = (
     "it passes",
     "then passes",
@@ -116,6 +116,6 @@ def test_an_answer_that_comes_too_late_is_later_than_any_is_waited_for() -> None
 
 
 def test_an_outage_of_the_other_way_is_told_as_one_and_leaves_the_doubt(seen: dict[str, Any]) -> None:
-    (one,) = (one for words, one in seen.items() if "the other way is out of reach" in words)
+    (one,) = (one for words, one in seen.items() if "the other way is unreachable" in words)
     assert (one["state"], one["answer"]["status"], one["answer"]["after"]) == ("ambiguous", 503, 30)
     assert one["way"] == ["proves it by `alternate`", "allow"]
