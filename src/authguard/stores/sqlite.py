@@ -26,6 +26,7 @@ from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.cancellation import CommitGuard, reraise_cancellation
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
+from authguard.stores.sqlite_document import read_document, write_document
 from authguard.stores.sqlite_transaction_index import find_transactions, remove_from_index, update_index
 from authguard.worker import Worker
 
@@ -45,9 +46,6 @@ INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON 
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-SELECT_DOCUMENT: Final = "SELECT value FROM documents WHERE namespace = ? AND name = ?"
-UPSERT_DOCUMENT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-DELETE_DOCUMENT: Final = "DELETE FROM documents WHERE namespace = ? AND name = ?"
 SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE namespace = ? ORDER BY name LIMIT ?"
 #: records checked for expiry per new record, so that all are checked before the file has doubled
 SWEEP_COUNT: Final = 4
@@ -206,7 +204,7 @@ class SqliteStore:
             StoreError: the document is too large, or the file cannot be written now.
         """
         record_codec.check_document(namespace, name, value)
-        await self._write(lambda writer: _put(writer, namespace, name, value))
+        await self._write(lambda writer: write_document(writer, namespace, name, value))
 
     async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         """Store a document if the name is free; return the stored one.
@@ -217,7 +215,7 @@ class SqliteStore:
         record_codec.check_document(namespace, name, value)
 
         def add(writer: sqlite3.Connection) -> bytes:
-            return _get(writer, namespace, name) or _put(writer, namespace, name, value)
+            return read_document(writer, namespace, name) or write_document(writer, namespace, name, value)
 
         return await self._write(add)
 
@@ -230,9 +228,9 @@ class SqliteStore:
         record_codec.check_document(namespace, name, new)
 
         def replace(writer: sqlite3.Connection) -> bool:
-            if _get(writer, namespace, name) != old:
+            if read_document(writer, namespace, name) != old:
                 return False
-            _put(writer, namespace, name, new)
+            write_document(writer, namespace, name, new)
             return True
 
         return await self._write(replace)
@@ -245,7 +243,7 @@ class SqliteStore:
         """
         reader = self._reader_connection()
         try:
-            return _get(reader, namespace, name)
+            return read_document(reader, namespace, name)
         except sqlite3.Error as error:
             raise store_error(self._path, "read", error) from error
 
@@ -393,16 +391,3 @@ class SqliteStore:
         if connection is None:
             raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
         return connection
-
-
-def _get(connection: sqlite3.Connection, namespace: str, name: str) -> bytes:
-    rows: list[tuple[bytes]] = connection.execute(SELECT_DOCUMENT, (namespace, name)).fetchall()
-    return rows[0][0] if rows else b""
-
-
-def _put(writer: sqlite3.Connection, namespace: str, name: str, value: bytes) -> bytes:
-    if value:
-        writer.execute(UPSERT_DOCUMENT, (namespace, name, value))
-    else:
-        writer.execute(DELETE_DOCUMENT, (namespace, name))
-    return value
