@@ -83,5 +83,5 @@ def test_a_policy_that_cannot_be_used_is_not_compared(capsys: pytest.CaptureFixt
     (tmp_path / "policy.yaml").write_text("authguard: 1\nname: half\nextends: standard\n", "utf-8")
     code, out, err = call(capsys, "support-desk", str(tmp_path))
     assert (code, out) == (INVALID, "")
-    assert "nobody may speak" in err
+    assert "no issuer is declared" in err
     assert "before it can be compared" in err

@@ -101,7 +101,7 @@ def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: 
 def test_a_denied_one_stays_denied(app: Deployment) -> None:
     assert "denied" in app.call("transactions", "deny", "t1", "--by", "Ines", "--reason", "odd")[1]
     code, _, err = app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")
-    assert (code, "no such decision" in err) == (FAILED, True)
+    assert (code, "does not wait for such a decision" in err) == (FAILED, True)
     assert "decided by Ines: odd" in app.call("transactions", "show", "t1")[1]
 
 
