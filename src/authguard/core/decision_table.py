@@ -79,7 +79,7 @@ class Table:
             cell: one value per dimension, in the order of `DIMENSIONS`.
 
         Raises:
-            MachineFault: no rule matches, or a value is not in its dimension's set.
+            MachineFaultError: no rule matches, or a value is not in its dimension's set.
         """
         return self.find(cell)[0]
 
@@ -87,7 +87,7 @@ class Table:
         """Return the rule that decides a cell, and the cached tuple equal to the cell.
 
         Raises:
-            MachineFault: no rule matches, or a value is not in its dimension's set.
+            MachineFaultError: no rule matches, or a value is not in its dimension's set.
         """
         found = self._cache.get(cell)
         if found is None:

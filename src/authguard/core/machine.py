@@ -183,7 +183,7 @@ def compile_machine(spec: Spec) -> Machine:
     """Compile a total machine to its table; check every transition against `transitions`.
 
     Raises:
-        MachineFault: the specification has a hole, names an undeclared state, or disagrees with `transitions`.
+        MachineFaultError: the specification has a hole, names an undeclared state, or disagrees with `transitions`.
     """
     expansion = expand(spec)
     if expansion.holes:
@@ -212,7 +212,7 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
         The next snapshot (the same object if nothing changed) and the transitions, in order.
 
     Raises:
-        MachineFault: a record holds a state that this policy does not know, or a chain of events exceeds its bound.
+        MachineFaultError: a record holds a state unknown to this policy, or a chain of events exceeds its bound.
     """
     snapshot, moved, raised = _apply(machines, snapshot, event)
     if moved is None:

@@ -104,7 +104,7 @@ class Timers:
             now: epoch seconds UTC.
 
         Raises:
-            MachineFault: the timers form a loop.
+            MachineFaultError: the timers form a loop.
         """
         transitions: list[Transition] = []
         for _ in range(MAX_ROUNDS):
