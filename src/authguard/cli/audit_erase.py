@@ -123,11 +123,7 @@ def erase(
 
 
 def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
-    """Open the pseudonym keys of the deployment.
-
-    Raises:
-        SettingsError: the policy writes plain names, or the pseudonyms share one key.
-    """
+    """Return the pseudonym keys of the deployment; raise `SettingsError` if the pseudonyms share one key."""
     if not policy.pseudonymous:
         raise SettingsError(
             "the policy writes plain subject names (`audit: {subjects: plain}`): there is no key to destroy"

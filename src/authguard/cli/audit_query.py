@@ -100,11 +100,7 @@ def _show(one: Match) -> None:
 
 
 def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
-    """Yield the pseudonyms that a subject can have.
-
-    Raises:
-        SettingsError: the key of the pseudonyms is missing, or neither an issuer nor a policy is given.
-    """
+    """Yield the pseudonyms that a subject can have; raise `SettingsError` without a key or an issuer."""
     if len(name) == _PSEUDONYM_DIGITS and set(name) <= set("0123456789abcdef") and not issuer:
         return
     issuers = (issuer,) if issuer else _issuers(policy)
