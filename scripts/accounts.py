@@ -46,7 +46,7 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
         ANYBODY,
     ),
     "delegated": (
-        "Another person acts for the holder, by a mandate, a power of attorney or a guardianship.",
+        "Another person acts for the holder, by a power of attorney or as a guardian.",
         ANYBODY,
     ),
     "restricted": (
@@ -82,11 +82,11 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
 
 #: request of a customer -> its conditions
 REQUESTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "ask (routine read)": {"risk": "routine", "effect": "read"},
-    "change (routine write)": {"risk": "routine", "effect": "write"},
-    "see what is private (sensitive read)": {"risk": "sensitive", "effect": "read"},
-    "change what is private (sensitive write)": {"risk": "sensitive", "effect": "write"},
-    "pay (high write)": {"risk": "high", "effect": "write"},
+    "routine read": {"risk": "routine", "effect": "read"},
+    "routine write": {"risk": "routine", "effect": "write"},
+    "sensitive read": {"risk": "sensitive", "effect": "read"},
+    "sensitive write": {"risk": "sensitive", "effect": "write"},
+    "high write": {"risk": "high", "effect": "write"},
 }
 #: the other conditions: signed in, verified, sufficient assurance, within limits, without an agent
 WELL: Final[Mapping[str, str]] = {
@@ -153,9 +153,9 @@ def _entry(policy: Policy, state: str) -> Iterator[str]:
     yield "\n".join(
         (
             f"- **Reported by** {reporter}.",
-            f"- **Still allowed:** {'; '.join(allowed) or 'nothing but what is public, and signing out'}.",
+            f"- **Allowed:** {'; '.join(allowed) or 'public operations and sign-out only'}.",
             f"- **The customer is shown:** {' '.join(texts) or 'nothing; the request is answered.'}",
-            f"- **The way out:** {_way_out(policy, state)}.",
+            f"- **Exit:** {_exit(policy, state)}.",
         )
     )
 
@@ -170,7 +170,7 @@ def _customer_text(fallback: Fallback) -> str:
     return f'"{fallback.message.find((), "") or DEFAULT_TEXTS[fallback.kind]}"'
 
 
-def _way_out(policy: Policy, state: str) -> str:
+def _exit(policy: Policy, state: str) -> str:
     """Return who can move an account out of the state: its sources, the clock, or a person only."""
     table = policy.machines["account"].table
     leading = [event for (source, event), to in table.items() if source == state and to.moves and to.dest != state]

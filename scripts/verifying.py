@@ -22,7 +22,7 @@ INTRODUCTION: Final = f"""\
 
 This page is written by `{HOW}` from a run: a guard with the standard policy and a verification service, both
 servers on one machine, and a customer who answers, sends every kind of request, and then follows the instructions. Do
-not edit it; the tests repeat the run. [Proving identity](verification.md) tells how to declare verifiers and methods.
+not edit it; the tests repeat the run. [Identity verification](verification.md) explains verifiers and methods.
 
 The method `default` calls one service, with three attempts in 15 minutes; `alternate` calls another. If a row mentions
 two services, a second service or a breaker, `default` is declared so. The texts are the defaults of a policy.

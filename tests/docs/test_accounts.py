@@ -28,9 +28,9 @@ def test_every_state_says_what_it_means_who_reports_it_what_is_allowed_what_is_h
         told = re.findall(r"^- \*\*(.+?)\*\* (\S.*)\.?$", entry, re.MULTILINE)
         assert [name.rstrip(":") for name, _ in told] == [
             "Reported by",
-            "Still allowed",
+            "Allowed",
             "The customer is shown",
-            "The way out",
+            "Exit",
         ]
         assert all(len(text) > 10 for _, text in told), told
 
