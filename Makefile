@@ -85,6 +85,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/accounts.py --check
 	@$(BIN)/python scripts/architecture.py --check
 	@$(BIN)/python scripts/decision_index.py --check
+	@$(BIN)/python scripts/words.py --check
 	@$(BIN)/authguard policy check standard policies/*/policy.yaml
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 

@@ -41,6 +41,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "ids": "ids of records, and secrets",
     "middleware": "`AuthGuard`, the public middleware class",
     "outbound": "HTTP clients, JSON services, circuit breakers and a thread pool for calls out of the process",
+    "environment": "renamed environment variables, which are refused",
     "paths": "absolute paths and folders that only their owner can read",
     "policy": "the policy language: read, merge, check, compile, compare, test, explain",
     "ports": "protocols of everything outside: stores, log, clock, verifiers, directories",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from authguard.environment import refuse_renamed_variables
 from authguard.errors import SettingsError
 from authguard.outbound.http_client import uses_environment_proxies
 from authguard.paths import absolute
@@ -112,11 +113,12 @@ class Settings:
             environ: variables to read instead of those of the process.
 
         Raises:
-            SettingsError: there is no policy, a key is too short, a value is not a number, the prefix is not a path,
-                the public URL is not a URL, ``AUTHGUARD_PROXIES`` is unknown, or a path is relative to a folder that no
-                longer exists.
+            SettingsError: there is no policy, a variable has an old name, a key is too short, a value is not a number,
+                the prefix is not a path, the public URL is not a URL, ``AUTHGUARD_PROXIES`` is unknown, or a path is
+                relative to a folder that no longer exists.
         """
         variables = os.environ if environ is None else environ
+        refuse_renamed_variables(variables)
         uses_environment_proxies(variables)
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
         if not chosen:

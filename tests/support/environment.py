@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from authguard.environment import RENAMED
+
 #: of a deployment, which a developer's shell may have set
 DEPLOYMENT: Final = (
     "AUTHGUARD_ANCHORS",
@@ -37,6 +39,6 @@ _SET: Final = {"COLUMNS": "80", "LINES": "24", "NO_COLOR": "1", "TERM": "dumb"}
 
 def isolate() -> None:
     """Remove and set the variables, for this process and those that it starts."""
-    for name in (*_REMOVED, *DEPLOYMENT):
+    for name in (*_REMOVED, *DEPLOYMENT, *RENAMED):
         os.environ.pop(name, None)
     os.environ.update(_SET)

@@ -6,6 +6,7 @@ its name, the module with its Typer `app`, and its help text.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from authguard.cli.output import exit_code, print_error
+from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     wanted, command, *_ = (*(word for word in given if not word.startswith("-")), "", "")
     try:
+        refuse_renamed_variables(os.environ)
         build(wanted, command)(args=given, prog_name="authguard")
     except AuthguardError as error:
         print_error(str(error))
