@@ -13,7 +13,7 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test quick watch test-foreign check pages docs soak bench clean format help
+.PHONY: demo test coverage quick watch test-foreign check pages docs soak bench clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,17 +29,20 @@ $(READY): pyproject.toml constraints.txt
 		|| { cat $(VENV)/setup.log; exit 1; }
 	@touch $@
 
-demo: $(READY)   ## start an issuer and the guarded app, and walk customers through every family
+demo: $(READY)   ## start a test issuer and the example agents, and run every supported scenario
 	@$(BIN)/python examples/support_desk/demo.py
 	@$(BIN)/python examples/shopping_agent/shop_demo.py
 
-test: $(READY)   ## every test that needs only Python, with the coverage gate; T=tests/core runs those of a place, without it
+test: $(READY)   ## every test that needs only Python; T=tests/core runs those of a file or folder
 ifdef T
 	@$(BIN)/python -m pytest -q $(T)
 else
+	@$(BIN)/python -m pytest -q --numprocesses auto
+endif
+
+coverage: $(READY)  ## the same with the coverage gate, as `.ci/run` does
 	@$(BIN)/python -m pytest -q --numprocesses auto --cov --cov-report=
 	@$(BIN)/coverage report
-endif
 
 quick: $(READY)  ## lint, types and the unit tests of what changed: under a minute
 	@$(BIN)/ruff format --check --quiet $(SOURCES)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
 #: tests in a row that reach nothing new, after which the others of the same file are not followed
-IN_VAIN: Final = 8
+IN_VAIN: Final = 15
 
 
 class Followed:

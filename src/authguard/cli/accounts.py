@@ -47,7 +47,7 @@ Unseen = Annotated[bool, typer.Option("--unseen", help="Accept an account that t
 
 
 @app.command("show")
-def show(  # noqa: PLR0917 - Typer passes options by name
+def show(
     subject: SubjectArgument = "",
     issuer: IssuerOption = "",
     ticket: TicketOption = "",

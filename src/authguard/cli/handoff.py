@@ -80,7 +80,7 @@ def close(
     anyio.run(_act, "close", ticket, by, note, policy, store, log, override)
 
 
-async def _act(  # noqa: PLR0917 - options of a command
+async def _act(
     act: Literal["take", "close"],
     ticket: str,
     by: str,

@@ -31,7 +31,7 @@ class Format(StrEnum):
     JUNIT = "junit"
 
 
-def run_tests(  # noqa: PLR0917 - Typer passes options by name
+def run_tests(
     paths: Annotated[
         list[str] | None,
         typer.Argument(help="Policies, folders, scenario files or shipped names; default: the current folder."),

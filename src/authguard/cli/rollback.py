@@ -57,7 +57,7 @@ def release(
     typer.echo(_format_service(anyio.run(_act, "release", by, note, policy, store, log)))
 
 
-async def _act(  # noqa: PLR0917 - options of a command
+async def _act(
     act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
 ) -> ServiceRecord:
     names = parse_names(by)

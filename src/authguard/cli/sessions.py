@@ -97,9 +97,7 @@ def end(
     typer.echo(f"the session is {record.state}")
 
 
-async def _act(  # noqa: PLR0917 - options of a command
-    session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool
-) -> SessionRecord:
+async def _act(session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool) -> SessionRecord:
     (name,) = parse_names([by])
     async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
         record = _require_known((await repository.load(Keys(session=session))).snapshot.session)

@@ -75,7 +75,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print each transaction
 
 
 @app.command("list")
-def listing(  # noqa: PLR0917 - options of a command
+def listing(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
@@ -180,7 +180,7 @@ def settle(
     anyio.run(_act, transaction, event, by, reason, policy, store, log)
 
 
-async def _each(  # noqa: PLR0917 - options of a command
+async def _each(
     write: Callable[[str, TransactionRecord, Cipher], None],
     policy: str,
     store: str,
@@ -212,7 +212,7 @@ def _cipher(policy: str, store: str, log: str) -> Cipher:
     return create_decryption_cipher(Settings.resolve(policy, store=store, audit_log=log))
 
 
-async def _act(  # noqa: PLR0917 - options of a command
+async def _act(
     transaction: str,
     event: str,
     by: list[str],

@@ -94,8 +94,8 @@ def _status_from_claim(source: AccountSource, principal: Principal) -> AccountSt
     return AccountStatus(status if isinstance(status, str) else "", principal.issued_at, delegations)
 
 
-def record_unmapped(  # noqa: PLR0917 - the parts of one record
-    journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, decision: str, now: float
+def record_unmapped(
+    journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, *, decision: str, now: float
 ) -> tuple[str, ...]:
     """Write a record for each newly stored report with a status that the policy does not map; return the ids."""
     stored, last = after.account.reports or {}, before.account.reports or {}

@@ -176,7 +176,7 @@ def _plan(
     if principal is not None:
         if fallback.kind is Outcome.DENY and not fallback.error:
             reason = transactions.void_reason(evaluation, facts.binding)
-        opened = _open(evaluation, request, facts, principal, fallback, cipher, measured)
+        opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
         if not isinstance(opened, bool):
             return opened
         running = opened
@@ -200,11 +200,12 @@ def _plan(
     )
 
 
-def _open(  # noqa: PLR0917 - the parts of one transaction
+def _open(
     evaluation: Evaluation,
     request: AccessRequest,
     facts: RequestFacts,
     principal: Principal,
+    *,
     fallback: Fallback,
     cipher: Cipher,
     measured: Measure,
@@ -220,7 +221,9 @@ def _open(  # noqa: PLR0917 - the parts of one transaction
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
     held = transactions.HeldCosts(measured.costs, tripped, facts.ledgers)
-    transactions.open_transaction(evaluation, facts.binding, request, principal, fallback, cipher, held)
+    transactions.open_transaction(
+        evaluation, facts.binding, request, principal, fallback=fallback, cipher=cipher, held=held
+    )
     if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG
     moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")

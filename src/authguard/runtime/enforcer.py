@@ -361,7 +361,7 @@ class Enforcer:
             ticket = await self.repository.with_deadline(opening)
         subject = facts.credential.principal.pseudonym if isinstance(facts.credential, Proven) else ""
         written = self.journal.record_transitions(plan.transitions, keys, subject=subject, decision=record)
-        written += record_unmapped(self.journal, facts, before.snapshot, plan.after, record, now)
+        written += record_unmapped(self.journal, facts, before.snapshot, plan.after, decision=record, now=now)
         entry, position = self.journal.record_decision(record, request, facts, plan, keys, ticket, now)
         try:
             if self.policy.durability.get(request.operation.risk, "async") != "async":

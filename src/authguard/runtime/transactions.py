@@ -276,11 +276,12 @@ def void_reason(evaluation: Evaluation, binding: RequestBinding) -> Reason:
     return Reason.SESSION_CHANGED if revoked or record.digest != binding.digest else Reason.DECIDED
 
 
-def open_transaction(  # noqa: PLR0917 - the parts of one transaction
+def open_transaction(
     evaluation: Evaluation,
     binding: RequestBinding,
     request: AccessRequest,
     principal: Principal,
+    *,
     fallback: Fallback,
     cipher: Cipher,
     held: HeldCosts,

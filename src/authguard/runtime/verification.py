@@ -146,7 +146,11 @@ class Verifications:
             nonlocal amount
             if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
                 amount = "doubted"  # a concurrent attempt of this method left it in doubt
-            superseded.append(not _apply_result(evaluation, method, claimed.attempt, results, amount, verdict.channel))
+            superseded.append(
+                not _apply_result(
+                    evaluation, method, claimed.attempt, results=results, amount=amount, channel=verdict.channel
+                )
+            )
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
                 self._exhaust(evaluation, verdict)
 
@@ -314,10 +318,11 @@ class Verifications:
         )
 
 
-def _apply_result(  # noqa: PLR0917 - the parts of one result
+def _apply_result(
     evaluation: Evaluation,
     method: Method,
     attempt: Attempt,
+    *,
     results: Mapping[str, VerifierVerdict],
     amount: MethodResult | IncompleteMethod,
     channel: str,

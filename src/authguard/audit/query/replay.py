@@ -207,8 +207,8 @@ def replay(
                     replayer.evaluate(templates[no], {}),
                     count,
                     _ids(index, no, since, until),
-                    differs,
-                    not_replayable,
+                    differs=differs,
+                    not_replayable=not_replayable,
                 )
     differences = sorted(
         (
@@ -238,11 +238,12 @@ def _ids(index: Index, template: int, since: float, until: float) -> list[str]:
     return [record for (record,) in index.db.execute(sql, (template, since, until, MAX_IDS))]
 
 
-def _compare(  # noqa: PLR0917 - both decisions, and the tallies
+def _compare(
     template: RecordTemplate,
     replayed: ReplayedDecision,
     count: int,
     ids: Iterable[str],
+    *,
     differs: _Tally,
     not_replayable: _Tally,
 ) -> None:
@@ -309,6 +310,6 @@ def _replay_in_order(
             replayed = cache.get((no, own))
             if replayed is None:
                 replayed = cache[no, own] = replayer.evaluate(template, dict(own))
-            _compare(template, replayed, 1, (record,), differs, not_replayable)
+            _compare(template, replayed, 1, (record,), differs=differs, not_replayable=not_replayable)
             for transition in deferred.pop(record, ()):
                 step(*transition)
