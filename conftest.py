@@ -151,6 +151,11 @@ class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         return next((folder for folder in _TOGETHER if path.startswith(folder)), path)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are processors: tests that wait for servers leave one idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:  # noqa: ANN401 - the plugin's own logger
     """Choose who runs what where tests run in several processes."""
     return ByPlace(config, log)
