@@ -132,7 +132,7 @@ def _is_new(path: Path, writer: sqlite3.Connection) -> bool:
     if 0 < version < SCHEMA_VERSION:
         raise StoreError(
             f"the store {path} has schema {version} of an older authguard, and this one reads schema {SCHEMA_VERSION}: "
-            "name a new file, then lock again what people had locked or signed out"
+            "name a new file, then repeat the locks and sign-outs that staff had set"
         )
     if not version and tables:
         raise StoreError(f"the store {path} holds another program's tables: name another file")
