@@ -113,6 +113,25 @@ def test_more_objects_than_bounded_are_not_read_at_all(raw: bytes) -> None:
         parse_object(raw)
 
 
+@pytest.mark.parametrize("text", ["{" * 5_000, "[[" * 5_000, '\\"{' * 2_000, "\\\\{[" * 2_000])
+def test_brackets_inside_texts_are_not_counted(text: str) -> None:
+    raw = json.dumps({"a": text, "b": [text]}).encode()
+    assert parse_object(raw) == {"a": text, "b": [text]}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":"' + b"{" * 600 + b'","b":' + b"[" * (MAX_NODES + 1),
+        b'{"a":"\\\\",' + b'"b":' + b"[" * 600,
+        b'{"a":"\\"' + b"[" * 600 + b'"' + b"[" * 600,
+    ],
+)
+def test_a_text_does_not_hide_the_brackets_after_it(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="too many"):
+        parse_object(raw)
+
+
 def test_no_message_holds_what_was_read() -> None:
     with pytest.raises(ValueError, match=r"^not strict JSON$") as caught:
         parse_object(b'{"sub":"alice" "x"}')

@@ -64,8 +64,8 @@ PROOF_ERRORS: Final[Mapping[Reason, str]] = {
     Reason.PROOF_REPLAYED: "invalid_dpop_proof",
     Reason.NONCE_WANTED: "use_dpop_nonce",
 }
-#: no challenge is sent for this reason, since a client would fetch new tokens again and again
-LACKS_ROLE: Final = Reason.ROLE_MISSING
+#: no challenge is sent for these reasons, since a client would fetch new tokens again and again
+LACKS_ROLE: Final = frozenset({Reason.ROLE_MISSING, Reason.ROLES_EXCEEDED})
 #: prefix of the id of a record in a body (RFC 9457 3.1.5: `instance`)
 RECORD_URN_PREFIX: Final = b"urn:authguard:record:"
 #: statuses of refusals after which a retry of the same request may succeed (RFC 6585 4, RFC 9110 15.5.9, 15.6.4)
@@ -160,7 +160,7 @@ class ReplyBuilder:
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
         challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error
-        if challenges and verdict.reason is not LACKS_ROLE:
+        if challenges and verdict.reason not in LACKS_ROLE:
             headers += self._challenge(verdict)
         if verdict.credential.nonce:
             headers.append((b"dpop-nonce", verdict.credential.nonce.encode()))

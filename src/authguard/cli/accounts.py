@@ -33,6 +33,7 @@ from authguard.cli.operator_session import (
     parse_names,
 )
 from authguard.cli.terminal import format_time
+from authguard.policy.render.yaml_document import scalar
 from authguard.runtime import sign_out_delay
 from authguard.runtime.journal import sanitize_text
 
@@ -149,7 +150,7 @@ def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
     for name, tally in sorted((record.tallies or {}).items()):
         yield f"  {tally.count} attempts at {name} since {format_time(tally.since)}"
     if record.roles:
-        yield f"  roles: {', '.join(record.roles)}"
+        yield f"  roles: {', '.join(sanitize_text(scalar(role)) for role in record.roles)}"
 
 
 def _document(account: Account) -> str:

@@ -35,6 +35,7 @@ _TEXTS: Final = {
     Reason.INTROSPECTION_SIGNED: "the introspection response is signed, which is not supported",
     Reason.ATTEMPTS_SPENT: "the attempts of the fallback are exhausted",
     Reason.ROLE_MISSING: "the scope is present, but none of the operation's roles",
+    Reason.ROLES_EXCEEDED: "the token has more than 256 roles, so none counts: let the issuer send fewer",
     Reason.GUARD_FAULT: "a component of the guard failed; see `where` and `error` of the record",
     Reason.GUARD_TIMEOUT: "the policy's time budget for a request was exceeded",
     Reason.OPERATION_UNNAMED: "no operation of the policy has this method and path",

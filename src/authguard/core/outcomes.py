@@ -117,6 +117,7 @@ class Reason(Enum):
     DECIDED = ("decided", 0, "")
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")
     ROLE_MISSING = ("role-missing", 0, "")
+    ROLES_EXCEEDED = ("roles-exceeded", 0, "")
     POLICY_CHANGED = (
         "policy-changed",
         409,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.json_pointer import PointerError, resolve_pointer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authguard.core.request import Operation, Principal
 
 #: roles accepted per token, and characters of one role
@@ -26,19 +28,35 @@ def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> fr
         The roles; none for another issuer, for a subject that is no person, and for a claim that is missing or is
             neither a string nor a list of strings.
     """
-    claims = principal.claims
-    if not claim or principal.issuer not in issuers or not principal.person:
+    if principal.issuer not in issuers or not principal.person or has_excess_roles(principal, claim):
         return frozenset()
+    listed = _listed_roles(principal, claim)
+    roles = [role for role in listed if isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS]
+    return frozenset(roles if len(roles) == len(listed) else ())
+
+
+def has_excess_roles(principal: Principal, claim: str) -> bool:
+    """Return whether a token has more than `MAX_ROLES` roles, so that none of them counts.
+
+    Args:
+        principal: verified.
+        claim: as for `parse_roles`.
+    """
+    return len(_listed_roles(principal, claim)) > MAX_ROLES
+
+
+def _listed_roles(principal: Principal, claim: str) -> Sequence[object]:
+    """Return the items of the claim; a text is one role, since splitting it could grant another."""
+    claims = principal.claims
+    if not claim:
+        return ()
     try:
         found = resolve_pointer(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
     except PointerError:
-        return frozenset()
-    listed = [found] if isinstance(found, str) else found
-    if not isinstance(listed, list | tuple) or len(listed) > MAX_ROLES:
-        return frozenset()
-    if not all(isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS for role in listed):
-        return frozenset()
-    return frozenset(listed)
+        return ()
+    if isinstance(found, str):
+        return [found]
+    return found if isinstance(found, list | tuple) else ()
 
 
 def effective_roles(

@@ -75,7 +75,10 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
     """
     opened = raw.count(b"{") + raw.count(b"[")
     if opened > nodes:
-        raise ValueError("too many objects and arrays")
+        outside = _TEXT.sub(b"", raw)  # brackets inside strings open nothing
+        opened = outside.count(b"{") + outside.count(b"[")
+        if opened > nodes:
+            raise ValueError("too many objects and arrays")
     try:
         value = _DECODER.decode(raw.decode())
         if b"\\u" in raw:

@@ -14,7 +14,7 @@ from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, NotProven
 from authguard.core.snapshot import EMPTY_LEDGER
-from authguard.core.staff import effective_roles
+from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
 from authguard.runtime import booking, transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
@@ -89,7 +89,6 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
         channel,
         conditions.restrict_actor(request.operation, acting),
     )
-    lacks_role = not conditions.has_role(request.operation, held) and request.operation.scopes <= principal.token_scopes
     return _plan(
         evaluation,
         request,
@@ -98,8 +97,16 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
         principal=principal,
         measured=measured,
         cipher=cipher,
-        lacks_role=lacks_role,
+        role_reason=_role_reason(policy, request.operation, principal, held),
     )
+
+
+def _role_reason(policy: Policy, operation: Operation, principal: Principal, held: frozenset[str]) -> Reason:
+    """Return why the roles of a person do not suffice for an operation; `DECIDED` if they do, or are not the reason."""
+    lacks_role = not conditions.has_role(operation, held) and operation.scopes <= principal.token_scopes
+    if (lacks_role or operation.risk == "staff") and has_excess_roles(principal, policy.staff_claim):
+        return Reason.ROLES_EXCEEDED
+    return Reason.ROLE_MISSING if lacks_role else Reason.DECIDED
 
 
 def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, principal: Principal) -> Reason | None:
@@ -162,12 +169,12 @@ def _plan(
     principal: Principal | None,
     measured: Measure,
     cipher: Cipher,
-    lacks_role: bool = False,
+    role_reason: Reason = Reason.DECIDED,
 ) -> Plan | Reason | NeedsBody:
     policy = evaluation.policy
     rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
-    reason = Reason.ROLE_MISSING if lacks_role and "scope" in rule.when else Reason.DECIDED
+    reason = role_reason if "scope" in rule.when or request.operation.risk == "staff" else Reason.DECIDED
     if principal is not None and fallback.attempts:
         fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
     if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:

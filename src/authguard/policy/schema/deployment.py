@@ -22,6 +22,7 @@ from authguard.policy.schema.types import (
     Origin,
     Period,
     Pointer,
+    Role,
     RootPath,
     Size,
     Source,
@@ -222,7 +223,7 @@ class Operation(StrictModel):
     risk: Risk
     effect: Effect
     scopes: tuple[Token, ...] = ()
-    roles: Annotated[tuple[Name, ...], Field(max_length=MAX_ROLES)] = ()
+    roles: Annotated[tuple[Role, ...], Field(max_length=MAX_ROLES)] = ()
     assurance: Need = Need()
     amount: Amount | None = None
     payee: Payee | None = None
@@ -357,14 +358,14 @@ class Settings(StrictModel):
 class Authority(StrictModel):
     """Role and number of persons for a rollback act."""
 
-    role: Name
+    role: Role
     count: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 class Approvers(StrictModel):
     """Role, number and assurance level of the approvers of a hold."""
 
-    role: Name
+    role: Role
     count: Annotated[int, Field(ge=1, le=100)] = 1
     acr: Token = ""
 
@@ -374,7 +375,7 @@ class Staff(StrictModel):
 
     claim: Text
     issuer: Texts | None = None
-    authority: dict[Literal["reinstate", "reset"], Name] = Field(default_factory=dict)
+    authority: dict[Literal["reinstate", "reset"], Role] = Field(default_factory=dict)
 
 
 class Rollback(StrictModel):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from authguard.core.staff import MAX_ROLE_CHARS
 from authguard.policy.schema import units
 from authguard.policy.tree import quote
 
@@ -112,6 +113,9 @@ _CURRENCY_SCHEMA: Final = Annotated[
         }
     ),
 ]
+#: printable text without blanks at its ends, and without characters that hide text or change its displayed order
+_UNPRINTABLE: Final = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+_ROLE: Final = rf"(?![ \xa0])[^{_UNPRINTABLE}]{{1,{MAX_ROLE_CHARS}}}(?<![ \xa0])"
 #: path segments: literals or single parameters, as the router distinguishes them; ``:path`` only at the end
 _TEMPLATE: Final = (
     r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
@@ -158,6 +162,8 @@ Name = Annotated[
     str,
     _text_validator(r"[a-z][a-z0-9_-]{0,63}", "write a lower-case letter, then lower-case letters, digits, `_` or `-`"),
 ]
+#: role as identity providers write it, `Shop Supervisor` or `CN=Supervisors,OU=Groups,DC=corp`; compared exactly
+Role = Annotated[str, _text_validator(_ROLE, "write the role as the issuer sends it, in at most 256 characters")]
 #: a name, or `*` for all names
 Pattern = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
 Dest = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
