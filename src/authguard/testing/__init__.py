@@ -1,4 +1,4 @@
-"""Test support for users of authguard: a fake clock, an issuer of tokens, forgeries and an identity provider."""
+"""Test support: a fake clock, an issuer of tokens in the shapes of providers, forgeries and an identity provider."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from authguard.testing.keys import SigningKey
     from authguard.testing.mint import Mint
     from authguard.testing.process import IdentityProvider
+    from authguard.testing.shape import list_shapes, load_shape
     from authguard.testing.sign_in import IdentityProviderError, RefreshRefusedError, SignIn
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "SignIn",
     "SigningKey",
     "forge",
+    "list_shapes",
+    "load_shape",
 ]
 
 _MODULES = {
@@ -38,6 +41,8 @@ _MODULES = {
     "SignIn": "sign_in",
     "SigningKey": "keys",
     "forge": "forgery",
+    "list_shapes": "shape",
+    "load_shape": "shape",
 }
 
 

@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from authguard.testing.keys import ALGORITHMS, PUBLISHABLE, Algorithm, SigningKey, compact, jwks
+from authguard.testing.shape import ShapeValues, load_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from authguard.ports import Clock
 
@@ -104,6 +105,59 @@ class Mint:
         key = self.keys[alg]
         payload = self.claims(lifetime=lifetime, drop=drop, **claims)
         return compact(self.header(alg, typ) | dict(header or {}), payload, key.sign)
+
+    def mint_as(
+        self,
+        provider: str,
+        kind: str = "access",
+        *,
+        subject: str = "customer-1",
+        audience: str | Sequence[str] | None = None,
+        client: str = "app-1",
+        scope: str = "chat",
+        strong: bool = False,
+        session: str | None = "S",
+        signed_in: float | None = 0.0,
+        lifetime: float | None = None,
+        **claims: Any,  # noqa: ANN401 - a claim is any JSON value
+    ) -> str:
+        """Return a signed token in the shape that an identity provider documents, with this issuer's `iss`.
+
+        Args:
+            provider: name of a shape, such as `okta`; see `list_shapes`.
+            kind: `access` for what clients send to an API, `id` for an ID token, `machine` for a token without a
+                person, or a variant, such as `access-v1` of `entra`.
+            subject: the person, or the id of the machine where the provider does not repeat the client.
+            audience: the API that the token is for; by default the audience of this issuer. Cognito writes it as
+                `client_id`, other ID tokens name the client instead.
+            client: the OAuth client.
+            scope: granted scopes, separated by blanks.
+            strong: whether the person passed the provider's step-up.
+            session: session id, where the provider writes one; None leaves it out.
+            signed_in: seconds since the person signed in, where the provider writes the time; None leaves it out. A
+                refreshed token has the earlier time and the same session.
+            lifetime: seconds from `iat` to `exp`; None for the provider's default, negative for an expired token.
+            claims: claims to add or replace, by name.
+
+        Raises:
+            ValueError: the provider or the kind is not known, or a step-up leaves no trace in this kind of token.
+        """
+        shape = load_shape(provider).kind(kind)
+        key = self.keys[shape.header["alg"]]
+        values = ShapeValues(
+            issuer=self.issuer,
+            audience=self.audience if audience is None else audience,
+            subject=subject,
+            client=client,
+            scope=scope,
+            session=session,
+            now=int(self.clock.now()),
+            signed_in=signed_in,
+            lifetime=lifetime,
+            kid=key.kid,
+        )
+        header, payload = shape.fill(values, strong=strong)
+        return compact(header, payload | claims, key.sign)
 
     def mint_event(self, event_type: str, subject: Mapping[str, Any], *, alg: Algorithm = "ES256", **event: Any) -> str:  # noqa: ANN401 - a member is any JSON value
         """Return a signed security event token (RFC 8417 section 2.2; CAEP and RISC payloads).
