@@ -106,11 +106,12 @@ async def test_a_key_whose_private_half_is_published(strike: Strike) -> None:
 
 @attack("keys-same-name")
 async def test_two_keys_of_one_name(strike: Strike) -> None:
-    first, key = _stranger()
+    first, _ = _stranger()
     second, _ = _stranger()
-    scene = strike.at(jwks={"keys": [*_mint().jwks()["keys"], first, second]})
+    _, forger = _stranger()
+    scene = strike.at(jwks={"keys": [*_mint().jwks()["keys"], first, second, _stranger(use="enc")[0]]})
     header = {"alg": "ES256", "kid": "stranger", "typ": "at+jwt"}
-    await strike(compact(header, tokens.claims(scene), key.sign), UNKNOWN)
+    await strike(compact(header, tokens.claims(scene), forger.sign), Reason.SIGNATURE_INVALID)
 
 
 @attack("keys-published-secret")

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from authguard.core.outcomes import Reason
-from authguard.credentials.jwk import MAX_KEYS, Key, KeySet, allowed_algorithms, build_secret_key, load_jwks
+from authguard.credentials.jwk import Key, KeySet, allowed_algorithms, build_secret_key
+from authguard.credentials.jwk_set import MAX_KEYS, MAX_SAME_NAME, load_jwks
 from authguard.testing import SigningKey
 
 EVERYTHING = allowed_algorithms(
@@ -94,7 +95,6 @@ def test_keys_are_built_only_for_the_algorithms_of_the_policy() -> None:
         pytest.param(_jwk("ES256", use="enc"), id="for encryption"),
         pytest.param(_jwk("ES256", use=["sig"]), id="use is a list"),
         pytest.param(_jwk("ES256", key_ops=["sign"]), id="for signing only"),
-        pytest.param(_jwk("ES256", key_ops=[]), id="for nothing"),
         pytest.param(_jwk("ES256", key_ops="verify"), id="key_ops is a text"),
         pytest.param(_jwk("ES256", key_ops=["verify", "verify"]), id="key_ops with a duplicate"),
         pytest.param(_jwk("ES256", key_ops=["verify", "encrypt"]), id="key_ops with something unrelated"),
@@ -132,11 +132,25 @@ def test_rsa_below_2048_bits_is_not_there() -> None:
     assert _sound(member) == ()
 
 
-def test_all_keys_that_share_a_name_are_gone() -> None:
-    good = SigningKey.generate("ES256", kid="good").jwk()
-    twins = [_jwk("ES256", kid="twin"), _jwk("EdDSA", kid="twin"), {"kid": "twin", "kty": "oct"}]
-    assert [key.name for key in _sound(*twins, good)] == ["good"]
-    assert [key.name for key in _sound(good, {"kid": "good", "use": "enc"})] == []
+def test_one_key_under_one_name_for_several_algorithms_is_one_key() -> None:
+    member = _jwk("RS256", alg="RS256")
+    (key,) = _sound(member, member | {"alg": "PS256"}, member)
+    assert set(key.verifiers) == {"RS256", "PS256"}
+
+
+def test_keys_of_one_name_for_several_algorithms_are_told_apart_by_the_algorithm() -> None:
+    found = KeySet(_sound(_jwk("ES256"), _jwk("EdDSA"), {"kid": "k", "kty": "oct"}, _jwk("RS256", use="enc")))
+    assert found.choose("k", "ES256") == (found.keys[0],)
+    assert found.choose("k", "EdDSA") == (found.keys[1],)
+    assert found.choose("k", "RS256") is Reason.ALGORITHM_REFUSED
+
+
+def test_different_keys_of_one_name_and_algorithm_are_alternatives_up_to_a_bound() -> None:
+    members = [SigningKey.generate("ES256", kid="k").jwk() for _ in range(MAX_SAME_NAME + 2)]
+    found = load_jwks({"keys": members}, EVERYTHING)
+    assert found.choose("k", "ES256") == found.keys
+    assert len(found.keys) == MAX_SAME_NAME
+    assert [(one.position, one.problem.code) for one in found.ignored] == [(5, "crowded"), (6, "crowded")]
 
 
 def test_keys_without_a_name_do_not_share_one() -> None:
@@ -155,7 +169,7 @@ def test_an_empty_set_is_a_set() -> None:
 
 def test_a_token_is_verified_by_the_key_that_it_names_and_by_no_other() -> None:
     found = KeySet(_sound(_jwk("ES256", kid="a"), _jwk("EdDSA", kid="b")))
-    assert found.choose("a", "ES256") is found.keys[0]
+    assert found.choose("a", "ES256") == (found.keys[0],)
     assert found.choose("a", "EdDSA") is Reason.ALGORITHM_REFUSED
     assert found.choose("A", "ES256") is Reason.KEY_UNKNOWN
     assert found.choose("", "ES256") is Reason.KEY_UNKNOWN
@@ -164,11 +178,20 @@ def test_a_token_is_verified_by_the_key_that_it_names_and_by_no_other() -> None:
 
 def test_a_token_without_kid_takes_the_only_key_that_fits() -> None:
     found = KeySet(_sound(_jwk("ES256", kid="a"), _jwk("EdDSA", kid=...)))
-    assert found.choose(None, "ES256") is found.keys[0]
-    assert found.choose(None, "Ed25519") is found.keys[1]
+    assert found.choose(None, "ES256") == (found.keys[0],)
+    assert found.choose(None, "Ed25519") == (found.keys[1],)
     assert found.choose(None, "RS256") is Reason.KEY_UNKNOWN
     two = KeySet((*found.keys, *_sound(SigningKey.generate("ES256").jwk())))
     assert two.choose(None, "ES256") is Reason.KEY_UNKNOWN
+
+
+def test_a_token_with_kid_takes_the_only_key_that_fits_if_the_set_gives_that_no_name() -> None:
+    found = KeySet(_sound(_jwk("ES256", kid="a"), _jwk("EdDSA", kid=...)))
+    assert found.choose("b", "EdDSA") == (found.keys[1],)
+    assert found.choose("b", "ES256") is Reason.KEY_UNKNOWN  # the set names that key, and the token another
+    two = KeySet((*found.keys, *_sound(SigningKey.generate("EdDSA", kid="c").jwk())))
+    assert two.choose("b", "EdDSA") is Reason.KEY_UNKNOWN
+    assert two.choose("c", "EdDSA") == (two.keys[2],)
 
 
 def test_a_key_that_is_published_again_goes_on_and_one_that_is_gone_is_retired() -> None:
@@ -228,3 +251,102 @@ def test_no_key_is_in_a_repr() -> None:
     assert "s" * 32 not in repr(build_secret_key(b"s" * 32, frozenset({"HS256"})))
     member = _jwk("ES256")
     assert member["x"] not in repr(_sound(member))
+
+
+def _certified(kid: str, **more: Any) -> dict[str, Any]:
+    """Build an RSA key as most providers publish it, with a certificate of which nothing is read."""
+    return SigningKey.generate("RS256", kid=kid).jwk() | {"x5c": ["MIICmzCCAYMCBgGX"], "x5t": "thumb"} | more
+
+
+def _bare(kid: str, **more: Any) -> dict[str, Any]:
+    return {name: value for name, value in _certified(kid, **more).items() if name != "alg"}
+
+
+#: key sets in the shapes that providers document: provider -> (members, usable names, causes of the others)
+_PROVIDERS: dict[str, tuple[list[Any], list[str], list[str]]] = {
+    "keycloak": (
+        [_certified("enc", alg="RSA-OAEP", use="enc"), _certified("sig", use="sig"), _jwk("ES256", kid="ec")],
+        ["sig", "ec"],
+        ["encryption"],
+    ),
+    "entra": (
+        [
+            _bare("a", use="sig", issuer="https://login.test/{tenantid}/v2.0"),
+            _bare("b", use="sig", issuer="https://login.test/t-1/v2.0"),
+            _bare("c", use="sig", issuer="https://login.test/9188040d/v2.0"),
+        ],
+        ["a", "b"],
+        ["other-issuer"],
+    ),
+    "google": ([_jwk("RS256", kid="g1", use="sig"), _jwk("RS256", kid="g2", use="sig")], ["g1", "g2"], []),
+    "okta": ([_jwk("RS256", kid="o", use="sig", x5c=[], x5t=None, key_ops=None, crv=None)], ["o"], []),
+    "cognito": ([_jwk("RS256", kid="id", use="sig"), _jwk("RS256", kid="access", use="sig")], ["id", "access"], []),
+    "spiffe": (
+        [
+            _jwk("ES256", kid=..., alg=..., use="x509-svid", x5c=["MIIC"]),
+            _jwk("ES256", kid="svid", alg=..., use="jwt-svid"),
+        ],
+        ["svid"],
+        ["other-use"],
+    ),
+    "empty members": (
+        [_jwk("RS256", oth=[], x5c=[], key_ops=[], use="", d=None, alg="")],
+        ["k"],
+        [],
+    ),
+    "one kid for signing and encryption": (
+        [_jwk("RS256", kid="x", use="enc", alg="RSA-OAEP-256"), _jwk("RS256", kid="x", use="sig")],
+        ["x"],
+        ["encryption"],
+    ),
+    "for wrapping": (
+        [_jwk("RS256", alg=..., key_ops=["wrapKey"]), _jwk("ES256", kid="good")],
+        ["good"],
+        ["encryption"],
+    ),
+    "secrets among keys": (
+        [{"kty": "oct", "k": "A" * 43, "kid": "s"}, _jwk("ES256", d="AAAA"), _jwk("ES256", kid="good"), 7],
+        ["good"],
+        ["symmetric", "private", "malformed"],
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+def test_a_key_set_in_the_shape_of_a_provider_is_used_and_what_is_ignored_is_told(provider: str) -> None:
+    members, names, causes = _PROVIDERS[provider]
+    found = load_jwks({"keys": members}, EVERYTHING, {"https://login.test/t-1/v2.0"})
+    assert [key.name for key in found.keys] == names
+    assert [one.problem.code for one in found.ignored] == causes
+
+
+def test_a_key_of_one_of_several_issuers_is_for_that_one() -> None:
+    issuers = {"https://login.test/1", "https://login.test/2"}
+    members = [_bare("a", issuer="https://login.test/1"), _bare("b"), _bare("c", issuer="CN=a certificate authority")]
+    found = load_jwks({"keys": members}, EVERYTHING, issuers)
+    assert [key.issuer for key in found.keys] == ["https://login.test/1", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        ("text", "key 1 of the set (without `kid`) is malformed"),
+        (_jwk("ES256", alg=["ES256"]), "key `k` is malformed"),
+        (_jwk("ES256", kid=7), "key 1 of the set (without `kid`) is malformed: `kid`"),
+        (_jwk("ES256", kid="a\x1b[2J", use="enc"), "key 1 of the set (without `kid`) is for encryption: enc"),
+        (_jwk("ES256", use="<script>"), "key `k` is for another use than signatures"),
+        (_jwk("RS256", alg="RSA-OAEP"), "key `k` is for encryption: RSA-OAEP"),
+        (_jwk("EdDSA", crv="Ed448", alg=...), "key `k` is for an algorithm that is not supported: Ed448"),
+        (_jwk("RS256", e="Aw"), "key `k` is weak, so others may be able to sign with it: RSA exponent"),
+        (_jwk("ES256", d="AAAA"), "key `k` contains its private part, so anyone can sign with it"),
+        (_jwk("ES256", kty="oct"), "key `k` is a published secret, so anyone can sign with it"),
+    ],
+)
+def test_what_is_ignored_is_told_in_words_without_key_material(member: Any, told: str) -> None:
+    (ignored,) = load_jwks({"keys": [member]}, EVERYTHING).ignored
+    assert str(ignored) == told
+
+
+def test_a_key_for_algorithms_that_the_policy_does_not_list_is_told_with_those() -> None:
+    (ignored,) = load_jwks({"keys": [_jwk("RS256", alg="RS512")]}, frozenset({"ES256"})).ignored
+    assert str(ignored) == "key `k` is for algorithms that the policy does not list: RS512"

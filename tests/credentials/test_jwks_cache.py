@@ -63,7 +63,7 @@ async def _landed(cache: JwksCache) -> None:
 
 async def _ask(cache: JwksCache, name: str, now: float) -> str:
     found = await cache.find(name, "ES256", now)
-    return found.name if isinstance(found, Key) else found.code
+    return found.code if isinstance(found, Reason) else found[0].name
 
 
 UNKNOWN, UNREACHABLE, BUSY = (why.code for why in (Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY))

@@ -13,7 +13,7 @@ ATTACKS: Final = (
     Attack("keys-small-exponent", "CVE-2006-4339", "Forge under a published key whose exponent is 3.", INVALID),
     Attack("keys-small-order", "RFC 8032 5.1.7", "Forge under a published Ed25519 key of small order.", INVALID),
     Attack("keys-off-curve", "CVE-2017-12974", "Use a published elliptic key that is not on its curve.", INVALID),
-    Attack("keys-same-name", "RFC 7517 4.5", "Publish a second key under a good key's name.", INVALID),
+    Attack("keys-same-name", "RFC 7517 4.5", "Sign with a third key under the name of two good ones.", INVALID),
     Attack("keys-for-encryption", "RFC 7517 4.2", "Sign with a key that is published for encryption.", INVALID),
     Attack("keys-for-signing-only", "RFC 7517 4.3", "Use a key whose operations do not name `verify`.", INVALID),
     Attack("keys-other-alg", "RFC 7517 4.4", "Use a key that names another algorithm than its type's.", INVALID),

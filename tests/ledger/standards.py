@@ -164,7 +164,13 @@ REQUIREMENTS: Final = (
         ("attack:claims-issuer-slash", "attack:claims-issuer-part", "attack:claims-audience-prefix"),
     ),
     Requirement(
-        "RFC 7517 4.5, all", "No two keys share a name.", (f"{_KEYS}test_all_keys_that_share_a_name_are_gone",)
+        "RFC 7517 4.5, all",
+        "Keys that share a name are told apart by the algorithm, or are alternatives of one issuer.",
+        (
+            f"{_KEYS}test_keys_of_one_name_for_several_algorithms_are_told_apart_by_the_algorithm",
+            f"{_KEYS}test_different_keys_of_one_name_and_algorithm_are_alternatives_up_to_a_bound",
+            "attack:keys-same-name",
+        ),
     ),
     Requirement(
         "RFC 7517 4.2 to 4.4",

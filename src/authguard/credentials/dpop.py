@@ -22,7 +22,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 from authguard.core.strict_json import decode_base64url, parse_object
 from authguard.core.urls import normalize
-from authguard.credentials.jwk import load_jwks
+from authguard.credentials.jwk_set import load_jwks
 
 if TYPE_CHECKING:
     from authguard.core.request import Evidence

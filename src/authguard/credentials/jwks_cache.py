@@ -135,16 +135,16 @@ class JwksCache:
         self._last_failed = False
         self._fetched_at = self._attempted_at = self._fresh_until = self.due = inf
 
-    def get_cached(self, name: str | None, algorithm: str, now: float) -> Key | Unseen:
-        """Return the key of a token if the cached keys need no check; never waits."""
+    def get_cached(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Unseen:
+        """Return the keys that may have signed a token if the cached keys need no check; never waits."""
         if self.since <= now < self.due:
             found = self._get(name, algorithm, now)
-            if isinstance(found, Key):
+            if not isinstance(found, Reason):
                 return found
         return UNSEEN
 
-    async def find(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
-        """Find the key of a token; fetch keys if necessary.
+    async def find(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
+        """Find the keys that may have signed a token; fetch keys if necessary.
 
         Args:
             name: the token's ``kid``, or ``None``.
@@ -152,8 +152,8 @@ class JwksCache:
             now: epoch seconds UTC.
 
         Returns:
-            The key, or why there is none. ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are outages; any other reason refuses
-            the token.
+            The keys, from `KeySet.choose`, or why there is none. ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are outages;
+            any other reason refuses the token.
         """
         found = self._get(name, algorithm, now)
         if self._read is None:
@@ -183,19 +183,19 @@ class JwksCache:
             with anyio.move_on_after(self._policy.timeout):
                 await fetch.done.wait()
 
-    def _get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+    def _get(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
         if now >= self._fetched_at + self._stale or not self._keys.keys:
             return Reason.KEYS_UNREACHABLE
         return self._keys.choose(name, algorithm)
 
-    async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+    async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
         await self._start_fetch(now, wait=True).done.wait()
         return self._get(name, algorithm, now)
 
-    async def _find_unknown(self, name: str | None, algorithm: str, now: float) -> Key | Reason:
+    async def _find_unknown(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
         """Find a name that the cached keys lack; fetch unless a fetch since its arrival has answered already."""
         noted = self._note_unknown(name, self._started)
-        found: Key | Reason = Reason.KEY_UNKNOWN
+        found: tuple[Key, ...] | Reason = Reason.KEY_UNKNOWN
         while found is Reason.KEY_UNKNOWN:
             if self._fetch is None and not self._may_fetch(noted, now):
                 if self._last_failed:

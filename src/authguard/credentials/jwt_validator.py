@@ -11,6 +11,7 @@ from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unse
 from authguard.credentials import bearer, jwk
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames, validate_claims
+from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
 from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.credentials.jws import parse_compact
@@ -136,10 +137,10 @@ class JwtValidator:
         unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
-        key = self._jwks_caches[unverified.issuer].get_cached(
+        keys = self._jwks_caches[unverified.issuer].get_cached(
             self._key_id(unverified), unverified.header.algorithm, now
         )
-        return key if isinstance(key, Unseen) else self._verify_bearer(evidence.authorization, unverified, key, now)
+        return keys if isinstance(keys, Unseen) else self._verify_bearer(evidence.authorization, unverified, keys, now)
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
         """Validate a credential; fetch the keys of its issuer if they are not cached.
@@ -151,15 +152,17 @@ class JwtValidator:
         unverified = self._read(evidence.authorization)
         if isinstance(unverified, NotProven):
             return unverified
-        key = await self._find(unverified, now)
-        return key if isinstance(key, NotProven) else self._verify_bearer(evidence.authorization, unverified, key, now)
+        keys = await self._find(unverified, now)
+        if isinstance(keys, NotProven):
+            return keys
+        return self._verify_bearer(evidence.authorization, unverified, keys, now)
 
-    async def _find(self, unverified: UnverifiedToken, now: float) -> Key | NotProven:
+    async def _find(self, unverified: UnverifiedToken, now: float) -> tuple[Key, ...] | NotProven:
         jwks_cache = self._jwks_caches[unverified.issuer]
-        key = await jwks_cache.find(self._key_id(unverified), unverified.header.algorithm, now)
-        if isinstance(key, Reason):
-            return NotProven("unproven" if key in _OUTAGES else "rejected", key)
-        return key
+        keys = await jwks_cache.find(self._key_id(unverified), unverified.header.algorithm, now)
+        if isinstance(keys, Reason):
+            return NotProven("unproven" if keys in _OUTAGES else "rejected", keys)
+        return keys
 
     def _read(self, header: bytes) -> UnverifiedToken | NotProven:
         token = bearer.read(header)
@@ -179,11 +182,11 @@ class JwtValidator:
         unverified = self._check_policy(token)
         if isinstance(unverified, NotProven):
             return unverified
-        key = await self._find(unverified, now)
-        if isinstance(key, NotProven):
-            return key
-        validated = self._verify_claims(unverified, key, now)
-        return validated if isinstance(validated, NotProven) else (validated, key, self._jwks_caches[unverified.issuer])
+        keys = await self._find(unverified, now)
+        if isinstance(keys, NotProven):
+            return keys
+        verified = self._verify_claims(unverified, keys, now)
+        return verified if isinstance(verified, NotProven) else (*verified, self._jwks_caches[unverified.issuer])
 
     def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, freshness: Freshness) -> None:
         """Cache a valid bearer credential, one entry for all spellings of its header."""
@@ -198,19 +201,26 @@ class JwtValidator:
         )
         self._cache.put(sha256(header).digest(), entry)
 
-    def _verify_claims(self, unverified: UnverifiedToken, key: Key, now: float) -> ValidatedToken | NotProven:
+    def _verify_claims(
+        self, unverified: UnverifiedToken, keys: tuple[Key, ...], now: float
+    ) -> tuple[ValidatedToken, Key] | NotProven:
         issuer = self._issuers[unverified.issuer]
-        claims = verify_signature(unverified, key, issuer)
-        if isinstance(claims, NotProven):
-            return claims
+        verified = verify_signature(unverified, keys, issuer)
+        if isinstance(verified, NotProven):
+            return verified
+        claims, key = verified
         if not has_claims(issuer.token, unverified.header.kind, claims):
             return _TYPE_REFUSED
-        return validate_claims(claims, issuer, self.names, unverified.token, now)
+        validated = validate_claims(claims, issuer, self.names, unverified.token, now)
+        return validated if isinstance(validated, NotProven) else (validated, key)
 
-    def _verify_bearer(self, header: bytes, unverified: UnverifiedToken, key: Key, now: float) -> Credential:
-        validated = self._verify_claims(unverified, key, now)
-        if isinstance(validated, NotProven):
-            return validated
+    def _verify_bearer(
+        self, header: bytes, unverified: UnverifiedToken, keys: tuple[Key, ...], now: float
+    ) -> Credential:
+        verified = self._verify_claims(unverified, keys, now)
+        if isinstance(verified, NotProven):
+            return verified
+        validated, key = verified
         if validated.thumbprint:
             return BOUND_TOKEN  # valid only with a proof of possession, never as a bearer token (RFC 9449 7.2)
         self.cache_token(header, validated, key, self._jwks_caches[unverified.issuer])
@@ -235,7 +245,7 @@ class JwtValidator:
     async def _from_issuer(self, issuer: Issuer, known: jwk.DocumentVersion) -> jwk.PublishedKeys:
         response = await self._fetcher.fetch_jwks(issuer, known)
         document = response.document
-        published = None if document is None else jwk.load_jwks(document, self._algorithms[issuer.issuer])
+        published = None if document is None else load_jwks(document, self._algorithms[issuer.issuer], {issuer.issuer})
         return jwk.PublishedKeys(published, response.lifetime, response.version)
 
 

@@ -24,24 +24,30 @@ _CLAIM_MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
 _CLAIM_MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
 
 
-def verify_signature(unverified: UnverifiedToken, key: Key, issuer: Issuer) -> dict[str, Any] | NotProven:
+def verify_signature(
+    unverified: UnverifiedToken, keys: tuple[Key, ...], issuer: Issuer
+) -> tuple[dict[str, Any], Key] | NotProven:
     """Verify the signature, ``iss``, ``aud`` and that all required claims are present (RFC 7519 7.2, RFC 9068 4).
 
     Args:
         unverified: a token that names this issuer, with an algorithm that the policy allows.
-        key: for that algorithm.
-        issuer: the issuer of the key.
+        keys: of this issuer, for that algorithm; each is tried.
+        issuer: the issuer of the keys.
 
     Returns:
-        The claims; their times are not validated yet.
+        The claims, whose times are not validated yet, and the key that signed them.
     """
-    try:
-        is_signed = key.verifiers[unverified.header.algorithm].verify(unverified.signed, unverified.signature)
-    except Exception:  # noqa: BLE001 - if a library raises, the token is malformed, not the guard
-        return _MALFORMED
-    if not is_signed:
-        return _SIGNATURE_INVALID
-    return _validate_recipients(unverified.claims, issuer)
+    signed, algorithm, refusal = unverified.signed, unverified.header.algorithm, _SIGNATURE_INVALID
+    for key in keys:
+        try:
+            is_signed = key.verifiers[algorithm].verify(signed, unverified.signature)
+        except Exception:  # noqa: BLE001 - if a library raises, the token is malformed, not the guard
+            refusal = _MALFORMED
+            continue
+        if is_signed:
+            claims = _validate_recipients(unverified.claims, issuer)
+            return claims if isinstance(claims, NotProven) else (claims, key)
+    return refusal
 
 
 def _validate_recipients(claims: dict[str, Any], issuer: Issuer) -> dict[str, Any] | NotProven:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authguard.core.strict_json import parse_object
-from authguard.credentials.jwk import KeySet, build_secret_key, load_jwks
+from authguard.credentials.jwk import KeySet, build_secret_key
+from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.errors import SettingsError
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.deployment import Issuer
+
+#: maximum number of ignored keys in one message
+MAX_LISTED_KEYS: Final = 5
 
 
 def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> KeySet:
@@ -32,13 +36,14 @@ def load_key_file(issuer: Issuer, folder: Path, algorithms: frozenset[str]) -> K
     try:
         with (folder / issuer.key_file).open("rb") as file:
             raw = file.read(MAX_RESPONSE_BYTES)
-        found = load_jwks(parse_object(raw, nodes=MAX_RESPONSE_NODES), algorithms)
+        found = load_jwks(parse_object(raw, nodes=MAX_RESPONSE_NODES), algorithms, {issuer.issuer})
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"{named} cannot be used as a JWK Set of at most {MAX_RESPONSE_BYTES} bytes: {type(error).__name__}"
         ) from None
     if not found.keys:
-        raise SettingsError(f"{named} contains no strong public key for {', '.join(issuer.algorithms)}")
+        causes = f": {'; '.join(map(str, found.ignored[:MAX_LISTED_KEYS]))}" if found.ignored else ""
+        raise SettingsError(f"{named} contains no strong public key for {', '.join(issuer.algorithms)}{causes}")
     return found
 
 

@@ -55,38 +55,38 @@ _SMALL_ORDER_POINTS: Final = frozenset(
 )
 
 
-def is_weak(key: object) -> bool:
-    """Return whether a public key has a known weakness.
+def find_weakness(key: object) -> str:
+    """Return the known weakness of a public key; empty if it has none.
 
     Args:
         key: a key of cryptography; it validates keys of NIST elliptic curves when it builds them.
     """
     if isinstance(key, RSAPublicKey):
         numbers = key.public_numbers()
-        return is_weak_rsa(numbers.n, numbers.e)
+        return find_rsa_weakness(numbers.n, numbers.e)
     if isinstance(key, Ed25519PublicKey):
         raw = key.public_bytes_raw()
-        return raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER_POINTS
-    return False
+        return "point of small order" if raw[:-1] + bytes([raw[-1] & 0x7F]) in _SMALL_ORDER_POINTS else ""
+    return ""
 
 
 @lru_cache(maxsize=512)  # a set is loaded often, and seldom changes
-def is_weak_rsa(modulus: int, exponent: int) -> bool:
-    """Return whether an RSA key has a known weakness.
+def find_rsa_weakness(modulus: int, exponent: int) -> str:
+    """Return the known weakness of an RSA key; empty if it has none.
 
     Args:
         modulus: ``n``.
         exponent: ``e``.
     """
-    return not (
-        RSA_MIN_BITS <= modulus.bit_length() <= RSA_MAX_BITS
-        and exponent >= RSA_MIN_EXPONENT
-        and exponent % 2 == 1
-        and exponent.bit_length() <= RSA_MAX_EXPONENT_BITS
-        and gcd(modulus, _SMALL_PRIME_PRODUCT) == 1
-        and not _has_roca_fingerprint(modulus)
-        and not _has_close_primes(modulus)
-    )
+    if not RSA_MIN_BITS <= modulus.bit_length() <= RSA_MAX_BITS:
+        return f"RSA of {modulus.bit_length()} bits"
+    if exponent < RSA_MIN_EXPONENT or exponent % 2 == 0 or exponent.bit_length() > RSA_MAX_EXPONENT_BITS:
+        return "RSA exponent"
+    if gcd(modulus, _SMALL_PRIME_PRODUCT) != 1:
+        return "small prime factor"
+    if _has_roca_fingerprint(modulus):
+        return "ROCA, CVE-2017-15361"
+    return "close primes, CVE-2022-26320" if _has_close_primes(modulus) else ""
 
 
 def _has_roca_fingerprint(modulus: int) -> bool:
