@@ -185,12 +185,12 @@ class GuardMiddleware:
             return _send(self._replies.build_for_verdict(verdict, request, scope.get("root_path", "")), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
             return self._serve_endpoint(request, verdict, scope, receive, send)
-        inner = self._build_inner_scope(scope, request, verdict)
+        self._fill_scope(scope, request, verdict)
         if kind is not ALLOWED:
             send = _with_outcome_header(send)
         if verdict.running:
-            return self._run(verdict, inner, receive, send)
-        return wrap_app(inner["user"], self._app)(inner, receive, send)
+            return self._run(verdict, scope, receive, send)
+        return wrap_app(scope["user"], self._app)(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_inspected:
@@ -226,27 +226,28 @@ class GuardMiddleware:
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Run the app on an open WebSocket, on which the customer may verify their identity in-band."""
-        inner = self._build_inner_scope(scope, request, verdict)
+        root = scope.get("root_path", "")  # a mount of the app changes it
+        guard = self._fill_scope(scope, request, verdict)
         # a public handshake was admitted without validation of its credential, so in-band requests validate it
         proven = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
-            reply = await self._answer_verification(proven, scope, content)
+            reply = await self._answer_verification(proven, root, content)
             # the answer counts even if the app does not see the new states yet
             with suppress(BusyError, StoreError, TimeoutError):
-                await inner["state"]["authguard"].refresh()
+                await guard.refresh()
             return reply.body
 
         async def app(receive: Receive, send: Send) -> None:
             if verdict.running:
-                await self._run(verdict, inner, receive, send)
+                await self._run(verdict, scope, receive, send)
             else:
-                await wrap_app(inner["user"], self._app)(inner, receive, send)
+                await wrap_app(scope["user"], self._app)(scope, receive, send)
 
         run_in_thread = partial(self._enforcer.fair_worker.run, verdict.keys.account)
         await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
-    async def _answer_verification(self, handshake: AccessRequest, scope: Scope, content: bytes) -> Reply:
+    async def _answer_verification(self, handshake: AccessRequest, root: str, content: bytes) -> Reply:
         async def read() -> Body:
             return Body(content)
 
@@ -255,10 +256,8 @@ class GuardMiddleware:
         if isinstance(verdict, Refusal):
             return self._replies.build_for_refusal(verdict)
         if not verdict.admits:
-            return self._replies.build_for_verdict(verdict, request, scope.get("root_path", ""))
-        return await self._call_endpoint(
-            EndpointRequest(self._enforcer, self._replies, request, verdict, "", scope.get("root_path", ""))
-        )
+            return self._replies.build_for_verdict(verdict, request, root)
+        return await self._call_endpoint(EndpointRequest(self._enforcer, self._replies, request, verdict, "", root))
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
         await _send(await self._build_refusal(reason, scope), send, scope)
@@ -267,17 +266,26 @@ class GuardMiddleware:
         """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
         return self._replies.build_for_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
 
-    def _build_inner_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Scope:
-        """Build the scope for the app: with user and scopes, without the headers reserved for the guard."""
+    def _fill_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Guard:
+        """Set guard, user and scopes for the app, and remove the headers reserved for the guard; return the guard.
+
+        The scope is changed in place and not copied, so that a middleware outside of the guard sees what the app's
+        router sets in it: route, path parameters, state.
+        """
         guard = Guard(self._enforcer, verdict, request.evidence.languages)
-        inner = scope.copy()
         if request.evidence.has_reserved_headers or self._secret:
-            inner["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
+            scope["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
         state = scope.get("state")
-        inner["state"] = {**state, "authguard": guard} if state else {"authguard": guard}
-        inner["user"] = build_user(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
-        inner["auth"] = AuthCredentials(verdict.scopes)
-        return inner
+        if state is None:
+            scope["state"] = {"authguard": guard}
+        elif "authguard" in state:
+            # a guard outside of this one, or a state that requests share: no request gets the guard of another
+            scope["state"] = {**state, "authguard": guard}
+        else:
+            state["authguard"] = guard
+        scope["user"] = build_user(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
+        scope["auth"] = AuthCredentials(verdict.scopes)
+        return guard
 
     async def _serve_endpoint(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send

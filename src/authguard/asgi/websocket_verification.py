@@ -160,7 +160,8 @@ class WebSocketVerification:
 
     async def serve(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run the app; raise the exception of the app unchanged."""
-        raised: list[Exception] = []
+        raised: list[BaseException] = []
+        cancelled = anyio.get_cancelled_exc_class()
         async with anyio.create_task_group() as group:
 
             async def receive() -> Message:
@@ -185,7 +186,9 @@ class WebSocketVerification:
 
             try:
                 await app(receive, self._send_message)
-            except Exception as error:  # noqa: BLE001 - raised again unchanged, outside of the group
+            except cancelled:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised again unchanged, outside of the group
                 raised.append(error)
             self._open = False
             group.cancel_scope.cancel()
