@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from authguard.app_log import LoggingSink
 from authguard.audit.write.memory import MemorySink
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.errors import AuditError
 from tests.audit.logs import CELL
@@ -114,6 +116,24 @@ def test_a_processor_that_raises_loses_nothing_and_is_counted(sink: LoggingSink,
     assert [sink.append(entry) for entry in (*ANNOUNCED, DECIDED)] == [1, 2, 3, 4, 5]
     assert len(inner.lines) == 5
     assert sink.failed_events == 4
+
+
+@pytest.mark.parametrize("credential", ["expired", "rejected", "unproven", "missing", "good"])
+def test_a_refused_credential_is_shown_at_debug_level(sink: LoggingSink, credential: str) -> None:
+    cell = tuple(credential if name == "credential" else value for name, value in zip(DIMENSIONS, CELL, strict=True))
+    refused = replace(DECIDED, cell=cell, reason="claim-missing", claim="aud")
+    with capture_logs() as lines:
+        structlog.configure()
+        sink.append(refused)
+    expected = {
+        "event": "authguard.credential_refused",
+        "log_level": "debug",
+        "reason": "claim-missing",
+        "claim": "aud",
+        "operation": "pay",
+        "id": "1",
+    }
+    assert lines == ([] if credential in {"missing", "good"} else [expected])
 
 
 def test_an_app_without_structlog_hears_it_through_the_standard_logger(

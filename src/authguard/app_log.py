@@ -1,7 +1,10 @@
 """Forwarding of audit records to the app's structlog pipeline: transitions, acts, faults and withdrawals.
 
-Decisions are not forwarded: a structlog line costs more than the whole decision. Rules: the record is written first. No
-processor of the app can prevent an admission or hide a record, so its exceptions are caught and counted.
+Rules:
+- Decisions are not forwarded, since a structlog line costs more than the whole decision. The exception is a refused
+  credential, at debug level: a developer sees on the console why a token was refused.
+- The record is written first. No processor of the app can prevent an admission or hide a record, so its exceptions are
+  caught and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from authguard.core.entries import ActEntry, FaultEntry, TransitionEntry, WithdrawalEntry
+from authguard.core.decision_table import DIMENSIONS
+from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
@@ -24,6 +28,10 @@ ACTED: Final = "authguard.acted"
 FAULTED: Final = "authguard.faulted"
 WITHDRAWN: Final = "authguard.withdrawn"
 UNNAMED: Final = "authguard.unnamed"
+CREDENTIAL_REFUSED: Final = "authguard.credential_refused"
+
+_CREDENTIAL: Final = DIMENSIONS.index("credential")
+_REFUSED: Final = frozenset({"expired", "rejected", "unproven"})
 
 _FORWARDED: Final[dict[type, tuple[str, int]]] = {
     TransitionEntry: (TRANSITIONED, logging.INFO),
@@ -82,7 +90,10 @@ class LoggingSink:
         position = self._inner.append(entry)
         event = _FORWARDED.get(type(entry))
         if event is not None:
-            self._log(*event, entry)
+            self._log(*event, _fields(entry))
+        elif isinstance(entry, DecisionEntry) and entry.cell[_CREDENTIAL] in _REFUSED:
+            shown = {"reason": entry.reason, "claim": entry.claim, "operation": entry.operation, "id": entry.id}
+            self._log(CREDENTIAL_REFUSED, logging.DEBUG, {name: value for name, value in shown.items() if value})
         return position
 
     async def flush(self, position: int) -> None:
@@ -93,12 +104,12 @@ class LoggingSink:
         """
         await self._inner.flush(position)
 
-    def _log(self, name: str, level: int, entry: Entry) -> None:
+    def _log(self, name: str, level: int, fields: dict[str, Any]) -> None:
         try:
             if structlog.is_configured():
-                structlog.get_logger("authguard").log(level, name, **_fields(entry))
+                structlog.get_logger("authguard").log(level, name, **fields)
             elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
-                _FALLBACK.log(level, name, **_fields(entry))
+                _FALLBACK.log(level, name, **fields)
         except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
             self.failed_events += 1
 

@@ -44,6 +44,7 @@ FULL: dict[str, Entry] = {
         outcome="verify",
         fallback="prove_identity",
         reason="attempts-spent",
+        claim="/realm_access/roles",
         events=("session.accepted", "verification.started"),
         subject="5b" * 16,
         actor="5c" * 16,

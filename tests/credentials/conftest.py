@@ -135,7 +135,7 @@ def issuer_of(tmp_path: Path) -> Callable[..., Issuer]:
         if not {"discovery", "jwks_uri", "secret_env", "key_file"} & fields.keys():
             (tmp_path / "keys.json").write_text(json.dumps(mint.jwks()))
             fields["key_file"] = "keys.json"
-        given = {"issuer": mint.issuer, "audience": mint.audience, "algorithms": ALGORITHMS}
+        given = {"issuer": mint.issuer, "audience": (mint.audience,), "algorithms": ALGORITHMS}
         return Issuer(**(given | fields))
 
     return describe

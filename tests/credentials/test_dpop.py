@@ -28,7 +28,7 @@ TOKEN = "the-token"
 CLOCK = FakeClock()
 CLIENT = DpopClient.create(CLOCK)
 NONCES = NonceGenerator(b"k" * 32)
-ISSUER = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), sender_constraint="dpop")
+ISSUER = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), sender_constraint="dpop")
 GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
 
 

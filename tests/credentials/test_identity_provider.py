@@ -40,7 +40,7 @@ def connect_harness(
     def build(timeout: float = 10.0, **keys: Any) -> ValidatorHarness:
         described = Issuer(
             issuer=idp.issuer,
-            audience="https://agent.test",
+            audience=("https://agent.test",),
             algorithms=("ES256", "RS256", "EdDSA"),
             **(keys or {"discovery": True}),
         )
@@ -134,7 +134,7 @@ def test_an_issuer_that_is_not_there_at_all_is_an_outage(
     async def scene() -> None:
         described = Issuer(
             issuer=authguard_issuer.issuer,
-            audience=authguard_issuer.audience,
+            audience=(authguard_issuer.audience,),
             algorithms=("ES256",),
             jwks_uri=f"http://127.0.0.1:{unused_tcp_port}/jwks",
         )

@@ -16,7 +16,7 @@ from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEnd
 from authguard.errors import SettingsError
 from authguard.policy.deployment import Introspection, Issuer
 
-ISSUER = Issuer(issuer="https://idp.test", audience="us", algorithms=("ES256",))
+ISSUER = Issuer(issuer="https://idp.test", audience=("us",), algorithms=("ES256",))
 
 
 def endpoint(

@@ -35,7 +35,7 @@ def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: 
     async def scene() -> Any:
         # the owner's client may follow redirects elsewhere; fetches of keys never do
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True) as client:
-            described = Issuer(issuer=issuer, audience="a", algorithms=("ES256",), **({"discovery": True} | fields))
+            described = Issuer(issuer=issuer, audience=("a",), algorithms=("ES256",), **({"discovery": True} | fields))
             try:
                 return (await JwksFetcher(client).fetch_jwks(described, DocumentVersion())).document
             except ValueError as error:
@@ -87,7 +87,7 @@ def _ask(headers: dict[str, str], known: DocumentVersion = DocumentVersion(), st
 
     async def scene() -> Any:
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-            described = Issuer(issuer="i", audience="a", algorithms=("ES256",), jwks_uri="https://i.test/set")
+            described = Issuer(issuer="i", audience=("a",), algorithms=("ES256",), jwks_uri="https://i.test/set")
             try:
                 return await JwksFetcher(client).fetch_jwks(described, known), sent[0]
             except ValueError as error:

@@ -139,7 +139,7 @@ def test_a_token_is_remembered_once_in_whatever_spelling_it_comes(
     assert padded == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 
 
-@pytest.mark.parametrize("name", ["sub", "sid", "client_id", "azp", "acr"])
+@pytest.mark.parametrize("name", ["sub", "sid", "client_id", "azp"])
 @pytest.mark.parametrize(
     "text", ["a\nb", "a\n", "\x1b[2J", "a\u202eb", "a\x00", "\u2028", "\x9b31m", "a\u200bb", "\ufeffa"]
 )

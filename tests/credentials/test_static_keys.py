@@ -16,8 +16,8 @@ from authguard.testing import SigningKey
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FILE = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), key_file="keys.json")
-_SECRET = Issuer(issuer="https://i.test", audience="a", algorithms=("HS256",), secret_env="THE_SECRET")
+_FILE = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), key_file="keys.json")
+_SECRET = Issuer(issuer="https://i.test", audience=("a",), algorithms=("HS256",), secret_env="THE_SECRET")
 
 
 def test_the_keys_of_a_file_are_loaded(tmp_path: Path) -> None:

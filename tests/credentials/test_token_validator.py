@@ -350,10 +350,10 @@ async def test_a_secret_that_is_missing_is_told_at_the_start(
 
 
 def test_an_opaque_token_has_one_taker_or_none() -> None:
-    plain = Issuer(issuer="a", audience="us", algorithms=("ES256",))
+    plain = Issuer(issuer="a", audience=("us",), algorithms=("ES256",))
     always = Introspection(url=ASKED.url, client_id="g", secret_env="S", always=True)
-    first, second = (Issuer(issuer=name, audience="us", algorithms=(), introspection=always) for name in "bc")
-    opaque = Issuer(issuer="d", audience="us", algorithms=(), introspection=ASKED)
+    first, second = (Issuer(issuer=name, audience=("us",), algorithms=(), introspection=always) for name in "bc")
+    opaque = Issuer(issuer="d", audience=("us",), algorithms=(), introspection=ASKED)
     assert opaque_token_issuer({"a": plain}) is None
     assert opaque_token_issuer({"a": plain, "b": first}) is first
     assert opaque_token_issuer({"b": first, "c": second}) is None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from authguard.asgi.reply import Reply
+from authguard.asgi.reply import Reply, common_prefix, with_prefix
 from authguard.core.request import PROOF_ALGORITHMS, Match, Operation
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ def schemes(enforcer: Enforcer) -> tuple[str, ...]:
     return tuple(names[constraint] for constraint in ("dpop", "none") if constraint in constraints) or ("Bearer",)
 
 
+def scope_prefixes(enforcer: Enforcer) -> dict[str, str]:
+    """Return the prefix with which clients of each issuer ask for scopes."""
+    return {name: issuer.scope_prefix for name, issuer in enforcer.policy.issuers.items()}
+
+
 def _common_members(enforcer: Enforcer) -> dict[str, Any]:
     """Return the common members of all documents, without the empty ones (RFC 9728 2)."""
     policy = enforcer.policy
@@ -88,10 +93,11 @@ def _common_members(enforcer: Enforcer) -> dict[str, Any]:
         frozenset[str]().union(policy.otherwise.scopes, *(one.scopes for one in policy.operations)) - _UNLISTED_SCOPES
     )
     accepted = schemes(enforcer)
+    prefix = common_prefix(scope_prefixes(enforcer))
     document: dict[str, Any] = {
         "resource_name": policy.name,
         "authorization_servers": list(policy.issuers),
-        "scopes_supported": sorted(scopes),
+        "scopes_supported": sorted(with_prefix(scope, prefix) for scope in scopes),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in accepted else [],
         "dpop_bound_access_tokens_required": accepted == ("DPoP",),

@@ -30,7 +30,7 @@ from authguard.asgi.evidence import (
 )
 from authguard.asgi.guard import Guard
 from authguard.asgi.lifespan import Lifespan
-from authguard.asgi.metadata import METADATA, Metadata, schemes
+from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
 from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
 from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.resolver import Resolver
@@ -97,7 +97,12 @@ class GuardMiddleware:
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = make_channel_finder(policy.channels.paths)
         self._replies: Final = ReplyBuilder(
-            policy.name, policy.public_url, prefix, schemes=schemes(enforcer), metadata=self._metadata.address
+            policy.name,
+            policy.public_url,
+            prefix,
+            schemes=schemes(enforcer),
+            metadata=self._metadata.address,
+            scope_prefixes=scope_prefixes(enforcer),
         )
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -51,6 +52,9 @@ REPEAT: Final = Outcome.REPEAT
 BODYLESS_HEADERS: Final = frozenset({b"location", b"link"})
 #: statuses of responses without a body and without a content length (RFC 9110 8.6)
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
+NO_PREFIXES: Final[Mapping[str, str]] = MappingProxyType({})
+#: scopes of OpenID Connect Core 5.4 and 11, which no issuer prefixes
+OPENID_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 #: outcomes with a constant reply, except for the id of the record
 CACHEABLE_OUTCOMES: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
 #: texts for a held transaction that became void without a decision, whatever text the policy has for a denial
@@ -104,10 +108,17 @@ class Reply(msgspec.Struct, frozen=True):
 class ReplyBuilder:
     """Builds the replies of one deployment."""
 
-    __slots__ = ("_cache", "_metadata", "_origin", "_prefix", "_realm", "_schemes")
+    __slots__ = ("_cache", "_metadata", "_origin", "_prefix", "_realm", "_schemes", "_scope_prefix", "_scope_prefixes")
 
     def __init__(
-        self, realm: str, origin: str, prefix: str, *, schemes: tuple[str, ...] = ("Bearer",), metadata: str = ""
+        self,
+        realm: str,
+        origin: str,
+        prefix: str,
+        *,
+        schemes: tuple[str, ...] = ("Bearer",),
+        metadata: str = "",
+        scope_prefixes: Mapping[str, str] = NO_PREFIXES,
     ) -> None:
         """Store the values that all replies share.
 
@@ -117,13 +128,16 @@ class ReplyBuilder:
             prefix: path prefix of the guard's endpoints.
             schemes: accepted authentication schemes, ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
             metadata: URL of the protected resource metadata (RFC 9728 5.1); empty for none.
+            scope_prefixes: issuer -> prefix with which its clients ask for scopes.
         """
         self._realm = _strip_unquotable(realm)
         self._origin = origin
         self._prefix = prefix
         self._schemes = schemes
         self._metadata = metadata
-        self._cache: dict[tuple[str, bytes, str, str, int], tuple[Reply, bytes, bytes]] = {}
+        self._scope_prefixes = scope_prefixes
+        self._scope_prefix = common_prefix(scope_prefixes)
+        self._cache: dict[tuple[str, bytes, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
     def build_for_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
         """Build the reply for a request that does not reach the app.
@@ -143,13 +157,14 @@ class ReplyBuilder:
         if kind not in CACHEABLE_OUTCOMES or fallback.discloses or verdict.credential.nonce or not verdict.record:
             return self._build(verdict, text, verdict.record, root)
         record = verdict.record.encode()
-        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, len(record))
+        prefix = self._find_prefix(verdict)
+        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, prefix, len(record))
         cached = self._cache.get(name)
         if cached is None:
             reply = self._build(verdict, text, verdict.record, root)
             # no value before the record comes from a caller, so the first occurrence of the prefix is the right one
-            before, prefix, after = reply.body.partition(RECORD_URN_PREFIX)
-            cached = self._cache[name] = (reply, before + prefix, after[len(record) :])
+            before, urn, after = reply.body.partition(RECORD_URN_PREFIX)
+            cached = self._cache[name] = (reply, before + urn, after[len(record) :])
         reply, before, after = cached
         return Reply(reply.status, reply.headers, b"".join((before, record, after)), reply.close, reply.label)
 
@@ -233,9 +248,15 @@ class ReplyBuilder:
             case _:
                 pass
 
+    def _find_prefix(self, verdict: Verdict) -> str:
+        """Return the prefix of scopes at the caller's issuer; without a principal, the one that all issuers share."""
+        principal = verdict.principal
+        return self._scope_prefix if principal is None else self._scope_prefixes.get(principal.issuer, "")
+
     def _challenge(self, verdict: Verdict) -> list[tuple[bytes, bytes]]:
         """Build the challenges; without ``error`` if the request has no credential (RFC 6750 3.1)."""
-        scopes = " ".join(sorted(verdict.operation.scopes))
+        prefix = self._find_prefix(verdict)
+        scopes = " ".join(sorted(with_prefix(scope, prefix) for scope in verdict.operation.scopes))
         fallback = verdict.fallback
         credential = verdict.credential
         if fallback.error:
@@ -272,6 +293,17 @@ class ReplyBuilder:
             given["algs"] = " ".join(PROOF_ALGORITHMS)
         parameter_list = ", ".join(f'{name}="{_strip_unquotable(value)}"' for name, value in given.items() if value)
         return f"{scheme} {parameter_list}".encode()
+
+
+def with_prefix(scope: str, prefix: str) -> str:
+    """Return a scope as clients ask for it: the scopes of OpenID Connect have no prefix."""
+    return scope if scope in OPENID_SCOPES or scope.startswith(prefix) else prefix + scope
+
+
+def common_prefix(prefixes: Mapping[str, str]) -> str:
+    """Return the prefix that all issuers share; empty if they differ."""
+    found = set(prefixes.values())
+    return found.pop() if len(found) == 1 else ""
 
 
 def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:

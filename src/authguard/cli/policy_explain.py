@@ -206,7 +206,8 @@ def _compare_record(policy: Policy, found: Explanation, recorded: Mapping[str, A
     if recorded.get("policy") != policy.digest:
         yield f"recorded under another policy, {str(recorded.get('policy'))[:12]}; explained under this one"
     if meaning := describe_reason(str(recorded.get("reason", ""))):
-        yield f"reason {recorded['reason']}: {meaning}"
+        claim = f", claim `{recorded['claim']}`" if recorded.get("claim") else ""
+        yield f"reason {recorded['reason']}{claim}: {meaning}"
     if recorded.get("rule") != found.rule:
         yield f"recorded rule: {recorded.get('rule')}, outcome {recorded.get('outcome')}"
     elif recorded.get("fallback") != found.fallback:

@@ -20,6 +20,7 @@ _TEXTS: Final = {
     Reason.AUDIENCE_WRONG: "`aud` does not name this service: the client requested a token for another service",
     Reason.CLAIM_MISSING: "a required claim is missing (RFC 9068 2.2)",
     Reason.CLAIM_MALFORMED: "a claim has the wrong type or is too long",
+    Reason.CLAIM_REFUSED: "a claim has a value that the issuer's `require` in the policy does not accept",
     Reason.LIFETIME_EXCEEDED: "the lifetime of the token exceeds the policy's limit for this issuer",
     Reason.KEY_UNKNOWN: "`kid` is not a key of the issuer, even after a refresh of its keys",
     Reason.BOUND_TOKEN: "the token is bound to a key (`cnf`), and was sent without the proof",

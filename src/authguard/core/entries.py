@@ -30,6 +30,7 @@ class DecisionEntry(
         outcome: one of the eleven.
         fallback: the fallback applied; differs from the rule's if attempts ran out.
         reason: closed code.
+        claim: claim of the token that is the reason, as the policy names it; empty for none.
         events: raised for this request, in order.
         subject: pseudonym; empty without a verified principal.
         actor: pseudonym of the outermost actor; empty if the subject acts.
@@ -50,6 +51,7 @@ class DecisionEntry(
     outcome: record_types.Result
     fallback: record_types.Name
     reason: record_types.Reason = "decided"
+    claim: record_types.Text = ""
     events: tuple[record_types.Event, ...] = ()
     subject: record_types.Pseudonym = ""
     actor: record_types.Pseudonym = ""

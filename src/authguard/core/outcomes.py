@@ -66,6 +66,7 @@ class Reason(Enum):
     AUDIENCE_WRONG = ("audience-wrong", 401, "the access token is not valid")
     CLAIM_MISSING = ("claim-missing", 401, "the access token is not valid")
     CLAIM_MALFORMED = ("claim-malformed", 401, "the access token is not valid")
+    CLAIM_REFUSED = ("claim-refused", 401, "the access token is not valid")
     LIFETIME_EXCEEDED = ("lifetime-exceeded", 401, "the access token is not valid")
     KEY_UNKNOWN = ("key-unknown", 401, "the access token is not valid")
     BOUND_TOKEN = ("bound-token", 401, "the access token is not valid")

@@ -68,14 +68,14 @@ class Principal:
     Attributes:
         issuer: ``iss``.
         subject: ``sub``.
-        client: ``client_id``, ``azp``, ``cid`` or ``appid``; empty if the issuer sends none.
+        client: OAuth client; empty if the issuer sends none.
         sid: the issuer's session id; empty if it sends none.
         actor: ``sub`` of the outermost ``act``; empty if the subject acts.
         actor_issuer: ``iss`` of the outermost ``act`` if it differs from `issuer`; else empty.
         chain: issuer and subject of all actors, outermost first; they only exclude approvers.
         person: whether the subject is a person, and not the client itself (RFC 6749 4.4).
         token_scopes: scopes of the token.
-        acr: authentication context class, as sent.
+        acr: level of the sign-in by the issuer's ``levels``; without them the authentication context class, as sent.
         amr: authentication methods.
         auth_time: time of the person's authentication, epoch seconds UTC; 0 if the issuer sends none.
         issued_at: ``iat``, epoch seconds UTC; 0 if the issuer sends none.
@@ -134,11 +134,13 @@ class NotProven:
         condition: ``missing``, ``expired``, ``rejected`` or ``unproven`` (keys or introspection unreachable).
         reason: closed code for the log.
         nonce: nonce that a proof of possession must contain, if that is the reason (RFC 9449 9); else empty.
+        claim: claim that is the reason, by its name or JSON Pointer in the policy; else empty.
     """
 
     condition: CredentialFailure
     reason: Reason
     nonce: str = field(default="", compare=False)
+    claim: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.core.claim_source import present
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from authguard.core.request import Operation, Principal
 
@@ -16,62 +17,59 @@ MAX_ROLES: Final = 256
 MAX_ROLE_CHARS: Final = 256
 
 
-def parse_roles(principal: Principal, claim: str, issuers: frozenset[str]) -> frozenset[str]:
+#: issuer that may grant roles -> claims or JSON Pointers with the roles
+RoleSources = Mapping[str, tuple[str, ...]]
+
+
+def parse_roles(principal: Principal, sources: RoleSources) -> frozenset[str]:
     """Return the roles in verified claims (RFC 9068 2.2.3.1).
 
     Args:
         principal: verified.
-        claim: the claim's name, or a JSON Pointer into the claims; empty if the policy has no staff.
-        issuers: issuers that may grant roles.
+        sources: of the issuers that may grant roles; the roles of all sources count.
 
     Returns:
-        The roles; none for another issuer, for a subject that is no person, and for a claim that is missing or is
-            neither a string nor a list of strings.
+        The roles; none for another issuer and for a subject that is no person. A source that is neither a text nor a
+            list of texts grants none.
     """
-    if principal.issuer not in issuers or not principal.person or has_excess_roles(principal, claim):
+    if principal.issuer not in sources or not principal.person or has_excess_roles(principal, sources):
         return frozenset()
-    listed = _listed_roles(principal, claim)
-    roles = [role for role in listed if isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS]
-    return frozenset(roles if len(roles) == len(listed) else ())
+    roles = frozenset[str]()
+    for listed in _listed_roles(principal, sources):
+        named = [role for role in listed if isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS]
+        roles |= frozenset(named if len(named) == len(listed) else ())
+    return roles
 
 
-def has_excess_roles(principal: Principal, claim: str) -> bool:
+def has_excess_roles(principal: Principal, sources: RoleSources) -> bool:
     """Return whether a token has more than `MAX_ROLES` roles, so that none of them counts.
 
     Args:
         principal: verified.
-        claim: as for `parse_roles`.
+        sources: as for `parse_roles`.
     """
-    return len(_listed_roles(principal, claim)) > MAX_ROLES
+    return sum(len(listed) for listed in _listed_roles(principal, sources)) > MAX_ROLES
 
 
-def _listed_roles(principal: Principal, claim: str) -> Sequence[object]:
-    """Return the items of the claim; a text is one role, since splitting it could grant another."""
-    claims = principal.claims
-    if not claim:
-        return ()
-    try:
-        found = resolve_pointer(dict(claims), claim) if claim.startswith("/") else claims.get(claim)
-    except PointerError:
-        return ()
-    if isinstance(found, str):
-        return [found]
-    return found if isinstance(found, list | tuple) else ()
+def _listed_roles(principal: Principal, sources: RoleSources) -> Iterator[Sequence[object]]:
+    """Yield the items of each source; a text is one role, since splitting it could grant another."""
+    for _, found in present(principal.claims, sources.get(principal.issuer, ())):
+        if isinstance(found, str):
+            yield [found]
+        elif isinstance(found, list | tuple):
+            yield found
 
 
-def effective_roles(
-    operation: Operation, principal: Principal, acting: str, claim: str, issuers: frozenset[str]
-) -> frozenset[str]:
+def effective_roles(operation: Operation, principal: Principal, acting: str, sources: RoleSources) -> frozenset[str]:
     """Return the roles that count for an operation.
 
     Args:
         operation: requested.
         principal: verified.
         acting: from `authguard.core.conditions.classify_actor`; a customer's roles do not count while an agent acts.
-        claim: as for `parse_roles`.
-        issuers: as for `parse_roles`.
+        sources: as for `parse_roles`.
 
     Returns:
         The roles; none if the operation needs none.
     """
-    return parse_roles(principal, claim, issuers) if operation.roles and acting == "subject" else frozenset()
+    return parse_roles(principal, sources) if operation.roles and acting == "subject" else frozenset()

@@ -1,6 +1,8 @@
 """Validation of the claims of a token with a verified signature: types, times, client and actors (RFC 9068 2.2).
 
-The checks run in a fixed order: ``expired`` is returned only for a token that is otherwise valid.
+Rules:
+- The checks run in a fixed order: ``expired`` is returned only for a token that is otherwise valid.
+- A refusal names the claim that causes it.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
+from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
-from authguard.credentials.oauth_client import AmbiguousClientError, find_client, is_person
+from authguard.credentials import claim_reader
+from authguard.credentials.claim_reader import ClaimError
+from authguard.credentials.oauth_client import find_client, is_person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from authguard.policy.deployment import Issuer
 
@@ -25,57 +30,19 @@ if TYPE_CHECKING:
 MAX_ACTORS: Final = 8
 #: maximum number of scopes
 MAX_SCOPES: Final = 512
+#: maximum number of authentication methods
+MAX_METHODS: Final = 32
 
-#: text without control characters, line breaks, bidirectional marks and lone surrogates: names of persons, clients and
-#: sessions are displayed and logged
-_DISPLAYABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*\Z"
-_Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=_DISPLAYABLE)]
-_OptionalText = Annotated[str, Meta(max_length=255, pattern=_DISPLAYABLE)]
-_LongText = Annotated[str, Meta(max_length=8_192)]
-#: epoch seconds up to the year 5138; not a boolean, not infinite, not negative (RFC 7519 2)
-_Timestamp = Annotated[float, Meta(ge=0, le=1e11)]
-
-_MISSING: Final = NotProven("rejected", Reason.CLAIM_MISSING)
-_MALFORMED: Final = NotProven("rejected", Reason.CLAIM_MALFORMED)
 BOUND_TOKEN: Final = NotProven("rejected", Reason.BOUND_TOKEN)
 UNBOUND_TOKEN: Final = NotProven("rejected", Reason.UNBOUND_TOKEN)
-_TOO_LONG: Final = NotProven("rejected", Reason.LIFETIME_EXCEEDED)
-_TOO_EARLY: Final = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
+_TOO_LONG: Final = NotProven("rejected", Reason.LIFETIME_EXCEEDED, claim="exp")
 EXPIRED: Final = NotProven("expired", Reason.TOKEN_EXPIRED)
-
-
-class _Act(msgspec.Struct):
-    """An actor (RFC 8693 4.1); a name is required, since an actor without one cannot be identified."""
-
-    sub: _Text
-    iss: _Text | UnsetType = UNSET
-    act: _Act | UnsetType = UNSET
 
 
 class _Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     """The binding of a token (RFC 7800 3.1): the thumbprint of a key and nothing else (RFC 9449 6.1)."""
 
     jkt: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
-
-
-class _Claims(msgspec.Struct):
-    """The claims that are used; a token with a claim of another type is refused."""
-
-    sub: _Text
-    exp: _Timestamp
-    iat: _Timestamp | UnsetType = UNSET
-    nbf: _Timestamp = 0.0
-    auth_time: _Timestamp = 0.0
-    client_id: _OptionalText = ""
-    azp: _OptionalText = ""
-    cid: _OptionalText = ""
-    appid: _OptionalText = ""
-    sid: _OptionalText = ""
-    acr: _OptionalText = ""
-    amr: Annotated[tuple[_OptionalText, ...], Meta(max_length=32)] = ()
-    scope: _LongText | UnsetType = UNSET
-    scp: _LongText | Annotated[list[_OptionalText], Meta(max_length=MAX_SCOPES)] = ""
-    act: _Act | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,42 +93,59 @@ def validate_claims(
     if isinstance(thumbprint, NotProven):
         return thumbprint
     try:
-        shape = msgspec.convert(claims, _Claims)
-    except msgspec.ValidationError:
-        return _MALFORMED
-    try:
-        client = find_client((shape.client_id, shape.azp, shape.cid, shape.appid))
-    except AmbiguousClientError:
-        return _MALFORMED
-    scopes, chain = _scopes(shape), _chain(shape.act, issuer.issuer)
-    if len(scopes) > MAX_SCOPES or len(chain) > MAX_ACTORS:
-        return _MALFORMED
-    span = _validity_period(shape, issuer, now)
+        return _validate(claims, issuer, names, token, now=now, thumbprint=thumbprint)
+    except ClaimError as error:
+        return refuse_claim(error)
+
+
+def refuse_claim(error: ClaimError) -> NotProven:
+    """Return the refusal for a claim that is missing or not usable."""
+    reason = Reason.CLAIM_MISSING if error.is_missing else Reason.CLAIM_MALFORMED
+    return NotProven("rejected", reason, claim=error.claim)
+
+
+def _validate(
+    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, *, now: float, thumbprint: str
+) -> ValidatedToken | NotProven:
+    sources = issuer.claims
+    subject = claim_reader.read_text(claims, sources.subject)
+    if not subject:
+        raise ClaimError(sources.subject[0], is_missing=find(claims, sources.subject) is None)
+    client = find_client(claims, sources.client)
+    session = claim_reader.read_text(claims, sources.session)
+    person = is_person(claims, subject, client, issuer.machine)
+    for source in issuer.require_person if person else ():
+        if find(claims, (source,)) is None:
+            return NotProven("rejected", Reason.TYPE_REFUSED, claim=source)
+    scopes, chain = _scopes(claims, issuer), _chain(claims, issuer.issuer)
+    auth_time = claim_reader.find_newest_time(claims, sources.auth_time)
+    issued_at, expires_at = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
+    span = _validity_period(claims, issuer, auth_time, now)
     if isinstance(span, NotProven):
         return span
     home, actor = chain[0] if chain else ("", "")
     principal = Principal(
         issuer=issuer.issuer,
-        subject=shape.sub,
+        subject=subject,
         client=client,
-        sid=shape.sid,
+        sid=session,
         actor=actor,
         actor_issuer="" if home == issuer.issuer else home,
         chain=chain,
-        person=is_person(claims, client),
+        person=person,
         token_scopes=scopes,
-        acr=shape.acr,
-        amr=shape.amr,
+        acr=_level(claims, issuer),
+        amr=claim_reader.find_texts(claims, ("amr",), MAX_METHODS),
         # unchanged, even if the issuer's clock runs ahead within the leeway: clamped to our clock, one sign-in would
         # appear later at each check, and revive a session that ended in between
-        auth_time=shape.auth_time,
-        issued_at=shape.iat or 0.0,
-        expires_at=shape.exp,
+        auth_time=auth_time,
+        issued_at=issued_at,
+        expires_at=expires_at,
         claims=claims,
         fingerprint=names.fingerprint(token),
-        account_key=account_key(issuer.issuer, shape.sub),
-        session_key=session_key(issuer.issuer, shape.sub, client, shape.sid),
-        pseudonym=names.pseudonym(issuer.issuer, shape.sub),
+        account_key=account_key(issuer.issuer, subject),
+        session_key=session_key(issuer.issuer, subject, client, session),
+        pseudonym=names.pseudonym(issuer.issuer, subject),
         actor_pseudonym=names.pseudonym(home, actor) if actor else "",
     )
     return ValidatedToken(Proven(principal), *span, thumbprint)
@@ -172,8 +156,8 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
     # Bindings to a certificate (RFC 8705 3.1) or to anything else are not checked, so such a token is not accepted as a
     # bearer token either.
     if issuer.sender_constraint == "none":
-        return BOUND_TOKEN if "cnf" in claims else ""
-    if "cnf" not in claims:
+        return "" if claims.get("cnf") is None else BOUND_TOKEN
+    if claims.get("cnf") is None:
         return UNBOUND_TOKEN
     try:
         return msgspec.convert(claims["cnf"], _Confirmation).jkt
@@ -181,30 +165,56 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
         return BOUND_TOKEN
 
 
-def _validity_period(shape: _Claims, issuer: Issuer, now: float) -> tuple[float, float] | NotProven:
+def _validity_period(
+    claims: Mapping[str, Any], issuer: Issuer, auth_time: float, now: float
+) -> tuple[float, float] | NotProven:
     """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6)."""
+    issued, ends = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
+    if claims.get("exp") is None:
+        raise ClaimError("exp", is_missing=True)
     if issuer.max_lifetime > 0:
-        if shape.iat is UNSET:
-            return _MISSING
-        if shape.exp - shape.iat > issuer.max_lifetime:
+        if claims.get("iat") is None:
+            raise ClaimError("iat", is_missing=True)
+        if ends - issued > issuer.max_lifetime:
             return _TOO_LONG
-    since = max(shape.nbf, shape.iat or 0.0, shape.auth_time) - issuer.leeway
-    until = shape.exp + issuer.leeway
+    starts = {"nbf": claim_reader.read_time(claims, "nbf"), "iat": issued, "auth_time": auth_time}
+    latest = max(starts, key=lambda name: starts[name])
+    since, until = starts[latest] - issuer.leeway, ends + issuer.leeway
     if since > now:
-        return _TOO_EARLY
+        return NotProven("rejected", Reason.TOKEN_NOT_YET_VALID, claim=latest)
     return EXPIRED if until <= now else (since, until)
 
 
-def _scopes(shape: _Claims) -> frozenset[str]:
-    """Read ``scope`` (RFC 9068 2.2.3), else ``scp`` of other issuers; never both, since the scopes would add up."""
-    listed = shape.scp if shape.scope is UNSET else shape.scope
-    return frozenset(filter(None, listed.split(" ") if isinstance(listed, str) else listed))
+def _scopes(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
+    """Read the scopes of one source, never of several, since they would add up; remove the issuer's prefix."""
+    words = claim_reader.find_words(claims, issuer.claims.scopes, MAX_SCOPES)
+    return frozenset(word.removeprefix(issuer.scope_prefix) for word in words) if issuer.scope_prefix else words
 
 
-def _chain(act: _Act | UnsetType, issuer: str) -> tuple[tuple[str, str], ...]:
-    """Return the actors, each with its issuer: a name at another issuer is another actor (RFC 8693 4.1)."""
+def _level(claims: Mapping[str, Any], issuer: Issuer) -> str:
+    """Return the level by the issuer's levels; without them ``acr`` as sent. An unknown value is no level."""
+    levels = issuer.levels
+    if levels is None:
+        acr = find(claims, issuer.claims.acr)
+        return acr if isinstance(acr, str) and claim_reader.is_name(acr) else ""
+    labels = claim_reader.find_labels(claims, levels.claim or issuer.claims.acr)
+    return next((level for value, level in levels.map.items() if value in labels), levels.none)
+
+
+def _chain(claims: Mapping[str, Any], issuer: str) -> tuple[tuple[str, str], ...]:
+    """Return the actors, each with its issuer: a name at another issuer is another actor (RFC 8693 4.1).
+
+    Raises:
+        ClaimError: an actor has no name and cannot be identified, or there are more than `MAX_ACTORS`.
+    """
     actors: list[tuple[str, str]] = []
-    while act is not UNSET:
-        actors.append((issuer if act.iss is UNSET else act.iss, act.sub))
-        act = act.act
+    act = claims.get("act")
+    while act is not None:
+        if not isinstance(act, dict) or len(actors) == MAX_ACTORS:
+            raise ClaimError("act")
+        home, name = act.get("iss", issuer), act.get("sub")
+        if not (home and name and claim_reader.is_name(home) and claim_reader.is_name(name)):
+            raise ClaimError("act")
+        actors.append((str(home), str(name)))
+        act = act.get("act")
     return tuple(actors)

@@ -12,6 +12,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.claims import BOUND_TOKEN, validate_claims
 from authguard.credentials.introspection_client import UNCLEAR
+from authguard.credentials.signature import check_audience, check_required
 from authguard.credentials.token_kind import has_claims
 
 if TYPE_CHECKING:
@@ -41,15 +42,13 @@ def validate_response(
         now: epoch seconds UTC.
     """
     kind = response.get("token_type", "bearer")
-    if (
-        not isinstance(kind, str)
-        or kind.lower() not in _TOKEN_TYPES
-        or not _is_for(issuer.audience, response.get("aud"))
-    ):
+    if not isinstance(kind, str) or kind.lower() not in _TOKEN_TYPES or check_audience(response, issuer) is not True:
         return UNCLEAR
-    required = ("sub", "exp", *issuer.require)
-    if response.get("iss") != issuer.issuer or any(response.get(name) is None for name in required):
+    if response.get("iss") != issuer.issuer or response.get("exp") is None:
         return UNCLEAR
+    required = check_required(response, issuer)
+    if required is not None:
+        return UNCLEAR if required.reason is Reason.CLAIM_MISSING else required
     if not has_claims(issuer.token, "", response):
         return TYPE_REFUSED  # a refresh token is active too, but no access token (RFC 7662 4)
     if kind.lower() == "dpop" and issuer.sender_constraint == "none":
@@ -67,16 +66,11 @@ def matches_jwt(response: dict[str, Any], claims: dict[str, Any], issuer: Issuer
         issuer: the issuer that sent the response.
         now: epoch seconds UTC.
     """
-    if response.get("sub") != claims["sub"] or not has_claims(issuer.token, "", response):
+    if response.get("sub") != claims.get("sub") or not has_claims(issuer.token, "", response):
         return False
-    if "aud" in response and not _is_for(issuer.audience, response["aud"]):
+    if response.get("aud") is not None and check_audience(response, issuer) is not True:
         return False
     if any(response.get(name) is not None and response[name] != claims.get(name) for name in _EQUAL_CLAIMS):
         return False
     expires_at = response.get("exp", claims["exp"])
     return isinstance(expires_at, int | float) and not isinstance(expires_at, bool) and now < expires_at + issuer.leeway
-
-
-def _is_for(audience: str, named: object) -> bool:
-    """Return whether ``aud``, a string or a list, contains our audience (RFC 7662 2.2)."""
-    return named == audience or (isinstance(named, list) and audience in named)

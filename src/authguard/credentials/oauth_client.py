@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.core.claim_source import present
+from authguard.credentials import claim_reader
+from authguard.credentials.claim_reader import ClaimError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: claims with the client: RFC 9068 2.2 and RFC 8693 4.3, OpenID Connect Core 2, Okta, Entra ID v1
-CLIENT_CLAIMS: Final = ("client_id", "azp", "cid", "appid")
+    from authguard.policy.deployment import ClaimValues
+
 #: claims with the grant type, at Auth0 and others
 _GRANT_CLAIMS: Final = ("gty", "grant_type")
 _CLIENT_CREDENTIALS: Final = "client-credentials"
 
 
-class AmbiguousClientError(Exception):
-    """A token names two clients."""
-
-
-def find_client(named: tuple[str, ...]) -> str:
+def find_client(claims: Mapping[str, Any], sources: tuple[str, ...]) -> str:
     """Return the client of a token; empty if it names none.
 
     Args:
-        named: values of `CLIENT_CLAIMS`; empty for missing claims.
+        claims: verified.
+        sources: claims or JSON Pointers; those that are present must agree.
 
     Raises:
-        AmbiguousClientError: two claims disagree, so the actor is not known.
+        ClaimError: a value is not a text, or two disagree, so that the actor is not known.
     """
-    clients = {name for name in named if name}
-    if len(clients) > 1:
-        raise AmbiguousClientError
-    return clients.pop() if clients else ""
+    found = ""
+    for source, value in present(claims, sources):
+        if not claim_reader.is_name(value) or (found and value and value != found):
+            raise ClaimError(source)
+        found = found or str(value)
+    return found
 
 
-def is_person(claims: Mapping[str, Any], client: str) -> bool:
+def is_person(claims: Mapping[str, Any], subject: str, client: str, machine: ClaimValues) -> bool:
     """Return whether the subject of verified claims is a person, not the client itself (RFC 9068 5, RFC 9700 4.15).
 
     A token of the client credentials grant (RFC 6749 4.4) is recognized by any of: a subject that equals the client, or
@@ -43,9 +46,12 @@ def is_person(claims: Mapping[str, Any], client: str) -> bool:
 
     Args:
         claims: verified.
+        subject: of the token.
         client: from `find_client`.
+        machine: further marks of the issuer's machines, of which any one suffices.
     """
-    subject = claims["sub"]
+    if any(claim_reader.has_value(claims, source, values) for source, values in machine.items()):
+        return False
     if client and (
         subject in {client, f"{client}@clients"}
         or _is(claims.get("preferred_username"), f"service-account-{client}")

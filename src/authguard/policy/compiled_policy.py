@@ -97,6 +97,7 @@ class Policy:
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
+        role_sources: issuer whose staff roles count -> claims or JSON Pointers with the roles.
         answer_timeouts: method -> seconds after which its verifiers' results are no longer expected.
     """
 
@@ -154,6 +155,7 @@ class Policy:
     limit_windows: Mapping[str, float] = field(init=False)
     final_transaction_states: frozenset[str] = field(init=False)
     answer_timeouts: Mapping[str, float] = field(init=False)
+    role_sources: Mapping[str, tuple[str, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive values that are read in each request."""
@@ -166,6 +168,7 @@ class Policy:
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes
         derive(self, "effect_scopes", scopes)
+        derive(self, "role_sources", dict(self._role_sources()))
         derive(self, "rollback_state", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         derive(self, "retention", self._retention())
         derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
@@ -215,3 +218,9 @@ class Policy:
     def has_idle_timer(self, state: str) -> bool:
         """Return whether a timer of this session state counts from the person's last activity."""
         return any(timer.moment == "last_seen" for timer in self.timers.armed.get(("session", state), ()))
+
+    def _role_sources(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name in self.staff_issuers if self.staff_claim else ():
+            issuer = self.issuers.get(name)
+            own = issuer.claims.roles if issuer is not None else ()
+            yield name, own or (self.staff_claim,)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +27,57 @@ class Introspection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSources:
+    """Where an issuer states each fact: names of claims or JSON Pointers; the first one present counts.
+
+    Attributes:
+        subject: the subject.
+        client: the OAuth client; the claims that are present must agree, since a second client would be another actor.
+        scopes: scopes, a list or a text separated by blanks.
+        roles: staff roles; empty for the claim of the policy's ``staff``.
+        acr: authentication context class (OpenID Connect Core 2).
+        auth_time: time of the person's authentication; of several values of one source the newest counts.
+        session: session id of the issuer.
+        audience: recipients, a text or a list.
+    """
+
+    subject: tuple[str, ...] = ("sub",)
+    client: tuple[str, ...] = ("client_id", "azp", "cid", "appid")
+    scopes: tuple[str, ...] = ("scope", "scp")
+    roles: tuple[str, ...] = ()
+    acr: tuple[str, ...] = ("acr",)
+    auth_time: tuple[str, ...] = ("auth_time",)
+    session: tuple[str, ...] = ("sid",)
+    audience: tuple[str, ...] = ("aud",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """Assurance levels of an issuer's tokens.
+
+    Attributes:
+        claim: claims or JSON Pointers with the value; empty for the source of ``acr``.
+        map: value -> level, strongest level first; of several values the strongest counts.
+        none: level of a token without a known value; empty for no level.
+    """
+
+    claim: tuple[str, ...] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+    none: str = ""
+
+
+#: claim or JSON Pointer -> accepted values as text; empty if any value is accepted
+ClaimValues = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """An issuer whose tokens are accepted.
 
     Attributes:
         issuer: expected ``iss``, compared exactly.
-        audience: value that ``aud`` must contain.
+        provider: name of the preset; empty for none.
+        audience: accepted recipients; a token must name one of them.
         algorithms: allowed ``alg`` values.
         discovery: whether keys are found by discovery (RFC 8414, OpenID Connect Discovery).
         jwks_uri: address of the keys; empty for none.
@@ -46,7 +89,12 @@ class Issuer:
         type: required ``typ`` header of access tokens, ``at+jwt`` or ``any``.
         max_lifetime: longest accepted lifetime of a credential in seconds.
         renewal: evidence of a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
-        require: required claims, in addition to ``iss``, ``aud``, ``exp`` and ``sub``.
+        claims: where the issuer states each fact.
+        require: claims that a token must have, in addition to ``iss``, ``exp``, the subject and the audience.
+        require_person: claims that only an access token of a person must have.
+        machine: claims of which any one marks the token of a machine.
+        levels: assurance levels of its tokens; ``None`` if the policy's ``assurance`` maps ``acr``.
+        scope_prefix: prefix with which the issuer writes scopes, or requires clients to ask for them.
         introspection: introspection settings; ``None`` without introspection.
         sender_constraint: ``dpop`` if tokens need a proof of possession (RFC 9449), otherwise ``none``.
         proof_window: maximum age of a proof in seconds.
@@ -54,7 +102,8 @@ class Issuer:
     """
 
     issuer: str
-    audience: str
+    provider: str = ""
+    audience: tuple[str, ...]
     algorithms: tuple[str, ...]
     discovery: bool = False
     jwks_uri: str = ""
@@ -66,7 +115,12 @@ class Issuer:
     type: str = "at+jwt"
     max_lifetime: float = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
-    require: tuple[str, ...] = ()
+    claims: ClaimSources = ClaimSources()
+    require: ClaimValues = field(default_factory=dict)
+    require_person: tuple[str, ...] = ()
+    machine: ClaimValues = field(default_factory=dict)
+    levels: Levels | None = None
+    scope_prefix: str = ""
     introspection: Introspection | None = None
     sender_constraint: Literal["none", "dpop"] = "none"
     proof_window: float = 60.0

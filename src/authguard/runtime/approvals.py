@@ -284,7 +284,7 @@ class Approvals:
         policy = self._repository.policy
         if conditions.classify_actor(principal, policy.agents) != "subject":
             return frozenset()
-        return parse_roles(principal, policy.staff_claim, policy.staff_issuers)
+        return parse_roles(principal, policy.role_sources)
 
     def _check_may_decide(self, evaluation: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Require that a person may decide on a transaction, and that it waits for the decision."""

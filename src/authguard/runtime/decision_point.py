@@ -77,7 +77,7 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
     if refused is not None:
         return refused
     measured = _measure(evaluation, request.operation, facts)
-    held = effective_roles(request.operation, principal, acting, policy.staff_claim, policy.staff_issuers)
+    held = effective_roles(request.operation, principal, acting, policy.role_sources)
     cell = (
         *evaluation.snapshot.states(),
         "good",
@@ -104,7 +104,7 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
 def _role_reason(policy: Policy, operation: Operation, principal: Principal, held: frozenset[str]) -> Reason:
     """Return why the roles of a person do not suffice for an operation; `DECIDED` if they do, or are not the reason."""
     lacks_role = not conditions.has_role(operation, held) and operation.scopes <= principal.token_scopes
-    if (lacks_role or operation.risk == "staff") and has_excess_roles(principal, policy.staff_claim):
+    if (lacks_role or operation.risk == "staff") and has_excess_roles(principal, policy.role_sources):
         return Reason.ROLES_EXCEEDED
     return Reason.ROLE_MISSING if lacks_role else Reason.DECIDED
 
@@ -200,7 +200,7 @@ def _plan(
         events=tuple(evaluation.events),
         transitions=tuple(evaluation.transitions),
         token_scopes=_scopes(policy, principal, fallback),
-        acr_values=_acr_values(policy, request.operation, fallback),
+        acr_values=_acr_values(policy, request.operation, principal, fallback),
         max_age=_max_age(evaluation, request.operation, fallback),
         running=running,
         opened=bool(evaluation.snapshot.transaction.digest),
@@ -282,13 +282,19 @@ def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> 
     return scopes & allowed & fallback.scopes if fallback.scopes else scopes & allowed
 
 
-def _acr_values(policy: Policy, operation: Operation, fallback: Fallback) -> tuple[str, ...]:
-    """Return the values that satisfy the level, the policy's name first (RFC 9470, section 3: any one suffices)."""
+def _acr_values(
+    policy: Policy, operation: Operation, principal: Principal | None, fallback: Fallback
+) -> tuple[str, ...]:
+    """Return the values that satisfy the level, as the caller's issuer knows them (RFC 9470 3: any one suffices)."""
     if fallback.kind is not Outcome.STEP_UP:
         return ()
     level = fallback.acr or operation.acr
     if not level:
         return ()
+    levels = policy.issuers[principal.issuer].levels if principal is not None else None
+    if levels is not None:
+        own = tuple(value for value, mapped in levels.map.items() if mapped == level)
+        return (own or (level,)) if not levels.claim or levels.claim == ("acr",) else (level,)
     return (level, *(value for value, mapped in policy.assurance.map.items() if mapped == level and value != level))
 
 

@@ -166,7 +166,7 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     # the time is stored even if the roles are the same as the last ones,
     # or an older credential with other roles would count as newer
     account, issued = evaluation.snapshot.account, principal.issued_at
-    roles = tuple(sorted(parse_roles(principal, evaluation.policy.staff_claim, evaluation.policy.staff_issuers)))
+    roles = tuple(sorted(parse_roles(principal, evaluation.policy.role_sources)))
     if issued > account.roles_at or (issued == account.roles_at and roles != account.roles):
         evaluation.update_record("account", roles=roles, roles_at=issued)
 

@@ -71,6 +71,7 @@ class Journal:
             outcome=plan.fallback.kind.value,
             fallback=plan.fallback.name,
             reason=plan.reason.code if isinstance(credential, Proven) else credential.reason.code,
+            claim="" if isinstance(credential, Proven) else credential.claim,
             events=plan.events,
             subject=principal.pseudonym if principal else "",
             actor=principal.actor_pseudonym if principal else "",

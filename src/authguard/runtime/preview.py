@@ -77,7 +77,7 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
             channel = conditions.compare_channel(
                 verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts
             )
-        held = effective_roles(operation, principal, acting, policy.staff_claim, policy.staff_issuers)
+        held = effective_roles(operation, principal, acting, policy.role_sources)
         cell = (
             *states,
             "good",

@@ -94,7 +94,7 @@ class StaffActions:
         policy = self._repository.policy
         role = policy.staff_roles.get(act, "")
         acts = conditions.classify_actor(principal, policy.agents) == "subject"
-        return bool(role) and acts and role in parse_roles(principal, policy.staff_claim, policy.staff_issuers)
+        return bool(role) and acts and role in parse_roles(principal, policy.role_sources)
 
     async def reinstate(self, account: bytes, subject: str, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reinstate an account: earlier reports no longer count, later ones do.

@@ -20,7 +20,7 @@ from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
-from authguard.policy.deployment import AccountSource, Channels, Issuer, Verifier
+from authguard.policy.deployment import AccountSource, Channels, ClaimSources, Issuer, Levels, Verifier
 from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
@@ -109,6 +109,11 @@ def changed_operation(**values: object) -> Callable[[Draft], Draft]:
     return change
 
 
+def also_for_another(draft: Draft) -> Draft:
+    (issuer,) = draft.issuers
+    return replace(draft, issuers=(replace(issuer, audience=(*issuer.audience, "another")),))
+
+
 def changed_issuer(**values: object) -> Callable[[Draft], Draft]:
     return lambda draft: replace(draft, issuers=(replace(draft.issuers[0], **values),))  # type: ignore[arg-type]
 
@@ -168,7 +173,7 @@ def weaker_verifier(draft: Draft) -> Draft:
     return replace(draft, verifiers={**draft.verifiers, "otp": replace(draft.verifiers["otp"], pass_at=0.5)})
 
 
-ANOTHER = Issuer(issuer="https://b.example", audience="a", algorithms=("ES256",), discovery=True)
+ANOTHER = Issuer(issuer="https://b.example", audience=("a",), algorithms=("ES256",), discovery=True)
 ENDING = Timer(event="session.revoked", after=60.0, since="entered", states=("idle",))
 LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
 BEYOND = [
@@ -178,7 +183,14 @@ BEYOND = [
     (LOOSER, "issuers", changed_issuer(type="any")),
     (CHANGED, "issuers", changed_issuer(token="id")),
     (LOOSER, "issuers", changed_issuer(max_lifetime=86_400.0)),
-    (CHANGED, "issuers", changed_issuer(audience="another")),
+    (LOOSER, "issuers", also_for_another),
+    (STRICTER, "issuers", changed_issuer(require={"jti": ()})),
+    (STRICTER, "issuers", changed_issuer(require_person=("scp",))),
+    (CHANGED, "issuers", changed_issuer(machine={"idtyp": ("app",)})),
+    (CHANGED, "issuers", changed_issuer(levels=Levels(map={"1": "aal1"}))),
+    (CHANGED, "issuers", changed_issuer(claims=ClaimSources(client=("azp",)))),
+    (CHANGED, "issuers", changed_issuer(scope_prefix="api://a/")),
+    (CHANGED, "issuers", changed_issuer(audience=("another",))),
     (LOOSER, "issuers", lambda d: replace(d, issuers=(*d.issuers, ANOTHER))),
     (STRICTER, "issuers", lambda d: replace(d, issuers=())),
     (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {Agent(d.issuers[0].issuer, "stranger")})),

@@ -142,7 +142,7 @@ staff: {claim: /realm/roles, issuer: three}
     assert (one.discovery, one.leeway, one.require, one.stale_keys, one.max_lifetime) == (
         True,
         0.0,
-        ("jti",),
+        {"jti": ()},
         86_400,
         3_600,
     )

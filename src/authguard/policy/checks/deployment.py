@@ -312,12 +312,21 @@ def check_assurance_levels(draft: Draft) -> Iterator[Problem]:
     asked += [(draft.place("otherwise"), draft.otherwise.acr)]
     asked += [(draft.place(f"fallbacks.{name}", "fallbacks"), item.acr) for name, item in draft.fallbacks.items()]
     asked += [(draft.place("assurance"), level) for level in draft.assurance.map.values()]
+    asked += list(_issuer_levels(draft))
     for place, level in asked:
         if level and level not in draft.assurance.order:
             message = f"the level `{level}` is not in `assurance.order`"
             advice = unknown_name(place, "", level, draft.assurance.order).advice
             yield Problem(code="assurance-unknown", place=place, message=message, advice=advice)
     yield from _unique(draft.place("assurance"), "level", draft.assurance.order)
+
+
+def _issuer_levels(draft: Draft) -> Iterator[tuple[Place, str]]:
+    """Yield the levels of issuers; those of a preset are unused in a policy without levels."""
+    for index, issuer in enumerate(draft.issuers):
+        if issuer.levels is not None and (draft.assurance.order or not issuer.provider):
+            place = draft.place(f"issuers[{index}].levels", f"issuers[{index}]")
+            yield from ((place, level) for level in (*issuer.levels.map.values(), issuer.levels.none))
 
 
 def check_method_names(draft: Draft) -> Iterator[Problem]:

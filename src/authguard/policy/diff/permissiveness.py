@@ -6,6 +6,7 @@ values without an order is reported as `changed`, neither looser nor stricter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from authguard.core.agents import Agent
 from authguard.core.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 
 class Direction(StrEnum):
@@ -102,6 +103,15 @@ def narrower(before: object, after: object) -> Direction:
     return wider(after, before)
 
 
+def fewer_demands(before: object, after: object) -> Direction:
+    """Compare claims with their accepted values: fewer claims, or more values of one, are looser."""
+    old, new = (dict(one) if isinstance(one, Mapping) else {} for one in (before, after))
+    shared = old.keys() & new.keys()
+    directions = {narrower(tuple(old), tuple(new))} if old.keys() != new.keys() else set()
+    directions |= {wider_or_all(old[name], new[name]) for name in shared if old[name] != new[name]}
+    return directions.pop() if len(directions) == 1 else Direction.CHANGED
+
+
 def wider_or_all(before: object, after: object) -> Direction:
     """Compare sets of which the empty one allows everything."""
     if not _set(after) or not _set(before):
@@ -135,7 +145,8 @@ def _set(value: object) -> frozenset[object]:
 
 ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "issuer": changed,
-    "audience": changed,
+    "provider": changed,
+    "audience": wider,
     "algorithms": wider,
     "discovery": changed,
     "jwks_uri": changed,
@@ -147,7 +158,12 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "type": token_type,
     "max_lifetime": larger_is_looser,
     "renewal": changed,
-    "require": narrower,
+    "claims": changed,
+    "require": fewer_demands,
+    "require_person": narrower,
+    "machine": changed,
+    "levels": changed,
+    "scope_prefix": changed,
     "introspection": changed,
     "sender_constraint": sender,
     "nonce": smaller_is_looser,

@@ -72,7 +72,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         otherwise=deployment_builder.build_otherwise(document.otherwise),
         admits_unnamed=document.otherwise is not None,
         issuers=tuple(
-            deployment_builder.build_issuer(index, issuer, folder, found)
+            deployment_builder.build_issuer(index, issuer, document.assurance.order, folder, found)
             for index, issuer in enumerate(document.issuers)
         ),
         agents=party_builder.build_agents(document, found),

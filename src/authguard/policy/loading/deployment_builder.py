@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final, Literal
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
-from authguard.policy.deployment import AccountSource, Channels, Introspection, Issuer, Verifier
+from authguard.policy.deployment import (
+    AccountSource,
+    Channels,
+    ClaimSources,
+    Introspection,
+    Issuer,
+    Levels,
+    Verifier,
+)
 from authguard.policy.loading import locator
 from authguard.policy.schema import deployment
 from authguard.policy.schema.removed_key import CHANNEL_HEADER
@@ -80,8 +88,18 @@ def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCo
     return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
 
 
-def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: ProblemCollector) -> Issuer:
-    """Build an issuer; its key file must be in the policy's folder."""
+def build_issuer(
+    index: int, issuer: deployment.Issuer, order: tuple[str, ...], folder: Path, found: ProblemCollector
+) -> Issuer:
+    """Build an issuer; its key file must be in the policy's folder.
+
+    Args:
+        index: of the issuer.
+        issuer: declared.
+        order: assurance levels, weakest first.
+        folder: of the policy.
+        found: collects problems.
+    """
     constraint = issuer.sender_constraint
     if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
         message = f"`type` is not allowed with `token: {issuer.token}`, whose types are fixed"
@@ -90,9 +108,15 @@ def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Pro
         found.add_unexpected(
             f"issuers[{index}].sender_constraint", constraint.model_fields_set, frozenset({"type"}), "`type: none`"
         )
+    values, claim = issuer.audience
+    if claim and "audience" in issuer.claims.model_fields_set:
+        message = "the claim of the audience is declared twice: in `audience.claim` and in `claims.audience`"
+        found.add("key-not-for-kind", f"issuers[{index}].audience", message, "keep one of them")
+    sources = ClaimSources(**{**dict(issuer.claims), **({"audience": claim} if claim else {})})
     return Issuer(
         issuer=issuer.issuer,
-        audience=issuer.audience,
+        provider=issuer.provider,
+        audience=values,
         algorithms=issuer.algorithms,
         discovery=bool(issuer.keys.discovery),
         jwks_uri=issuer.keys.jwks_uri,
@@ -104,12 +128,24 @@ def build_issuer(index: int, issuer: deployment.Issuer, folder: Path, found: Pro
         type=issuer.type,
         max_lifetime=issuer.max_lifetime,
         renewal=issuer.renewal,
+        claims=sources,
         require=issuer.require,
+        require_person=issuer.require_person,
+        machine=issuer.machine,
+        levels=_build_levels(issuer.levels, order),
+        scope_prefix=issuer.scope_prefix,
         introspection=_build_introspection(issuer.introspection),
         sender_constraint=constraint.type,
         proof_window=constraint.window,
         nonce=constraint.nonce == "required",
     )
+
+
+def _build_levels(model: deployment.Levels | None, order: tuple[str, ...]) -> Levels | None:
+    if model is None:
+        return None
+    strongest_first = sorted(model.map.items(), key=lambda one: -order.index(one[1]) if one[1] in order else 0)
+    return Levels(claim=model.claim, map=dict(strongest_first), none=model.none)
 
 
 def _build_introspection(model: deployment.Introspection | None) -> Introspection | None:

@@ -12,6 +12,7 @@ from authguard.policy.compiled_policy import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import build_draft
 from authguard.policy.loading.merge import find_changes, merge
+from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
 from authguard.policy.loading.yaml_parser import MAX_NODES, MAX_PROBLEMS, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
@@ -62,6 +63,7 @@ CODES: Final[dict[str, str]] = {
     "not-in-this-release": "a key of the policy language that this release does not enforce, and therefore refuses",
     "not-utf-8": "the file is not UTF-8",
     "out-of-range": "a number or a length outside its bounds",
+    "provider-unknown": "an issuer names a provider that has no preset; the advice has the most similar one",
     "refused-character": "a control character, or one that hides text or changes its displayed order",
     "removed-key": "a key of an earlier release; the advice has the replacement",
     "renamed-key": "the old name of a key; the message has the new name",
@@ -118,8 +120,10 @@ def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     merged = _without_extends(merged)
     merged, removed = removed_key.report_removed_keys(merged)
     merged, reserved = reserved_key.report_reserved_keys(merged)
+    merged, unknown = apply_presets(merged)
     document, invalid = validate_document(merged)
-    problems += [*removed, *invalid]
+    # an unknown provider leaves keys out, which is no problem of its own
+    problems += [*removed, *unknown, *(() if unknown else invalid)]
     if document is None or problems:
         return LoadedDraft(None, _limit_problems([*problems, *reserved]))
     draft, built = build_draft(document, merged, folder)

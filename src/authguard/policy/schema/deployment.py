@@ -9,8 +9,11 @@ from authguard.policy.schema.types import (
     Address,
     AnyHeader,
     AnyMethod,
+    Audience,
     BoundHeader,
     Callable_,
+    ClaimNames,
+    ClaimValues,
     Currency,
     Duration,
     EventName,
@@ -41,6 +44,8 @@ Effect = Literal["read", "write"]
 MAX_BINDS: Final = 16
 #: maximum roles of one operation
 MAX_ROLES: Final = 32
+#: maximum values of one map of levels
+MAX_LEVEL_VALUES: Final = 64
 #: maximum limits of one operation; each request counts against all of them
 MAX_LIMITS: Final = 32
 #: maximum origins, methods, headers or hosts in one list
@@ -88,11 +93,33 @@ def _by_type(typed: object) -> object:
     return {"type": typed} if isinstance(typed, str) else typed
 
 
+class Claims(StrictModel):
+    """Claims in which an issuer states each fact."""
+
+    subject: ClaimNames = ("sub",)
+    client: ClaimNames = ("client_id", "azp", "cid", "appid")
+    scopes: ClaimNames = ("scope", "scp")
+    roles: ClaimNames = ()
+    acr: ClaimNames = ("acr",)
+    auth_time: ClaimNames = ("auth_time",)
+    session: ClaimNames = ("sid",)
+    audience: ClaimNames = ("aud",)
+
+
+class Levels(StrictModel):
+    """Assurance levels of an issuer's tokens."""
+
+    claim: ClaimNames = ()
+    map: Annotated[dict[str, Token], Field(max_length=MAX_LEVEL_VALUES)] = Field(default_factory=dict)
+    none: Token = ""
+
+
 class Issuer(StrictModel):
     """An issuer whose tokens are accepted."""
 
+    provider: Name = ""
     issuer: Text
-    audience: Text
+    audience: Audience
     algorithms: tuple[Token, ...]
     keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]
     leeway: Tolerance = 30.0
@@ -101,7 +128,12 @@ class Issuer(StrictModel):
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
     renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
-    require: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
+    claims: Claims = Claims()
+    require: ClaimValues = Field(default_factory=dict)
+    require_person: ClaimNames = ()
+    machine: ClaimValues = Field(default_factory=dict)
+    levels: Levels | None = None
+    scope_prefix: Token = ""
     introspection: Introspection | None = None
     sender_constraint: Annotated[
         SenderConstraint,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from authguard.core.staff import MAX_ROLE_CHARS
@@ -91,12 +91,90 @@ def _parse_currency(typed: object) -> tuple[str, str]:
     raise ValueError("write `{at: /currency}`, or three letters such as `EUR` (ISO 4217)")
 
 
+def _parse_claim_values(typed: object) -> dict[str, tuple[str, ...]]:
+    """Parse a list of claims, or claims with their accepted values; a claim without values accepts any."""
+    is_list = isinstance(typed, list) and all(isinstance(one, str) for one in typed)
+    given = {name: [] for name in typed} if isinstance(typed, list) and is_list else typed
+    if not isinstance(given, dict) or len(given) > MAX_CLAIM_NAMES:
+        raise ValueError(_CLAIM_VALUES_ADVICE)
+    parsed: dict[str, tuple[str, ...]] = {}
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value]  # an empty list accepts any value
+        if not re.fullmatch(_CLAIM, name) or len(values) > MAX_CLAIM_NAMES:
+            raise ValueError(_CLAIM_VALUES_ADVICE)
+        if not all(isinstance(one, str | int) and 0 < len(str(one)) <= MAX_CLAIM_CHARS for one in values):
+            raise ValueError(_CLAIM_VALUES_ADVICE)
+        parsed[name] = tuple(label_of(one) for one in values)
+    return parsed
+
+
+def _parse_audience(typed: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Parse a text, a list or ``{claim: NAME, values: ...}`` to (accepted values, claims that hold them)."""
+    given, claim = (typed, "") if not isinstance(typed, dict) else (typed.get("values"), typed.get("claim"))
+    values = [given] if isinstance(given, str) else given
+    if isinstance(typed, dict) and (typed.keys() != {"claim", "values"} or not re.fullmatch(_CLAIM, str(claim))):
+        raise ValueError(_AUDIENCE_ADVICE)
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_CLAIM_NAMES:
+        raise ValueError(_AUDIENCE_ADVICE)
+    if not all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT_CHARS for one in values):
+        raise ValueError(_AUDIENCE_ADVICE)
+    return tuple(values), (str(claim),) if claim else ()
+
+
+def label_of(value: str | float) -> str:
+    """Return a scalar of a claim or a policy as text: ``true`` and ``false`` for booleans."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _one_or_list(typed: object) -> object:
     return (typed,) if isinstance(typed, str) else tuple(typed) if isinstance(typed, list) else typed
 
 
+#: maximum claims or values in one list
+MAX_CLAIM_NAMES: Final = 32
+#: maximum characters of a claim's name or of an expected value
+MAX_CLAIM_CHARS: Final = 256
+_CLAIM_VALUES_ADVICE: Final = "write claims as `[jti]`, or with their values as `{token_use: access}`"
+_AUDIENCE_ADVICE: Final = "write a text, a list of texts, or `{claim: client_id, values: [NAME]}`"
 _CURRENCY: Final = r"[A-Z]{3}"
 _POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
+#: name of a claim, or a JSON Pointer into the claims
+_CLAIM: Final = rf"(?!/)[\x21-\x7e]{{1,{MAX_CLAIM_CHARS}}}|{_POINTER}"
+_CLAIM_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": f"^(?:{_CLAIM})$"}
+_SCALAR_SCHEMA: Final[dict[str, Any]] = {"type": ["string", "integer", "boolean"]}
+_CLAIM_VALUES_SCHEMA: Final = Annotated[
+    dict[str, str],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": _CLAIM_SCHEMA},
+                {
+                    "type": "object",
+                    "additionalProperties": {"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]},
+                },
+            ]
+        }
+    ),
+]
+_TEXTS_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+_AUDIENCE_SCHEMA: Final = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *_TEXTS_SCHEMA["anyOf"],
+                {
+                    "type": "object",
+                    "properties": {"claim": _CLAIM_SCHEMA, "values": _TEXTS_SCHEMA},
+                    "required": ["claim", "values"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 _CURRENCY_SCHEMA: Final = Annotated[
     str | dict[str, str],
     WithJsonSchema(
@@ -221,6 +299,21 @@ AnyMethod = Annotated[str, _text_validator(r"\*|[A-Z-]{1,32}", "write a method s
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_list, json_schema_input_type=Text | list[Text])]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=Pattern | list[Pattern])]
+#: a claim or a list of alternatives, of which the first one present counts
+ClaimName = Annotated[str, _text_validator(_CLAIM, "write the name of a claim, or a JSON Pointer such as `/a/b`")]
+ClaimNames = Annotated[
+    tuple[ClaimName, ...],
+    Field(max_length=MAX_CLAIM_NAMES),
+    BeforeValidator(_one_or_list, json_schema_input_type=ClaimName | list[ClaimName]),
+]
+#: claims with their accepted values as text; no values if any is accepted
+ClaimValues = Annotated[
+    dict[str, tuple[str, ...]], _parser_validator(_parse_claim_values, "malformed-value", _CLAIM_VALUES_SCHEMA)
+]
+#: accepted values, and the claims that hold them (none for ``aud``)
+Audience = Annotated[
+    tuple[tuple[str, ...], tuple[str, ...]], _parser_validator(_parse_audience, "malformed-value", _AUDIENCE_SCHEMA)
+]
 EventNames = Annotated[
     tuple[EventName, ...], BeforeValidator(_one_or_list, json_schema_input_type=EventName | list[EventName])
 ]

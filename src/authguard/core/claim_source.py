@@ -1,0 +1,47 @@
+"""Claims by their source: the name of a claim, or a JSON Pointer into the claims (RFC 6901).
+
+In a pointer ``*`` is any item of a list or a mapping. ``null`` is the same as a missing claim.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from authguard.core.json_pointer import PointerError, resolve_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: maximum items that a ``*`` of a pointer visits
+MAX_ITEMS: Final = 64
+
+
+def find(claims: Mapping[str, Any], sources: Iterable[str]) -> object:
+    """Return the value of the first source that is present; ``None`` if none is."""
+    return next((value for _, value in present(claims, sources)), None)
+
+
+def present(claims: Mapping[str, Any], sources: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each source that is present, with its value."""
+    for source in sources:
+        value = _resolve(claims, source) if source.startswith("/") else claims.get(source)
+        if value is not None:
+            yield source, value
+
+
+def _resolve(claims: Mapping[str, Any], pointer: str) -> object:
+    """Return the value at a pointer, or a list of the values if it has a ``*``; ``None`` if there is none."""
+    before, star, after = pointer.partition("/*")
+    if star and after[:1] in {"", "/"}:
+        items = _resolve(claims, before) if before else claims
+        listed = list(items.values()) if isinstance(items, dict) else items if isinstance(items, list) else []
+        found = (item if not after else _resolve_in(item, after) for item in listed[:MAX_ITEMS])
+        return [value for value in found if value is not None] or None
+    return _resolve_in(claims, pointer)
+
+
+def _resolve_in(value: object, pointer: str) -> object:
+    try:
+        return resolve_pointer(value, pointer)
+    except PointerError:
+        return None

@@ -1,0 +1,141 @@
+"""Reader for verified claims: finds a fact where the issuer's settings place it, and checks its type and bounds.
+
+Rules:
+- ``null`` is the same as a missing claim everywhere.
+- A claim that identifies somebody or limits the token is read strictly: `ClaimError` names the claim that refuses it.
+- A claim that can only add permissions or strength is read leniently: an unusable value counts as missing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from authguard.core.claim_source import MAX_ITEMS, find, present
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: maximum length of a text that names a person, client, session or method
+MAX_TEXT_CHARS: Final = 255
+#: maximum length of a text with several scopes
+MAX_LIST_CHARS: Final = 8_192
+#: latest accepted time: the year 5138
+MAX_TIME_S: Final = 1e11
+
+#: text without control characters, line breaks, bidirectional marks and lone surrogates: names of persons, clients and
+#: sessions are displayed and logged
+_DISPLAYABLE: Final = re.compile(
+    r"[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]*"
+)
+
+
+class ClaimError(Exception):
+    """A claim is missing or has an unusable value.
+
+    Attributes:
+        claim: name of the claim, or its JSON Pointer; from the policy, never from the token.
+        is_missing: whether it is missing; else its value is not usable.
+    """
+
+    def __init__(self, claim: str, *, is_missing: bool = False) -> None:
+        """Store the name."""
+        super().__init__(claim)
+        self.claim = claim
+        self.is_missing = is_missing
+
+
+def read_text(claims: Mapping[str, Any], sources: Iterable[str]) -> str:
+    """Return the text of a claim that identifies somebody; empty if it is missing.
+
+    Raises:
+        ClaimError: the value is not a displayable text of at most `MAX_TEXT_CHARS` characters.
+    """
+    for source, value in present(claims, sources):
+        if not is_name(value):
+            raise ClaimError(source)
+        return str(value)
+    return ""
+
+
+def read_time(claims: Mapping[str, Any], name: str) -> float:
+    """Return the time of a claim that limits the token, epoch seconds UTC; 0 if it is missing (RFC 7519 2).
+
+    Raises:
+        ClaimError: the value is not a number of that range.
+    """
+    value = claims.get(name)
+    if value is None:
+        return 0.0
+    if not _is_time(value):
+        raise ClaimError(name)
+    return float(value)
+
+
+def find_newest_time(claims: Mapping[str, Any], sources: Iterable[str]) -> float:
+    """Return the newest time of the first usable source, epoch seconds UTC; 0 if there is none."""
+    for source, value in present(claims, sources):
+        times = [float(one) for one in (value if "/*" in source else [value]) if _is_time(one)]
+        if times:
+            return max(times)
+    return 0.0
+
+
+def find_texts(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> tuple[str, ...]:
+    """Return the texts of the first usable source, a list or a single text; other items are left out.
+
+    Args:
+        claims: verified.
+        sources: names or JSON Pointers.
+        most: maximum number of items; a longer list is left out as a whole.
+    """
+    for _, value in present(claims, sources):
+        listed = value if isinstance(value, list) else [value]
+        if len(listed) <= most:
+            return tuple(one for one in listed if isinstance(one, str) and is_name(one))
+    return ()
+
+
+def find_words(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> frozenset[str]:
+    """Return the words of the first present source: a list, or a text separated by blanks (RFC 6749 3.3).
+
+    Raises:
+        ClaimError: there are more than `most`, or the text is longer than `MAX_LIST_CHARS`.
+    """
+    for source, value in present(claims, sources):
+        if isinstance(value, str) and len(value) > MAX_LIST_CHARS:
+            raise ClaimError(source)
+        listed = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else []
+        words = frozenset(one for one in listed if isinstance(one, str) and one and len(one) <= MAX_TEXT_CHARS)
+        if len(words) > most:
+            raise ClaimError(source)
+        return words
+    return frozenset()
+
+
+def find_labels(claims: Mapping[str, Any], sources: Iterable[str]) -> frozenset[str]:
+    """Return the scalars of the first present source as texts, each item of a list separately."""
+    value = find(claims, sources)
+    listed = value if isinstance(value, list) else [value]
+    return frozenset(to_label(one) for one in listed[:MAX_ITEMS] if isinstance(one, str | int))
+
+
+def to_label(value: str | int) -> str:
+    """Return a scalar as text: ``true`` and ``false`` for booleans."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def has_value(claims: Mapping[str, Any], source: str, accepted: tuple[str, ...]) -> bool:
+    """Return whether a claim is present, with one of the accepted values if there are any."""
+    if not accepted:
+        return find(claims, (source,)) is not None
+    return not find_labels(claims, (source,)).isdisjoint(accepted)
+
+
+def is_name(value: object) -> bool:
+    """Return whether a value is a displayable text of 1 to `MAX_TEXT_CHARS` characters, or empty."""
+    return isinstance(value, str) and len(value) <= MAX_TEXT_CHARS and _DISPLAYABLE.fullmatch(value) is not None
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_TIME_S

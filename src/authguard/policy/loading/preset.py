@@ -1,0 +1,133 @@
+"""Apply the preset of an identity provider: its keys are the defaults of an issuer that names it.
+
+A preset is one file of `policy/providers`: documentation of the provider (`title`, `sources`, `date`, `setup`,
+`cannot`), and `defaults`, the keys of one entry of ``issuers``. Keys of the policy replace those of the preset, and
+entries of `MERGED` are merged by key, so that an added requirement keeps the preset's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from authguard.policy.loading.yaml_parser import MAX_NODES, parse_yaml
+from authguard.policy.problem import Problem, did_you_mean
+from authguard.policy.tree import Node, quote
+
+_FOLDER: Final = Path(__file__).parents[1] / "providers"
+#: keys whose entries are merged with the preset's
+MERGED: Final = frozenset({"claims", "require", "machine"})
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The preset of one identity provider.
+
+    Attributes:
+        name: name of the file.
+        title: name of the provider and of the kind of token.
+        date: day on which the documentation was read.
+        sources: URLs of the documentation.
+        setup: settings at the provider, one sentence each.
+        cannot: what the provider's tokens cannot prove, one sentence each.
+        example: an ``issuer`` and an ``audience``, for documentation and tests.
+        defaults: keys of an issuer.
+    """
+
+    name: str
+    title: str
+    date: str
+    sources: tuple[str, ...]
+    setup: tuple[str, ...]
+    cannot: tuple[str, ...]
+    example: dict[str, str]
+    defaults: Node
+
+
+def list_presets() -> tuple[str, ...]:
+    """Return the names of the shipped presets, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+@cache
+def load_preset(name: str) -> Preset:
+    """Return a shipped preset.
+
+    Raises:
+        KeyError: there is no preset of this name.
+    """
+    if name not in list_presets():
+        raise KeyError(name)
+    path = _FOLDER / f"{name}.yaml"
+    tree = parse_yaml(path.read_bytes(), f"providers/{path.name}", MAX_NODES).tree
+    entries = tree.entries()
+
+    def texts(key: str) -> tuple[str, ...]:
+        return tuple(str(item.value) for item in entries[key].items()) if key in entries else ()
+
+    return Preset(
+        name=name,
+        title=str(entries["title"].value),
+        date=str(entries["date"].value),
+        sources=texts("sources"),
+        setup=texts("setup"),
+        cannot=texts("cannot"),
+        example={key: str(node.value) for key, node in entries["example"].entries().items()},
+        defaults=entries["defaults"],
+    )
+
+
+def apply_presets(document: Node) -> tuple[Node, tuple[Problem, ...]]:
+    """Complete the issuers of a merged document with the keys of their presets.
+
+    Args:
+        document: the merged tree.
+
+    Returns:
+        The completed tree, and a problem for each unknown provider.
+    """
+    listed = document.entries().get("issuers")
+    if listed is None or not isinstance(listed.value, tuple):
+        return document, ()
+    problems: list[Problem] = []
+    issuers = tuple(_apply(issuer, problems) for issuer in listed.items())
+    completed = Node(issuers, listed.place, listed.is_valid)
+    return Node({**document.entries(), "issuers": completed}, document.place, document.is_valid), tuple(problems)
+
+
+def _apply(issuer: Node, problems: list[Problem]) -> Node:
+    provider = issuer.entries().get("provider")
+    if provider is None or not isinstance(provider.value, str):
+        return issuer
+    try:
+        defaults = load_preset(provider.value).defaults.entries()
+    except KeyError:
+        message = f"there is no preset of a provider {quote(provider.value)}"
+        advice = did_you_mean(provider.value[:64], list_presets())
+        problems.append(Problem(code="provider-unknown", place=provider.place, message=message, advice=advice))
+        return issuer
+    merged = dict(issuer.entries())
+    for key, default in defaults.items():
+        own = merged.get(key)
+        if own is None:
+            merged[key] = default
+        elif key in MERGED:
+            merged[key] = _merge(default, own)
+    return Node(merged, issuer.place, issuer.is_valid)
+
+
+def _merge(default: Node, own: Node) -> Node:
+    """Merge two mappings; a list of claims is a mapping without values."""
+    before, after = (_to_mapping(node) for node in (default, own))
+    if not isinstance(before.value, dict) or not isinstance(after.value, dict):
+        return own
+    return Node({**before.value, **after.value}, own.place, own.is_valid)
+
+
+def _to_mapping(node: Node) -> Node:
+    names = [item for item in node.items() if isinstance(item.value, str)]
+    if not isinstance(node.value, tuple) or len(names) < len(node.value):
+        return node
+    return Node({str(item.value): Node((), item.place) for item in names}, node.place, node.is_valid)
