@@ -13,7 +13,7 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test coverage quick watch test-foreign check pages docs soak bench clean format help
+.PHONY: demo test coverage quick watch test-foreign test-install check pages docs soak bench clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,6 +61,9 @@ $(FOREIGN): tests/foreign/package.json
 
 test-foreign: $(READY) $(FOREIGN)  ## the guard against an identity provider that nobody here wrote
 	@$(BIN)/python -m pytest -q tests/foreign
+
+test-install: $(READY)  ## the wheel alone in a fresh environment: README's first screen, and somebody's first hour
+	@$(BIN)/python -m pytest -q tests/install
 
 $(BROWSER): $(READY) Makefile
 	@echo "fetching the browser and what judges its pictures (once) ..."

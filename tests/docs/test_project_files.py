@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+import authguard
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -24,6 +27,14 @@ def read_yaml(name: str) -> Any:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_readme_names_the_wheel_of_this_version_and_an_extra_that_exists() -> None:
+    version, extra = re.findall(
+        r"authguard-([\w.]+)-py3-none-any\.whl\[(\w+)\]", (ROOT / "README.md").read_text("utf-8")
+    )[0]
+    assert version == authguard.__version__
+    assert extra in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 
 
 def test_a_make_target_exists() -> None:

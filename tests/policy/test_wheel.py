@@ -61,3 +61,38 @@ def test_each_comes_with_its_readme_and_its_scenarios(installed: Path) -> None:
         folder = installed / "authguard" / "policies" / name
         assert (folder / "README.md").is_file()
         assert list((folder / "scenarios").glob("*.yaml"))
+
+
+def test_every_data_file_of_the_source_is_in_it(installed: Path) -> None:
+    places = (
+        (ROOT / "src" / "authguard", installed / "authguard"),
+        (ROOT / "policies", installed / "authguard" / "policies"),
+    )
+    missing = [
+        str(path.relative_to(source))
+        for source, there in places
+        for path in source.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and (there / path.relative_to(source)).read_bytes() != path.read_bytes()
+    ]
+    assert missing == []
+    assert (installed / "authguard" / "policy" / "standard.yaml").is_file()
+
+
+def test_the_test_provider_without_its_server_says_what_to_install(installed: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.modules['uvicorn'] = None; from authguard.testing.idp import main; main([])",
+        ],
+        cwd=installed.parent,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'authguard[testing]'" in done.stderr
+    assert "Traceback" not in done.stderr

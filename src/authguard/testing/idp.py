@@ -24,7 +24,6 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -37,6 +36,7 @@ from authguard.testing.provider import COUNTED_ENDPOINTS, Provider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    import uvicorn
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -207,6 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ready-file", type=Path, help="write the line to this file, not to standard output")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that started this one")
     options = parser.parse_args(arguments)
+    try:
+        import uvicorn  # noqa: PLC0415 - an extra: without it, the message says what to install
+    except ModuleNotFoundError:
+        parser.error("the test identity provider is served by uvicorn: pip install 'authguard[testing]'")
     for number in (signal.SIGINT, signal.SIGTERM):
         # The server handles both signals while it runs and raises them again at its end; ignored there, it exits 0.
         signal.signal(number, signal.SIG_IGN)
