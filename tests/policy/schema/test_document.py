@@ -148,6 +148,12 @@ MISSHAPEN = {
         3,
         "https://idp.example",
     ),
+    "address with a name as its user": (
+        "settings: {public_url: 'https://a.example@evil.example/p'}\n",
+        "malformed-value",
+        3,
+        "https://idp.example",
+    ),
     "address of another scheme": (
         "settings: {public_url: 'file:///etc/passwd'}\n",
         "malformed-value",

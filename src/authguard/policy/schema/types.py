@@ -199,7 +199,8 @@ _TEMPLATE: Final = (
     r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
     r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}(?::path)?\}))"
 )
-_ADDRESS: Final = r"https?://[^\s?#@\\\x22]{1,500}(?:\?[^\s#\x22]{0,500})?"
+#: no user information; a path may have `@` (RFC 3986 3.3), as the address of Firebase's keys has
+_ADDRESS: Final = r"https?://[^\s/?#@\\\x22]{1,255}(?:/[^\s?#\\\x22]{0,500})?(?:\?[^\s#\x22]{0,500})?"
 #: a positive duration with its unit
 _POSITIVE_DURATION: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
 _Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS})]
