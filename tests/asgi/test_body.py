@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.body import MAX_PARTS, BodyReader
+from authguard.asgi.body import MAX_PARTS, BodyLimits, BodyReader
 from authguard.runtime.access import Body
 
-BOUND = 1_048_576
+LIMITS = BodyLimits(max_bytes=1_048_576, idle_timeout=600, min_rate=1, timeout=600)
 
 
 def reader(parts: list[bytes]) -> BodyReader:
@@ -26,7 +26,7 @@ def reader(parts: list[bytes]) -> BodyReader:
         return {"type": "http.request", "body": next(coming), "more_body": left > 0}
 
     scope: dict[str, Any] = {"type": "http", "path": "/pay", "raw_path": b"/pay", "query_string": b"", "headers": []}
-    return BodyReader(scope, receive, BOUND, 600)
+    return BodyReader(scope, receive, LIMITS)
 
 
 @pytest.mark.parametrize("count", [1, 2, MAX_PARTS - 1, MAX_PARTS, MAX_PARTS + 1, 3 * MAX_PARTS + 7])

@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from starlette.authentication import AuthCredentials
 
 from authguard.asgi.app import find_host_patterns, find_root_path
-from authguard.asgi.body import BodyReader
+from authguard.asgi.body import BodyLimits, BodyReader
 from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.asgi.endpoint_request import EndpointRequest
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
@@ -34,13 +35,13 @@ from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
 from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
 from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.resolver import Resolver
+from authguard.asgi.response_recorder import ResponseRecorder
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
 from authguard.asgi.user import build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal, Verdict
-from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
+from authguard.runtime.access import AccessRequest, AppResponse, Body, BodyFailure, Refusal, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -108,8 +109,14 @@ class GuardMiddleware:
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
         self._policy_headers: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
         self._headers_read: Final = GUARD_HEADERS | self._policy_headers
-        self._body_bound: Final = policy.body_budget
-        self._body_seconds: Final = policy.request_budget
+        self._body_limits: Final = BodyLimits(
+            max_bytes=policy.body_budget,
+            idle_timeout=policy.body_idle_timeout,
+            min_rate=policy.body_min_rate,
+            timeout=policy.body_timeout,
+        )
+        endpoint_bytes = min(policy.body_budget, MAX_ENDPOINT_BODY_BYTES)
+        self._endpoint_limits: Final = dataclasses.replace(self._body_limits, max_bytes=endpoint_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; a coroutine function, by which servers recognize ASGI 3.
@@ -174,7 +181,7 @@ class GuardMiddleware:
             await self._enforcer.close()
 
     async def _decide(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        body = BodyReader(scope, receive, self._body_bound, self._body_seconds, request.operation.binds)
+        body = BodyReader(scope, receive, self._body_limits, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
             await _send(self._replies.build_for_refusal(verdict), send, scope)
@@ -295,8 +302,13 @@ class GuardMiddleware:
     async def _serve_endpoint(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        bound = min(self._body_bound, MAX_ENDPOINT_BODY_BYTES)
-        request = replace(request, read_body=BodyReader(scope, receive, bound, self._body_seconds).read)
+        body = BodyReader(scope, receive, self._endpoint_limits)
+
+        async def read() -> Body | BodyFailure:
+            with self._enforcer.in_flight.slot(verdict.credential) as is_reserved:  # a slow body takes a slot, too
+                return await body.read() if is_reserved else BodyFailure(Reason.ACCOUNT_BUSY)
+
+        request = replace(request, read_body=read)
         call = EndpointRequest(
             self._enforcer, self._replies, request, verdict, self._resolver.path(scope), scope.get("root_path", "")
         )
@@ -320,7 +332,7 @@ class GuardMiddleware:
 
     async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a transaction of the app; settle it by the app's response before the last byte is sent."""
-        recorder = _ResponseRecorder()
+        recorder = ResponseRecorder()
         settled = False
 
         async def watch(message: Message) -> None:
@@ -335,44 +347,6 @@ class GuardMiddleware:
         finally:
             if not settled:
                 await self._enforcer.reports.settle(verdict, AppResponse(0))
-
-
-class _ResponseRecorder:
-    """The part of the app's response that is stored with a transaction."""
-
-    __slots__ = ("_body", "_content_type", "_headers", "_status", "_whole")
-
-    def __init__(self) -> None:
-        self._status = 0
-        self._content_type = ""
-        self._headers: tuple[tuple[bytes, bytes], ...] = ()
-        self._body = b""
-        self._whole = True
-
-    def record(self, message: Message) -> bool:
-        """Record a message; return whether the response is complete with it."""
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            sent = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            self._content_type = next((value.decode("latin-1") for name, value in sent if name == b"content-type"), "")
-            self._headers = tuple(header for header in sent if header[0] in KEPT_HEADERS)
-            return False
-        if message["type"].startswith("websocket."):
-            return False  # no WebSocket message shows whether the operation took effect
-        if message["type"] != "http.response.body":
-            # a response that cannot be stored (a file that the server sends) is complete, but not stored
-            self._whole = False
-            return bool(message["type"] == "http.response.pathsend")
-        chunk: bytes = message.get("body", b"")
-        if len(self._body) + len(chunk) <= MAX_RESPONSE_BYTES:
-            self._body += chunk
-        else:
-            self._whole = False
-        return not message.get("more_body", False)
-
-    def answer(self) -> AppResponse:
-        """Return the recorded response."""
-        return AppResponse(self._status, self._content_type, self._body, self._whole, self._headers)
 
 
 async def _send(reply: Reply, send: Send, scope: Scope) -> None:

@@ -39,6 +39,10 @@ _TEXTS: Final = {
     Reason.ROLES_EXCEEDED: "the token has more than 256 roles, so none counts: let the issuer send fewer",
     Reason.GUARD_FAULT: "a component of the guard failed; see `where` and `error` of the record",
     Reason.GUARD_TIMEOUT: "the policy's time budget for a request was exceeded",
+    Reason.BODY_TIMEOUT: (
+        "no part of the body arrived for `budget.body_idle_timeout`, it was slower than `budget.body_min_rate`, or took"
+        " longer than `budget.body_timeout`"
+    ),
     Reason.OPERATION_UNNAMED: "no operation of the policy has this method and path",
 }
 

@@ -63,8 +63,11 @@ class Policy:
         methods: combinations of verifiers by name.
         identity: assurance level at which a sign-in proves identity; empty if only verifiers do.
         channels: channel settings.
-        request_budget: seconds for all waits of the guard in one request.
+        request_budget: seconds for all waits of the guard in one request, except for its body.
         body_budget: maximum bytes of a body that the guard reads.
+        body_idle_timeout: maximum seconds without a part of a body.
+        body_min_rate: minimum average bytes per second of a body, after the first `body_idle_timeout` seconds.
+        body_timeout: maximum seconds for a body.
         nodes_budget: maximum values of a JSON body that the guard parses, including containers.
         in_flight_budget: maximum concurrent requests of one account.
         max_held: maximum transactions of one account that wait for approval.
@@ -121,6 +124,9 @@ class Policy:
     channels: Channels = field(default_factory=Channels)
     request_budget: float = 2.0
     body_budget: int = 1_048_576
+    body_idle_timeout: float = 10.0
+    body_min_rate: int = 1_024
+    body_timeout: float = 120.0
     nodes_budget: int = 50_000
     in_flight_budget: int = 64
     max_held: int = 20

@@ -70,8 +70,11 @@ class Draft:
         methods: combinations of verifiers by name.
         verifiers: verifiers by name.
         channels: channel settings.
-        request_budget: seconds for all waits of the guard in one request.
+        request_budget: seconds for all waits of the guard in one request, except for its body.
         body_budget: maximum bytes of a body.
+        body_idle_timeout: maximum seconds without a part of a body.
+        body_min_rate: minimum average bytes per second of a body, after the first `body_idle_timeout` seconds.
+        body_timeout: maximum seconds for a body.
         nodes_budget: maximum values of a JSON body.
         in_flight_budget: maximum concurrent requests of one account.
         max_held: maximum held transactions of one account.
@@ -122,6 +125,9 @@ class Draft:
     channels: Channels
     request_budget: float = 2.0
     body_budget: int = 1_048_576
+    body_idle_timeout: float = 10.0
+    body_min_rate: int = 1_024
+    body_timeout: float = 120.0
     nodes_budget: int = 50_000
     in_flight_budget: int = 64
     max_held: int = 20

@@ -45,10 +45,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class BodyFailure:
-    """A body that could not be read completely.
+    """A body that was not read completely.
 
     Attributes:
-        reason: ``BODY_TOO_LARGE``, ``BODY_TIMEOUT`` or ``BODY_CUT``.
+        reason: ``BODY_TOO_LARGE``, ``BODY_TIMEOUT``, ``BODY_CUT`` or ``ACCOUNT_BUSY``.
     """
 
     reason: Reason
@@ -67,7 +67,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
         evidence: the request's data, unverified.
         method: HTTP method; ``websocket`` for a handshake, which no caller can send as a method.
         channel: channel name from the path, if the policy reads channels from paths.
-        read_body: reads the body once and caches it, bounded in size and time.
+        read_body: reads the body once and caches it, bounded in size and pace.
     """
 
     operation: Operation

@@ -15,7 +15,7 @@ import anyio
 from msgspec.structs import replace
 
 from authguard.core.chain import make_template
-from authguard.core.outcomes import ADMITTING, Outcome, Reason
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
@@ -32,7 +32,7 @@ from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
 from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE, HoldQueue
-from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan, RequestFacts, add_ledgers
+from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan, RequestFacts, add_ledgers, needs_body
 from authguard.runtime.pseudonymizer import NullPseudonymizer, store_pseudonym_check
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
@@ -108,8 +108,8 @@ class Enforcer:
         self._channels = ChannelFinder(policy, channel_secrets)
         self._decision_cache = DecisionCache()
         self._declares_channels = policy.channels.declared
-        self._in_flight = AccountBulkhead(policy.in_flight_budget)
-        self._windows = RefusalWindows(journal)
+        self.in_flight: Final = AccountBulkhead(policy.in_flight_budget)
+        self._windows = RefusalWindows(journal, covers_public=policy.public_windows)
         self.hold_queue: Final = HoldQueue(self.repository)
         self._binder = RequestBinder(policy, ids, cipher)
         self.fair_worker: Final = FairWorker()
@@ -172,7 +172,7 @@ class Enforcer:
                 await self.repository.with_deadline(self.open())
             now = self.clock.now()
             credential = await self._verify_credential(request, now)
-            with self._in_flight.slot(credential) as is_reserved:
+            with self.in_flight.slot(credential) as is_reserved:
                 if not is_reserved:
                     return self.refuse(request, Reason.ACCOUNT_BUSY, credential)
                 return await self._decide(request, credential, now)
@@ -233,8 +233,8 @@ class Enforcer:
             found = self._decision_cache.get(credential, key)
             if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
                 return None
-            record = self._cover_by_window(
-                request, credential, found.verdict.fallback.kind, now
+            record = self._windows.cover_decision(
+                credential, operation.name, found.verdict.fallback.kind, now
             ) or self.journal.record_cached_decision(found.template, now, request.evidence.trace)
         except AuditError as error:
             # a log that recovers before `decide` must not hide that a record was lost
@@ -244,55 +244,55 @@ class Enforcer:
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
 
-    def _cover_by_window(self, request: AccessRequest, credential: Credential, kind: Outcome, now: float) -> str:
-        """Return the id of the window record that covers an unproven request; empty if it is recorded individually."""
-        if isinstance(credential, Proven):
-            return ""
-        if kind not in ADMITTING:
-            return self._windows.cover(credential.reason, now)
-        return self._windows.cover(Reason.DECIDED, now, request.operation.name) if self.policy.public_windows else ""
-
     @staticmethod
     def _cache_key(request: AccessRequest, channel: str) -> bytes:
         """Return the cache key; an operation's identity has a fixed length, so two pairs never share a key."""
         return request.operation.identity + channel.encode()
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
-        facts = RequestFacts(credential=credential, channel=self._channels.find(request, credential))
-        keys = Keys()
-        decided: Verdict | Refusal | NeedsBody | None = NEEDS_BODY if self._needs_body(request, credential) else None
-        if isinstance(credential, Proven):
-            facts = await self._account_lookup.collect(facts, credential.principal, now)
-            keys = Keys(credential.principal.account_key, credential.principal.session_key)
-            if request.operation.ledger_dimensions and decided is None:
-                facts, keys = add_ledgers(self.policy, request, facts, keys)
-        if decided is None:
+        facts, keys = await self._collect_facts(request, credential, now)
+        decided: Verdict | Refusal | NeedsBody = NEEDS_BODY
+        if not needs_body(request, credential):
             decided = await self._evaluate_and_commit(request, facts, keys, now)
-        if isinstance(decided, NeedsBody) and isinstance(credential, Proven):
-            body = await request.read_body()
-            if isinstance(body, BodyFailure):
-                return self.refuse(request, body.reason, credential)
+        if not isinstance(decided, NeedsBody):
+            return decided
+        body = await request.read_body()
+        if isinstance(body, BodyFailure):
+            return self.refuse(request, body.reason, credential)
+        arrived = self.clock.now()
+        if arrived - now > self.policy.request_budget:
+            # the body was slow: meanwhile the credential may have expired, and the account may have been locked
+            known = replace(request, evidence=replace(request.evidence, shown=True))
+            now, credential = arrived, await self._verify_credential(known, arrived)
+            facts, keys = await self._collect_facts(request, credential, now)
+        if isinstance(credential, Proven):
             binding = await self._binder.bind(request, credential.principal, body)
             if isinstance(binding, Reason):
                 return self.refuse(request, binding, credential)
             facts = replace(facts, has_body=True, binding=binding)
-            keys = Keys(keys.account, keys.session, binding.transaction)
-            if request.operation.ledger_dimensions:
-                facts, keys = add_ledgers(self.policy, request, facts, keys)
-            decided = await self._evaluate_and_commit(request, facts, keys, now)
+            keys = replace(keys, transaction=binding.transaction)
+        decided = await self._evaluate_and_commit(request, facts, keys, now)
         if isinstance(decided, NeedsBody):
             raise MachineFaultError("the evaluation requests a body that was already read")
         return decided
 
-    @staticmethod
-    def _needs_body(request: AccessRequest, credential: Credential) -> bool:
-        """Return whether the exact request must be known before evaluation; only proven callers' bodies are read."""
-        return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
+    async def _collect_facts(
+        self, request: AccessRequest, credential: Credential, now: float
+    ) -> tuple[RequestFacts, Keys]:
+        """Return the facts without the body, and the keys of the records."""
+        facts = RequestFacts(credential=credential, channel=self._channels.find(request, credential))
+        if not isinstance(credential, Proven):
+            return facts, Keys()
+        principal = credential.principal
+        facts = await self._account_lookup.collect(facts, principal, now)
+        return facts, Keys(principal.account_key, principal.session_key)
 
     async def _evaluate_and_commit(
         self, request: AccessRequest, facts: RequestFacts, keys: Keys, now: float
     ) -> Verdict | Refusal | NeedsBody:
         """Evaluate and commit until there is no conflict; a bounded number of times."""
+        if request.operation.ledger_dimensions:
+            facts, keys = add_ledgers(self.policy, request, facts, keys)
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
             before = await self.repository.load(keys)
@@ -351,7 +351,7 @@ class Enforcer:
     ) -> Verdict | None:
         """Record, save, then return the verdict; ``None`` after a conflict."""
         if plan.after is before.snapshot:
-            covered = self._cover_by_window(request, facts.credential, plan.fallback.kind, now)
+            covered = self._windows.cover_decision(facts.credential, request.operation.name, plan.fallback.kind, now)
             if covered:
                 return plan.verdict(request, facts, keys, covered, at=now)
         record = self._ids.record(now)

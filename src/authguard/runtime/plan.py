@@ -135,6 +135,11 @@ class NeedsBody:
 NEEDS_BODY: Final = NeedsBody()
 
 
+def needs_body(request: AccessRequest, credential: Credential) -> bool:
+    """Return whether the exact request must be known before evaluation; only proven callers' bodies are read."""
+    return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
+
+
 def add_ledgers(policy: Policy, request: AccessRequest, facts: RequestFacts, keys: Keys) -> tuple[RequestFacts, Keys]:
     """Return facts and keys with the ledgers that the operation's limits count in; unproven requests have none.
 

@@ -12,8 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.outcomes import ADMITTING, Reason
+from authguard.core.request import Proven
+
 if TYPE_CHECKING:
-    from authguard.core.outcomes import Reason
+    from authguard.core.outcomes import Outcome
+    from authguard.core.request import Credential
     from authguard.runtime.journal import Journal
 
 #: unproven requests per second that are recorded individually
@@ -38,11 +42,17 @@ class _Window:
 class RefusalWindows:
     """Decides which unproven requests are recorded individually, and holds the open windows for the others."""
 
-    __slots__ = ("_journal", "_open", "_recorded", "_since")
+    __slots__ = ("_covers_public", "_journal", "_open", "_recorded", "_since")
 
-    def __init__(self, journal: Journal) -> None:
-        """Start with no open window."""
+    def __init__(self, journal: Journal, *, covers_public: bool = False) -> None:
+        """Start with no open window.
+
+        Args:
+            journal: the audit log.
+            covers_public: whether windows cover public admissions, too.
+        """
         self._journal = journal
+        self._covers_public = covers_public
         #: at most one for each reason and operation; both sets are closed
         self._open: dict[tuple[str, str], _Window] = {}
         self._since = 0.0
@@ -76,6 +86,28 @@ class RefusalWindows:
         record = self._journal.open_window(reason, now, operation, MAX_COVERED)
         self._open[reason.code, operation] = _Window(record, now, reason, operation)
         return record
+
+    def cover_decision(self, credential: Credential, operation: str, kind: Outcome, now: float) -> str:
+        """Cover one decision that moved no machine.
+
+        Args:
+            credential: the result of its check.
+            operation: name of the operation.
+            kind: the outcome.
+            now: epoch seconds UTC.
+
+        Returns:
+            The id of the window's record; empty if the decision is recorded individually, as that on a proven
+            principal always is.
+
+        Raises:
+            AuditError: as for `cover`.
+        """
+        if isinstance(credential, Proven):
+            return ""
+        if kind not in ADMITTING:
+            return self.cover(credential.reason, now)
+        return self.cover(Reason.DECIDED, now, operation) if self._covers_public else ""
 
     def close(self, now: float, *, everything: bool = False) -> None:
         """Close the windows that have ended, with one record each.

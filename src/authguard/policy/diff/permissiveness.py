@@ -295,6 +295,9 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "accounts_declared": changed,
     "request_budget": changed,
     "body_budget": larger_is_looser,
+    "body_idle_timeout": larger_is_looser,
+    "body_min_rate": smaller_is_looser,  # a slower client holds its place longer
+    "body_timeout": larger_is_looser,
     "nodes_budget": larger_is_looser,
     "in_flight_budget": larger_is_looser,
     "max_held": larger_is_looser,

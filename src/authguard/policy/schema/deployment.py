@@ -364,6 +364,9 @@ class Budget(StrictModel):
 
     request: Duration = 2.0
     body: Size = 1_048_576
+    body_idle_timeout: Annotated[Duration, Field(ge=0.1, le=300.0)] = 10.0
+    body_min_rate: Annotated[Size, Field(ge=1)] = 1_024
+    body_timeout: Annotated[Duration, Field(ge=0.1, le=3_600.0)] = 120.0
     nodes: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     in_flight: Annotated[int, Field(ge=1, le=100_000)] = 64
 

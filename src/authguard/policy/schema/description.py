@@ -230,8 +230,11 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "channel": "Channel.",
     },
     "Budget": {
-        "request": "Time for all waits of the guard in one request; default 2s.",
+        "request": "Time for all waits of the guard in one request, except for its body; default 2s.",
         "body": "Maximum size of a body that the guard reads; default 1MiB.",
+        "body_idle_timeout": "Maximum time without a part of the body; default 10s.",
+        "body_min_rate": "Minimum average size per second, after the first `body_idle_timeout`; default 1KiB.",
+        "body_timeout": "Maximum time for the whole body; default 2m.",
         "nodes": "Maximum number of values of a JSON body, including containers; default 50000.",
         "in_flight": "Maximum number of concurrent requests of one account; default 64.",
     },
