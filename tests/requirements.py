@@ -71,7 +71,7 @@ AMBIGUOUS: Final = Reply(
     name="invalid_request",
     status=400,
     outcome="",
-    challenge='Bearer error="invalid_request", error_description="send one credential, in one Authorization header"',
+    challenge='Bearer error="invalid_request", error_description="send one credential, in one place"',
     action="stop",
     word="credential-ambiguous",
 )

@@ -86,6 +86,9 @@ def build_enforcer(
         policy = replace(policy, public_url=settings.public_url)
     if not policy.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
         raise SettingsError("proofs of possession name the URL that callers use: set AUTHGUARD_PUBLIC_URL")
+    cookies = [place for place in policy.credentials if place.kind == "cookie"]
+    if any(not place.origins for place in cookies) and not policy.public_url:
+        raise SettingsError("pages use the cookie of `credentials` by their origin: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
     store = create_store(settings, policy)

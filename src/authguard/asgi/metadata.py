@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from authguard.asgi.reply import Reply, common_prefix, with_prefix
+from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.request import PROOF_ALGORITHMS, Match, Operation
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _common_members(enforcer: Enforcer) -> dict[str, Any]:
         "resource_name": policy.name,
         "authorization_servers": list(policy.issuers),
         "scopes_supported": sorted(with_prefix(scope, prefix) for scope in scopes),
-        "bearer_methods_supported": ["header"],
+        "bearer_methods_supported": ["header"] if AUTHORIZATION in policy.credentials else [],
         "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in accepted else [],
         "dpop_bound_access_tokens_required": accepted == ("DPoP",),
     }

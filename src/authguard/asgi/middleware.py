@@ -18,6 +18,7 @@ from starlette.authentication import AuthCredentials
 
 from authguard.asgi.app import find_host_patterns, find_root_path
 from authguard.asgi.body import BodyLimits, BodyReader
+from authguard.asgi.credential_place import CredentialReader
 from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.asgi.endpoint_request import EndpointRequest
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
@@ -39,6 +40,7 @@ from authguard.asgi.response_recorder import ResponseRecorder
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
 from authguard.asgi.user import build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
+from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.runtime.access import AccessRequest, AppResponse, Body, BodyFailure, Refusal, Verdict
@@ -46,6 +48,7 @@ from authguard.runtime.access import AccessRequest, AppResponse, Body, BodyFailu
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from authguard.core.request import Evidence, Operation
     from authguard.runtime.enforcer import Enforcer
 
     Message = MutableMapping[str, Any]
@@ -106,9 +109,15 @@ class GuardMiddleware:
             scope_prefixes=scope_prefixes(enforcer),
         )
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
+        #: `None` if only ``Authorization`` is read, so that other policies cost nothing
+        self._credentials: Final = (
+            None if policy.credentials == (AUTHORIZATION,) else CredentialReader(policy.credentials, policy.public_url)
+        )
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
         self._policy_headers: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
-        self._headers_read: Final = GUARD_HEADERS | self._policy_headers
+        self._headers_read: Final = GUARD_HEADERS.union(
+            self._policy_headers, self._credentials.known if self._credentials else ()
+        )
         self._body_limits: Final = BodyLimits(
             max_bytes=policy.body_budget,
             idle_timeout=policy.body_idle_timeout,
@@ -145,17 +154,23 @@ class GuardMiddleware:
             if operation.status == NOT_FOUND:
                 self._unnamed_routes.warn(method, path)
             return self._refuse(operation, scope, send)
-        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
+        evidence = self._read_evidence(scope, operation)
         if isinstance(evidence, Reason):
             return self._refuse(evidence, scope, send)
-        if self._proofs is not None:
-            evidence = self._proofs.read(evidence, scope)
         channel = self._channel(path) if self._channel else ""
         request = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
         verdict = self._enforcer.decide_cached(request)
         if verdict is None:
             return self._decide(request, scope, receive, send)
         return self._apply_verdict(request, verdict, scope, receive, send)
+
+    def _read_evidence(self, scope: Scope, operation: Operation) -> Evidence | Reason:
+        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
+        if self._credentials is not None and not isinstance(evidence, Reason):
+            evidence = self._credentials.read(evidence, scope, operation)
+        if self._proofs is not None and not isinstance(evidence, Reason):
+            evidence = self._proofs.read(evidence, scope)
+        return evidence
 
     def _inspect_app(self) -> None:
         self._resolver.set_app_hosts(find_host_patterns(self._app))
@@ -209,15 +224,15 @@ class GuardMiddleware:
             self._inspect_app()
         path = self._resolver.path(scope)
         operation = self._resolver.find_socket(path, scope)
-        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
-        if isinstance(operation, Reason) and operation.status == NOT_FOUND:
-            self._unnamed_routes.warn("", path)
-        if isinstance(operation, Reason) or isinstance(evidence, Reason):
-            reasons = (one for one in (operation, evidence) if isinstance(one, Reason))
-            await _deny(await self._build_refusal(next(reasons), scope), scope, receive, send)
+        if isinstance(operation, Reason):
+            if operation.status == NOT_FOUND:
+                self._unnamed_routes.warn("", path)
+            await _deny(await self._build_refusal(operation, scope), scope, receive, send)
             return
-        if self._proofs is not None:
-            evidence = self._proofs.read(evidence, scope)
+        evidence = self._read_evidence(scope, operation)
+        if isinstance(evidence, Reason):
+            await _deny(await self._build_refusal(evidence, scope), scope, receive, send)
+            return
 
         async def handshake() -> Body:
             return Body(b"", request_target(scope), bound=bound_headers(scope, operation.binds))
@@ -238,6 +253,8 @@ class GuardMiddleware:
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Run the app on an open WebSocket, on which the customer may verify their identity in-band."""
+        if self._credentials is not None:
+            send = self._credentials.with_subprotocol(scope, send)
         root = scope.get("root_path", "")  # a mount of the app changes it
         guard = self._fill_scope(scope, request, verdict)
         # a public handshake was admitted without validation of its credential, so in-band requests validate it
@@ -287,6 +304,8 @@ class GuardMiddleware:
         guard = Guard(self._enforcer, verdict, request.evidence.languages)
         if request.evidence.has_reserved_headers or self._secret:
             scope["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
+        if self._credentials is not None:
+            self._credentials.hide(scope)
         state = scope.get("state")
         if state is None:
             scope["state"] = {"authguard": guard}

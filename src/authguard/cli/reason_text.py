@@ -10,6 +10,9 @@ _TEXTS: Final = {
     Reason.CREDENTIAL_MISSING: "the request carried no credential",
     Reason.CREDENTIAL_MALFORMED: "the credential is not a compact JWS (RFC 7515 7.1), or not a token of this kind",
     Reason.SCHEME_UNKNOWN: "the Authorization header has a scheme that no issuer of the policy accepts",
+    Reason.CREDENTIAL_AMBIGUOUS: "two credentials: two headers or cookies of one name, or two places of `credentials`",
+    Reason.ORIGIN_REFUSED: "a write or a WebSocket with the cookie, and its `Origin` is neither that of"
+    " `settings.public_url` nor one of the cookie's `origins`, or it has none",
     Reason.TOKEN_TOO_LARGE: "the token exceeds the maximum length",
     Reason.TOKEN_EXPIRED: "`exp` is past by more than the leeway: the client must refresh the token",
     Reason.TOKEN_NOT_YET_VALID: "`nbf`, `iat` or `auth_time` is in the future: compare the clocks",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+#: the entry of `allow_origins` that stands for any origin
+ANY_ORIGIN: Final = "*"
 #: request headers that the guard reads, in addition to those that any page may send
 ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "DPoP", "Idempotency-Key", "Authguard-Transaction")
 

@@ -82,7 +82,8 @@ class Reason(Enum):
     INTROSPECTION_UNCLEAR = ("introspection-unclear", 503, "the sign-in service cannot be reached")
     INTROSPECTION_SIGNED = ("introspection-signed", 503, "the sign-in service cannot be reached")
     # requests without a cell
-    CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one Authorization header")
+    CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one place")
+    ORIGIN_REFUSED = ("origin-refused", 403, "a page of this origin cannot use the cookie")
     REQUEST_MALFORMED = ("request-malformed", 400, "the request is malformed")
     OPERATION_UNNAMED = ("operation-unnamed", 404, "there is no such operation")
     PATH_LOOKALIKE = ("path-lookalike", 404, "there is no such operation")

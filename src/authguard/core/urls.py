@@ -40,6 +40,15 @@ def normalize(address: str) -> str:
     return f"{scheme}://{where}{_ENCODED.sub(_plain, parts.path) or '/'}"
 
 
+def origin_of(address: str) -> str:
+    """Return the origin of a URL as browsers send it (RFC 6454 6.2); empty if it is no absolute HTTP URL."""
+    try:
+        scheme, _, rest = normalize(address).partition("://")
+    except ValueError:
+        return ""
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
 def _plain(found: re.Match[str]) -> str:
     """Decode unreserved characters; write the other escapes in capitals (RFC 3986 6.2.2.1 and 6.2.2.2)."""
     character = chr(int(found[1], 16))

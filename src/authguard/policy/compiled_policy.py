@@ -7,21 +7,30 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from authguard.core.cors import NO_CORS, Cors
+from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import LocalizedText
 from authguard.core.record_codec import FINAL_TRANSACTION_STATES
-from authguard.policy.deployment import Assurance, Channels
+from authguard.policy.deployment import (
+    Assurance,
+    Channels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.core.agents import Agent
+    from authguard.core.credential_place import CredentialPlace
     from authguard.core.decision_table import Table
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Operation
     from authguard.core.timers import Timers
     from authguard.core.verification import Method
-    from authguard.policy.deployment import AccountSource, Issuer, Verifier
+    from authguard.policy.deployment import (
+        AccountSource,
+        Issuer,
+        Verifier,
+    )
 
 Durability = Literal["async", "group", "sync"]
 
@@ -56,6 +65,7 @@ class Policy:
         otherwise: operation for requests that match no other operation; used if `admits_unnamed`.
         admits_unnamed: whether requests that match no operation are decided as `otherwise`; if not, they are refused.
         issuers: ``iss`` -> issuer.
+        credentials: places from which the credential is read; a request may use one.
         agents: actors that may act for a subject or alone.
         accounts: account sources; if empty, every account is ``normal``.
         assurance: order of assurance levels.
@@ -115,6 +125,7 @@ class Policy:
     otherwise: Operation
     admits_unnamed: bool = False
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    credentials: tuple[CredentialPlace, ...] = (AUTHORIZATION,)
     agents: frozenset[Agent] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
     assurance: Assurance = field(default_factory=Assurance)

@@ -66,6 +66,7 @@ def compile_draft(draft: Draft) -> Policy:
         otherwise=draft.otherwise,
         admits_unnamed=draft.admits_unnamed,
         issuers={issuer.issuer: issuer for issuer in draft.issuers},
+        credentials=draft.credentials,
         agents=draft.agents,
         accounts=draft.accounts,
         assurance=draft.assurance,

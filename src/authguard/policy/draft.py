@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from authguard.core.cors import NO_CORS, Cors
+from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import LocalizedText
 from authguard.policy.compiled_policy import Changes
 from authguard.policy.problem import Place
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.agents import Agent
+    from authguard.core.credential_place import CredentialPlace
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Spec
     from authguard.core.outcomes import Fallback
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
     from authguard.core.timers import Timer
     from authguard.core.verification import Method
     from authguard.policy.compiled_policy import Durability
-    from authguard.policy.deployment import AccountSource, Assurance, Channels, Issuer, Verifier
+    from authguard.policy.deployment import (
+        AccountSource,
+        Assurance,
+        Channels,
+        Issuer,
+        Verifier,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,7 @@ class Draft:
         otherwise: operation for requests that match no other operation; used if `admits_unnamed`.
         admits_unnamed: whether requests that match no operation are decided as `otherwise`; if not, they are refused.
         issuers: issuers, in order.
+        credentials: places from which the credential is read.
         agents: actors that may act for a subject or alone.
         accounts: account sources.
         accounts_declared: whether the policy has the key ``accounts`` (``accounts: none`` counts).
@@ -115,6 +124,7 @@ class Draft:
     otherwise: Operation
     admits_unnamed: bool = False
     issuers: tuple[Issuer, ...] = ()
+    credentials: tuple[CredentialPlace, ...] = (AUTHORIZATION,)
     agents: frozenset[Agent] = frozenset()
     accounts: tuple[AccountSource, ...] = ()
     accounts_declared: bool = False

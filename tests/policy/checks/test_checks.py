@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from authguard.core.cors import Cors
 from authguard.core.coverage import compute_coverage
+from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
@@ -21,7 +22,13 @@ from authguard.core.timers import Timer
 from authguard.core.verification import Method
 from authguard.policy.checks import machine, table
 from authguard.policy.checks.registry import CHECKS, CODES, run_checks
-from authguard.policy.deployment import AccountSource, Assurance, Introspection, Issuer, Verifier
+from authguard.policy.deployment import (
+    AccountSource,
+    Assurance,
+    Introspection,
+    Issuer,
+    Verifier,
+)
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problem import Place, Problem
 
@@ -30,6 +37,16 @@ if TYPE_CHECKING:
 
 ISSUER = Issuer(issuer="https://idp.example", audience="us", algorithms=("ES256",), discovery=True)
 REFUND = Operation(name="refund", match=Match(path="/refund", method="POST"), risk="high")
+
+
+COOKIE = CredentialPlace(kind="cookie", name="session")
+SUBPROTOCOL = CredentialPlace(kind="subprotocol", name="bearer")
+ASKED = Introspection(url="https://idp.example/introspect", client_id="us", secret_env="SECRET")
+
+
+def from_header(draft: Draft, name: str) -> Draft:
+    """Read the credential from one header."""
+    return replace(draft, credentials=(CredentialPlace(kind="header", name=name),))
 
 
 def method(name: str, *verifiers: str) -> Method:
@@ -169,6 +186,19 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("methods-missing", lambda d: fallback(d, "prove_identity", methods=()), "names no verification method"),
     ("cors-open", lambda d: replace(d, cors=Cors(declared=True, allow_origins=("*",), allow_credentials=True)), "sends cookies along"),
     ("cors-origin", lambda d: replace(d, cors=Cors(declared=True)), "allows no origin"),
+    ("cookie-origin", lambda d: replace(d, credentials=(COOKIE,)), "names no origin"),
+    ("cookie-origin", lambda d: replace(d, credentials=(replace(COOKIE, origins=frozenset({"*"})),)), "any page could use"),
+    ("cookie-origin", lambda d: replace(d, credentials=(replace(COOKIE, origins=frozenset({"http://shop.example"})),)), "without TLS"),
+    ("credential-bound", lambda d: operation(from_header(d, "x-token"), binds=("x-tenant", "x-token")), "`refund` binds `x-token`"),
+    ("credential-bound", lambda d: operation(replace(d, credentials=(SUBPROTOCOL,)), binds=("sec-websocket-protocol",)), "binds `sec-websocket-protocol`"),
+    ("credential-header", lambda d: from_header(d, "x-forwarded-user"), "carries a name"),
+    ("credential-header", lambda d: from_header(d, "x-amzn-oidc-data"), "no standard JWT.*X-Amzn-Oidc-Accesstoken"),
+    ("credential-header", lambda d: from_header(d, "authorization"), "cannot be the header.*write `authorization`"),
+    ("credential-header", lambda d: from_header(d, "cookie"), "cannot be the header.*cookie: NAME"),
+    ("credential-header", lambda d: from_header(d, "sec-fetch-site"), "cannot be the header"),
+    ("credential-header", lambda d: from_header(replace(d, channels=replace(d.channels, header="x-channel")), "x-channel"), "header of `channels` too"),
+    ("credential-opaque", lambda d: from_header(replace(d, issuers=(replace(ISSUER, introspection=ASKED),)), "x-token"), "may stand in `header: x-token`.*never trusts the proxy"),
+    ("credential-unbound", lambda d: from_header(replace(d, issuers=(replace(ISSUER, sender_constraint="dpop"),)), "x-token"), "no place takes the scheme `DPoP`"),
     ("need-ignored", lambda d: operation(d, actor="forbidden", risk="public", effect="read"), "requires `actor`"),
     ("need-ignored", lambda d: operation(d, risk="routine", effect="read", acr="aal1"), "requires `assurance`, and rule `21:allow` does not check.*assurance `insufficient`"),
     ("need-ignored", lambda d: operation(d, risk="public", scopes=frozenset({"s"})), "requires `scopes`, and rule `0:allow`"),

@@ -14,13 +14,21 @@ from authguard.core.agents import Agent
 from authguard.core.boxes import Space, is_empty
 from authguard.core.comparison import Comparison, compare
 from authguard.core.cors import Cors
+from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
 from authguard.core.machine import Line
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
-from authguard.policy.deployment import AccountSource, Channels, ClaimSources, Issuer, Levels, Verifier
+from authguard.policy.deployment import (
+    AccountSource,
+    Channels,
+    ClaimSources,
+    Issuer,
+    Levels,
+    Verifier,
+)
 from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
@@ -174,6 +182,7 @@ def weaker_verifier(draft: Draft) -> Draft:
 
 
 ANOTHER = Issuer(issuer="https://b.example", audience=("a",), algorithms=("ES256",), discovery=True)
+HEADER = CredentialPlace(kind="header", name="x-token")
 ENDING = Timer(event="session.revoked", after=60.0, since="entered", states=("idle",))
 LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
 BEYOND = [
@@ -193,6 +202,8 @@ BEYOND = [
     (CHANGED, "issuers", changed_issuer(audience=("another",))),
     (LOOSER, "issuers", lambda d: replace(d, issuers=(*d.issuers, ANOTHER))),
     (STRICTER, "issuers", lambda d: replace(d, issuers=())),
+    (LOOSER, "policy", lambda d: replace(d, credentials=(*d.credentials, HEADER))),
+    (CHANGED, "policy", lambda d: replace(d, credentials=(HEADER,))),
     (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {Agent(d.issuers[0].issuer, "stranger")})),
     (STRICTER, "policy", lambda d: replace(d, agents=frozenset())),
     (LOOSER, "policy", lambda d: replace(d, agents=frozenset(one._replace(alone=True) for one in d.agents))),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.checks import cors, deployment, fallback, idempotency, liveness, machine, table
+from authguard.policy.checks import cors, credentials, deployment, fallback, idempotency, liveness, machine, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +30,13 @@ CODES: Final[dict[str, str]] = {
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
     "attempts-incomplete": "`attempts`, `per` and `then` must be given together: number, period and next fallback",
     "chain-loop": "events raised by transitions form a cycle, or more of them follow than one step may raise",
+    "cookie-origin": "a cookie as credential needs origins, since browsers add it to requests of any page",
     "cors-open": "`cors` allows any origin, header or method together with credentials",
     "cors-origin": "`cors` allows no origin, or its pattern cannot be read",
+    "credential-bound": "an operation binds a transaction to the header of the credential, which is new each time",
+    "credential-header": "a header of `credentials` has another meaning, or carries a name instead of a token",
+    "credential-opaque": "an opaque token can stand in another place; the guard asks the issuer, not the proxy",
+    "credential-unbound": "an issuer needs DPoP, and `credentials` does not list `authorization` (RFC 9449 7.1)",
     "duplicate-name": "a name that must be unique is used twice",
     "fault-admits": "`on_fault` must be a retry, a denial or a hand-off: a fault of the guard admits no request",
     "hold-without-approver": "a hold names no role of its approvers, or asks for no approver",
@@ -118,6 +123,10 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     deployment.check_assurance_levels,
     deployment.check_method_names,
     cors.check_cors_origins,
+    credentials.check_credential_headers,
+    credentials.check_bound_credentials,
+    credentials.check_credential_cookies,
+    credentials.check_credential_kinds,
 )
 
 

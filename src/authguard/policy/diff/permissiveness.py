@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import Agent
+from authguard.core.credential_place import CredentialPlace
 from authguard.core.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -130,6 +131,16 @@ def wider_or_any(before: object, after: object) -> Direction:
 def agents(before: object, after: object) -> Direction:
     """Compare registered agents: more agents, or one that may act alone, is looser."""
     return wider(_powers(before), _powers(after))
+
+
+def credential_places(before: object, after: object) -> Direction:
+    """Compare places of the credential: more places, or more origins of a cookie, are looser."""
+    return wider(_openings(before), _openings(after))
+
+
+def _openings(value: object) -> frozenset[object]:
+    places = [one for one in value if isinstance(one, CredentialPlace)] if isinstance(value, tuple) else []
+    return frozenset((one.kind, one.name, origin) for one in places for origin in ("", *one.origins))
 
 
 def _powers(value: object) -> frozenset[object]:
@@ -291,6 +302,7 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
 }
 #: fields of the policy itself
 POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "credentials": credential_places,
     "agents": agents,
     "accounts_declared": changed,
     "request_budget": changed,

@@ -16,7 +16,7 @@ from authguard.core.outcomes import Fallback, LocalizedText, Outcome
 from authguard.core.timers import Timer
 from authguard.policy.deployment import Assurance
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.loading import deployment_builder, party_builder
+from authguard.policy.loading import credential_builder, deployment_builder, party_builder
 from authguard.policy.loading.problem_collector import ProblemCollector
 from authguard.policy.loading.validation import canonical_json
 from authguard.policy.schema.document import KIND_KEYS
@@ -52,6 +52,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
     """
     found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
     rollback = document.rollback
+    credentials = credential_builder.build_credential_places(document.credentials, found)
     draft = Draft(
         name=document.name,
         digest=sha256(canonical_json(tree)).hexdigest(),
@@ -75,6 +76,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
             deployment_builder.build_issuer(index, issuer, document.assurance.order, folder, found)
             for index, issuer in enumerate(document.issuers)
         ),
+        credentials=credentials,
         agents=party_builder.build_agents(document, found),
         accounts=tuple(
             deployment_builder.build_account_source(index, source, folder, found)
@@ -112,7 +114,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
-        cors=deployment_builder.build_cors(document.cors),
+        cors=deployment_builder.build_cors(document.cors, credentials),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_message=LocalizedText(rollback.message or {}),
         staff_claim=document.staff.claim if document.staff else "",

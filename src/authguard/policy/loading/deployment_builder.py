@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from authguard.core.credential_place import CredentialPlace
     from authguard.policy.loading.problem_collector import ProblemCollector
 
 
@@ -74,9 +75,14 @@ def build_otherwise(model: deployment.Otherwise | None) -> Operation:
     )
 
 
-def build_cors(model: deployment.Cors | None) -> Cors:
+def build_cors(model: deployment.Cors | None, credentials: tuple[CredentialPlace, ...]) -> Cors:
     """Build the CORS settings; without the key, pages of other origins may do nothing."""
-    return Cors(declared=True, **dict(model)) if model else NO_CORS
+    if model is None:
+        return NO_CORS
+    given = dict(model)
+    if "allow_headers" not in model.model_fields_set:  # the default is all headers that the guard reads
+        given["allow_headers"] += tuple(place.name for place in credentials if place.kind == "header")
+    return Cors(declared=True, **given)
 
 
 def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCollector) -> Limit:

@@ -36,6 +36,7 @@ CODES: Final[dict[str, str]] = {
     "byte-order-mark": "the file starts with a byte order mark",
     "call": "a `call` that is not `package.module:function`",
     "channel-unclear": "channels come from exactly one of `header`, `claim`, `paths`; a header needs a secret",
+    "credential-place": "an entry of `credentials` names no place, several, or one that another entry names",
     "currency": "a currency that is neither three letters nor a pointer into the body",
     "directive": "YAML directives are refused; a policy is YAML 1.2",
     "duplicate-key": "a key is set twice in one mapping",

@@ -14,6 +14,7 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "extends": "Base policy: a shipped name such as `standard`, or a file in the same folder.",
         "base": "Whether the policy is made to be extended; settings of a deployment may then be missing.",
         "issuers": "Issuers whose tokens are accepted.",
+        "credentials": "Places from which the credential is read; default: the `Authorization` header.",
         "agents": "Clients that may act for a subject: a client id, or `{issuer, client}` with several issuers.",
         "accounts": "Sources of account states; `none` if every account is `normal`.",
         "operations": "Operations of the app; the first match wins.",
@@ -92,6 +93,16 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "jwks_uri": "Address of the keys.",
         "file": "File of the keys, a JWK Set in the policy's folder.",
         "secret_env": "Environment variable with an HMAC secret; for development only.",
+    },
+    "Credentials": {
+        "from": "The places: `authorization`, or `{header}`, `{subprotocol}`, `{cookie}`; a request may use one.",
+    },
+    "CredentialPlace": {
+        "authorization": "The `Authorization` header (RFC 6750 2.1, RFC 9449 7.1); short form: `authorization`.",
+        "header": "Header with a bare token, such as `X-Goog-IAP-JWT-Assertion`.",
+        "subprotocol": "WebSocket subprotocol before the token, such as `bearer`.",
+        "cookie": "Cookie with a bare token; writes and WebSockets need an allowed `Origin`.",
+        "origins": "Origins of the pages that may use the cookie; that of `settings.public_url` always may.",
     },
     "AccountSource": {
         "from": "A `claim` of the token, a `python` function of the app, or an `http` service.",

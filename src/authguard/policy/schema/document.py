@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
+from authguard.policy.schema.credential_place import Credentials
 from authguard.policy.schema.deployment import (
     AccountSource,
     Agent,
@@ -150,6 +151,7 @@ class Document(StrictModel):
     extends: Text = ""
     base: bool = False
     issuers: Annotated[tuple[Issuer, ...], Field(max_length=MAX_PARTS)] = ()
+    credentials: Credentials | None = None
     agents: Annotated[
         tuple[Annotated[Agent, BeforeValidator(agent_by_client, json_schema_input_type=Text | Agent)], ...],
         Field(max_length=MAX_OPERATIONS),

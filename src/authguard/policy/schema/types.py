@@ -266,6 +266,10 @@ Callable_ = Annotated[
     str, _text_validator(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
 ]
 Header = Annotated[str, _text_validator(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
+#: name of a cookie or a subprotocol (RFC 9110 5.6.2)
+HttpToken = Annotated[
+    str, _text_validator(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "write a name without blanks, commas and semicolons")
+]
 #: as browsers send it (RFC 6454 6.2): lower-case, without a path; `null` is refused
 Origin = Annotated[
     str,
