@@ -101,6 +101,37 @@ def test_a_persons_token_has_the_claims_that_tell_it_from_an_id_token() -> None:
     assert not principal(told_apart, idtyp="app").person
 
 
+@pytest.mark.parametrize("claim", ["sid", "session_state", "auth_time"])
+def test_one_of_the_claims_of_a_persons_token_is_enough(claim: str) -> None:
+    told_apart = issuer(require_person=("sid", "session_state", "auth_time"))
+    refused = validate(told_apart, sid=None, auth_time=None)
+    assert isinstance(refused, NotProven)
+    assert (refused.reason, refused.claim) == (Reason.TYPE_REFUSED, "sid")
+    facts: dict[str, Any] = {"sid": None, "auth_time": None, claim: 1 if claim == "auth_time" else "S"}
+    assert principal(told_apart, **facts).person
+
+
+@pytest.mark.parametrize(
+    ("azp", "accepted"),
+    [
+        ("1.apps.googleusercontent.com", True),
+        ("robot@shop.iam.gserviceaccount.com", False),
+        ("apps.googleusercontent.com.evil.example", False),
+        ("", False),
+        (["1.apps.googleusercontent.com", "x"], True),
+    ],
+)
+def test_an_accepted_value_may_begin_with_an_asterisk(azp: object, *, accepted: bool) -> None:
+    pinned = issuer(require={"azp": ("*.apps.googleusercontent.com",)})
+    assert (check_required({"azp": azp}, pinned) is None) is accepted
+
+
+def test_a_mark_of_a_machine_may_begin_with_an_asterisk() -> None:
+    marked = issuer(machine={"email": ("*.gserviceaccount.com",)})
+    assert not principal(marked, email="robot@shop.iam.gserviceaccount.com").person
+    assert principal(marked, email="pat@gserviceaccount.com.example").person
+
+
 @pytest.mark.parametrize(("claims", "person"), [({}, True), ({"kind": "svc"}, False), ({"kind": ["x", "job"]}, False)])
 def test_marks_of_the_issuer_make_a_machine(claims: dict[str, Any], *, person: bool) -> None:
     assert principal(issuer(machine={"kind": ("svc", "job")}), **claims).person is person

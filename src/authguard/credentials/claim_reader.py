@@ -126,10 +126,20 @@ def to_label(value: str | int) -> str:
 
 
 def has_value(claims: Mapping[str, Any], source: str, accepted: tuple[str, ...]) -> bool:
-    """Return whether a claim is present, with one of the accepted values if there are any."""
+    """Return whether a claim is present, with one of the accepted values if there are any.
+
+    Args:
+        claims: verified.
+        source: name or JSON Pointer.
+        accepted: values as text; one that begins with ``*`` accepts every value with the text after it at its end.
+    """
     if not accepted:
         return find(claims, (source,)) is not None
-    return not find_labels(claims, (source,)).isdisjoint(accepted)
+    labels = find_labels(claims, (source,))
+    if not labels.isdisjoint(accepted):
+        return True
+    suffixes = tuple(value[1:] for value in accepted if value.startswith("*"))
+    return bool(suffixes) and any(label.endswith(suffixes) for label in labels)
 
 
 def is_name(value: object) -> bool:

@@ -114,9 +114,8 @@ def _validate(
     client = find_client(claims, sources.client)
     session = claim_reader.read_text(claims, sources.session)
     person = is_person(claims, subject, client, issuer.machine)
-    for source in issuer.require_person if person else ():
-        if find(claims, (source,)) is None:
-            return NotProven("rejected", Reason.TYPE_REFUSED, claim=source)
+    if person and issuer.require_person and find(claims, issuer.require_person) is None:
+        return NotProven("rejected", Reason.TYPE_REFUSED, claim=issuer.require_person[0])
     scopes, chain = _scopes(claims, issuer), _chain(claims, issuer.issuer)
     auth_time = claim_reader.find_newest_time(claims, sources.auth_time)
     issued_at, expires_at = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")

@@ -66,7 +66,7 @@ class Levels:
     none: str = ""
 
 
-#: claim or JSON Pointer -> accepted values as text; empty if any value is accepted
+#: claim or JSON Pointer -> accepted values as text, each possibly with a leading ``*``; empty if any is accepted
 ClaimValues = Mapping[str, tuple[str, ...]]
 
 
@@ -91,7 +91,7 @@ class Issuer:
         renewal: evidence of a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
         claims: where the issuer states each fact.
         require: claims that a token must have, in addition to ``iss``, ``exp``, the subject and the audience.
-        require_person: claims that only an access token of a person must have.
+        require_person: claims of which a person's token must have one; neither an ID token nor a machine's has any.
         machine: claims of which any one marks the token of a machine.
         levels: assurance levels of its tokens; ``None`` if the policy's ``assurance`` maps ``acr``.
         scope_prefix: prefix with which the issuer writes scopes, or requires clients to ask for them.

@@ -195,6 +195,7 @@ BEYOND = [
     (LOOSER, "issuers", also_for_another),
     (STRICTER, "issuers", changed_issuer(require={"jti": ()})),
     (STRICTER, "issuers", changed_issuer(require_person=("scp",))),
+    (STRICTER, "issuers", changed_issuer(require_person=("scp", "scope"))),
     (CHANGED, "issuers", changed_issuer(machine={"idtyp": ("app",)})),
     (CHANGED, "issuers", changed_issuer(levels=Levels(map={"1": "aal1"}))),
     (CHANGED, "issuers", changed_issuer(claims=ClaimSources(client=("azp",)))),

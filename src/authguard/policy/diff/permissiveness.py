@@ -171,7 +171,7 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "renewal": changed,
     "claims": changed,
     "require": fewer_demands,
-    "require_person": narrower,
+    "require_person": wider_or_all,
     "machine": changed,
     "levels": changed,
     "scope_prefix": changed,
