@@ -68,7 +68,7 @@ def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str]
     code, out, _ = call(capsys, "test", str(folder), "--fail-under", "100")
     assert code == OK, out
     policy = load(folder / "policy.yaml")
-    assert {issuer.audience for issuer in policy.issuers.values()} == {"us"}
+    assert {issuer.audience for issuer in policy.issuers.values()} == {("us",)}
     assert set(policy.issuers) == {"https://idp.test"}
     for path in (folder / "scenarios").iterdir():
         assert "../../" not in path.read_text("utf-8")
@@ -88,13 +88,13 @@ def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.Captu
 
 def test_without_options_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
     folder = tmp_path / "asked"
-    said = "the-desk\nhttps://login.test\n\ny\nstatus\naal1\nduty-officer\nconcierge\n"
+    said = "the-desk\nkeycloak\nhttps://login.test\n\ny\nstatus\naal1\nduty-officer\nconcierge\n"
     done = CliRunner().invoke(build("policy"), ["policy", "init", str(folder)], input=said)
     assert done.exit_code == OK, done.output
     assert "Role that approves payments [supervisor]" in done.output
     policy = load(folder / "policy.yaml")
     assert policy.name == "the-desk"
-    assert policy.issuers["https://login.test"].audience == "the-desk"
+    assert policy.issuers["https://login.test"].audience == ("the-desk",)
     assert (policy.identity, policy.agents) == ("aal1", frozenset({Agent(next(iter(policy.issuers)), "concierge")}))
     assert policy.fallbacks["await_approval"].role == "duty-officer"
     assert policy.accounts[0].claim == "status"
@@ -130,8 +130,6 @@ def test_other_files_may_be_there(capsys: pytest.CaptureFixture[str], tmp_path: 
         ("--issuer", "not an address"),
         ("--issuer", "http://elsewhere.example"),
         ("--audience", "a\x00b"),
-        ("--approver", "lead, count: 2"),
-        ("--approver", "lead}} #"),
         ("--accounts", ""),
     ],
 )
@@ -143,6 +141,13 @@ def test_an_answer_that_cannot_stand_is_told_and_nothing_is_written(
     assert "policy.yaml:" in err
     assert "error[" in err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("role", ["lead, count: 2", "lead}} #", "Shop 'Supervisor'", "CN=Leads,DC=corp"])
+def test_a_role_is_written_as_one_text(capsys: pytest.CaptureFixture[str], tmp_path: Path, role: str) -> None:
+    assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--approver", role)[0] == OK
+    fallback = load(tmp_path / "new" / "policy.yaml").fallbacks["await_approval"]
+    assert (fallback.role, fallback.count) == (role, 1)
 
 
 def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "policy": ("authguard.cli.policy", "Create, check, test, compare and explain policies."),
     "rollback": ("authguard.cli.rollback", "Roll back to human service, and release the agent."),
     "sessions": ("authguard.cli.sessions", "Inspect, reset and end sessions."),
+    "token": ("authguard.cli.token", "Check a token against a policy; mint tokens for local trials."),
     "transactions": ("authguard.cli.transactions", "List and decide pending transactions."),
 }
 

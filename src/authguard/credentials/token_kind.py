@@ -31,8 +31,8 @@ _USE_VALUES: Final[Mapping[str, frozenset[str]]] = {
 _ID_CLAIMS: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 _ACCESS_CLAIMS: Final = frozenset({"scope", "scp"})
 _EVENT_CLAIMS: Final = frozenset({"events"})
-#: declared kind -> claims of the other kinds
-_FOREIGN_CLAIMS: Final[Mapping[str, frozenset[str]]] = {
+#: declared kind -> claims of other kinds, which refuse a token that declares no kind
+FOREIGN_CLAIMS: Final[Mapping[str, frozenset[str]]] = {
     "access": _ID_CLAIMS,
     "id": _ACCESS_CLAIMS,
     "assertion": frozenset(),
@@ -70,4 +70,4 @@ def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
     uses = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
     if uses:
         return all(isinstance(use, str) and use.lower() in _USE_VALUES[token] for use in uses)
-    return kind == ACCESS_TYPE or _FOREIGN_CLAIMS[token].isdisjoint(claims)
+    return kind == ACCESS_TYPE or FOREIGN_CLAIMS[token].isdisjoint(claims)

@@ -195,6 +195,15 @@ class TokenValidator:
         self._jwt.cache_token(header, validated, key, freshness)
         return validated.proven
 
+    async def validate(self, token: bytes, now: float) -> tuple[ValidatedToken, ValidityKey, Freshness] | NotProven:
+        """Validate a token without its scheme and without its proof, and cache nothing.
+
+        Args:
+            token: in the form ``token68``, of bounded length.
+            now: epoch seconds UTC.
+        """
+        return await self._validate(token, sha256(token).digest(), now)
+
     async def _check_bound(self, evidence: Evidence, now: float) -> Credential:
         """Validate a bound token and its proof (RFC 9449 7.1)."""
         token = bearer.read(evidence.authorization, bearer.DPOP)

@@ -14,6 +14,7 @@ import msgspec
 
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
+from authguard.policy.loading.preset import load_preset
 from authguard.policy.render.diagram import render_mermaid
 from authguard.policy.render.yaml_document import scalar
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: assurance levels of a new policy, weakest first
 LEVELS: Final = ("aal1", "aal2", "aal3")
+#: file of the issuer's keys, beside the policy
+KEYS_FILENAME: Final = "keys.json"
 #: answer for a policy without an account source
 NONE: Final = "none"
 _SCHEMA: Final = "# yaml-language-server: $schema="
@@ -34,8 +37,10 @@ class Answers:
 
     Attributes:
         name: name of the policy.
-        issuer: URL of the issuer of the access tokens.
+        provider: preset of the identity provider.
+        issuer: URL of the issuer of the tokens.
         audience: audience of the tokens: the name of this agent at the issuer.
+        keys: the issuer's JWK Set as JSON, written beside the policy; empty if the guard fetches the keys.
         extends: ``standard``, or another shipped policy, which uses only the three answers above.
         accounts: ``none``, or the claim with the status of an account.
         level: assurance level that proves the identity, one of `LEVELS`.
@@ -47,6 +52,8 @@ class Answers:
     name: str
     issuer: str
     audience: str
+    provider: str = "generic"
+    keys: str = ""
     extends: str = "standard"
     accounts: str = NONE
     level: str = "aal2"
@@ -72,6 +79,8 @@ def build_files(answers: Answers) -> dict[str, str]:
     policy = "\n".join(_policy(answers)) + "\n"
     compiled = load(locator.POLICY_FILENAME, text=policy.encode())
     made = {locator.POLICY_FILENAME: policy, **_scenarios(answers)}
+    if answers.keys:
+        made[KEYS_FILENAME] = answers.keys
     made["README.md"] = _readme(answers, render_mermaid(compiled, "session"), tuple(sorted(made)))
     for name, schema in (("authguard.schema.json", policy_schema()), ("scenarios.schema.json", scenario_schema())):
         made[name] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
@@ -86,11 +95,12 @@ def _policy(answers: Answers) -> Iterator[str]:
     yield f"name: {scalar(answers.name)}"
     yield f"extends: {answers.extends}"
     yield ""
-    yield "issuers:                               # trusted issuers of access tokens"
-    yield f"  - issuer: {scalar(answers.issuer)}"
+    yield "issuers:                               # trusted issuers of tokens; `policy show` prints the preset's keys"
+    yield f"  - provider: {scalar(answers.provider)}"
+    yield f"    issuer: {scalar(answers.issuer)}"
     yield f"    audience: {scalar(answers.audience)}"
-    yield "    algorithms: [ES256, RS256]"
-    yield "    keys: discovery                    # or {jwks_uri: ...}, or {file: keys.json}"
+    if answers.keys:
+        yield f"    keys: {{file: {KEYS_FILENAME}}}            # remove it to fetch the keys from the issuer"
     if answers.extends == "standard":
         yield from _own(answers)
 
@@ -110,16 +120,21 @@ def _own(answers: Answers) -> Iterator[str]:
         yield "    map: {active: normal, limited: restricted, locked: locked, frozen: suspended, fraud: compromised,"
         yield "          deceased: deceased, closed: closed}"
     yield ""
+    has_scopes = load_preset(answers.provider).writes_scopes
+    if not has_scopes:
+        yield "# tokens of this provider have no scopes: add `scopes: [NAME]` to an operation once they do"
     yield "operations:                            # operations of the app; the first match applies"
     yield "  - {name: health, match: {path: /healthz, method: GET}, risk: public, effect: read}"
-    yield "  - {name: chat, match: {path: /chat, method: POST}, risk: routine, effect: read, scopes: [chat]}"
-    yield "  - {name: profile, match: {path: /profile, method: GET}, risk: sensitive, effect: read, scopes: [profile]}"
+    for name, method, risk in (("chat", "POST", "routine"), ("profile", "GET", "sensitive")):
+        scopes = f", scopes: [{name}]" if has_scopes else ""
+        yield f"  - {{name: {name}, match: {{path: /{name}, method: {method}}}, risk: {risk}, effect: read{scopes}}}"
     if answers.payments:
         yield "  - name: pay"
         yield "    match: {path: /payments, method: POST}"
         yield "    risk: high"
         yield "    effect: write"
-        yield "    scopes: [pay]"
+        if has_scopes:
+            yield "    scopes: [pay]"
         yield f"    assurance: {{acr: {scalar(answers.level)}, max_age: 5m}}   # strong and recent sign-in"
         yield "    amount: {at: /amount, currency: {at: /currency}}     # JSON Pointers into the body"
         yield "    limits:                            # a payment above these waits for approval"

@@ -11,14 +11,21 @@ import json
 import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +67,30 @@ class SigningKey:
             case "HS256":
                 private = secrets.token_bytes(32)
         return cls(kid or f"{alg.lower()}-{secrets.token_hex(4)}", alg, private)
+
+    @classmethod
+    def from_pem(cls, pem: bytes, alg: Algorithm) -> SigningKey:
+        """Return the key of a PEM file from `to_pem`; its `kid` is the start of its thumbprint.
+
+        Raises:
+            ValueError: the file has no private key for this algorithm.
+        """
+        private = load_pem_private_key(pem, None)
+        kinds: dict[str, type] = {"ES256": EllipticCurvePrivateKey, "RS256": RSAPrivateKey}
+        if not isinstance(private, kinds.get(alg, Ed25519PrivateKey)):
+            raise ValueError(f"it has no private key for {alg}")  # noqa: TRY004 - the file is wrong, not the caller
+        found = cls("", alg, cast("Private", private))
+        return cls(f"trial-{sha256(found.public_pem()).hexdigest()[:12]}", alg, found.private)
+
+    def to_pem(self) -> bytes:
+        """Return the private half as unencrypted PEM, for trials on this machine only.
+
+        Raises:
+            ValueError: the key is symmetric.
+        """
+        if isinstance(self.private, bytes):
+            raise ValueError("a shared secret has no PEM form")  # noqa: TRY004 - as `jwk`
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def jwk(self) -> dict[str, Any]:
         """Return the public half as a JSON Web Key (RFC 7517, RFC 8037) with `kid`, `use` and `alg`.

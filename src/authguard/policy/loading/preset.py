@@ -33,6 +33,7 @@ class Preset:
         setup: settings at the provider, one sentence each.
         cannot: what the provider's tokens cannot prove, one sentence each.
         example: an ``issuer`` and an ``audience``, for documentation and tests.
+        writes_scopes: whether its tokens have scopes without further settings.
         defaults: keys of an issuer.
     """
 
@@ -43,6 +44,7 @@ class Preset:
     setup: tuple[str, ...]
     cannot: tuple[str, ...]
     example: dict[str, str]
+    writes_scopes: bool
     defaults: Node
 
 
@@ -75,6 +77,7 @@ def load_preset(name: str) -> Preset:
         setup=texts("setup"),
         cannot=texts("cannot"),
         example={key: str(node.value) for key, node in entries["example"].entries().items()},
+        writes_scopes="writes_scopes" not in entries or entries["writes_scopes"].value is not False,
         defaults=entries["defaults"],
     )
 

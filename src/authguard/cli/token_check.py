@@ -1,0 +1,177 @@
+"""`authguard token check`: what the guard reads in a token, what refuses it, and what to write in the policy.
+
+Rule: nothing is stored or logged, and the token is read from standard input, so that no shell history contains it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import anyio
+import typer
+
+from authguard.audit.query.export import format_utc
+from authguard.cli.output import INVALID, USAGE, print_error
+from authguard.cli.reason_text import describe_reason
+from authguard.cli.terminal import escape
+from authguard.clock import SystemClock
+from authguard.core.conditions import check_assurance, classify_actor, has_role
+from authguard.core.request import NotProven
+from authguard.core.staff import effective_roles
+from authguard.credentials.bearer import MAX_HEADER_BYTES
+from authguard.credentials.diagnosis import diagnose
+from authguard.credentials.single_check import check_token
+from authguard.errors import SettingsError
+from authguard.policy.compiler import load
+from authguard.policy.loading.locator import resolve_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authguard.core.request import Operation, Principal
+    from authguard.credentials.diagnosis import Diagnosis
+    from authguard.policy.compiled_policy import Policy
+
+_HEADER: Final = b"authorization:"
+#: facts that are times
+_TIMES: Final = frozenset({"expires", "issued", "signed in"})
+#: width of the first column
+_WIDTH: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a token is worth for one operation.
+
+    Attributes:
+        operation: name in the policy.
+        lacks: what is missing; empty if scopes, roles, level and actor suffice.
+    """
+
+    operation: str
+    lacks: str
+
+
+def check(
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="A policy file, its folder, or a shipped name.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a token from standard input: `authguard token check policy.yaml < token`.
+
+    Prints claim by claim what the guard reads, what refuses the token and what to write. Nothing is stored or logged.
+    Exit 0 if the token is accepted, 3 if it is refused. Keys are fetched as the guard does.
+    """
+    loaded = load(resolve_folder(policy))
+    token = _read_token()
+    now = SystemClock().now()
+    folder = Path(resolve_folder(policy)).parent
+    credential = anyio.run(check_token, loaded.issuers, folder, token, now, dict(os.environ))
+    diagnosis = diagnose(token, loaded.issuers, credential, now)
+    accesses = () if isinstance(credential, NotProven) else tuple(_accesses(loaded, credential.principal, now))
+    if as_json:
+        typer.echo(json.dumps(_to_json(diagnosis, accesses), indent=2))
+    else:
+        for line in _lines(diagnosis, accesses):
+            typer.echo(escape(line))
+    if isinstance(credential, NotProven):
+        raise typer.Exit(INVALID)
+
+
+def _read_token() -> bytes:
+    """Return the token of standard input, without blanks and without a scheme."""
+    if sys.stdin.isatty():
+        print_error("pass the token on standard input: authguard token check POLICY < token")
+        raise typer.Exit(USAGE)
+    given = sys.stdin.buffer.read(MAX_HEADER_BYTES + 1).strip()
+    if len(given) > MAX_HEADER_BYTES:
+        raise SettingsError(f"the token is longer than the {MAX_HEADER_BYTES} bytes that the guard reads")
+    if given[: len(_HEADER)].lower() == _HEADER:
+        given = given[len(_HEADER) :].strip()
+    scheme, _, rest = given.partition(b" ")
+    token = rest.strip() if scheme.lower() in {b"bearer", b"dpop"} else given
+    if not token or not token.isascii() or any(blank in token for blank in b" \t\r\n"):
+        raise SettingsError("standard input is not one token: write `authguard token check POLICY < token`")
+    return token
+
+
+def _accesses(policy: Policy, principal: Principal, now: float) -> Iterator[Access]:
+    """Yield what the token is worth for each operation, apart from state and limits."""
+    acting = classify_actor(principal, policy.agents)
+    for operation in policy.all_operations:
+        if operation.risk != "public":
+            yield Access(operation.name, _lacks(policy, operation, principal, acting, now))
+
+
+def _lacks(policy: Policy, operation: Operation, principal: Principal, acting: str, now: float) -> str:
+    missing = sorted(operation.scopes - principal.token_scopes)
+    if missing:
+        return f"the scope {' '.join(missing)}"
+    if acting == "stranger":
+        mark = "the machine" if not principal.person else "the actor"
+        return f"{mark} `{principal.actor or principal.client or principal.subject}` in `agents` of the policy"
+    if not has_role(operation, effective_roles(operation, principal, acting, policy.role_sources)):
+        return f"one of the roles {', '.join(sorted(operation.roles))}"
+    assurance = check_assurance(operation, principal, policy.assurance.rank, now)
+    if assurance == "insufficient":
+        return f"a sign-in of level {operation.acr}; this one has {principal.acr or 'none'}"
+    if assurance == "stale":
+        return f"a sign-in of the last {operation.max_age:g} s"
+    return ""
+
+
+def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> Iterator[str]:
+    credential = diagnosis.credential
+    if isinstance(credential, NotProven):
+        claim = f", claim `{credential.claim}`" if credential.claim else ""
+        yield f"refused: {credential.reason.code}{claim}"
+        yield f"  {describe_reason(credential.reason.code)}"
+        for obstacle in diagnosis.obstacles:
+            yield f"- {obstacle.reason.code}{f': {obstacle.found}' if obstacle.found else ''}"
+            if obstacle.remedy:
+                yield f"  {obstacle.remedy}"
+    else:
+        principal = credential.principal
+        who = "a person" if principal.person else "a machine"
+        actor = f", for whom `{principal.actor}` acts" if principal.actor else ""
+        yield f"accepted: {who}{actor}, level {principal.acr or 'none'}"
+    if diagnosis.facts:
+        yield ""
+    for fact in diagnosis.facts:
+        value = _format_time(fact.value) if fact.name in _TIMES else fact.value
+        yield f"{fact.name:{_WIDTH}} {value or '(none)'}  from {fact.source}"
+    if accesses:
+        yield ""
+    for access in accesses:
+        yield f"{access.operation}: {f'needs {access.lacks}' if access.lacks else 'sufficient'}"
+
+
+def _format_time(value: str) -> str:
+    """Return a time in epoch seconds with its date; any other value unchanged."""
+    try:
+        return f"{value} ({format_utc(float(value))})"
+    except (ValueError, OverflowError, OSError):
+        return value
+
+
+def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> dict[str, object]:
+    credential = diagnosis.credential
+    refused = isinstance(credential, NotProven)
+    return {
+        "accepted": not refused,
+        "reason": credential.reason.code if isinstance(credential, NotProven) else "",
+        "claim": credential.claim if isinstance(credential, NotProven) else "",
+        "person": not isinstance(credential, NotProven) and credential.principal.person,
+        "level": "" if isinstance(credential, NotProven) else credential.principal.acr,
+        "obstacles": [
+            {"reason": one.reason.code, "claim": one.claim, "found": one.found, "remedy": one.remedy}
+            for one in diagnosis.obstacles
+        ],
+        "facts": [{"name": one.name, "source": one.source, "value": one.value} for one in diagnosis.facts],
+        "operations": [{"name": one.operation, "lacks": one.lacks} for one in accesses],
+    }
