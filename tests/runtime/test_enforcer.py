@@ -520,3 +520,23 @@ async def test_a_person_whom_an_operation_does_not_take_is_present_all_the_same(
         desk.clock.advance(120)
     assert outcome(verdict) == ("deny", "refuse")
     assert states(verdict)["session"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("levels", "asked"),
+    [
+        ("{map: {gold: aal2, silver: aal1}}", ("gold",)),
+        ("{claim: acr, map: {'2': aal2, '3': aal2}}", ("2", "3")),
+        ("{claim: own_acr, map: {'urn:mfa': aal2}}", ("urn:mfa",)),
+        ("{claim: amr, map: {mfa: aal2}}", ("aal2",)),
+        ("{map: {silver: aal1}}", ("aal2",)),
+    ],
+    ids=["the source of acr", "acr", "the issuer's own acr", "another claim", "no value of this level"],
+)
+async def test_a_step_up_asks_for_what_the_issuer_can_be_asked_for(levels: str, asked: tuple[str, ...]) -> None:
+    own = f"    levels: {levels}\n    claims: {{acr: own_acr}}\n"
+    desk = EnforcerHarness(POLICY.replace("    keys: {file: keys.json}\n", f"    keys: {{file: keys.json}}\n{own}", 1))
+    await desk.ask("balance", desk.login(), method="GET")
+    verdict = await desk.ask("refund", desk.login(acr="aal1"), body=REFUND, idempotency="k")
+    assert outcome(verdict) == ("step_up", "step_up")
+    assert verdict.acr_values == asked

@@ -291,10 +291,12 @@ def _acr_values(
     level = fallback.acr or operation.acr
     if not level:
         return ()
-    levels = policy.issuers[principal.issuer].levels if principal is not None else None
-    if levels is not None:
-        own = tuple(value for value, mapped in levels.map.items() if mapped == level)
-        return (own or (level,)) if not levels.claim or levels.claim == ("acr",) else (level,)
+    issuer = policy.issuers[principal.issuer] if principal is not None else None
+    if issuer is not None and issuer.levels is not None:
+        claim, values = issuer.levels.claim, issuer.levels.map.items()
+        own = tuple(value for value, mapped in values if mapped == level)
+        # only a value of the issuer's ``acr``, whatever its claim is called, is one that the issuer can be asked for
+        return (own or (level,)) if not claim or claim in {("acr",), issuer.claims.acr} else (level,)
     return (level, *(value for value, mapped in policy.assurance.map.items() if mapped == level and value != level))
 
 
