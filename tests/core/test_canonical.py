@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from authguard.core.canonical import (
     canonicalize,
     render_request,
 )
+from authguard.core.multipart import without_boundary
 from authguard.core.strict_json import NO_DOCUMENT
 
 JSON = "application/json"
@@ -41,6 +43,38 @@ def whole(content: bytes) -> str:
     lines = shown(content)
     assert lines, "nothing is shown"
     return "\n".join(lines)
+
+
+FORM = b"application/x-www-form-urlencoded"
+
+
+def test_an_approver_sees_the_fields_of_a_form_and_its_bytes() -> None:
+    content = b"amount=19.99&to=M%C3%BCller+%26+Co&note="
+    lines = render_request("POST", b"/pay?", FORM, canonicalize(content, FORM.decode(), FORM))
+    assert lines == (
+        'POST "/pay?"',
+        f'read as: "{FORM.decode()}"',
+        f'the body, byte by byte: "{content.decode()}"',
+        'field "amount": "19.99"',
+        'field "to": "M\\u00fcller & Co"  [not ASCII: U+00FC LATIN SMALL LETTER U WITH DIAERESIS]',
+        'field "note": ""',
+    )
+
+
+def test_an_approver_sees_the_parts_of_a_multipart_form() -> None:
+    parts = ('name="amount"\r\n\r\n5', 'name="scan"; filename="a.png"\r\nContent-Type: image/png\r\n\r\nx')
+    body = "".join(f"--b8c1\r\nContent-Disposition: form-data; {one}\r\n" for one in parts) + "--b8c1--\r\n"
+    form, content = without_boundary(b"multipart/form-data; boundary=b8c1", body.encode())
+    lines = render_request("POST", b"/pay?", form, canonicalize(content, "multipart/form-data", form))
+    assert lines[-2:] == ('field "amount": "5"', 'field "scan": a file')
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_two_forms_look_alike_only_where_they_are_one(one: bytes, other: bytes) -> None:
+    bodies = [b"a=" + quote_from_bytes(value).encode() for value in (one, other)]
+    bodies += [b"a=" + b"".join(b"%%%02X" % byte for byte in one)]
+    lines = [shown(body, FORM.decode(), FORM) for body in bodies]
+    assert (lines[0] == lines[1], lines[0] == lines[2]) == (bodies[0] == bodies[1], bodies[0] == bodies[2])
 
 
 @given(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.core.limits import MAX_EXACT_ENTRIES, MAX_LEDGER_ENTRIES, measure, release, reserve
+from authguard.core.outcomes import Reason
 from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import LedgerEntry
 from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, exceeds_node_limit, parse_json
@@ -44,6 +46,143 @@ def test_an_exact_amount_within_the_limit_fits(amount: str) -> None:
     assert measured(f'{{"amount": {amount}, "currency": "EUR"}}'.encode()) == "within"
 
 
+@pytest.mark.parametrize("amount", ["0", "0.10", "19.99", "500", "500.00", "500.000000000000000"])
+@pytest.mark.parametrize("currency", ["EUR", "eur", "Eur"])
+def test_a_decimal_as_text_and_a_currency_in_any_case_mean_the_same(amount: str, currency: str) -> None:
+    assert measured({"amount": amount, "currency": currency}) == "within"
+    assert measured({"amount": f"5{amount}", "currency": currency}) in {"within", "exceeded"}
+    assert measured({"amount": "500.01", "currency": currency}) == "exceeded"
+
+
+#: body -> reason
+FAULTS: dict[bytes, Reason] = {
+    b"": Reason.BODY_UNREADABLE,
+    b"{": Reason.BODY_UNREADABLE,
+    b'{"amount": 1, "amount": 900, "currency": "EUR"}': Reason.BODY_UNREADABLE,
+    b"[]": Reason.AMOUNT_MISSING,
+    b"null": Reason.AMOUNT_MISSING,
+    b'{"currency": "EUR"}': Reason.AMOUNT_MISSING,
+    b'{"amount": null, "currency": "EUR"}': Reason.AMOUNT_MISSING,
+    b'{"amount": true, "currency": "EUR"}': Reason.AMOUNT_MALFORMED,
+    b'{"amount": [1], "currency": "EUR"}': Reason.AMOUNT_MALFORMED,
+    b'{"amount": {"value": 1}, "currency": "EUR"}': Reason.AMOUNT_MALFORMED,
+    b'{"amount": -1, "currency": "EUR"}': Reason.AMOUNT_MALFORMED,
+    b'{"amount": 1}': Reason.CURRENCY_MISSING,
+    b'{"amount": 1, "currency": null}': Reason.CURRENCY_MISSING,
+    b'{"amount": 1, "currency": 978}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": "EURO"}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": "EUR "}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": ["EUR"]}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": "\xef\xbc\xa5UR"}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": "\xc5\xbfEK"}': Reason.CURRENCY_MALFORMED,
+    b'{"amount": 1, "currency": "USD"}': Reason.CURRENCY_REFUSED,
+} | {
+    json.dumps({"amount": text, "currency": "EUR"}).encode(): Reason.AMOUNT_MALFORMED
+    for text in (
+        *(
+            "",
+            " ",
+            "1e3",
+            "1E3",
+            "+5",
+            "-5",
+            "-0",
+            "1,000",
+            "19,99",
+            "1.000.000",
+            "1_000",
+            "1 000",
+            "007",
+            "00",
+            "01.5",
+        ),
+        *(
+            ".5",
+            "5.",
+            "0x10",
+            "1/2",
+            "NaN",
+            "Infinity",
+            "inf",
+            "null",
+            " 1",
+            "1 ",
+            "1\n",
+            "\t1",
+            "1\x00",
+            "\ufeff1",
+            "$5",
+        ),
+        *(
+            "5EUR",
+            "\uff15",
+            "\u0665",
+            "5\u00a0",
+            "\u00bd",
+            "9" * 19,
+            "0." + "1" * 19,
+            "9" * 5_000,
+            "1.2.3",
+            "5-",
+            "true",
+        ),
+    )
+}
+
+
+@pytest.mark.parametrize("body", FAULTS)
+def test_what_cannot_be_read_has_a_reason(body: bytes) -> None:
+    found = measure(REFUND, parsed(body), ledgers=NOBODYS, now=NOW)
+    assert (found.condition, found.fault) == ("unmeasured", FAULTS[body])
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("1999", "19.99"),
+        ('"1999"', "19.99"),
+        ("1999.0", "19.990"),
+        ("0", "0.00"),
+        ("5", "0.05"),
+        ("1e3", "10"),
+        ("999999999999999999", "9999999999999999.99"),
+    ],
+)
+def test_minor_units_are_scaled_exactly(raw: str, shown: str) -> None:
+    cents = replace(REFUND, amount_at="/cents", scale=2, limits=(CALL,), currency_at="", currency="EUR")
+    found = measure(cents, parsed(f'{{"cents": {raw}}}'.encode()), ledgers=NOBODYS, now=NOW)
+    assert found.shown == f"{shown} EUR"
+    assert found.condition == ("within" if Decimal(shown) <= 500 else "exceeded")
+
+
+@pytest.mark.parametrize("raw", ["1999.5", '"19.99"', "0.1", '"1e3"', "1000000000000000000", '"019"', "-1", "1e-400"])
+def test_a_fraction_of_a_minor_unit_is_refused(raw: str) -> None:
+    cents = replace(REFUND, amount_at="/cents", scale=2, limits=(CALL,), currency_at="", currency="EUR")
+    found = measure(cents, parsed(f'{{"cents": {raw}}}'.encode()), ledgers=NOBODYS, now=NOW)
+    assert (found.condition, found.fault) == ("unmeasured", Reason.AMOUNT_MALFORMED)
+
+
+@given(st.integers(0, 10**18 - 1), st.integers(1, 18))
+def test_no_scale_changes_a_digit(units: int, scale: int) -> None:
+    operation = Operation(name="pay", amount_at="/n", scale=scale, currency="EUR")
+    amount, _, currency = measure(operation, {"n": units}, ledgers={}, now=NOW).shown.partition(" ")
+    assert (Decimal(amount) * 10**scale, currency) == (units, "EUR")
+    again = measure(operation, {"n": str(units)}, ledgers={}, now=NOW)
+    assert again.shown == f"{amount} {currency}"
+
+
+@given(st.from_regex(r"[-+ 0-9.,eE_]{0,12}", fullmatch=True) | st.text(max_size=6))
+def test_a_text_that_is_measured_is_read_alike_by_every_number_parser(text: str) -> None:
+    operation = Operation(name="pay", amount_at="/n", currency="EUR")
+    found = measure(operation, {"n": text}, ledgers={}, now=NOW)
+    if found.condition == "unmeasured":
+        return
+    digits = found.shown.removesuffix(" EUR")
+    assert digits == text
+    assert Decimal(text) == Decimal(json.loads(text, parse_float=Decimal, parse_int=Decimal))
+    assert float(text) == float(digits)
+
+
 @pytest.mark.parametrize("amount", ["500.01", "500.000000000000001", "501", "1e3", "99999999999999999"])
 def test_a_hair_more_than_the_limit_does_not(amount: str) -> None:
     assert measured(f'{{"amount": {amount}, "currency": "EUR"}}'.encode()) == "exceeded"
@@ -57,7 +196,6 @@ def test_a_hair_more_than_the_limit_does_not(amount: str) -> None:
         b"[]",
         b"null",
         b'{"currency": "EUR"}',
-        b'{"amount": "500", "currency": "EUR"}',
         b'{"amount": true, "currency": "EUR"}',
         b'{"amount": null, "currency": "EUR"}',
         b'{"amount": [1], "currency": "EUR"}',
@@ -70,7 +208,6 @@ def test_a_hair_more_than_the_limit_does_not(amount: str) -> None:
         b'{"amount": 1e999999999999999999999, "currency": "EUR"}',
         b'{"amount": ' + b"9" * 5_000 + b', "currency": "EUR"}',
         b'{"amount": 1, "currency": "USD"}',
-        b'{"amount": 1, "currency": "eur"}',
         b'{"amount": 1, "currency": 1}',
         b'{"amount": 1}',
         b'{"amount": 1, "amount": 900, "currency": "EUR"}',

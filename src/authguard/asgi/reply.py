@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.asgi.evidence import parse_languages
+from authguard.asgi.measure_text import MEASURE_REASONS, measure_text
 from authguard.core.outcomes import RESPONSES, LocalizedText, Outcome, Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 
@@ -151,9 +152,7 @@ class ReplyBuilder:
         kind = fallback.kind
         if kind is REPEAT:
             return _build_repeat(verdict)
-        text = RESUBMIT_TEXTS.get(verdict.reason) or customer_text(
-            fallback, request.evidence.languages, verdict.channel
-        )
+        text = _request_text(verdict) or customer_text(fallback, request.evidence.languages, verdict.channel)
         if kind not in CACHEABLE_OUTCOMES or fallback.discloses or verdict.credential.nonce or not verdict.record:
             return self._build(verdict, text, verdict.record, root)
         record = verdict.record.encode()
@@ -243,7 +242,7 @@ class ReplyBuilder:
                 after = ceil(fallback.after) or DEFAULT_RETRY_AFTER_S
                 following["after"] = after
                 headers.append((b"retry-after", str(after).encode()))
-            case Outcome.DENY if verdict.reason in RESUBMIT_TEXTS:
+            case Outcome.DENY if _request_text(verdict):
                 following["because"] = verdict.reason.code
             case _:
                 pass
@@ -304,6 +303,13 @@ def common_prefix(prefixes: Mapping[str, str]) -> str:
     """Return the prefix that all issuers share; empty if they differ."""
     found = set(prefixes.values())
     return found.pop() if len(found) == 1 else ""
+
+
+def _request_text(verdict: Verdict) -> str:
+    """Return what the caller has to change in the request, whatever text the policy has; empty for nothing."""
+    if verdict.fallback.kind is Outcome.DENY and verdict.reason in MEASURE_REASONS:
+        return measure_text(verdict.reason, verdict.operation)
+    return RESUBMIT_TEXTS.get(verdict.reason, "")
 
 
 def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:

@@ -3,7 +3,7 @@
 Rules of this file:
 - JSON that every parser reads alike has one form (RFC 8785); in all other bodies every byte counts (ADR 8).
 - The lines are derived from the digested bytes alone, so approvers see exactly what they approve. Equal digests have
-  equal lines, and different requests different ones.
+  equal lines, and different requests different ones. The decoded fields of a form follow its bytes.
 - Printable ASCII stays as it is; everything else is escaped, so that nothing is hidden, reordered or mistaken.
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
+from authguard.core.form import FormDocument, parse_form
 from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def render_request(
     if not body.is_json:
         named = "the body, byte by byte" if body.content else "no body"
         lines.append(f"{named}: {_raw(body.content)}" if body.content else named)
+        lines += _form_lines(form, body.content)
     size = sum(map(len, lines))
     for line in _values(json.loads(body.content)) if body.is_json else ():
         lines.append(line)
@@ -149,6 +151,13 @@ def render_request(
         if len(lines) > MAX_LINES or size > MAX_TEXT_CHARS:
             return ()
     return () if size > MAX_TEXT_CHARS else tuple(lines)
+
+
+def _form_lines(form: bytes, content: bytes) -> Iterator[str]:
+    """Render each field of a form, decoded, after the line that shows its bytes."""
+    parsed = parse_form(form, content)
+    for one in parsed.fields if isinstance(parsed, FormDocument) else ():
+        yield f"field {_quoted(one.name)}{_remark(one.name)}: {_text(one.value) if one.is_text else 'a file'}"
 
 
 def _values(document: object) -> Iterator[str]:

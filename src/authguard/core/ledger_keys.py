@@ -6,13 +6,11 @@ by all (operation, service). If it cannot be determined there is no key, and the
 
 from __future__ import annotations
 
-import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import is_registered
-from authguard.core.json_pointer import PointerError, resolve_pointer
-from authguard.core.strict_json import NO_DOCUMENT
+from authguard.core.amount import UnreadableValueError, read_payee
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.request import Operation, Principal
 
-#: longest accepted payee in characters
-MAX_PAYEE_CHARS: Final = 256
 #: dimensions with a ledger record, widest first: a request that loses a race for several waits for the widest
 LEDGER_DIMENSIONS: Final = ("service", "issuer", "operation", "client", "payee", "actor")
 
@@ -34,7 +30,7 @@ def find_ledger_keys(
     Args:
         operation: with its limits.
         principal: verified.
-        document: of the body, from `authguard.core.strict_json.parse_json`; `NO_DOCUMENT` for none.
+        document: of the body, as for `authguard.core.amount.read_amount`.
         agents: registered actors: a client that is one counts as the actor (RFC 8693 4.1).
 
     Returns:
@@ -57,8 +53,7 @@ def find_ledger_keys(
             case "client":
                 parts = (principal.issuer, principal.client) if principal.client else ()
             case "payee":
-                payee = _payee(operation, document)
-                parts = (payee,) if payee else ()
+                parts = _payee(operation, document)
             case _:
                 parts = _actor(principal, agents)
         if parts:
@@ -75,20 +70,11 @@ def _actor(principal: Principal, agents: AbstractSet[Agent]) -> tuple[str, ...]:
     return principal.issuer, "self", principal.subject
 
 
-def _payee(operation: Operation, document: object) -> str:
-    """Return the payee with letters and digits only, NFKC and case-folded, so that every spelling is one payee."""
-    if document is NO_DOCUMENT:
-        return ""
+def _payee(operation: Operation, document: object) -> tuple[str, ...]:
     try:
-        value = resolve_pointer(document, operation.payee_at)
-    except PointerError:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
-        return str(value)
-    if not isinstance(value, str) or len(value) > MAX_PAYEE_CHARS:
-        return ""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
-    return "".join(character for character in folded if character.isalnum())
+        return (read_payee(operation, document),)
+    except UnreadableValueError:
+        return ()
 
 
 def _key(*parts: str) -> bytes:

@@ -6,13 +6,13 @@ Money is never a float. An amount that cannot be read exactly is ``unmeasured``,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, Inexact
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.core.amount import EXACT, ONE, UnreadableValueError, read_amount, read_payee
+from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Cost, LedgerEntry
-from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +25,6 @@ MAX_LEDGER_ENTRIES: Final = 512
 MAX_EXACT_ENTRIES: Final = 256
 #: youngest entries of which the transactions may still run, so that they must stay releasable
 MAX_RELEASABLE: Final = 128
-#: accepted digits before and after the decimal point of an amount
-MAX_DIGITS: Final = 18
-#: context of sums: exact or an error, never rounded
-EXACT: Final = Context(prec=200, traps=[Inexact])
-ONE: Final = Decimal(1)
 NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
 
 
@@ -43,6 +38,7 @@ class Measure:
         shown: the amount with its currency, for the approver; empty for none.
         costs: cost against each limit, including limits of a single call.
         tripped: names of the exceeded limits.
+        fault: why the cost is ``unmeasured``; else `DECIDED`.
     """
 
     condition: str
@@ -50,6 +46,7 @@ class Measure:
     shown: str = ""
     costs: tuple[Cost, ...] = ()
     tripped: tuple[str, ...] = ()
+    fault: Reason = Reason.DECIDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +78,29 @@ def measure(
     """Measure one request against the limits of its operation.
 
     Args:
-        operation: with its limits and the pointer to its amount.
-        document: of the body, from `authguard.core.strict_json.parse_json`; `NO_DOCUMENT` if it is ambiguous or
-            missing.
+        operation: with its limits and the place of its amount.
+        document: of the body, as for `authguard.core.amount.read_amount`.
         ledgers: ledger dimension -> entries; a missing dimension cannot be determined.
         now: epoch seconds UTC.
         transaction: the request's own transaction; its earlier reservation does not count.
     """
-    if not operation.limits and not operation.amount_at:
+    if not operation.limits and not operation.has_amount:
         return WITHIN
     try:
-        amount, currency = _amount(operation, document) if operation.amount_at else (ONE, "")
-    except UnreadableBodyError:
-        return Measure("unmeasured")
+        amount, currency = read_amount(operation, document) if operation.has_amount else (ONE, "")
+    except UnreadableValueError as error:
+        return _unmeasured(error.reason)
     tripped: dict[str, None] = {}
     costs: dict[str, Cost] = {}
     spends: dict[str, tuple[LedgerEntry, ...]] = {}
     for limit in operation.limits:
         cost = ONE if limit.calls else amount
         if not limit.calls and limit.currency != currency:
-            return Measure("unmeasured")
+            return _unmeasured(Reason.CURRENCY_REFUSED)
         ledger: tuple[LedgerEntry, ...] = ()
         if limit.per:
             if limit.by not in ledgers:
-                return Measure("unmeasured")
+                return _unmeasured(_counter_fault(operation, limit, document))
             ledger = ledgers[limit.by]
             reserved = spends.get(limit.by, ())
             if all(entry.limit != limit.name for entry in reserved):  # two limits may share one counter
@@ -112,8 +108,22 @@ def measure(
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
         if usage(limit, cost, ledger, now, transaction).exceeded:
             tripped[limit.name] = None
-    shown = f"{amount:f} {currency}" if operation.amount_at else ""
+    shown = f"{amount:f} {currency}" if operation.has_amount else ""
     return Measure("exceeded" if tripped else "within", spends, shown, tuple(costs.values()), tuple(tripped))
+
+
+def _unmeasured(fault: Reason) -> Measure:
+    return Measure("unmeasured", fault=fault)
+
+
+def _counter_fault(operation: Operation, limit: Limit, document: object) -> Reason:
+    """Return why the owner of a limit's counter cannot be determined."""
+    if limit.by == "payee":
+        try:
+            read_payee(operation, document)
+        except UnreadableValueError as error:
+            return error.reason
+    return Reason.COUNTER_UNKNOWN
 
 
 def usage(limit: Limit, cost: Decimal, ledger: tuple[LedgerEntry, ...], now: float, transaction: str = "") -> Usage:
@@ -197,35 +207,3 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
 def release(ledger: tuple[LedgerEntry, ...], transaction: str) -> tuple[LedgerEntry, ...]:
     """Remove a transaction's reservations, because it had no effect."""
     return tuple(entry for entry in ledger if entry.transaction != transaction)
-
-
-def _amount(operation: Operation, document: object) -> tuple[Decimal, str]:
-    if document is NO_DOCUMENT:
-        raise UnreadableBodyError
-    amount = _number(_at(document, operation.amount_at))
-    currency = _at(document, operation.currency_at) if operation.currency_at else operation.currency
-    if not isinstance(currency, str):
-        raise UnreadableBodyError
-    return amount, currency
-
-
-def _at(document: object, pointer: str) -> object:
-    try:
-        return resolve_pointer(document, pointer)
-    except PointerError as error:
-        raise UnreadableBodyError from error
-
-
-def _number(value: object) -> Decimal:
-    """Return an amount; refuse strings, booleans, negative numbers and numbers with too many digits."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise UnreadableBodyError
-    if isinstance(value, int) and not 0 <= value < 10**MAX_DIGITS:
-        raise UnreadableBodyError
-    amount = Decimal(value)
-    if not amount.is_finite() or amount.is_signed():
-        raise UnreadableBodyError
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -MAX_DIGITS or amount.adjusted() >= MAX_DIGITS:
-        raise UnreadableBodyError
-    return amount

@@ -120,6 +120,16 @@ class Reason(Enum):
     ATTEMPTS_SPENT = ("attempts-spent", 0, "")
     ROLE_MISSING = ("role-missing", 0, "")
     ROLES_EXCEEDED = ("roles-exceeded", 0, "")
+    # values of a request that its limits need
+    BODY_UNREADABLE = ("body-unreadable", 0, "")
+    AMOUNT_MISSING = ("amount-missing", 0, "")
+    AMOUNT_MALFORMED = ("amount-malformed", 0, "")
+    CURRENCY_MISSING = ("currency-missing", 0, "")
+    CURRENCY_MALFORMED = ("currency-malformed", 0, "")
+    CURRENCY_REFUSED = ("currency-refused", 0, "")
+    PAYEE_MISSING = ("payee-missing", 0, "")
+    PAYEE_MALFORMED = ("payee-malformed", 0, "")
+    COUNTER_UNKNOWN = ("counter-unknown", 0, "")
     POLICY_CHANGED = (
         "policy-changed",
         409,

@@ -206,9 +206,13 @@ class Operation:
         acr: required assurance level; empty for none.
         max_age: maximum seconds since authentication; 0 for no maximum.
         amount_at: JSON Pointer (RFC 6901) to the amount; empty for none.
-        currency_at: JSON Pointer to the currency; empty if `currency` is fixed.
+        amount_form: field of a form with the amount; empty for none. At most one of both is set.
+        scale: digits after the decimal point of an amount in minor units; 0 for one in major units.
+        currency_at: JSON Pointer to the currency; empty if `currency` is fixed or in a form.
+        currency_form: field of a form with the currency; empty for none.
         currency: the fixed currency.
         payee_at: JSON Pointer to the payee; empty for none.
+        payee_form: field of a form with the payee; empty for none.
         limits: amounts and counts.
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
@@ -227,9 +231,13 @@ class Operation:
     acr: str = ""
     max_age: float = 0.0
     amount_at: str = ""
+    amount_form: str = ""
+    scale: int = 0
     currency_at: str = ""
+    currency_form: str = ""
     currency: str = ""
     payee_at: str = ""
+    payee_form: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
     failed_on: frozenset[int] = NO_EFFECT
@@ -251,7 +259,22 @@ class Operation:
     @property
     def reads_body(self) -> bool:
         """Whether the decision depends on the body."""
-        return self.transactional or bool(self.amount_at or self.payee_at)
+        return self.transactional or self.has_amount or self.has_payee
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether an amount is read from the body."""
+        return bool(self.amount_at or self.amount_form)
+
+    @property
+    def has_payee(self) -> bool:
+        """Whether a payee is read from the body."""
+        return bool(self.payee_at or self.payee_form)
+
+    @property
+    def reads_form(self) -> bool:
+        """Whether the body is a form."""
+        return bool(self.amount_form or self.payee_form)
 
     @property
     def ledger_dimensions(self) -> frozenset[str]:

@@ -175,13 +175,16 @@ def _plan(
     rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
     reason = role_reason if "scope" in rule.when or request.operation.risk == "staff" else Reason.DECIDED
+    if measured.condition == "unmeasured" and "limit" in rule.when:
+        reason = measured.fault
     if principal is not None and fallback.attempts:
-        fallback, reason = spend_attempts(evaluation, request.operation, principal, fallback)
+        fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
+        reason = reason if spent is Reason.DECIDED else spent
     if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
         fallback = replace(fallback, message=policy.rollback_message)
     running = False
     if principal is not None:
-        if fallback.kind is Outcome.DENY and not fallback.error:
+        if fallback.kind is Outcome.DENY and not fallback.error and reason is Reason.DECIDED:
             reason = transactions.void_reason(evaluation, facts.binding)
         opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
         if not isinstance(opened, bool):

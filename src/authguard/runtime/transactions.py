@@ -8,6 +8,7 @@ request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from authguard.core.canonical import (
     is_secret_header,
     render_request,
 )
+from authguard.core.form import parse_form
 from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import NO_RESPONSE, account_key
@@ -148,6 +150,8 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
     """
     form, sent = without_boundary(body.form, body.content)
     content = canonicalize(sent, body.content_type, form)
+    if request.operation.reads_form:
+        content = replace_fields(content, document=parse_form(form, sent, body.target.partition(b"?")[2]))
     named = bool(request.evidence.transaction)
     bound = tuple((name, _digest_form(name, sent, cipher)) for name, sent in body.bound)
     asked = request_digest(request, principal, body.target, form, content, bound)

@@ -231,6 +231,26 @@ APART = {
     "match of both": (operation("match: {path: /a, websocket: /b}"), "match-unclear", 5, "`path`"),
     "match of a WebSocket's method": (operation("match: {websocket: /b, method: GET}"), "match-unclear", 5, "method"),
     "calls per call": (operation("match: {path: /a}, limits: [{calls: 2, per: call}]"), "limit-unclear", 5, "10m"),
+    "amount nowhere": (operation("match: {path: /a}, amount: {currency: EUR}"), "place-unclear", 5, "`form: amount`"),
+    "amount at two places": (
+        operation("match: {path: /a}, amount: {at: /a, form: a, currency: EUR}"),
+        "place-unclear",
+        5,
+        "`at: /amount`",
+    ),
+    "payee nowhere": (operation("match: {path: /a}, payee: {}"), "place-unclear", 5, "`form: payee`"),
+    "payee in a form, amount in JSON": (
+        operation("match: {path: /a}, amount: {at: /a, currency: EUR}, payee: {form: to}"),
+        "place-unclear",
+        5,
+        "or `form`",
+    ),
+    "currency in a form, amount in JSON": (
+        operation("match: {path: /a}, amount: {at: /a, currency: {form: c}}"),
+        "place-unclear",
+        5,
+        "or `form`",
+    ),
     "both sides of an invariant": (
         "invariants:\n  - {name: a, never: {risk: high}, by: [clock]}\n",
         "key-not-for-kind",

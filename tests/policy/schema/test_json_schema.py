@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from authguard.policy.loading import locator
+from authguard.policy.loading.loader import load_draft
 from authguard.policy.loading.validation import validate_document
 from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.schema.description import KEY_DESCRIPTIONS
@@ -169,3 +170,30 @@ def test_a_policy_must_name_itself_and_its_version() -> None:
 )
 def test_the_schema_of_scenarios_knows_their_shape(scenario: str, right: bool) -> None:  # noqa: FBT001 - as above
     assert (said(SCENARIOS, plain(f"- {scenario}\n".encode(), listed=True)) == []) is right
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "{at: /cents, scale: -1, currency: EUR}",
+        "{at: /cents, scale: 19, currency: EUR}",
+        "{at: /cents, scale: '2', currency: EUR}",
+        "{at: cents, currency: EUR}",
+        "{form: 'a[b]', currency: EUR}",
+        "{form: '', currency: EUR}",
+        "{form: amount, currency: eur}",
+        "{form: amount, currency: {form: 'a b'}}",
+        "{form: amount, currency: {form: a, at: /a}}",
+    ],
+)
+def test_a_place_of_an_amount_that_cannot_be_meant_is_refused(amount: str) -> None:
+    text = (
+        "authguard: 1\nname: a\nextends: standard\noperations:\n"
+        f"  - {{name: a, match: {{path: /a}}, risk: high, effect: write, amount: {amount}}}\n"
+    )
+    assert {problem.code for problem in load_draft("policy.yaml", text=text.encode()).problems} & {
+        "out-of-range",
+        "malformed-value",
+        "currency",
+        "wrong-type",
+    }

@@ -285,14 +285,14 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
             if bool(limit.amount) == (limit.calls > 0):
                 message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
                 yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
-        if not operation.payee_at and any(limit.by == "payee" for limit in operation.limits):
+        if not operation.has_payee and any(limit.by == "payee" for limit in operation.limits):
             message = f"operation `{operation.name}` has limits by payee without the place of the payee"
             yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
         amounts = [limit for limit in operation.limits if limit.amount]
         if not amounts:
             continue
-        if not operation.amount_at or not (operation.currency_at or operation.currency):
-            what = "the amount" if not operation.amount_at else "the currency"
+        if not operation.has_amount or not (operation.currency_at or operation.currency_form or operation.currency):
+            what = "the amount" if not operation.has_amount else "the currency"
             message = f"operation `{operation.name}` limits amounts without the place of {what}"
             advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
             yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)

@@ -191,9 +191,13 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "acr": changed,  # compared by rank in `part_diff`
     "max_age": zero_is_unbounded,
     "amount_at": changed,
+    "amount_form": changed,
+    "scale": larger_is_looser,  # the same digits are a smaller amount
     "currency_at": changed,
+    "currency_form": changed,
     "currency": changed,
     "payee_at": changed,
+    "payee_form": changed,
     "limits": changed,  # compared one by one in `part_diff`
     "idempotency": smaller_is_looser,
     "failed_on": wider,  # a person settles a result in doubt, but not a failed one

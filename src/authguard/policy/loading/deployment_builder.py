@@ -35,8 +35,9 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
         found.add("match-unclear", path, "an operation matches one `path` or one `websocket`", "write one of them")
     elif match.websocket and match.method:
         found.add("match-unclear", path, "a WebSocket has no method", "remove `method`")
-    amount = operation.amount
-    pointer, currency = amount.currency if amount else ("", "")
+    amount, payee = operation.amount, operation.payee
+    currency, currency_at, currency_form = amount.currency if amount else ("", "", "")
+    _check_places(index, operation, found)
     return Operation(
         name=operation.name,
         match=Match(path=match.path, method=match.method, websocket=match.websocket),
@@ -48,9 +49,13 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
         acr=operation.assurance.acr,
         max_age=operation.assurance.max_age,
         amount_at=amount.at if amount else "",
-        currency_at=pointer,
+        amount_form=amount.form if amount else "",
+        scale=amount.scale if amount else 0,
+        currency_at=currency_at,
+        currency_form=currency_form,
         currency=currency,
-        payee_at=operation.payee.at if operation.payee else "",
+        payee_at=payee.at if payee else "",
+        payee_form=payee.form if payee else "",
         limits=tuple(
             _build_limit(f"{operation.name}/{position}", limit, f"operations[{index}].limits[{position}]", found)
             for position, limit in enumerate(operation.limits)
@@ -60,6 +65,24 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
         actor=operation.actor,
         binds=tuple(dict.fromkeys(name.lower() for name in operation.binds)),
     )
+
+
+def _check_places(index: int, operation: deployment.Operation, found: ProblemCollector) -> None:
+    """Check that amount and payee have one place each, all of them in JSON or all in a form."""
+    forms: set[bool] = set()
+    for key, place in (("amount", operation.amount), ("payee", operation.payee)):
+        if place is None:
+            continue
+        path = f"operations[{index}].{key}"
+        if bool(place.at) == bool(place.form):
+            message = f"the {key} is read from one place, by `at` or by `form`"
+            found.add("place-unclear", path, message, f"write `at: /{key}` for JSON, or `form: {key}` for a form")
+        forms.add(bool(place.form))
+    if operation.amount and any(operation.amount.currency[1:]):
+        forms.add(bool(operation.amount.currency[2]))
+    if len(forms) > 1:
+        message = "a body is JSON or a form, and the places of amount, currency and payee name both"
+        found.add("place-unclear", f"operations[{index}].amount", message, "write `at` for all of them, or `form`")
 
 
 def build_otherwise(model: deployment.Otherwise | None) -> Operation:

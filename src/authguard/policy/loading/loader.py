@@ -65,6 +65,7 @@ CODES: Final[dict[str, str]] = {
     "not-utf-8": "the file is not UTF-8",
     "out-of-range": "a number or a length outside its bounds",
     "provider-unknown": "an issuer names a provider that has no preset; the advice has the most similar one",
+    "place-unclear": "amount or payee have no place or two, or some are read from JSON and some from a form",
     "refused-character": "a control character, or one that hides text or changes its displayed order",
     "removed-key": "a key of an earlier release; the advice has the replacement",
     "renamed-key": "the old name of a key; the message has the new name",

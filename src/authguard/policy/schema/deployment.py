@@ -17,6 +17,7 @@ from authguard.policy.schema.types import (
     Currency,
     Duration,
     EventName,
+    FormField,
     Header,
     HostName,
     Message,
@@ -48,6 +49,8 @@ MAX_ROLES: Final = 32
 MAX_LEVEL_VALUES: Final = 64
 #: maximum limits of one operation; each request counts against all of them
 MAX_LIMITS: Final = 32
+#: maximum digits of minor units; a currency has at most 4 (ISO 4217), a token of a chain often 18
+MAX_SCALE: Final = 18
 #: maximum origins, methods, headers or hosts in one list
 MAX_ACCESS_ITEMS: Final = 200
 
@@ -211,7 +214,9 @@ class Need(StrictModel):
 class Amount(StrictModel):
     """Place of the amount in the body."""
 
-    at: Pointer
+    at: Pointer = ""
+    form: FormField = ""
+    scale: Annotated[int, Field(ge=0, le=MAX_SCALE)] = 0
     currency: Currency
 
 
@@ -227,7 +232,8 @@ class Limit(StrictModel):
 class Payee(StrictModel):
     """Place of the payee in the body."""
 
-    at: Pointer
+    at: Pointer = ""
+    form: FormField = ""
 
 
 class Otherwise(StrictModel):

@@ -146,8 +146,10 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "max_age": "Maximum age of the sign-in.",
     },
     "Amount": {
-        "at": "JSON Pointer (RFC 6901) to the amount in the body.",
-        "currency": "Three letters (ISO 4217), or `{at: POINTER}`.",
+        "at": "JSON Pointer (RFC 6901) to the amount in a JSON body.",
+        "form": "Field of a form with the amount, instead of `at`; it must be sent once.",
+        "scale": "Digits of minor units: with 2, `1999` is 19.99; default 0, which takes `19.99`.",
+        "currency": "Three letters (ISO 4217), `{at: POINTER}` or `{form: FIELD}`; read in any case.",
     },
     "Limit": {
         "amount": "Maximum amount, such as `500 EUR`.",
@@ -156,7 +158,8 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "by": "Owner of the counter: `subject`, `session` ...; `service` is one counter for all.",
     },
     "Payee": {
-        "at": "JSON Pointer (RFC 6901) to the payee in the body.",
+        "at": "JSON Pointer (RFC 6901) to the payee in a JSON body.",
+        "form": "Field of a form with the payee, instead of `at`; it must be sent once.",
     },
     "Otherwise": {
         "risk": "Risk class; never public.",

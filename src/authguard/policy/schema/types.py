@@ -81,14 +81,16 @@ def _parse_message(typed: object) -> dict[tuple[str, str], str]:
     return texts
 
 
-def _parse_currency(typed: object) -> tuple[str, str]:
-    """Parse three letters or ``{at: POINTER}`` to (pointer, letters); one of both is empty."""
+def _parse_currency(typed: object) -> tuple[str, str, str]:
+    """Parse three letters, ``{at: POINTER}`` or ``{form: FIELD}`` to (letters, pointer, field); two are empty."""
     if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed):
-        return "", typed
-    pointer = typed.get("at") if isinstance(typed, dict) and len(typed) == 1 else None
-    if isinstance(pointer, str) and re.fullmatch(_POINTER, pointer):
-        return pointer, ""
-    raise ValueError("write `{at: /currency}`, or three letters such as `EUR` (ISO 4217)")
+        return typed, "", ""
+    key, value = next(iter(typed.items())) if isinstance(typed, dict) and len(typed) == 1 else ("", "")
+    if key == "at" and isinstance(value, str) and re.fullmatch(_POINTER, value):
+        return "", value, ""
+    if key == "form" and isinstance(value, str) and re.fullmatch(_FORM_FIELD, value, re.ASCII):
+        return "", "", value
+    raise ValueError("write `{at: /currency}`, `{form: currency}`, or three letters such as `EUR` (ISO 4217)")
 
 
 def _parse_claim_values(typed: object) -> dict[str, tuple[str, ...]]:
@@ -175,6 +177,8 @@ _AUDIENCE_SCHEMA: Final = Annotated[
         }
     ),
 ]
+#: name of a form's field: letters that every parser reads alike
+_FORM_FIELD: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"
 _CURRENCY_SCHEMA: Final = Annotated[
     str | dict[str, str],
     WithJsonSchema(
@@ -185,6 +189,12 @@ _CURRENCY_SCHEMA: Final = Annotated[
                     "type": "object",
                     "properties": {"at": {"type": "string", "pattern": f"^{_POINTER}$"}},
                     "required": ["at"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "properties": {"form": {"type": "string", "pattern": f"^{_FORM_FIELD}$"}},
+                    "required": ["form"],
                     "additionalProperties": False,
                 },
             ]
@@ -259,7 +269,9 @@ Source = Annotated[
     ),
 ]
 Pointer = Annotated[str, _text_validator(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
-Currency = Annotated[tuple[str, str], _parser_validator(_parse_currency, "currency", _CURRENCY_SCHEMA)]
+FormField = Annotated[str, _text_validator(_FORM_FIELD, "write the name of a form's field, such as `amount`")]
+#: letters, pointer, form field; two are empty
+Currency = Annotated[tuple[str, str, str], _parser_validator(_parse_currency, "currency", _CURRENCY_SCHEMA)]
 Address = Annotated[str, _text_validator(_ADDRESS, "write an address such as `https://idp.example`")]
 Variable = Annotated[str, _text_validator(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
