@@ -1,4 +1,4 @@
-"""Forwarding of audit records to the app's structlog pipeline: transitions, acts, faults and withdrawals.
+"""Forwarding to the app's structlog pipeline: of audit records, of the state of issuers and of unnamed routes.
 
 Rules:
 - Decisions are not forwarded, since a structlog line costs more than the whole decision. The exception is a refused
@@ -21,7 +21,7 @@ from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, Transiti
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
-    from authguard.ports import AuditSink
+    from authguard.ports import AuditSink, IssuerStatus
 
 TRANSITIONED: Final = "authguard.transitioned"
 ACTED: Final = "authguard.acted"
@@ -32,6 +32,20 @@ CREDENTIAL_REFUSED: Final = "authguard.credential_refused"
 
 _CREDENTIAL: Final = DIMENSIONS.index("credential")
 _REFUSED: Final = frozenset({"expired", "rejected", "unproven"})
+KEYS: Final = "authguard.keys"
+#: maximum number of ignored keys in one event
+MAX_LISTED_KEYS: Final = 20
+
+#: state of an issuer's keys -> level
+_KEYS_LEVELS: Final = {
+    "ok": logging.INFO,
+    "unfetched": logging.INFO,
+    "unreachable": logging.WARNING,
+    "unusable": logging.ERROR,
+}
+INSECURE_ADVICE: Final = (
+    "keys are fetched without TLS (`insecure_http`), so anyone in that network can replace them and sign tokens"
+)
 
 _FORWARDED: Final[dict[type, tuple[str, int]]] = {
     TransitionEntry: (TRANSITIONED, logging.INFO),
@@ -121,9 +135,39 @@ def warn_unmapped_route(route: str, advice: str) -> None:
         route: method and template, never a raw path.
         advice: text to add to the policy.
     """
+    _log_event(logging.WARNING, UNNAMED, f"`{route}`: {advice}", {"route": route, "advice": advice})
+
+
+def log_issuer_status(status: IssuerStatus) -> None:
+    """Log that the keys of an issuer became available or unavailable; exceptions of the app's pipeline are suppressed.
+
+    A misconfiguration is an error. An outage, a suspicious key and a fetch without TLS are warnings.
+    """
+    level = _KEYS_LEVELS[status.keys]
+    if status.insecure_http or not all(key.is_ordinary for key in status.ignored):
+        level = max(level, logging.WARNING)
+    ignored = [key.text for key in status.ignored[:MAX_LISTED_KEYS]]
+    advice = INSECURE_ADVICE if status.insecure_http else ""
+    words = "; ".join(filter(None, (status.message, advice, f"ignored: {', '.join(ignored)}" if ignored else "")))
+    fields: dict[str, Any] = {
+        "issuer": status.issuer,
+        "keys": status.keys,
+        "problem": status.problem,
+        "detail": status.message,
+        "ignored": ignored,
+        "advice": advice,
+    }
+    text = f"keys of issuer `{status.issuer}` are {status.keys}{f': {words}' if words else ''}"
+    _log_event(level, KEYS, text, {name: value for name, value in fields.items() if value})
+
+
+def _log_event(level: int, name: str, text: str, fields: dict[str, Any]) -> None:
+    """Log an event: its fields through structlog, or its text through the standard logger, which prints no fields."""
     with suppress(Exception):
-        logger = structlog.get_logger("authguard") if structlog.is_configured() else _FALLBACK
-        logger.warning(UNNAMED, route=route, advice=advice)
+        if structlog.is_configured():
+            structlog.get_logger("authguard").log(level, name, **fields)
+        else:
+            _STANDARD_LOGGER.log(level, "%s: %s", name, text, extra=fields)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
-from authguard.app_log import LoggingSink
+from authguard.app_log import LoggingSink, log_issuer_status
 from authguard.audit import segment_file
 from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
@@ -105,6 +105,7 @@ def build_enforcer(
         client=client,
         folder=Path(settings.policy).parent,
         cache=Cache(settings.token_cache_size),
+        notify=log_issuer_status,
     )
     checker: CredentialValidator = jwt
     if token_validator.needs_token_validator(policy.issuers):

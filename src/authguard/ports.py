@@ -7,7 +7,7 @@ caller.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,11 +211,61 @@ class AuditSink(Protocol):
         ...
 
 
+KeysState = Literal["ok", "unfetched", "unreachable", "unusable"]
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredKeyStatus:
+    """A published key that is not used; contains no key material.
+
+    Attributes:
+        kid: its ``kid``; empty if it has none.
+        cause: closed code.
+        text: description for the log.
+        is_ordinary: whether ordinary providers publish such keys, as for encryption.
+    """
+
+    kid: str
+    cause: str
+    text: str
+    is_ordinary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerStatus:
+    """Whether the keys of an issuer are available.
+
+    Attributes:
+        issuer: of the policy; with several tenants its template.
+        keys: ``ok``; ``unfetched``: nothing was fetched yet; ``unreachable``: an outage; ``unusable``: a
+            misconfiguration. In the last two cases known keys are used until they are too old.
+        problem: closed code of a misconfiguration; empty for none.
+        message: what was found and what to change, for the log; empty for nothing. May contain internal addresses.
+        ignored: published keys that are not used.
+        insecure_http: whether the policy allows to fetch the keys without TLS.
+    """
+
+    issuer: str
+    keys: KeysState
+    problem: str = ""
+    message: str = ""
+    ignored: tuple[IgnoredKeyStatus, ...] = ()
+    insecure_http: bool = False
+
+
 class CredentialValidator(Protocol):
     """Validator of credentials. The result is closed: proven, or one of four reasons why not."""
 
     async def open(self) -> None:
         """Load key files; must work while the issuer is down."""
+        ...
+
+    def prefetch(self, now: float) -> None:
+        """Start to fetch the keys of all issuers, so that a misconfiguration is logged at the start; never waits."""
+        ...
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Return the status of each issuer; never waits."""
         ...
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.advisories.scene import Scene, Strike
 
-UNKNOWN, UNREACHABLE = Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE
+UNKNOWN, UNREACHABLE, UNUSABLE = Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE
 EVERY = "algorithms: [ES256, RS256, EdDSA]"
 DISCOVERY = "keys: discovery\n    stale_keys: 1h"
 
@@ -189,7 +189,7 @@ async def test_old_keys_serve_no_longer_than_the_policy_says(strike: Strike) -> 
     issuer = Issuer(_mint().jwks())
     scene = strike.at(keys=DISCOVERY, network=issuer.client())
     assert (await scene.send((b"authorization", b"Bearer " + scene.good().encode()))).status == 200
-    issuer.answers = {}
+    issuer.answers = {METADATA: httpx2.ConnectError("refused")}
     scene.clock.advance(3_600)
     await strike(scene.good(), UNREACHABLE, settled=False)
 
@@ -215,9 +215,10 @@ OUTAGES: dict[str, dict[str, Any]] = {
 
 
 @attack_each(OUTAGES)
-async def test_an_answer_that_is_none_is_an_outage(strike: Strike, case: dict[str, Any]) -> None:
+async def test_an_answer_that_is_none_is_an_outage_or_a_misconfiguration(strike: Strike, case: dict[str, Any]) -> None:
     issuer = Issuer(_mint().jwks())
     issuer.answers |= case
     scene = strike.at(keys=DISCOVERY, network=issuer.client())
-    await strike(scene.good(), UNREACHABLE, settled=False)
+    is_outage = any(isinstance(answer, Exception) or answer == 503 for answer in case.values())
+    await strike(scene.good(), UNREACHABLE if is_outage else UNUSABLE, settled=False)
     assert all(address.startswith(f"{ISSUER}/") for address in issuer.asked)

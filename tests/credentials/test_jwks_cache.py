@@ -8,10 +8,13 @@ import anyio
 import pytest
 
 from authguard.core.outcomes import Reason
+from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion, Key, KeySet, PublishedKeys
 from authguard.credentials.jwks_cache import (
     LOST_AFTER_TIMEOUTS,
     MAX_UNKNOWN_NAMES,
+    NO_FAILURE,
+    NOT_FETCHED,
     REFRESH_AT_FRACTION,
     JwksCache,
     RefreshPolicy,
@@ -32,6 +35,7 @@ class Issuer:
         self.names = names
         self.fetches = 0
         self.is_down = False
+        self.problem: Exception | None = None
         self.gate: anyio.Event | None = None
         self.known = DocumentVersion()
         self.lifetime = -1.0
@@ -43,6 +47,8 @@ class Issuer:
             await self.gate.wait()
         if self.is_down:
             raise OSError("down")
+        if self.problem is not None:
+            raise self.problem
         keys = KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in self.names))
         version = DocumentVersion("address", f"tag-{'-'.join(self.names)}")
         return PublishedKeys(None if known == version else keys, self.lifetime, version)
@@ -67,6 +73,8 @@ async def _ask(cache: JwksCache, name: str, now: float) -> str:
 
 
 UNKNOWN, UNREACHABLE, BUSY = (why.code for why in (Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY))
+UNUSABLE = Reason.KEYS_UNUSABLE.code
+MISCONFIGURED = KeysUnusableError(KeysProblem.OTHER_ISSUER, "the metadata names another issuer")
 
 
 def test_the_first_sight_fetches_and_the_second_does_not(run: Callable[..., Any]) -> None:
@@ -314,10 +322,10 @@ def test_what_has_not_changed_is_named_and_goes_on(run: Callable[..., Any]) -> N
         issuer = Issuer("a")
         cache = issuer.cache()
         await _ask(cache, "a", NOW)
-        (key,) = cache._keys.keys
+        (key,) = cache.keys.keys
         assert await _ask(cache, "a", NOW + 400) == "a"
         assert issuer.known == DocumentVersion("address", "tag-a")
-        assert cache._keys.keys == (key,)
+        assert cache.keys.keys == (key,)
         assert not key.retired
         assert cache.due == NOW + 700
 
@@ -329,7 +337,7 @@ def test_no_key_at_all_is_an_outage_and_nothing_old_serves(run: Callable[..., An
         issuer = Issuer("a")
         cache = issuer.cache()
         await _ask(cache, "a", NOW)
-        (key,) = cache._keys.keys
+        (key,) = cache.keys.keys
         issuer.names = ()
         assert await _ask(cache, "a", NOW + 400) == UNREACHABLE
         assert key.retired
@@ -505,7 +513,7 @@ def test_a_fetch_that_was_lost_with_its_event_loop_does_not_block_the_next_and_c
         issuer.is_down = True
         gate.set()
         await lost.done.wait()
-        assert not cache._last_failed
+        assert cache.failure is NO_FAILURE
         assert cache._completed == 2
 
     run(scene)
@@ -533,5 +541,95 @@ def test_fixed_keys_are_never_fetched_and_never_grow_old(run: Callable[..., Any]
         assert cache.since <= NOW < cache.due
         assert await _ask(cache, "a", NOW * 1_000) == "a"
         assert await _ask(cache, "b", NOW) == UNKNOWN
+
+    run(scene)
+
+
+def test_a_misconfiguration_is_no_outage_and_known_keys_are_used_in_both(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        cache = issuer.cache()
+        issuer.problem = MISCONFIGURED
+        assert await _ask(cache, "a", NOW) == UNUSABLE
+        assert await _ask(cache, "a", NOW + 1) == UNUSABLE
+        assert (cache.failure.problem, cache.failure.message) == ("other-issuer", "the metadata names another issuer")
+        issuer.problem, issuer.is_down = None, True
+        assert await _ask(cache, "a", NOW + 3) == UNREACHABLE
+        issuer.is_down = False
+        assert await _ask(cache, "a", NOW + 6) == "a"
+        issuer.problem = MISCONFIGURED
+        assert await _ask(cache, "a", NOW + 400) == "a"
+        assert await _ask(cache, "unknown", NOW + 400) == UNUSABLE
+        assert await _ask(cache, "a", NOW + 6 + STALE) == UNUSABLE
+        assert issuer.fetches == 5
+
+    run(scene)
+
+
+def test_a_set_without_a_usable_key_ends_the_known_ones_and_is_requested_in_full(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        problem, names = None, ("a",)
+        known: list[DocumentVersion] = []
+
+        async def read(version: DocumentVersion) -> PublishedKeys:
+            known.append(version)
+            keys = KeySet(tuple(Key(name, (name,), {"ES256": None}) for name in names))
+            return PublishedKeys(keys, 60.0, DocumentVersion("address", "tag"), problem)
+
+        cache = JwksCache(read, STALE, PACE)
+        assert await _ask(cache, "a", NOW) == "a"
+        problem, names = KeysUnusableError(KeysProblem.NO_USABLE_KEY, "all are weak"), ()
+        assert await _ask(cache, "a", NOW + 60) == UNUSABLE
+        assert await _ask(cache, "a", NOW + 63) == UNUSABLE
+        problem, names = None, ("a",)
+        assert await _ask(cache, "a", NOW + 66) == "a"
+        assert [version.tag for version in known] == ["", "tag", "", ""]
+
+    run(scene)
+
+
+def test_a_change_is_told_once(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer, told = Issuer("a"), []
+        cache = JwksCache(issuer.read, STALE, PACE, lambda: told.append(cache.failure.reason))
+        assert cache.failure is NOT_FETCHED
+        issuer.problem = MISCONFIGURED
+        for second in range(0, 20, 2):
+            await _ask(cache, "a", NOW + second)
+        issuer.problem = None
+        await _ask(cache, "a", NOW + 30)
+        await _ask(cache, "a", NOW + 330)
+        await _landed(cache)
+        issuer.problem = KeysUnreachableError("a status of an outage")
+        await _ask(cache, "a", NOW + 900)
+        await _landed(cache)
+        assert told == [Reason.KEYS_UNUSABLE, Reason.DECIDED, Reason.KEYS_UNREACHABLE]
+        assert issuer.fetches == 13
+
+    run(scene)
+
+
+def test_the_first_fetch_can_start_before_the_first_request_which_joins_it(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer = Issuer("a")
+        cache = issuer.cache()
+        cache.prefetch(NOW)
+        cache.prefetch(NOW)
+        assert await _ask(cache, "a", NOW) == "a"
+        cache.prefetch(NOW + 400)
+        assert issuer.fetches == 1
+
+    run(scene)
+
+
+def test_a_fetch_that_is_called_back_says_nothing_about_the_issuer(run: Callable[..., Any]) -> None:
+    async def scene() -> None:
+        issuer, told = Issuer("a"), []
+        cache = JwksCache(issuer.read, STALE, PACE, lambda: told.append(cache.failure))
+        issuer.hold()
+        cache.prefetch(NOW)
+        await anyio.wait_all_tasks_blocked()
+        await cache.close()
+        assert (told, cache.failure) == ([], NOT_FETCHED)
 
     run(scene)

@@ -10,8 +10,10 @@ import anyio
 import httpx2
 import pytest
 
+from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, is_secure_url
+from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
-from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, JwksFetcher, is_secure_url
+from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.policy.deployment import Issuer
 
 _SET = {"keys": []}
@@ -38,7 +40,7 @@ def _fetch(documents: dict[str, Any], issuer: str = "https://i.test", **fields: 
             described = Issuer(issuer=issuer, audience=("a",), algorithms=("ES256",), **({"discovery": True} | fields))
             try:
                 return (await JwksFetcher(client).fetch_jwks(described, DocumentVersion())).document
-            except ValueError as error:
+            except (KeysUnusableError, KeysUnreachableError) as error:
                 return error
 
     return anyio.run(scene), asked
@@ -90,7 +92,7 @@ def _ask(headers: dict[str, str], known: DocumentVersion = DocumentVersion(), st
             described = Issuer(issuer="i", audience=("a",), algorithms=("ES256",), jwks_uri="https://i.test/set")
             try:
                 return await JwksFetcher(client).fetch_jwks(described, known), sent[0]
-            except ValueError as error:
+            except (KeysUnusableError, KeysUnreachableError) as error:
                 return error, sent[0]
 
     return anyio.run(scene)
@@ -111,7 +113,7 @@ def test_what_is_known_is_not_sent_again() -> None:
 )
 def test_unchanged_is_no_answer_to_what_was_not_asked(known: DocumentVersion) -> None:
     answer, sent = _ask({}, known, 304)
-    assert isinstance(answer, ValueError)
+    assert isinstance(answer, KeysUnusableError)
     assert sent == ""
 
 
@@ -149,7 +151,7 @@ def test_how_long_an_answer_is_fresh(headers: dict[str, str], lifetime: float) -
 def test_metadata_that_names_another_issuer_is_not_this_ones(named: object) -> None:
     metadata = {"issuer": named, "jwks_uri": "https://i.test/set"}
     found, asked = _fetch({f"https://i.test{_OIDC}": metadata, "https://i.test/set": _SET})
-    assert isinstance(found, ValueError)
+    assert isinstance(found, KeysUnusableError)
     assert "https://i.test/set" not in asked
 
 
@@ -168,7 +170,7 @@ def test_metadata_that_names_another_issuer_is_not_this_ones(named: object) -> N
 )
 def test_metadata_read_over_tls_leads_nowhere_without(address: object) -> None:
     found, asked = _fetch({f"https://i.test{_OIDC}": {"issuer": "https://i.test", "jwks_uri": address}})
-    assert isinstance(found, ValueError)
+    assert isinstance(found, KeysUnusableError)
     assert str(address) not in asked
 
 
@@ -180,7 +182,7 @@ def test_an_issuer_on_this_machine_may_do_without_tls() -> None:
 
 def test_an_issuer_elsewhere_may_not() -> None:
     found, asked = _fetch({}, "http://i.test")
-    assert isinstance(found, ValueError)
+    assert isinstance(found, KeysUnusableError)
     assert asked == []
 
 
@@ -192,7 +194,6 @@ def test_an_issuer_elsewhere_may_not() -> None:
             httpx2.Response(302, headers={"Location": "https://i.test/elsewhere"}), id="redirect with a place"
         ),
         pytest.param(404, id="not found"),
-        pytest.param(500, id="broken"),
         pytest.param(204, id="empty"),
         pytest.param(206, id="partial"),
         pytest.param(b"<html>", id="no JSON"),
@@ -209,8 +210,122 @@ def test_an_issuer_elsewhere_may_not() -> None:
 def test_an_answer_that_is_not_exactly_a_document_is_none(answer: Any) -> None:
     documents = {"https://i.test/set": answer, "https://i.test/elsewhere": _SET}
     found, asked = _fetch(documents, discovery=False, jwks_uri="https://i.test/set")
-    assert isinstance(found, ValueError)
+    assert isinstance(found, KeysUnusableError)
     assert asked == ["https://i.test/set"]
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("place", [_OIDC, "/set"])
+def test_a_status_of_an_outage_is_no_misconfiguration(status: int, place: str) -> None:
+    metadata = {"issuer": "https://i.test", "jwks_uri": "https://i.test/set"}
+    documents = {f"https://i.test{_OIDC}": metadata, "https://i.test/set": _SET, f"https://i.test{place}": status}
+    found, _ = _fetch(documents)
+    assert isinstance(found, KeysUnreachableError)
+    assert str(found) == f"`https://i.test{place}` responds with status {status}"
+
+
+_NAMED = f"the metadata at `https://i.test{_OIDC}`"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem", "message"),
+    [
+        (
+            {"issuer": "https://i.test/", "jwks_uri": "https://i.test/set"},
+            "other-issuer",
+            (
+                f"{_NAMED} names the issuer `https://i.test/`, with a slash at the end: write `issuer: https://i.test/`,"
+                " exactly as its tokens have it"
+            ),
+        ),
+        (
+            {"issuer": "https://i.test/{tenantid}/v2.0"},
+            "other-issuer",
+            (
+                f"{_NAMED} names the issuer `https://i.test/{{tenantid}}/v2.0`, which stands for all tenants:"
+                " write `issuer: 'https://i.test/{tenantid}/v2.0'` and `tenants: [...]`"
+            ),
+        ),
+        (
+            {"issuer": "https://other.test\n`x`"},
+            "other-issuer",
+            (
+                f"{_NAMED} names the issuer `https://other.test??x?`, not `https://i.test`:"
+                " write `issuer: https://other.test??x?` if its tokens have that `iss`"
+            ),
+        ),
+        ({"jwks_uri": "https://i.test/set"}, "malformed", f"{_NAMED} names no issuer"),
+        ({"issuer": "https://i.test"}, "malformed", f"{_NAMED} names no `jwks_uri`: write `keys: {{jwks_uri: URL}}`"),
+        (
+            {"issuer": "https://i.test", "jwks_uri": "http://i.test/set"},
+            "insecure",
+            f"{_NAMED} names the keys `http://i.test/set`, which is not an https URL without a user name",
+        ),
+        (
+            httpx2.Response(301, headers={"Location": "https://i.test/elsewhere?secret=1"}),
+            "redirected",
+            (
+                f"`https://i.test{_OIDC}` redirects to `https://i.test/elsewhere`, and redirects are not followed:"
+                " write the address of the document"
+            ),
+        ),
+        (b"<html>", "malformed", f"the response of `https://i.test{_OIDC}` is no document: not strict JSON"),
+        (
+            404,
+            "missing",
+            (
+                f"the issuer publishes no metadata at `https://i.test{_OIDC}`, `https://i.test{_OAUTH}`:"
+                " check `issuer`, or write `keys: {discovery: URL}` or `keys: {jwks_uri: URL}`"
+            ),
+        ),
+    ],
+)
+def test_a_misconfiguration_is_told_with_what_to_write(metadata: Any, problem: str, message: str) -> None:
+    found, _ = _fetch({f"https://i.test{_OIDC}": metadata})
+    assert isinstance(found, KeysUnusableError)
+    assert (found.problem, str(found)) == (problem, message)
+
+
+def test_a_refused_connection_is_told_without_what_the_library_says() -> None:
+    def refuse(_: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("secret") from OSError(111, "Connection refused")
+
+    async def scene() -> None:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(refuse)) as client:
+            described = Issuer(issuer="https://i.test", audience="a", algorithms=("ES256",), discovery=True)
+            with pytest.raises(KeysUnreachableError) as caught:
+                await JwksFetcher(client).fetch_jwks(described, DocumentVersion())
+            assert str(caught.value) == f"no response of `https://i.test{_OIDC}`: ConnectError (Connection refused)"
+
+    anyio.run(scene)
+
+
+def test_metadata_at_an_address_of_its_own_may_name_the_issuer_of_all_tenants() -> None:
+    common, template = "https://login.test/common/v2.0/metadata", "https://login.test/{tenantid}/v2.0"
+    documents = {common: {"issuer": template, "jwks_uri": "https://login.test/keys"}, "https://login.test/keys": _SET}
+    fields = {"discovery_url": common, "template": template}
+    found, asked = _fetch(documents, "https://login.test/t-1/v2.0", **fields)
+    assert (found, asked) == (_SET, [common, "https://login.test/keys"])
+    other, _ = _fetch(documents, "https://login.test/t-1/v2.0", discovery_url=common)
+    assert isinstance(other, KeysUnusableError)
+
+
+def test_without_tls_keys_are_fetched_only_if_the_policy_says_so() -> None:
+    address = "http://keycloak:8080/realms/shop/certs"
+    fields = {"discovery": False, "jwks_uri": address}
+    assert isinstance(_fetch({address: _SET}, **fields)[0], KeysUnusableError)
+    assert _fetch({address: _SET}, insecure_http=True, **fields)[0] == _SET
+    metadata = {"issuer": "https://i.test", "jwks_uri": address}
+    documents = {"http://keycloak:8080/metadata": metadata, address: _SET}
+    found, _ = _fetch(documents, discovery_url="http://keycloak:8080/metadata", insecure_http=True)
+    assert found == _SET
+
+
+@pytest.mark.parametrize("address", ["http://", "http://user@i.test", "ftp://i.test", "file:///x", "http://["])
+def test_the_exception_for_http_is_for_nothing_else(address: str) -> None:
+    found, asked = _fetch({}, discovery=False, jwks_uri=address, insecure_http=True)
+    assert isinstance(found, KeysUnusableError)
+    assert asked == []
 
 
 def test_an_endless_answer_is_read_up_to_the_bound_only() -> None:
@@ -225,7 +340,7 @@ def test_an_endless_answer_is_read_up_to_the_bound_only() -> None:
 
     answer = httpx2.Response(200, stream=Endless())
     found, _ = _fetch({"https://i.test/set": answer}, discovery=False, jwks_uri="https://i.test/set")
-    assert isinstance(found, ValueError)
+    assert isinstance(found, KeysUnusableError)
     assert sent * 65_536 <= MAX_RESPONSE_BYTES + 65_536
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES
+from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.errors import SettingsError
 from authguard.policy.deployment import Issuer

@@ -29,6 +29,7 @@ from tests.support.harness import MISSING, POLICY, CountingIds, EnforcerHarness,
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
     from authguard.core.snapshot import Keys, Snapshot
+    from authguard.ports import IssuerStatus
 
 EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
@@ -188,6 +189,13 @@ class TimedCheck:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+    def prefetch(self, now: float) -> None:
+        """Nothing to fetch."""
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Know no issuer."""
+        return ()
 
     def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         if not evidence.authorization:

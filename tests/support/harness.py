@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import AccountDirectory, Question, Store, Verifier
+    from authguard.ports import AccountDirectory, IssuerStatus, Question, Store, Verifier
 
 MISSING = NotProven("missing", Reason.CREDENTIAL_MISSING)
 ISSUER = "https://issuer.test"
@@ -131,6 +131,13 @@ class ScriptedCheck:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+    def prefetch(self, now: float) -> None:
+        """Nothing to fetch."""
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Know no issuer."""
+        return ()
 
     def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Remember what was checked before and is still in the script."""

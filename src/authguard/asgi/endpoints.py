@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authguard.asgi.endpoint_request import EndpointRequest
+    from authguard.ports import IssuerStatus
 
     Endpoint = Callable[[EndpointRequest], Awaitable[Reply | Reason]]
 
 PREFIX: Final = "/.authguard"
+#: states of an issuer's keys that need attention
+FAILED: Final = frozenset({"unreachable", "unusable"})
+#: maximum number of issuers, and of ignored keys of each, in the reply about the guard's health
+MAX_LISTED_ISSUERS: Final = 20
+MAX_LISTED_KEYS: Final = 20
 #: name of the operation that verifies an identity
 VERIFY: Final = "authguard.verify"
 
@@ -89,9 +95,30 @@ def expand_answers(answers: Mapping[str, str | Mapping[str, str]]) -> dict[str, 
     return {name: {"answer": value} if isinstance(value, str) else value for name, value in answers.items()}
 
 
-async def _healthz(_: EndpointRequest) -> Reply:
-    """Return liveness: the guard decided and recorded this request."""
-    return json_reply(200, {"status": "ok"})
+async def _healthz(request: EndpointRequest) -> Reply:
+    """Return liveness: the guard decided and recorded this request; and the issuers whose keys need attention.
+
+    The reply has no internal address: anyone may read it, and the log has the rest.
+    """
+    statuses = request.enforcer.issuer_statuses()
+    found = [describe_issuer(one) for one in statuses if one.keys in FAILED or one.ignored or one.insecure_http]
+    has_failed = any(one.keys in FAILED for one in statuses)
+    return json_reply(
+        200,
+        {"status": "warning" if has_failed else "ok"} | ({"issuers": found[:MAX_LISTED_ISSUERS]} if found else {}),
+    )
+
+
+def describe_issuer(status: IssuerStatus) -> dict[str, object]:
+    """Return the public part of the status of an issuer, without empty members."""
+    found = {
+        "issuer": status.issuer,
+        "keys": status.keys,
+        "problem": status.problem,
+        "insecure_http": status.insecure_http,
+        "ignored": [{"kid": key.kid, "cause": key.cause} for key in status.ignored[:MAX_LISTED_KEYS]],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 #: operation -> its endpoint

@@ -33,6 +33,10 @@ _TEXTS: Final = {
     Reason.PROOF_REPLAYED: "the proof of possession was used before",
     Reason.NONCE_WANTED: "the proof lacks the required nonce: the client retries automatically",
     Reason.KEYS_UNREACHABLE: "the issuer's keys cannot be fetched: check the network and the issuer",
+    Reason.KEYS_UNUSABLE: (
+        "the issuer's metadata or keys cannot be used until the configuration is changed:"
+        " run `authguard issuer check ISSUER`, or see `authguard.keys` in the app's log"
+    ),
     Reason.KEYS_BUSY: "too many requests are waiting for the issuer's keys",
     Reason.INTROSPECTION_UNREACHABLE: "the issuer's introspection endpoint does not respond",
     Reason.INTROSPECTION_UNCLEAR: "the introspection response is not valid",

@@ -77,6 +77,7 @@ class Reason(Enum):
     PROOF_REPLAYED = ("proof-replayed", 401, "the proof of possession is not valid")
     NONCE_WANTED = ("nonce-wanted", 401, "the proof of possession must contain the nonce of this response")
     KEYS_UNREACHABLE = ("keys-unreachable", 503, "the sign-in service cannot be reached")
+    KEYS_UNUSABLE = ("keys-unusable", 503, "the sign-in service cannot be reached")
     KEYS_BUSY = ("keys-busy", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNREACHABLE = ("introspection-unreachable", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNCLEAR = ("introspection-unclear", 503, "the sign-in service cannot be reached")

@@ -18,7 +18,7 @@ import httpx2
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.core.strict_json import parse_object
-from authguard.credentials.jwks_fetcher import is_secure_url
+from authguard.credentials.issuer_document import is_secure_url
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jwt.algorithms import Algorithm
 
+    from authguard.credentials.issuer_error import KeysUnusableError
     from authguard.credentials.key_problem import IgnoredKey
 
 #: minimum length of a secret: that of the hash (RFC 7518 3.2)
@@ -141,11 +142,13 @@ class PublishedKeys:
         keys: the strong keys; ``None`` if the document has not changed.
         lifetime: freshness lifetime of the response in seconds (RFC 9111 4.2.1); negative if it gives none.
         version: of the response.
+        problem: why none of the published keys is usable; ``None`` if one is.
     """
 
     keys: KeySet | None
     lifetime: float = -1.0
     version: DocumentVersion = DocumentVersion()
+    problem: KeysUnusableError | None = None
 
 
 def allowed_algorithms(algorithms: Iterable[str]) -> frozenset[str]:

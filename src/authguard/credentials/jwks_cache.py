@@ -4,7 +4,7 @@ Rules:
 - At most one fetch is in flight. No caller owns it: a caller that is cancelled does not cancel it.
 - A ``kid`` is unknown only after a fetch that began after its token arrived: an issuer publishes a key before it uses
   it. Made-up names share a few fetches (RFC 8725 3.10); beyond those the result is ``KEYS_BUSY``.
-- If the last fetch failed, or returned no key, the keys of the issuer are unknown: an outage.
+- If the last fetch failed, or returned no key, the keys of the issuer are unknown: an outage, or a misconfiguration.
 - Keys are refreshed before they are stale. A request with stale keys waits for a fetch, unless the last one failed.
 - Ages are measured by the clock of the requests. After a step back of that clock all keys are stale.
 """
@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ import anyio
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Unseen
 from authguard.credentials import concurrency
+from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion, Key, KeySet, PublishedKeys
 
 if TYPE_CHECKING:
@@ -61,6 +61,34 @@ class RefreshPolicy:
     retry: float = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class KeysFailure:
+    """Why the last fetch returned no keys.
+
+    Attributes:
+        reason: ``KEYS_UNREACHABLE`` or ``KEYS_UNUSABLE``.
+        problem: closed code of a misconfiguration; empty for an outage.
+        message: for the log.
+    """
+
+    reason: Reason
+    problem: str = ""
+    message: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> KeysFailure:
+        """Build the failure of a fetch that raised; an unexpected error counts as an outage."""
+        if isinstance(error, KeysUnusableError):
+            return cls(Reason.KEYS_UNUSABLE, error.problem, str(error))
+        message = str(error) if isinstance(error, KeysUnreachableError) else type(error).__name__
+        return cls(Reason.KEYS_UNREACHABLE, "", message)
+
+
+NOT_FETCHED: Final = KeysFailure(Reason.KEYS_UNREACHABLE)
+NO_FAILURE: Final = KeysFailure(Reason.DECIDED)
+_FAILURES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE})
+
+
 @dataclass(slots=True, eq=False)
 class _Fetch:
     """One fetch in flight.
@@ -86,8 +114,11 @@ class JwksCache:
             provides them.
         stale: seconds for which known keys are used while the issuer is unreachable.
         policy: how often keys are fetched.
+        on_change: called when the failure or the ignored keys change, after `failure` and `keys` were set.
 
     Attributes:
+        keys: the known keys; those of an outage are used until they are too old.
+        failure: why the last fetch failed: `NO_FAILURE` if it did not, `NOT_FETCHED` before the first.
         since: epoch seconds UTC from which results of these keys need no new check.
         due: epoch seconds UTC until which they need none.
     """
@@ -100,25 +131,32 @@ class JwksCache:
         "_fetch",
         "_fetched_at",
         "_fresh_until",
-        "_keys",
-        "_last_failed",
         "_names",
+        "_on_change",
         "_policy",
         "_read",
         "_stale",
         "_started",
         "_version",
         "due",
+        "failure",
+        "keys",
         "since",
     )
 
     def __init__(
-        self, read: Callable[[DocumentVersion], Awaitable[PublishedKeys]] | None, stale: float, policy: RefreshPolicy
+        self,
+        read: Callable[[DocumentVersion], Awaitable[PublishedKeys]] | None,
+        stale: float,
+        policy: RefreshPolicy,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._stale = max(stale, policy.retry)
         self._policy = policy
-        self._keys = KeySet()
+        self._on_change = on_change
+        self.keys = KeySet()
+        self.failure = NOT_FETCHED
         self._version = DocumentVersion()
         self._fetch: _Fetch | None = None
         self._started = self._completed = 0
@@ -126,14 +164,19 @@ class JwksCache:
         self._names: OrderedDict[str | None, int] = OrderedDict()
         self._budget, self._budget_at = float(policy.burst), -inf
         self._fetched_at = self._attempted_at = self._fresh_until = -inf
-        self._last_failed = True
         self.since = self.due = -inf
 
     def set_static(self, keys: KeySet) -> None:
         """Set keys that never expire."""
-        self._keys = self._keys.replace_with(keys)
-        self._last_failed = False
+        self.keys = self.keys.replace_with(keys)
+        self.failure = NO_FAILURE
         self._fetched_at = self._attempted_at = self._fresh_until = self.due = inf
+        self._on_change()
+
+    def prefetch(self, now: float) -> None:
+        """Start the first fetch, without waiting for it."""
+        if self._read is not None and not self._started:
+            self._start_fetch(now, wait=True)
 
     def get_cached(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Unseen:
         """Return the keys that may have signed a token if the cached keys need no check; never waits."""
@@ -152,15 +195,16 @@ class JwksCache:
             now: epoch seconds UTC.
 
         Returns:
-            The keys, from `KeySet.choose`, or why there is none. ``KEYS_UNREACHABLE`` and ``KEYS_BUSY`` are outages;
-            any other reason refuses the token.
+            The keys, from `KeySet.choose`, or why there is none. With ``KEYS_UNREACHABLE``,
+            ``KEYS_UNUSABLE`` and ``KEYS_BUSY`` the token is neither valid nor invalid; any other reason refuses it.
         """
         found = self._get(name, algorithm, now)
         if self._read is None:
             return found
-        if found in (Reason.KEY_UNKNOWN, Reason.KEYS_UNREACHABLE):
+        has_failed = found in _FAILURES
+        if has_failed or found is Reason.KEY_UNKNOWN:
             self._note_unknown(name, self._started)
-        if found is Reason.KEYS_UNREACHABLE:
+        if has_failed:
             if (
                 self._fetch is None
                 and self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
@@ -168,7 +212,7 @@ class JwksCache:
                 return found
             found = await self._fetch_and_get(name, algorithm, now)
         elif not self.since <= now < self.due:
-            is_old = not (self._last_failed or self.since <= now < self._fresh_until)
+            is_old = not (self._has_failed or self.since <= now < self._fresh_until)
             fetch = self._start_fetch(now, wait=is_old)
             if is_old:
                 await fetch.done.wait()
@@ -176,17 +220,21 @@ class JwksCache:
         return await self._find_unknown(name, algorithm, now) if found is Reason.KEY_UNKNOWN else found
 
     async def close(self) -> None:
-        """Cancel the fetch in flight."""
-        fetch = self._fetch
+        """Cancel the fetch in flight; its end says nothing about the issuer."""
+        fetch, self._fetch = self._fetch, None
         if fetch is not None:
             fetch.scope.cancel()
             with anyio.move_on_after(self._policy.timeout):
                 await fetch.done.wait()
 
     def _get(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
-        if now >= self._fetched_at + self._stale or not self._keys.keys:
-            return Reason.KEYS_UNREACHABLE
-        return self._keys.choose(name, algorithm)
+        if now >= self._fetched_at + self._stale or not self.keys.keys:
+            return self.failure.reason if self._has_failed else Reason.KEYS_UNREACHABLE
+        return self.keys.choose(name, algorithm)
+
+    @property
+    def _has_failed(self) -> bool:
+        return self.failure is not NO_FAILURE
 
     async def _fetch_and_get(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
         await self._start_fetch(now, wait=True).done.wait()
@@ -198,13 +246,13 @@ class JwksCache:
         found: tuple[Key, ...] | Reason = Reason.KEY_UNKNOWN
         while found is Reason.KEY_UNKNOWN:
             if self._fetch is None and not self._may_fetch(noted, now):
-                if self._last_failed:
-                    return Reason.KEYS_UNREACHABLE
+                if self._has_failed:
+                    return self.failure.reason
                 return Reason.KEY_UNKNOWN if self._completed > noted else Reason.KEYS_BUSY
             before = self._completed
             found = await self._fetch_and_get(name, algorithm, now)
-            if found is Reason.KEY_UNKNOWN and self._last_failed:
-                return Reason.KEYS_UNREACHABLE
+            if found is Reason.KEY_UNKNOWN and self._has_failed:
+                return self.failure.reason
             if self._completed == before:  # the fetch was cancelled or lost
                 return Reason.KEYS_BUSY if found is Reason.KEY_UNKNOWN else found
             if self._completed > noted:
@@ -212,7 +260,7 @@ class JwksCache:
         return found
 
     def _may_fetch(self, noted: int, now: float) -> bool:
-        if self._last_failed:
+        if self._has_failed:
             return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
         if self._completed > noted:
             return not self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.cooldown
@@ -246,30 +294,46 @@ class JwksCache:
         return fetch
 
     async def _run_fetch(self, fetch: _Fetch, now: float) -> None:
-        published: PublishedKeys | None = None
+        late = KeysFailure(Reason.KEYS_UNREACHABLE, "", f"no response within {self._policy.timeout:g} s")
+        published: PublishedKeys | KeysFailure = late
+        is_cancelled = True  # with its event loop: says nothing about the issuer
         try:
-            with suppress(Exception), fetch.scope:  # after any error `published` is None, which `_apply` handles
-                published = await self._read(self._version) if self._read is not None else None
+            with fetch.scope:
+                try:
+                    published = await self._read(self._version) if self._read is not None else late
+                except Exception as error:  # noqa: BLE001 - whatever fails, known keys are used, or none
+                    published = KeysFailure.of(error)
+            is_cancelled = False
         finally:
             if self._fetch is fetch:
                 self._fetch = None
-                self._apply(published, fetch.number, now)
+                if not is_cancelled:
+                    self._apply(published, fetch.number, now)
             fetch.done.set()
 
-    def _apply(self, published: PublishedKeys | None, number: int, now: float) -> None:
-        keys = None if published is None else published.keys
-        self._last_failed = published is None or (keys is None and not self._keys.keys)
-        if published is None or self._last_failed:
+    def _apply(self, published: PublishedKeys | KeysFailure, number: int, now: float) -> None:
+        """Store the result of a fetch, and report a change."""
+        before = (self.failure, self.keys.ignored)
+        if isinstance(published, KeysFailure):
+            self.failure = published
             self._schedule(now + self._policy.retry, now)
-            return
+        else:
+            self._store(published, number, now)
+        if before != (self.failure, self.keys.ignored):
+            self._on_change()
+
+    def _store(self, published: PublishedKeys, number: int, now: float) -> None:
+        keys = published.keys
+        self.failure = NO_FAILURE if published.problem is None else KeysFailure.of(published.problem)
         if keys is not None:
-            before, self._keys = self._keys, self._keys.replace_with(keys)
+            before, self.keys = self.keys, self.keys.replace_with(keys)
             for old in before.keys:
                 if old.retired:  # the fetch is proof that the issuer no longer publishes it
                     self._note_unknown(old.name or None, number - 1)
             for key in keys.keys:
                 self._names.pop(key.name, None)
-        self._version = published.version
+        # a set without a usable key is requested again in full, so that it is checked again
+        self._version = published.version if published.problem is None else DocumentVersion()
         self._fetched_at, self._completed = now, number
         lifetime = self._policy.refresh / REFRESH_AT_FRACTION
         if published.lifetime >= 0:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
-from authguard.credentials import bearer, jwk
+from authguard.credentials import bearer
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames, validate_claims
-from authguard.credentials.jwk_set import load_jwks
-from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
+from authguard.credentials.jwk import allowed_algorithms
+from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.credentials.jws import parse_compact
+from authguard.credentials.key_source import KeySource, is_fetched
 from authguard.credentials.signature import verify_signature
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.credentials.token_kind import has_claims, has_type
@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from authguard.credentials.cache import Freshness, ValidityKey
     from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwk import Key
+    from authguard.credentials.jwks_cache import JwksCache
     from authguard.credentials.jws import UnverifiedToken
     from authguard.policy.deployment import Issuer
+    from authguard.ports import IssuerStatus
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
+_KEY_UNKNOWN: Final = NotProven("rejected", Reason.KEY_UNKNOWN)
 _ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)
-#: reasons that are outages, which leave the token ``unproven``
-_OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_BUSY})
+#: reasons that say nothing about the token, and leave the token ``unproven``
+_OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY})
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 
 
@@ -50,12 +53,24 @@ class JwtValidator:
         client: the HTTP client for keys, closed by its owner; by default each fetch makes a new one.
         refresh_policy: how often keys are fetched.
         cache: of verified credentials.
+        notify: called with the status of an issuer when it changes; must not raise.
 
     Attributes:
         names: functions for the names of persons and credentials in the log.
     """
 
-    __slots__ = ("_algorithms", "_cache", "_environ", "_fetcher", "_folder", "_issuers", "_jwks_caches", "names")
+    __slots__ = (
+        "_algorithms",
+        "_cache",
+        "_environ",
+        "_fetcher",
+        "_folder",
+        "_issuers",
+        "_jwks_caches",
+        "_notify",
+        "_sources",
+        "names",
+    )
 
     def __init__(
         self,
@@ -68,6 +83,7 @@ class JwtValidator:
         client: httpx2.AsyncClient | None = None,
         refresh_policy: RefreshPolicy | None = None,
         cache: Cache | None = None,
+        notify: Callable[[IssuerStatus], None] = lambda _: None,
     ) -> None:
         self._issuers = dict(issuers)
         self.names: Final = LogNames(pseudonym=pseudonym, fingerprint=fingerprint)
@@ -75,12 +91,11 @@ class JwtValidator:
         self._folder = folder
         self._fetcher = JwksFetcher(client)
         self._cache = Cache() if cache is None else cache
-        self._algorithms = {name: jwk.allowed_algorithms(issuer.algorithms) for name, issuer in self._issuers.items()}
-        self._jwks_caches = {
-            name: self._build_jwks_cache(issuer, refresh_policy or RefreshPolicy())
-            for name, issuer in self._issuers.items()
-        }
-        if any(_is_fetched(issuer) for issuer in self._issuers.values()):
+        self._algorithms = {name: allowed_algorithms(issuer.algorithms) for name, issuer in self._issuers.items()}
+        self._notify = notify
+        self._sources = self._build_sources(refresh_policy or RefreshPolicy())
+        self._jwks_caches = {issuer.issuer: source.cache for source in self._sources for issuer in source.issuers}
+        if any(is_fetched(issuer) for issuer in self._issuers.values()):
             self._fetcher.prepare()
 
     async def open(self) -> None:
@@ -95,10 +110,27 @@ class JwtValidator:
             elif issuer.secret_env:
                 self._jwks_caches[name].set_static(load_secret(issuer, self._environ, self._algorithms[name]))
 
+        for source in self._sources:
+            if source.issuers[0].insecure_http:
+                self._notify(source.status())
+
+    def prefetch(self, now: float) -> None:
+        """Start to fetch the keys of all issuers; never waits.
+
+        Args:
+            now: epoch seconds UTC.
+        """
+        for source in self._sources:
+            source.cache.prefetch(now)
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Return the status of each issuer; several tenants with one source of keys have one."""
+        return tuple(source.status() for source in self._sources)
+
     async def close(self) -> None:
         """Cancel the fetches in flight."""
-        for jwks_cache in self._jwks_caches.values():
-            await jwks_cache.close()
+        for source in self._sources:
+            await source.cache.close()
 
     def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Return the cached result, or a rejection that only takes the header; never waits.
@@ -205,7 +237,10 @@ class JwtValidator:
         self, unverified: UnverifiedToken, keys: tuple[Key, ...], now: float
     ) -> tuple[ValidatedToken, Key] | NotProven:
         issuer = self._issuers[unverified.issuer]
-        verified = verify_signature(unverified, keys, issuer)
+        own = tuple(key for key in keys if key.issuer in {"", issuer.issuer})  # tenants may share a set
+        if not own:
+            return _KEY_UNKNOWN
+        verified = verify_signature(unverified, own, issuer)
         if isinstance(verified, NotProven):
             return verified
         claims, key = verified
@@ -238,16 +273,20 @@ class JwtValidator:
             return _ALGORITHM_REFUSED
         return unverified if has_type(issuer.token, issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
-    def _build_jwks_cache(self, issuer: Issuer, refresh_policy: RefreshPolicy) -> JwksCache:
-        read = partial(self._from_issuer, issuer) if _is_fetched(issuer) else None
-        return JwksCache(read, issuer.stale_keys, refresh_policy)
+    def _build_sources(self, refresh_policy: RefreshPolicy) -> tuple[KeySource, ...]:
+        """Build a source of keys for each issuer, and one for all tenants that share metadata or keys."""
+        groups: dict[tuple[object, ...], list[Issuer]] = {}
+        for issuer in self._issuers.values():
+            groups.setdefault(_source_key(issuer), []).append(issuer)
+        return tuple(
+            KeySource.of(issuers, self._algorithms[issuers[0].issuer], self._fetcher, refresh_policy, self._notify)
+            for issuers in groups.values()
+        )
 
-    async def _from_issuer(self, issuer: Issuer, known: jwk.DocumentVersion) -> jwk.PublishedKeys:
-        response = await self._fetcher.fetch_jwks(issuer, known)
-        document = response.document
-        published = None if document is None else load_jwks(document, self._algorithms[issuer.issuer], {issuer.issuer})
-        return jwk.PublishedKeys(published, response.lifetime, response.version)
 
-
-def _is_fetched(issuer: Issuer) -> bool:
-    return issuer.discovery or bool(issuer.jwks_uri)
+def _source_key(issuer: Issuer) -> tuple[object, ...]:
+    """Return what tenants must have in common to share their keys; an issuer without tenants shares them with none."""
+    address = issuer.discovery_url or issuer.jwks_uri
+    if not issuer.template or not address:
+        return (issuer.issuer,)
+    return issuer.template, address, issuer.algorithms, issuer.stale_keys, issuer.insecure_http

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from authguard.credentials.jwt_validator import JwtValidator
     from authguard.credentials.nonce import NonceGenerator
     from authguard.policy.deployment import Issuer
+    from authguard.ports import IssuerStatus
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _INACTIVE: Final = NotProven("rejected", Reason.TOKEN_INACTIVE)
@@ -138,6 +139,14 @@ class TokenValidator:
             issuer = self._issuers[name]
             if issuer.introspection is not None:
                 introspector.open(IntrospectionEndpoint.of(issuer, issuer.introspection, self._environ))
+
+    def prefetch(self, now: float) -> None:
+        """Start to fetch the keys of all issuers; never waits."""
+        self._jwt.prefetch(now)
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Return the status of each issuer; never waits."""
+        return self._jwt.issuer_statuses()
 
     async def close(self) -> None:
         """Cancel all requests in flight."""

@@ -80,7 +80,10 @@ class Issuer:
         audience: accepted recipients; a token must name one of them.
         algorithms: allowed ``alg`` values.
         discovery: whether keys are found by discovery (RFC 8414, OpenID Connect Discovery).
+        discovery_url: address of the metadata; empty if it is derived from the issuer.
+        template: `issuer` as metadata about several tenants names it, with ``{tenantid}``; empty for a single tenant.
         jwks_uri: address of the keys; empty for none.
+        insecure_http: whether metadata and keys may be fetched without TLS.
         key_file: file of the keys (a JWK Set), resolved against the policy's folder; empty for none.
         secret_env: environment variable with an HMAC secret (development only); empty for none.
         leeway: allowed clock skew in seconds.
@@ -106,7 +109,10 @@ class Issuer:
     audience: tuple[str, ...]
     algorithms: tuple[str, ...]
     discovery: bool = False
+    discovery_url: str = ""
+    template: str = ""
     jwks_uri: str = ""
+    insecure_http: bool = False
     key_file: str = ""
     secret_env: str = ""
     leeway: float = 30.0

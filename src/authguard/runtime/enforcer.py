@@ -47,7 +47,17 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import AccountDirectory, Cipher, Clock, CredentialValidator, HandoffDesk, Ids, Store, Verifier
+    from authguard.ports import (
+        AccountDirectory,
+        Cipher,
+        Clock,
+        CredentialValidator,
+        HandoffDesk,
+        Ids,
+        IssuerStatus,
+        Store,
+        Verifier,
+    )
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
@@ -136,8 +146,14 @@ class Enforcer:
             await self._checker.open()
             for service in self._services:
                 await service.open()
-            self.journal.record_act("started", self.clock.now(), by=self.policy.name)
+            now = self.clock.now()
+            self.journal.record_act("started", now, by=self.policy.name)
             self._opened = True
+            self._checker.prefetch(now)
+
+    def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
+        """Return whether the keys of each issuer are available."""
+        return self._checker.issuer_statuses()
 
     async def close(self) -> None:
         """Record the stop and close all parts, even if only some could be opened or closed."""
