@@ -50,7 +50,8 @@ This page is generated from the code by `{HOW}`; do not edit it. [The guide](gui
 #: width of a command's help, independent of the terminal
 COLUMNS = 100
 #: reasons of a credential that the table decides through its condition
-_OF_THE_TABLE = {one for one in Reason if one.status == 401} | {Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY}  # noqa: PLR2004 - HTTP's own
+_OF_THE_TABLE = {one for one in Reason if one.status == 401}  # noqa: PLR2004 - HTTP's own
+_OF_THE_TABLE |= {Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY}
 LINES = entries.Entry.__args__
 
 

@@ -12,8 +12,8 @@ import typer
 
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.core.strict_json import parse_object
+from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.credentials.jwk_set import load_jwks
-from authguard.credentials.jwks_fetcher import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.paths import make_folder
 from authguard.policy.checks.deployment import ASYMMETRIC
 from authguard.policy.loading import locator
