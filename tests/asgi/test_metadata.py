@@ -45,10 +45,15 @@ def guard_of(tmp_path: Path, clock: FakeClock, mint: Mint) -> Callable[..., Auth
     """Build a guard with a public URL and further lines after the issuer's keys."""
 
     def build(
-        public: str = "https://shop.test", issuer: str = "", issuers: str = "", store: str = "memory"
+        public: str = "https://shop.test",
+        issuer: str = "",
+        issuers: str = "",
+        store: str = "memory",
+        audience: str = "",
     ) -> AuthGuard:
         settings = f"settings: {{public_url: '{public}'}}\n" if public else ""
         text = POLICY.replace(KEYS, KEYS + issuer + issuers).replace("agents:", f"{settings}agents:")
+        text = text.replace("audience: https://agent.test", f"audience: {audience or 'https://agent.test'}", 1)
         (tmp_path / "policy.yaml").write_text(text, "utf-8")
         (tmp_path / "keys.json").write_text(json.dumps(mint.jwks()), "utf-8")
         return AuthGuard(app, tmp_path / "policy.yaml", store=store, audit_log=tmp_path / "audit.jsonl", clock=clock)
@@ -108,7 +113,7 @@ async def test_without_a_public_url_there_is_no_document_and_no_mention(guard_of
 
 async def test_a_challenge_names_the_document(guard_of: Callable[..., AuthGuard], mint: Mint) -> None:
     answer = await ask(guard_of("https://shop.test/api"), "/chat", "POST")
-    where = 'resource_metadata="https://shop.test/.well-known/oauth-protected-resource/api"'
+    where = 'resource_metadata="https://shop.test/.well-known/oauth-protected-resource/api/chat"'
     assert answer.headers["www-authenticate"] == f'Bearer realm="test-desk", scope="chat", {where}'
     bearer = {"Authorization": f"Bearer {mint.mint(account_status='ok', acr='aal2')}"}
     answer = await ask(guard_of("https://shop.test/api"), "/chat", "POST", **bearer)
@@ -116,6 +121,85 @@ async def test_a_challenge_names_the_document(guard_of: Callable[..., AuthGuard]
     assert answer.headers["www-authenticate"] == (
         f'Bearer realm="test-desk", error="insufficient_scope", scope="chat", {where}'
     )
+
+
+AT_PATH, AT_ORIGIN = "https://shop.test/chat", "https://shop.test"
+
+
+def resource_of(answer: httpx2.Response) -> str:
+    """Return the document that a challenge names."""
+    return answer.headers["www-authenticate"].partition('resource_metadata="')[2].rstrip('"')
+
+
+@pytest.mark.parametrize(
+    ("audience", "documents", "challenged"),
+    [
+        # the audience is a path: a resource of its own, and the rest is the origin
+        (f"[{AT_PATH}]", {"/chat": AT_PATH, "": AT_ORIGIN, "/balance": None}, {"/chat": "/chat", "/balance": ""}),
+        # the audience is the origin: one resource, of which every path is a part
+        (AT_ORIGIN, {"": AT_ORIGIN, "/chat": None}, {"/chat": "", "/balance": ""}),
+        (f"[{AT_ORIGIN}, {AT_PATH}]", {"/chat": AT_PATH, "": AT_ORIGIN}, {"/chat": "/chat", "/balance": ""}),
+        # the resource is spelled as the issuer spells the audience
+        (f"'{AT_ORIGIN}/'", {"": f"{AT_ORIGIN}/"}, {"/chat": ""}),
+        (f"'{AT_PATH}/'", {"/chat/": f"{AT_PATH}/", "/chat": None}, {"/chat": "/chat/"}),
+        # a path covers what is below it, segment by segment
+        (
+            f"[{AT_ORIGIN}/orders, {AT_ORIGIN}/cha]",
+            {"/orders": f"{AT_ORIGIN}/orders"},
+            {"/chat": "", "/orders/7/refund": "/orders"},
+        ),
+        # no address of this deployment: each literal path is a resource
+        ("shop", {"": AT_ORIGIN, "/chat": AT_PATH}, {"/chat": "/chat", "/orders/7/refund": ""}),
+        ("https://other.test/chat", {"/chat": AT_PATH}, {"/chat": "/chat"}),
+    ],
+)
+async def test_an_audience_at_a_path_has_a_document_of_its_own(
+    guard_of: Callable[..., AuthGuard], audience: str, documents: dict[str, str | None], challenged: dict[str, str]
+) -> None:
+    guard = guard_of(audience=audience)
+    for path, resource in documents.items():
+        answer = await ask(guard, f"{WELL_KNOWN}{path}")
+        assert (answer.json().get("resource") if answer.status_code == 200 else None) == resource, path
+    for path, document in challenged.items():
+        method = "GET" if path == "/balance" else "POST"
+        answer = await ask(guard, path, method, **{"Idempotency-Key": "k"})
+        assert answer.status_code == 401
+        assert resource_of(answer) == f"{AT_ORIGIN}{WELL_KNOWN}{document}", path
+        answer = await ask(guard, path, method, Authorization="Bearer x.y.z", **{"Idempotency-Key": "k"})
+        assert resource_of(answer) == f"{AT_ORIGIN}{WELL_KNOWN}{document}", path
+
+
+async def test_a_request_that_no_operation_names_is_challenged_for_its_path(
+    guard_of: Callable[..., AuthGuard],
+) -> None:
+    guard = guard_of(audience=f"[{AT_ORIGIN}/mcp, {AT_ORIGIN}]")
+    assert resource_of(await ask(guard, "/mcp", "POST")) == f"{AT_ORIGIN}{WELL_KNOWN}/mcp"
+    assert resource_of(await ask(guard, "/mcp/more", "POST")) == f"{AT_ORIGIN}{WELL_KNOWN}/mcp"
+    assert resource_of(await ask(guard, "/mcpx", "POST")) == f"{AT_ORIGIN}{WELL_KNOWN}"
+
+
+async def test_a_document_names_the_issuers_of_its_audience(guard_of: Callable[..., AuthGuard]) -> None:
+    other = f"\n  - {{issuer: 'https://other.test', audience: {AT_ORIGIN}, algorithms: [ES256], {KEYS}}}\n"
+    other += OWN_STAFF.strip()
+    guard = guard_of(audience=AT_PATH, issuers=other)
+    assert (await ask(guard, f"{WELL_KNOWN}/chat")).json()["authorization_servers"] == ["https://issuer.test"]
+    assert (await ask(guard, WELL_KNOWN)).json()["authorization_servers"] == ["https://other.test"]
+
+
+async def test_a_token_for_a_path_is_taken_only_where_the_policy_lists_it(
+    guard_of: Callable[..., AuthGuard], mint: Mint
+) -> None:
+    token = mint.mint(aud=AT_PATH, scope="chat", account_status="ok", acr="aal2")
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert (await ask(guard_of(audience=AT_PATH), "/chat", "POST", **bearer)).status_code == 200
+    assert (await ask(guard_of(audience=AT_ORIGIN), "/chat", "POST", **bearer)).status_code == 401
+
+
+async def test_two_credentials_are_challenged_for_their_path(guard_of: Callable[..., AuthGuard]) -> None:
+    guard = guard_of(audience=AT_PATH)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guard), base_url="http://a.test") as client:
+        answer = await client.post("/chat", headers=[("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
+    assert (answer.status_code, resource_of(answer)) == (400, f"{AT_ORIGIN}{WELL_KNOWN}/chat")
 
 
 async def test_proofs_are_told_of_where_they_are_wanted(guard_of: Callable[..., AuthGuard]) -> None:

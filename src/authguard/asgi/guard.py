@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
 from authguard.asgi.endpoints import expand_answers
-from authguard.asgi.metadata import schemes
+from authguard.asgi.metadata import Metadata, schemes
 from authguard.asgi.reply import customer_text, with_retry_text
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
@@ -60,6 +60,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
 
     _enforcer: Enforcer
     _verdict: Verdict
+    _metadata: Metadata
     #: ``Accept-Language`` of the request
     _languages: str = ""
     #: the states since the last report or refresh
@@ -246,7 +247,10 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         """
         if not self.scopes.issuperset(scopes):
             wanted = " ".join(sorted(scopes))
+            match = self._verdict.operation.match
+            address = self._metadata.find_address(match.path or match.websocket)
             challenge = f'{self._scheme()} error="insufficient_scope", scope="{wanted}"'
+            challenge += f', resource_metadata="{address}"' if address else ""
             raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
 
     def _scheme(self) -> str:

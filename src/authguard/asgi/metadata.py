@@ -5,7 +5,7 @@ Rule: every URL in it begins with the policy's public URL; it contains no data o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ import msgspec
 
 from authguard.asgi.reply import Reply, common_prefix, with_prefix
 from authguard.core.credential_place import AUTHORIZATION
+from authguard.core.protected_resource import contains, find_resources
 from authguard.core.request import PROOF_ALGORITHMS, Match, Operation
 
 if TYPE_CHECKING:
@@ -36,39 +37,52 @@ class Metadata:
     """The documents of one deployment.
 
     Attributes:
-        address: URL of the document about the whole deployment, for challenges; empty without a public URL.
         operations: the public operations that serve the documents, decided and recorded like all others.
         documents: path -> document.
+        addresses: path of each resource, as operations spell paths -> URL of its document; the longest path first.
     """
 
-    address: str
-    operations: tuple[Operation, ...]
-    documents: Mapping[str, bytes]
+    operations: tuple[Operation, ...] = ()
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    addresses: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, enforcer: Enforcer) -> Metadata:
-        """Build a document for the public URL, and one for each operation with a literal path below it.
+        """Build a document for the public URL, and one for each resource below it.
 
-        A client of a single endpoint, as of MCP, first requests the document of the path of that endpoint (RFC 9728
-        3.1).
+        The resources are the audiences that are paths below the public URL. If all audiences are names, an issuer does
+        not compare them with a resource, so each literal path is one: a client of a single endpoint, as of MCP, expects
+        the document of its path (RFC 9728 3.1 and 3.3).
         """
         policy = enforcer.policy
         if not policy.public_url:
-            return cls("", (), {})
+            return cls()
         parts = urlsplit(policy.public_url)
         origin, root = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-        paths = [operation.match.path for operation in policy.operations if operation.risk != "public"]
-        below = [f"{root}{path.rstrip('/')}" for path in paths if path and "{" not in path]
+        audiences = [audience for issuer in policy.issuers.values() for audience in issuer.audience]
+        resources = find_resources(policy.public_url, audiences)
+        if not resources:
+            paths = [one.match.path for one in policy.operations if one.risk != "public" and "{" not in one.match.path]
+            below = [f"{root}{path.rstrip('/')}" for path in paths if path.strip("/")]
+            resources = {path: f"{origin}{path}" for path in below}
+        resources = {root: f"{origin}{root}", **resources}
         common = _common_members(enforcer)
         documents = {
-            f"{WELL_KNOWN}{path}": msgspec.json.encode({"resource": f"{origin}{path}", **common})
-            for path in dict.fromkeys((root, *below))
+            f"{WELL_KNOWN}{path}": msgspec.json.encode(
+                {"resource": resource, "authorization_servers": _list_issuers(enforcer, resource), **common}
+            )
+            for path, resource in resources.items()
         }
         operations = tuple(
             Operation(name=METADATA, match=Match(path=path, method="GET"), risk="public", effect="read")
             for path in documents
         )
-        return cls(f"{origin}{WELL_KNOWN}{root}", operations, documents)
+        addresses = {path[len(root) :]: f"{origin}{WELL_KNOWN}{path}" for path in resources}
+        return cls(operations, documents, tuple(sorted(addresses.items(), key=lambda one: -len(one[0]))))
+
+    def find_address(self, path: str) -> str:
+        """Return the URL of the document about a path or template, for challenges; empty without a public URL."""
+        return next((address for resource, address in self.addresses if contains(resource, path)), "")
 
     def reply(self, path: str) -> Reply:
         """Return the document of a path that one of `operations` matched."""
@@ -87,6 +101,17 @@ def scope_prefixes(enforcer: Enforcer) -> dict[str, str]:
     return {name: issuer.scope_prefix for name, issuer in enforcer.policy.issuers.items()}
 
 
+def _list_issuers(enforcer: Enforcer, resource: str) -> list[str]:
+    """Return the issuers of tokens for a resource: their audience is the resource or only a name; all if none is."""
+    policy = enforcer.policy
+    found = [
+        name
+        for name, issuer in policy.issuers.items()
+        if resource in issuer.audience or not find_resources(policy.public_url, issuer.audience)
+    ]
+    return found or list(policy.issuers)
+
+
 def _common_members(enforcer: Enforcer) -> dict[str, Any]:
     """Return the common members of all documents, without the empty ones (RFC 9728 2)."""
     policy = enforcer.policy
@@ -97,7 +122,6 @@ def _common_members(enforcer: Enforcer) -> dict[str, Any]:
     prefix = common_prefix(scope_prefixes(enforcer))
     document: dict[str, Any] = {
         "resource_name": policy.name,
-        "authorization_servers": list(policy.issuers),
         "scopes_supported": sorted(with_prefix(scope, prefix) for scope in scopes),
         "bearer_methods_supported": ["header"] if AUTHORIZATION in policy.credentials else [],
         "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS) if "DPoP" in accepted else [],

@@ -105,7 +105,7 @@ class GuardMiddleware:
             policy.public_url,
             prefix,
             schemes=schemes(enforcer),
-            metadata=self._metadata.address,
+            find_metadata=self._metadata.find_address,
             scope_prefixes=scope_prefixes(enforcer),
         )
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
@@ -209,7 +209,8 @@ class GuardMiddleware:
         """Return an awaitable that applies a verdict, which is recorded and saved already."""
         kind = verdict.fallback.kind
         if kind not in ADMITTING:
-            return _send(self._replies.build_for_verdict(verdict, request, scope.get("root_path", "")), send, scope)
+            root, path = scope.get("root_path", ""), self._resolver.path(scope)
+            return _send(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
             return self._serve_endpoint(request, verdict, scope, receive, send)
         self._fill_scope(scope, request, verdict)
@@ -245,7 +246,7 @@ class GuardMiddleware:
         if isinstance(verdict, Refusal):
             await _deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
-            await _deny(self._replies.build_for_verdict(verdict, request), scope, receive, send)
+            await _deny(self._replies.build_for_verdict(verdict, request, path=path), scope, receive, send)
         else:
             await self._serve_websocket(request, verdict, scope, receive, with_nonce(send, verdict))
 
@@ -293,7 +294,8 @@ class GuardMiddleware:
 
     async def _build_refusal(self, reason: Reason, scope: Scope) -> Reply:
         """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
-        return self._replies.build_for_refusal(await self._enforcer.refuse_unmatched(reason, read_trace(scope)))
+        refusal = await self._enforcer.refuse_unmatched(reason, read_trace(scope))
+        return self._replies.build_for_refusal(refusal, self._resolver.path(scope))
 
     def _fill_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Guard:
         """Set guard, user and scopes for the app, and remove the headers reserved for the guard; return the guard.
@@ -301,7 +303,7 @@ class GuardMiddleware:
         The scope is changed in place and not copied, so that a middleware outside of the guard sees what the app's
         router sets in it: route, path parameters, state.
         """
-        guard = Guard(self._enforcer, verdict, request.evidence.languages)
+        guard = Guard(self._enforcer, verdict, self._metadata, request.evidence.languages)
         if request.evidence.has_reserved_headers or self._secret:
             scope["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
         if self._credentials is not None:

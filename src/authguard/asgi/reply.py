@@ -18,7 +18,7 @@ from authguard.core.outcomes import RESPONSES, LocalizedText, Outcome, Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from authguard.core.outcomes import Fallback
     from authguard.runtime.access import AccessRequest, Refusal, Verdict
@@ -109,7 +109,16 @@ class Reply(msgspec.Struct, frozen=True):
 class ReplyBuilder:
     """Builds the replies of one deployment."""
 
-    __slots__ = ("_cache", "_metadata", "_origin", "_prefix", "_realm", "_schemes", "_scope_prefix", "_scope_prefixes")
+    __slots__ = (
+        "_cache",
+        "_find_metadata",
+        "_origin",
+        "_prefix",
+        "_realm",
+        "_schemes",
+        "_scope_prefix",
+        "_scope_prefixes",
+    )
 
     def __init__(
         self,
@@ -118,7 +127,7 @@ class ReplyBuilder:
         prefix: str,
         *,
         schemes: tuple[str, ...] = ("Bearer",),
-        metadata: str = "",
+        find_metadata: Callable[[str], str] = lambda _: "",
         scope_prefixes: Mapping[str, str] = NO_PREFIXES,
     ) -> None:
         """Store the values that all replies share.
@@ -128,46 +137,48 @@ class ReplyBuilder:
             origin: public origin of the deployment; if empty, replies contain paths instead of URLs.
             prefix: path prefix of the guard's endpoints.
             schemes: accepted authentication schemes, ``DPoP``, ``Bearer`` or both; one challenge each (RFC 9449 7.1).
-            metadata: URL of the protected resource metadata (RFC 9728 5.1); empty for none.
+            find_metadata: path -> URL of the protected resource metadata for challenges (RFC 9728 5.1); empty for none.
             scope_prefixes: issuer -> prefix with which its clients ask for scopes.
         """
         self._realm = _strip_unquotable(realm)
         self._origin = origin
         self._prefix = prefix
         self._schemes = schemes
-        self._metadata = metadata
+        self._find_metadata = find_metadata
         self._scope_prefixes = scope_prefixes
         self._scope_prefix = common_prefix(scope_prefixes)
-        self._cache: dict[tuple[str, bytes, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
+        self._cache: dict[tuple[str, bytes, str, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
 
-    def build_for_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "") -> Reply:
+    def build_for_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "", path: str = "") -> Reply:
         """Build the reply for a request that does not reach the app.
 
         Args:
             verdict: a verdict that does not admit.
             request: the decided request.
             root: root path under which the app is mounted.
+            path: path of the request; empty for that of its operation.
         """
         fallback = verdict.fallback
         kind = fallback.kind
         if kind is REPEAT:
             return _build_repeat(verdict)
         text = _request_text(verdict) or customer_text(fallback, request.evidence.languages, verdict.channel)
+        metadata = self._find_metadata(path or verdict.operation.match.path or verdict.operation.match.websocket)
         if kind not in CACHEABLE_OUTCOMES or fallback.discloses or verdict.credential.nonce or not verdict.record:
-            return self._build(verdict, text, verdict.record, root)
+            return self._build(verdict, text, verdict.record, root, metadata)
         record = verdict.record.encode()
         prefix = self._find_prefix(verdict)
-        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, prefix, len(record))
+        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, prefix, metadata, len(record))
         cached = self._cache.get(name)
         if cached is None:
-            reply = self._build(verdict, text, verdict.record, root)
+            reply = self._build(verdict, text, verdict.record, root, metadata)
             # no value before the record comes from a caller, so the first occurrence of the prefix is the right one
             before, urn, after = reply.body.partition(RECORD_URN_PREFIX)
             cached = self._cache[name] = (reply, before + urn, after[len(record) :])
         reply, before, after = cached
         return Reply(reply.status, reply.headers, b"".join((before, record, after)), reply.close, reply.label)
 
-    def _build(self, verdict: Verdict, text: str, record: str, root: str) -> Reply:
+    def _build(self, verdict: Verdict, text: str, record: str, root: str, metadata: str) -> Reply:
         kind = verdict.fallback.kind
         status, title, action = RESPONSES[kind]
         status = verdict.fallback.status or status
@@ -175,7 +186,7 @@ class ReplyBuilder:
         following: dict[str, Any] = {"action": action}
         challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error
         if challenges and verdict.reason not in LACKS_ROLE:
-            headers += self._challenge(verdict)
+            headers += self._challenge(verdict, metadata)
         if verdict.credential.nonce:
             headers.append((b"dpop-nonce", verdict.credential.nonce.encode()))
         self._add_next(verdict, following, headers, root)
@@ -198,12 +209,19 @@ class ReplyBuilder:
             status, headers, msgspec.json.encode(body), CLOSE_CODES.get(kind, FORBIDDEN_CLOSE_CODE), kind.value
         )
 
-    def build_for_refusal(self, refusal: Refusal) -> Reply:
-        """Build the reply for a request without a cell."""
+    def build_for_refusal(self, refusal: Refusal, path: str = "") -> Reply:
+        """Build the reply for a request without a cell.
+
+        Args:
+            refusal: of the request.
+            path: of the request.
+        """
         reason = refusal.reason
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         if reason is Reason.CREDENTIAL_AMBIGUOUS:
-            headers += self._challenges(error="invalid_request", error_description=reason.public)
+            headers += self._challenges(
+                self._find_metadata(path), error="invalid_request", error_description=reason.public
+            )
         if reason.status in RETRYABLE_STATUSES:
             headers.append((b"retry-after", str(BUSY_RETRY_AFTER_S.get(reason, DEFAULT_RETRY_AFTER_S)).encode()))
         body = {
@@ -252,16 +270,17 @@ class ReplyBuilder:
         principal = verdict.principal
         return self._scope_prefix if principal is None else self._scope_prefixes.get(principal.issuer, "")
 
-    def _challenge(self, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+    def _challenge(self, verdict: Verdict, metadata: str) -> list[tuple[bytes, bytes]]:
         """Build the challenges; without ``error`` if the request has no credential (RFC 6750 3.1)."""
         prefix = self._find_prefix(verdict)
         scopes = " ".join(sorted(with_prefix(scope, prefix) for scope in verdict.operation.scopes))
         fallback = verdict.fallback
         credential = verdict.credential
         if fallback.error:
-            return self._challenges(error=fallback.error, scope=scopes)
+            return self._challenges(metadata, error=fallback.error, scope=scopes)
         if fallback.kind is Outcome.STEP_UP:
             return self._challenges(
+                metadata,
                 error="insufficient_user_authentication",
                 error_description="a stronger or fresher sign-in is needed",
                 acr_values=" ".join(verdict.acr_values),
@@ -269,25 +288,25 @@ class ReplyBuilder:
                 scope=scopes,
             )
         if isinstance(credential, NotProven) and credential.condition == "missing":
-            return self._challenges(scope=scopes)
+            return self._challenges(metadata, scope=scopes)
         public = credential.reason.public if isinstance(credential, NotProven) else "the session has ended"
         error = PROOF_ERRORS.get(verdict.reason, "invalid_token")
-        return self._challenges(error=error, error_description=public, scope=scopes)
+        return self._challenges(metadata, error=error, error_description=public, scope=scopes)
 
-    def _challenges(self, **parameters: str) -> list[tuple[bytes, bytes]]:
+    def _challenges(self, metadata: str, **parameters: str) -> list[tuple[bytes, bytes]]:
         """Build one challenge for each scheme; an error of a proof is not part of the ``Bearer`` challenge."""
         is_proof = parameters.get("error") in PROOF_ERRORS.values()
         about = {name: value for name, value in parameters.items() if not name.startswith("error")}
         return [
             (
                 b"www-authenticate",
-                self._format_challenge(scheme, about if is_proof and scheme == "Bearer" else parameters),
+                self._format_challenge(scheme, metadata, about if is_proof and scheme == "Bearer" else parameters),
             )
             for scheme in self._schemes
         ]
 
-    def _format_challenge(self, scheme: str, parameters: Mapping[str, str]) -> bytes:
-        given = {"realm": self._realm, **parameters, "resource_metadata": self._metadata}
+    def _format_challenge(self, scheme: str, metadata: str, parameters: Mapping[str, str]) -> bytes:
+        given = {"realm": self._realm, **parameters, "resource_metadata": metadata}
         if scheme == "DPoP":
             given["algs"] = " ".join(PROOF_ALGORITHMS)
         parameter_list = ", ".join(f'{name}="{_strip_unquotable(value)}"' for name, value in given.items() if value)

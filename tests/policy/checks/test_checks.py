@@ -39,6 +39,11 @@ ISSUER = Issuer(issuer="https://idp.example", audience="us", algorithms=("ES256"
 REFUND = Operation(name="refund", match=Match(path="/refund", method="POST"), risk="high")
 
 
+def at_address(draft: Draft, audience: str) -> Draft:
+    """Give the app an address, and its issuer an audience."""
+    return replace(draft, public_url="https://shop.example", issuers=(replace(ISSUER, audience=(audience,)),))
+
+
 COOKIE = CredentialPlace(kind="cookie", name="session")
 SUBPROTOCOL = CredentialPlace(kind="subprotocol", name="bearer")
 ASKED = Introspection(url="https://idp.example/introspect", client_id="us", secret_env="SECRET")
@@ -187,6 +192,10 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("cors-open", lambda d: replace(d, cors=Cors(declared=True, allow_origins=("*",), allow_credentials=True)), "sends cookies along"),
     ("cors-origin", lambda d: replace(d, cors=Cors(declared=True)), "allows no origin"),
     ("cookie-origin", lambda d: replace(d, credentials=(COOKIE,)), "names no origin"),
+    ("audience-elsewhere", lambda d: at_address(d, "https://other.example"), "neither `https://shop.example` nor.*add `https://shop.example`"),
+    ("audience-elsewhere", lambda d: at_address(d, "http://shop.example"), "neither `https://shop.example` nor"),
+    ("audience-elsewhere", lambda d: at_address(d, "https://shop.example/refnd"), "no operation is at or below `/refnd`.*did you mean `/refund`"),
+    ("audience-partial", lambda d: replace(at_address(d, "https://shop.example/chat"), admits_unnamed=True), "`refund` is outside.*add `https://shop.example`"),
     ("cookie-origin", lambda d: replace(d, credentials=(replace(COOKIE, origins=frozenset({"*"})),)), "any page could use"),
     ("cookie-origin", lambda d: replace(d, credentials=(replace(COOKIE, origins=frozenset({"http://shop.example"})),)), "without TLS"),
     ("credential-bound", lambda d: operation(from_header(d, "x-token"), binds=("x-tenant", "x-token")), "`refund` binds `x-token`"),
@@ -279,6 +288,13 @@ def test_every_code_is_documented_and_has_a_case() -> None:
     assert tried | elsewhere == set(CODES)
     assert list(CODES) == sorted(CODES)
     assert len(set(CHECKS)) == len(CHECKS)
+
+
+@pytest.mark.parametrize(
+    "audience", ["us", "https://shop.example", "https://shop.example/", "https://shop.example/refund", "api://shop"]
+)
+def test_an_audience_that_clients_ask_for_is_no_problem(standard_draft: Draft, audience: str) -> None:
+    assert not [one for one in run_checks(at_address(complete(standard_draft), audience)) if "audience" in one.code]
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(standard_draft: Draft) -> None:

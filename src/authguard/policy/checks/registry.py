@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.checks import cors, credentials, deployment, fallback, idempotency, liveness, machine, table
+from authguard.policy.checks import (
+    audience,
+    cors,
+    credentials,
+    deployment,
+    fallback,
+    idempotency,
+    liveness,
+    machine,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +39,8 @@ CODES: Final[dict[str, str]] = {
     "approved-held": "a rule holds a transaction that is already approved",
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
     "attempts-incomplete": "`attempts`, `per` and `then` must be given together: number, period and next fallback",
+    "audience-elsewhere": "an audience is a URL, but neither the app's address nor an operation's path (RFC 9728 3.3)",
+    "audience-partial": "an operation is outside of every audience's path: its clients ask for a token of no audience",
     "chain-loop": "events raised by transitions form a cycle, or more of them follow than one step may raise",
     "cookie-origin": "a cookie as credential needs origins, since browsers add it to requests of any page",
     "cors-open": "`cors` allows any origin, header or method together with credentials",
@@ -122,6 +134,8 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     deployment.check_limits,
     deployment.check_assurance_levels,
     deployment.check_method_names,
+    audience.check_audience_addresses,
+    audience.check_audience_coverage,
     cors.check_cors_origins,
     credentials.check_credential_headers,
     credentials.check_bound_credentials,
