@@ -68,12 +68,28 @@ async def test_every_way_of_failing_is_unreachable_and_is_asked_again() -> None:
         raise LookupError("alice is unknown")
 
     async def babbles(*_: str) -> object:
-        return {"status": "normal"}
+        return None
 
     for function, cause in ((hangs, "timeout"), (raises, "error"), (babbles, "nonsense")):
         directory = directory_of(function)
         for _ in range(2):
             assert await directory.ask(person(), NOW) == Unreachable(cause)
+
+
+async def test_a_boolean_is_a_status_and_an_object_an_empty_one() -> None:
+    for status, said in (
+        (True, "true"),
+        (False, "false"),
+        (7, "7"),
+        ("ok", "ok"),
+        ({"status": "ok"}, ""),
+        (["ok"], ""),
+    ):
+
+        async def says(*_: str, status: object = status) -> object:
+            return status
+
+        assert await directory_of(says).ask(person(), NOW) == AccountStatus(said, NOW)
 
 
 async def test_what_is_remembered_is_bounded() -> None:

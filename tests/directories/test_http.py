@@ -93,7 +93,6 @@ async def test_what_is_true_from_tomorrow_on_is_true_from_now_on(remote: Remote)
     ("answer", "cause"),
     [
         (Response(b'{"status": null}', media_type=JSON), "nonsense"),
-        (Response(b'{"status": ["ok"]}', media_type=JSON), "nonsense"),
         (Response(b'{"status": "' + b"x" * 300 + b'"}', media_type=JSON), "nonsense"),
         (Response(b'{"status": "ok", "status": "frozen"}', media_type=JSON), "nonsense"),
         (Response(b'{"status": "ok"', media_type=JSON), "nonsense"),
@@ -109,6 +108,29 @@ async def test_what_is_no_answer_is_unreachable_and_no_status(remote: Remote, an
     remote.answer = answer
     assert await remote.ask() == Unreachable(cause)
     assert len(remote.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"true", "true"),
+        (b"false", "false"),
+        (b"1", "1"),
+        (b"1.0", "1"),
+        (b"-2", "-2"),
+        (b"0.5", "0.5"),
+        (b'"true"', "true"),
+        (b'""', ""),
+        (b'["ok"]', ""),
+        (b"[]", ""),
+        (b'{"code": "ok"}', ""),
+    ],
+)
+async def test_a_boolean_or_a_number_is_a_status_and_a_list_or_an_object_is_an_empty_one(
+    remote: Remote, raw: bytes, status: str
+) -> None:
+    remote.answer = Response(b'{"status": ' + raw + b"}", media_type=JSON)
+    assert await remote.ask() == AccountStatus(status, NOW)
 
 
 @pytest.mark.parametrize("when", [b"true", b'"999000"', b"null", b"-1", b"1e400", b"0"])

@@ -118,6 +118,8 @@ async def test_question_and_answer_are_shaped_by_the_policy(remote: Remote) -> N
             Unavailable("refused"),
         ),
         (b"1", {"answer_at": ""}, 1.0),
+        (b'{"s": 2}', {"answer_as": "verdict", "answer_at": "/s", "map": {"2": "failed", "0": "passed"}}, Failed()),
+        (b'{"s": true}', {"answer_as": "verdict", "answer_at": "/s", "map": {"true": "passed"}}, Passed()),
     ],
 )
 async def test_other_answers_that_count(remote: Remote, body: bytes, how: dict[str, Any], said: object) -> None:

@@ -29,6 +29,13 @@ def present(claims: Mapping[str, Any], sources: Iterable[str]) -> Iterator[tuple
             yield source, value
 
 
+def label_of(value: str | float) -> str:
+    """Return a scalar of a claim, a response or a policy as text: ``true``, ``1`` for ``1.0``, and a text as it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _resolve(claims: Mapping[str, Any], pointer: str) -> object:
     """Return the value at a pointer, or a list of the values if it has a ``*``; ``None`` if there is none."""
     before, star, after = pointer.partition("/*")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.claim_source import MAX_ITEMS, find, present
+from authguard.core.claim_source import MAX_ITEMS, find, label_of, present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,12 +117,7 @@ def find_labels(claims: Mapping[str, Any], sources: Iterable[str]) -> frozenset[
     """Return the scalars of the first present source as texts, each item of a list separately."""
     value = find(claims, sources)
     listed = value if isinstance(value, list) else [value]
-    return frozenset(to_label(one) for one in listed[:MAX_ITEMS] if isinstance(one, str | int))
-
-
-def to_label(value: str | int) -> str:
-    """Return a scalar as text: ``true`` and ``false`` for booleans."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return frozenset(label_of(one) for one in listed[:MAX_ITEMS] if isinstance(one, str | int))
 
 
 def has_value(claims: Mapping[str, Any], source: str, accepted: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
+from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.outbound.circuit_breaker import CircuitBreaker
@@ -35,7 +36,7 @@ class RawAccountStatus:
     """A directory's answer, not validated yet.
 
     Attributes:
-        status: a text, if it is valid.
+        status: a text, a boolean or a number, if it is valid.
         at: time at which it was true, epoch seconds UTC; ``None`` if the directory does not state it.
         delegations: the delegations; ``None`` if the directory does not state them.
     """
@@ -56,12 +57,16 @@ def find_or_none(document: object, pointer: str) -> object:
 def _validate_status(raw: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
     """Return the validated answer, or raise an error."""
     at = now if raw.at is None else raw.at
-    if not isinstance(raw.status, str) or len(raw.status) > MAX_STATUS_LENGTH:
+    if raw.status is None:
+        raise ServiceError("nonsense")
+    # a list or an object is no status, and no map has the empty one
+    status = label_of(raw.status) if isinstance(raw.status, str | int | float) else ""
+    if len(status) > MAX_STATUS_LENGTH:
         raise ServiceError("nonsense")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < MAX_TIMESTAMP_S:
         raise ServiceError("nonsense")
     # a time in the future counts as now: with a fast clock, it would supersede later answers
-    return AccountStatus(raw.status, min(float(at), now), parse_delegations(raw.delegations, issuer))
+    return AccountStatus(status, min(float(at), now), parse_delegations(raw.delegations, issuer))
 
 
 class Lookup(Protocol):

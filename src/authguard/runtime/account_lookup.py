@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from authguard.core.claim_source import find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.request import Proven
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from authguard.runtime.plan import RequestFacts
     from authguard.runtime.state_repository import StateRepository
 
-#: longer statuses are cut
+#: longer statuses are cut in the log
 MAX_STATUS_LENGTH: Final = 64
 
 
@@ -60,27 +61,25 @@ class AccountLookup:
         for source in policy.accounts:
             if not source.claim:
                 answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
-            elif source.claim in principal.claims:
-                answer = _status_from_claim(source, principal)
+            elif (found := find(principal.claims, (source.claim,))) is not None:
+                answer = _status_from_claim(source, principal, found)
             else:
                 continue
             if not isinstance(answer, AccountStatus):
                 unreachable = True
                 continue
-            status = answer.status[:MAX_STATUS_LENGTH]
-            state = source.map.get(status, "unrecognised") if source.map else status
+            state = source.map.get(answer.status, "") if source.map else answer.status
             known_state = state in policy.strictness and state != policy.initial["account"]
             reports[source.name] = Report(state if known_state else "unrecognised", answer.at, answer.delegations)
             if not known_state:
-                unmapped[source.name] = status
+                unmapped[source.name] = answer.status[:MAX_STATUS_LENGTH]
         if not reports and not unreachable:
             return facts
         return replace(facts, reports=reports, unmapped=unmapped, unreachable=unreachable)
 
 
-def _status_from_claim(source: AccountSource, principal: Principal) -> AccountStatus:
+def _status_from_claim(source: AccountSource, principal: Principal, found: object) -> AccountStatus:
     """Return the account status in a token; unreadable statuses and delegations are an empty status."""
-    status = principal.claims[source.claim]
     try:
         delegations = (
             parse_delegations(resolve_pointer(principal.claims, source.delegations_at), principal.issuer)
@@ -91,7 +90,9 @@ def _status_from_claim(source: AccountSource, principal: Principal) -> AccountSt
         delegations = ()
     except DelegationError:
         return AccountStatus("", principal.issued_at)
-    return AccountStatus(status if isinstance(status, str) else "", principal.issued_at, delegations)
+    # a list or an object is no status, and no map has the empty one
+    status = label_of(found) if isinstance(found, str | int | float) else ""
+    return AccountStatus(status, principal.issued_at, delegations)
 
 
 def record_unmapped(

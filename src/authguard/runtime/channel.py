@@ -5,6 +5,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+from authguard.core.claim_source import find
 from authguard.core.request import Proven
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ChannelFinder:
             return ""
         if channels.claim:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}
-            named = claims.get(channels.claim)
+            named: object = find(claims, (channels.claim,))
         elif channels.header:
             named = request.evidence.headers.get(channels.header) if self._is_gateway_proven(request) else None
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.core.claim_source import label_of
 from authguard.core.json_pointer import PointerError, resolve_pointer, set_pointer
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound.error import ServiceError
@@ -113,7 +114,7 @@ class HttpService:
                 return float(value)
             case "passed" if isinstance(value, bool):
                 return Passed() if value else Failed()
-            case "verdict" if isinstance(value, str) and value in declared.map:
-                return _VERDICTS[declared.map[value]]
+            case "verdict" if isinstance(value, str | int | float) and label_of(value) in declared.map:
+                return _VERDICTS[declared.map[label_of(value)]]
             case _:
                 raise ServiceError("nonsense")

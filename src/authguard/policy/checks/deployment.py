@@ -52,6 +52,9 @@ def check_account_sources(draft: Draft) -> Iterator[Problem]:
     )
     for index, source in enumerate(draft.accounts):
         place = draft.place(f"accounts[{index}]", "accounts")
+        if "" in source.map:
+            message = "an empty status is never mapped, since a value that is no status counts as one"
+            yield Problem(code="account-map", place=place, message=message, advice="remove it from `map`")
         for status, state in source.map.items():
             if state not in reported:
                 found = unknown_name(place, "an account state that a report can raise", state, reported)

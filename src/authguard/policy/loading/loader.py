@@ -50,7 +50,7 @@ CODES: Final[dict[str, str]] = {
     "file-too-large": "a policy file is at most 1 MiB",
     "key-file-outside": "a key file is outside the policy's folder",
     "key-not-for-kind": "a key that is not allowed with this kind, type or source",
-    "key-not-text": "a key that is not text",
+    "key-not-text": "a list or a mapping as a key",
     "limit-unclear": "a limit counts calls per call",
     "malformed-value": "text without the required form",
     "match-unclear": "an operation has neither or both of `path` and `websocket`, or a WebSocket has a method",

@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from authguard.core.claim_source import label_of
 from authguard.policy.problem import Place, Problem
 from authguard.policy.tree import Node, quote
 
@@ -245,7 +246,7 @@ class _Composer:
             raise _BoundError
 
     def _key(self, event: _Event, depth: int) -> str | None:
-        """Return a key, or ``None`` for a refused key, whose entry is dropped."""
+        """Return a key as text, or ``None`` for a refused key, whose entry is dropped."""
         if not isinstance(event, ScalarEvent):
             if not isinstance(event, AliasEvent):
                 self._report("key-not-text", event, "a key that is not plain text", "use a word as the key")
@@ -258,10 +259,8 @@ class _Composer:
         if plain and event.value == "on":  # a key of the policy language
             return "on"
         node = self._scalar(event, self._place(event), is_valid=self._check_plain(event), noun="key")
-        if isinstance(node.value, str):
-            return node.value if node.is_valid else None
-        self._report("key-not-text", event, f"the key {quote(event.value)} is not text", "quote it")
-        return None
+        # a boolean or a number is a key by its text, as the values of claims and statuses are
+        return label_of(node.value) if node.is_valid and isinstance(node.value, str | int | float) else None
 
     def _scalar(self, event: _Event, place: Place, *, is_valid: bool, noun: str = "value") -> Node:
         text: str = event.value

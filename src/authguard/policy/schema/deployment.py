@@ -12,6 +12,7 @@ from authguard.policy.schema.types import (
     Audience,
     BoundHeader,
     Callable_,
+    ClaimName,
     ClaimNames,
     ClaimValues,
     Currency,
@@ -177,7 +178,7 @@ class AccountSource(StrictModel):
     """A source of account states."""
 
     source: Literal["claim", "python", "http"] = Field(alias="from")
-    claim: Text = ""
+    claim: ClaimName = ""
     map: dict[str, Name] = Field(default_factory=dict)
     call: Callable_ = ""
     url: Address = ""
@@ -354,7 +355,7 @@ class ChannelFrom(StrictModel):
     header: Header = ""
     secret_header: Header = ""
     secret_env: Variable = ""
-    claim: Text = ""
+    claim: ClaimName = ""
     paths: tuple[ChannelPath, ...] = ()
 
 

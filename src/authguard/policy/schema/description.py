@@ -106,8 +106,8 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "AccountSource": {
         "from": "A `claim` of the token, a `python` function of the app, or an `http` service.",
-        "claim": "Claim with the status.",
-        "map": "Status to account state; a missing status is `unrecognised`.",
+        "claim": "Claim with the status, by name or JSON Pointer such as `/app_metadata/status`.",
+        "map": "Status (a text, boolean or number) to account state; any other status is `unrecognised`.",
         "call": "The function, `package.module:function`, in a module that the app allows.",
         "url": "Address of an `http` service.",
         "status": "JSON Pointer to the status in the response; default `/status`.",
@@ -236,7 +236,7 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "header": "Header with the channel; ignored unless `secret_header` contains the secret.",
         "secret_header": "Header with the gateway's secret; removed before the app runs.",
         "secret_env": "Environment variable with the secret (32 characters or more); blanks separate several.",
-        "claim": "Claim with the channel.",
+        "claim": "Claim with the channel, by name or JSON Pointer.",
         "paths": "Path templates of channels; the first match wins.",
     },
     "ChannelPath": {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from authguard.core.claim_source import label_of
 from authguard.core.staff import MAX_ROLE_CHARS
 from authguard.policy.schema import units
 from authguard.policy.tree import quote
@@ -121,11 +122,6 @@ def _parse_audience(typed: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT_CHARS for one in values):
         raise ValueError(_AUDIENCE_ADVICE)
     return tuple(values), (str(claim),) if claim else ()
-
-
-def label_of(value: str | float) -> str:
-    """Return a scalar of a claim or a policy as text: ``true`` and ``false`` for booleans."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _one_or_list(typed: object) -> object:
