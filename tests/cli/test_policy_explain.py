@@ -41,7 +41,7 @@ def log(tmp_path: Path) -> Path:
     sink = JsonlSink(path, clock=FakeClock(), ids=CountingIds())
     sink.open()
     try:
-        sink.append(DecisionEntry(id="one", policy=digest, rule="8:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(DecisionEntry(id="one", policy=digest, rule="15:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
         sink.append(DecisionEntry(id="old", policy="0" * 64, rule="6:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
         sink.append(
             TransitionEntry(
@@ -63,14 +63,14 @@ def log(tmp_path: Path) -> Path:
 def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "support-desk", "-s", "session=expired", "--credential", "good", "-o", "refund")
     assert (code, err) == (OK, "")
-    assert "Rule 8:sign_in_fresh (standard.yaml:" in out
+    assert "Rule 15:sign_in_fresh (standard.yaml:" in out
     assert "decided: session absent or idle or expired." in out
     assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
     assert 'says: "Please sign in again to continue where you stopped."' in out
     assert "3 times in 15m for each customer and operation, then to_a_person" in out
     assert "service live (not given; the decision depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
-    assert "7:end_session (standard.yaml:" in out
+    assert "14:end_session (standard.yaml:" in out
     assert "session: expired -> active\n" in out
     assert "session.renewed (the customer, by signing in afresh)" in out
 
@@ -87,7 +87,7 @@ def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal")
     assert code == OK
-    assert "11 more; --all shows them" in out
+    assert "18 more; --all shows them" in out
     assert "To be allowed" not in out
     code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal", "--all")
     assert out.count("(standard.yaml:") + out.count("(support-desk/policy.yaml:") >= 24
@@ -104,7 +104,7 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "-s", "session=expired", "-o", "refund", "-f", "json")
     assert code == OK
     told = json.loads(out)
-    assert (told["rule"], told["outcome"], told["status"]) == ("8:sign_in_fresh", "step_up", 401)
+    assert (told["rule"], told["outcome"], told["status"]) == ("15:sign_in_fresh", "step_up", 401)
     assert {"language": "", "channel": "default"}.items() <= told["say"][0].items()
     assert len(told["values"]) == 13
     assert told["remedies"][0]["changes"][-1]["dimension"] == "verification"

@@ -59,11 +59,11 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
     assert (code, err) == (OK, "")
     first, *missing = out.splitlines()
     assert (
-        "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 4 rules of its own (82 are inherited)" in first
+        "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 6 rules of its own (87 are inherited)" in first
     )
     assert missing[0] == f"{folder}/policy.yaml:14: no scenario covers rule 0:refuse"
     assert f"{folder}/policy.yaml:12: no scenario covers transition account: on_hold: * -> on_hold" in missing
-    assert len(missing) == 20
+    assert len(missing) == 21
 
 
 def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -78,14 +78,14 @@ def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.Captu
     code, out, _ = call(capsys, folder)
     assert code == OK
     assert out.count("no scenario covers") == 20
-    assert "  and 12 more; --all shows them" in out
-    assert call(capsys, "--all", folder)[1].count("no scenario covers") == 16 + 16
+    assert "  and 14 more; --all shows them" in out
+    assert call(capsys, "--all", folder)[1].count("no scenario covers") == 16 + 18
 
 
 def test_it_names_the_scenario_that_fails_and_exits_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = call(capsys, write(tmp_path, PASSES + FAILS))
     assert code == INVALID
-    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 7:sign_in_fresh, standard" in out
+    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 14:sign_in_fresh, standard" in out
     assert "1 of 2 scenarios pass" in out
 
 
@@ -125,7 +125,7 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert told["scenarios"][1]["answers"] == [{"outcome": "deny", "fallback": "refuse", "rule": "0:refuse"}]
     assert told["scenarios"][2]["line"] == 3
     assert told["problems"][0]["code"] == "scenario-unfinished"
-    assert told["coverage"]["rules"] == {"covered": 1, "of": 4, "percent": 25.0}
+    assert told["coverage"]["rules"] == {"covered": 1, "of": 6, "percent": 16.67}
     assert told["coverage"]["uncovered"][0]["kind"] == "rule"
 
 
@@ -146,8 +146,8 @@ def test_it_drafts_what_is_missing_and_overwrites_nobodys_work(
     file.parent.mkdir()
     code, out, _ = call(capsys, folder, "--generate")
     assert code == OK
-    assert out.count("- name: ") == 17
-    assert "# No events were found that lead to rule 27:prove_identity" in out, "nothing here proves anybody's identity"
+    assert out.count("- name: ") == 19
+    assert "# No events were found that lead to rule 34:prove_identity" in out, "nothing here proves anybody's identity"
     assert call(capsys, folder, "--generate", "--output", str(file))[0] == OK
     assert file.read_text(encoding="utf-8") == out
     code, _, err = call(capsys, folder, "--generate", "--output", str(file))
@@ -181,4 +181,4 @@ def test_shipped_policies_are_tested_by_their_names(
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
     assert code == OK
-    assert "standard: 99 of 99 scenarios pass; they cover 62 of 62 transitions and 38 of 38 rules" in out
+    assert "standard: 158 of 158 scenarios pass; they cover 62 of 62 transitions and 45 of 45 rules" in out

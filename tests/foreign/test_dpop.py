@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def bound(issuer: Issuer, tmp_path: Path) -> AsyncIterator[Agent]:
     policy = POLICY.read_text("utf-8").replace(
-        "    renewal: auth_time\n", "    renewal: auth_time\n    sender_constraint: dpop\n"
+        "    evidence: auth_time\n", "    evidence: auth_time\n    sender_constraint: dpop\n"
     )
     async with serve(tmp_path, issuer.url, policy) as started:
         yield started

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.foreign.conftest import Agent
     from tests.foreign.issuer import Issuer
 
-INTROSPECTION = """    renewal: auth_time
+INTROSPECTION = """    evidence: auth_time
     introspection:
       url: "{issuer}/token/introspection"
       client_id: agent-endpoint
@@ -28,7 +28,7 @@ INTROSPECTION = """    renewal: auth_time
 
 @pytest.fixture
 async def asking(issuer: Issuer, tmp_path: Path) -> AsyncIterator[Agent]:
-    policy = POLICY.read_text("utf-8").replace("    renewal: auth_time\n", INTROSPECTION)
+    policy = POLICY.read_text("utf-8").replace("    evidence: auth_time\n", INTROSPECTION)
     async with serve(tmp_path, issuer.url, policy) as started:
         yield started
 

@@ -113,18 +113,36 @@ async def test_a_sign_in_before_the_accounts_not_before_is_revoked_also_in_sessi
     assert outcome(await desk.ask("chat", desk.login(sid="one"))) == ("allow", "allow")
 
 
-@pytest.mark.parametrize(("renewal", "revived"), [("iat", True), ("sid", False), ("auth_time", False)])
-async def test_what_proves_a_fresh_sign_in_is_the_issuers_policy(renewal: str, revived: bool) -> None:  # noqa: FBT001 - a case's answer
-    desk = EnforcerHarness(
-        POLICY.replace("    algorithms: [ES256]\n", f"    algorithms: [ES256]\n    renewal: {renewal}\n")
-    )
-    token = desk.login(auth_time=0.0)
-    await desk.ask("chat", token)
+@pytest.mark.parametrize("sid", ["", "known"])
+async def test_a_refreshed_token_without_a_sign_in_time_does_not_revive_an_idle_session(sid: str) -> None:
+    desk = EnforcerHarness()
+    token = desk.login(auth_time=0.0, sid=sid)
+    assert outcome(await desk.ask("chat", token)) == ("allow", "allow")
     desk.clock.advance(16 * 60)
+    assert outcome(await desk.ask("chat", token)) == ("step_up", "sign_in_fresh")
     verdict = await desk.ask("chat", desk.refreshed(token))
-    assert verdict.admits is revived
+    assert (outcome(verdict), verdict.cell[5], states(verdict)["session"]) == (
+        ("verify", "prove_identity"),
+        "undated",
+        "idle",
+    )
     fresh = await desk.ask("chat", desk.login(auth_time=0.0, sid="another"))
     assert outcome(fresh) == ("allow", "allow")
+
+
+async def test_a_token_from_before_a_sign_out_everywhere_does_not_end_the_sign_in_after_it() -> None:
+    desk = EnforcerHarness()
+    old = desk.login()
+    keys = (await desk.ask("chat", old)).keys
+    desk.clock.advance(10)
+    await desk.enforcer.staff_actions.sign_out(keys.account, "alice", "operator", "stolen")
+    desk.clock.advance(10)
+    honest = desk.login()
+    desk.clock.advance(10)
+    assert outcome(await desk.ask("chat", old)) == ("terminate", "end_session")
+    assert outcome(await desk.ask("chat", honest)) == ("allow", "allow")
+    assert outcome(await desk.ask("chat", desk.refreshed(old))) == ("challenge", "sign_in")
+    assert outcome(await desk.ask("chat", desk.refreshed(honest))) == ("allow", "allow")
 
 
 def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_newest() -> None:

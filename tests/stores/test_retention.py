@@ -11,7 +11,7 @@ from authguard.runtime.access import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.support.harness import ISSUER, EnforcerHarness, outcome, policy_of, signed_in
+from tests.support.harness import ISSUER, POLICY, EnforcerHarness, outcome, policy_of, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import TransactionRecord
 
 SESSION = session_key(ISSUER, "alice", "app", "s1")
-RETENTION_S = policy_of().retention
+#: every token of the issuer states the sign-in time, so its sessions may be deleted
+DATED = POLICY.replace("    algorithms: [ES256]\n", "    algorithms: [ES256]\n    evidence: auth_time\n")
+RETENTION_S = policy_of(DATED).retention
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -31,7 +33,7 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         else SqliteStore(tmp_path / "store.db", retention=RETENTION_S)
     )
     await store.open()
-    yield EnforcerHarness(store=store)
+    yield EnforcerHarness(DATED, store=store)
     await store.close()
 
 
@@ -146,3 +148,25 @@ async def records(desk: EnforcerHarness) -> int:
     reader = desk.store._require_open(desk.store._reader)
     found: tuple[int] = reader.execute("SELECT count(*) FROM records").fetchone()
     return found[0]
+
+
+@pytest.mark.parametrize("sid", ["", "s1"])
+async def test_a_session_of_an_issuer_that_need_not_state_the_time_is_never_deleted(sid: str) -> None:
+    desk = EnforcerHarness(store=MemoryStore(retention=RETENTION_S))
+    token = desk.login(auth_time=0.0, sid=sid)
+    await desk.enforcer.reports.end_session(await desk.ask("chat", token))
+    desk.clock.advance(2 * RETENTION_S)
+    await newcomers(desk, 2 * memory.SHARDS)
+    assert outcome(await desk.ask("chat", desk.refreshed(token))) == ("verify", "prove_identity")
+
+
+async def test_a_deleted_session_is_not_begun_again_by_a_token_that_lacks_the_promised_time(
+    desk: EnforcerHarness,
+) -> None:
+    token = desk.login()
+    await desk.enforcer.reports.end_session(await desk.ask("chat", token))
+    desk.clock.advance(RETENTION_S + 1)
+    await newcomers(desk, 2 * memory.SHARDS)
+    assert await is_forgotten(desk)
+    undated = desk.login(auth_time=0.0)
+    assert outcome(await desk.ask("chat", undated)) == ("verify", "prove_identity")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.asgi.endpoint_request import EndpointRequest
     from authguard.ports import IssuerStatus
+    from authguard.runtime.access import Verdict
 
     Endpoint = Callable[[EndpointRequest], Awaitable[Reply | Reason]]
 
@@ -119,6 +120,11 @@ def describe_issuer(status: IssuerStatus) -> dict[str, object]:
         "ignored": [{"kid": key.kid, "cause": key.cause} for key in status.ignored[:MAX_LISTED_KEYS]],
     }
     return {name: value for name, value in found.items() if value}
+
+
+def is_served(verdict: Verdict) -> bool:
+    """Return whether an endpoint runs: it is admitted, or its request is the answer that the table asks for."""
+    return verdict.admits or (verdict.operation.name == VERIFY and verdict.fallback.kind is Outcome.VERIFY)
 
 
 #: operation -> its endpoint

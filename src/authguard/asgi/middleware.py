@@ -21,7 +21,7 @@ from authguard.asgi.body import BodyLimits, BodyReader
 from authguard.asgi.credential_place import CredentialReader
 from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.asgi.endpoint_request import EndpointRequest
-from authguard.asgi.endpoints import ENDPOINTS, VERIFY, own_operations
+from authguard.asgi.endpoints import ENDPOINTS, VERIFY, is_served, own_operations
 from authguard.asgi.evidence import (
     GUARD_HEADERS,
     bound_headers,
@@ -208,7 +208,7 @@ class GuardMiddleware:
     ) -> Awaitable[None]:
         """Return an awaitable that applies a verdict, which is recorded and saved already."""
         kind = verdict.fallback.kind
-        if kind not in ADMITTING:
+        if kind not in ADMITTING and not is_served(verdict):
             root, path = scope.get("root_path", ""), self._resolver.path(scope)
             return _send(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
@@ -285,7 +285,7 @@ class GuardMiddleware:
         verdict = await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
             return self._replies.build_for_refusal(verdict)
-        if not verdict.admits:
+        if not is_served(verdict):
             return self._replies.build_for_verdict(verdict, request, root)
         return await self._call_endpoint(EndpointRequest(self._enforcer, self._replies, request, verdict, "", root))
 

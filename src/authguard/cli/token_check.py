@@ -117,11 +117,12 @@ def _lacks(policy: Policy, operation: Operation, principal: Principal, acting: s
         return f"{mark} `{principal.actor or principal.client or principal.subject}` in `agents` of the policy"
     if not has_role(operation, effective_roles(operation, principal, acting, policy.role_sources)):
         return f"one of the roles {', '.join(sorted(operation.roles))}"
-    assurance = check_assurance(operation, principal, policy.assurance.rank, now)
+    assurance = check_assurance(operation, principal, principal.auth_time, policy.assurance.rank, now)
     if assurance == "insufficient":
         return f"a sign-in of level {operation.acr}; this one has {principal.acr or 'none'}"
     if assurance == "stale":
-        return f"a sign-in of the last {operation.max_age:g} s"
+        since = f"of the last {operation.max_age:g} s"
+        return f"a sign-in {since}" if principal.auth_time else f"a verifier's pass {since}: it states no sign-in time"
     return ""
 
 

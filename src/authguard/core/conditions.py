@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from authguard.core.agents import Agent
     from authguard.core.request import Operation, Principal
+    from authguard.core.snapshot import SessionRecord, Snapshot
 
 
 def check_scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
@@ -36,20 +37,70 @@ def has_role(operation: Operation, held: frozenset[str]) -> bool:
     return not operation.roles or not operation.roles.isdisjoint(held)
 
 
-def check_assurance(operation: Operation, principal: Principal, rank: Callable[[str], int], now: float) -> str:
+def check_assurance(
+    operation: Operation, principal: Principal, proven_at: float, rank: Callable[[str], int], now: float
+) -> str:
     """Return ``insufficient`` by level, ``stale`` by age, else ``met`` (RFC 9470; ASVS 10.3.4).
 
     Args:
         operation: with its needs.
-        principal: verified; without ``auth_time`` the sign-in counts as infinitely old.
+        principal: verified.
+        proven_at: from `find_proof_time`.
         rank: returns a level's rank in the policy's order, 0 for an unknown level.
         now: epoch seconds UTC.
     """
     if operation.acr and rank(principal.acr) < rank(operation.acr):
         return "insufficient"
-    if operation.max_age and now - principal.auth_time > operation.max_age:
+    if operation.max_age and now - proven_at > operation.max_age:
         return "stale"
     return "met"
+
+
+def find_authentication_time(principal: Principal, agents: AbstractSet[Agent]) -> float:
+    """Return when the subject authenticated, as the token alone states it; 0 if it does not.
+
+    A client that acts alone authenticates for each token (RFC 6749 4.4), so ``iat`` is the time. Any other ``iat`` is
+    the time of a refresh, and proves nothing.
+
+    Args:
+        principal: verified.
+        agents: registered by the policy.
+    """
+    is_machine = not principal.person and can_act_alone(agents, principal.issuer, principal.client)
+    return principal.issued_at if is_machine and not principal.auth_time else principal.auth_time
+
+
+def find_proof_time(principal: Principal, snapshot: Snapshot) -> float:
+    """Return when the person was last authenticated, for ``max_age``; 0 for never.
+
+    It is the token's ``auth_time``. Without one, it is the last pass of a verifier in this session, if no sign-out
+    followed.
+    """
+    if principal.auth_time:
+        return principal.auth_time
+    session = snapshot.session
+    signed_out = max(session.ended, snapshot.account.not_before)
+    return session.verified_at if session.verified_at > signed_out else 0.0
+
+
+def classify_credential(
+    principal: Principal, session: SessionRecord, assurance: str, *, authenticated_at: float, is_live: bool
+) -> str:
+    """Return ``undated`` if the request needs a sign-in time that the token does not have, else ``good``.
+
+    It is needed if the session is not live, or if the operation's ``max_age`` is not met. A token from before the end
+    of the session is ``good``: the session's state refuses it, so that the client has to get another one first.
+
+    Args:
+        principal: verified.
+        session: after the events of this request.
+        assurance: from `check_assurance`.
+        authenticated_at: from `find_authentication_time`.
+        is_live: whether the session's state is one that a fresh sign-in keeps.
+    """
+    if is_live:
+        return "undated" if assurance == "stale" and not principal.auth_time else "good"
+    return "good" if authenticated_at or principal.issued_at <= session.entered else "undated"
 
 
 def compare_channel(current: str, earned: str, carry: Mapping[str, frozenset[str]]) -> str:

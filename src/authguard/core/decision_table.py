@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: per-request conditions, each with a closed set of values (DESIGN 3); in a cell they follow the five machine states
 CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
-    "credential": ("good", "missing", "expired", "rejected", "unproven"),
+    "credential": ("good", "undated", "missing", "expired", "rejected", "unproven"),
     "risk": ("public", "self", "routine", "sensitive", "high", "staff"),
     "effect": ("read", "write"),
     "scope": ("granted", "missing"),
@@ -24,6 +24,9 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     "channel": ("same", "switched", "unknown"),
     "actor": ("subject", "agent", "stranger"),
 }
+
+#: values of ``credential`` for a proven principal; the others are those of `NotProven`
+PROVEN_CREDENTIALS: Final = ("good", "undated")
 
 DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
 

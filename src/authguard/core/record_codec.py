@@ -159,8 +159,8 @@ def _change(found: list[Change], name: bytes, before: Record, after: Record) -> 
 def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] = FINAL_TRANSACTION_STATES) -> bool:
     """Return whether a record may be deleted without reviving an earlier state (DESIGN 2).
 
-    A session expires by its last use. An account must also be in a state that a sign-in would reach, without
-    ``not_before``. A transaction must be in a final state. The service record never expires.
+    A session expires by its last use, unless it is `permanent`. An account must also be in a state that a sign-in would
+    reach, without ``not_before``. A transaction must be in a final state. The service record never expires.
 
     Args:
         name: of the record.
@@ -175,7 +175,11 @@ def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] =
     match decode_record(name, value):
         case SessionRecord() as session:
             moments = (session.entered, session.signed_in, session.last_seen, session.verification_entered)
-            return max(moments) < before and all(_is_past(spent, before) for spent in session.ledger)
+            return (
+                not session.permanent
+                and max(moments) < before
+                and all(_is_past(spent, before) for spent in session.ledger)
+            )
         case AccountRecord() as account:
             return (
                 account.state in DEFAULT_ACCOUNT_STATES

@@ -163,7 +163,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Attributes:
         state: state of the ``session`` machine.
         entered: start of that state, epoch seconds UTC.
-        signed_in: the credential's ``auth_time``, else the time of its first use.
+        signed_in: the credential's ``auth_time``, else the time of its first use or of the verifier's pass.
         last_seen: time of the person's last own action; an agent's traffic does not change it (NIST SP 800-63B-4
             5.1.2).
         verification: state of the ``verification`` machine.
@@ -174,6 +174,8 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         attempt: running attempt to verify identity; ``None`` for none.
         account: key of its account; empty in records of versions that did not store it.
         ended: time of the last revocation or end, epoch seconds UTC; transactions from before are void.
+        verified_at: time of the last pass of a verifier, epoch seconds UTC; 0 for none.
+        permanent: whether the record is never deleted, because a token of its issuer may not state the sign-in time.
     """
 
     state: str
@@ -188,6 +190,8 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempt: Attempt | None = None
     account: bytes = b""
     ended: float = 0.0
+    verified_at: float = 0.0
+    permanent: bool = False
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True):

@@ -107,6 +107,7 @@ class Policy:
         last_seen_tolerance: seconds by which the stored last activity may lag; 1/60 of the shortest idle time.
         effect_scopes: effect -> scopes that operations with that effect need, for ``restrict``.
         rollback_state: state of the service machine during a rollback.
+        live_session_states: states of the session that need no fresh sign-in: one would keep the state.
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
@@ -168,6 +169,7 @@ class Policy:
     last_seen_tolerance: float = field(init=False)
     effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
     rollback_state: str = field(init=False)
+    live_session_states: frozenset[str] = field(init=False)
     retention: float = field(init=False)
     limit_windows: Mapping[str, float] = field(init=False)
     final_transaction_states: frozenset[str] = field(init=False)
@@ -187,6 +189,9 @@ class Policy:
         derive(self, "effect_scopes", scopes)
         derive(self, "role_sources", dict(self._role_sources()))
         derive(self, "rollback_state", self.machines["service"].table[self.initial["service"], "engaged"].dest)
+        session = self.machines["session"]
+        live = (state for state in session.spec.states if session.table[state, "renewed"].dest == state)
+        derive(self, "live_session_states", frozenset(live))
         derive(self, "retention", self._retention())
         derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
         limits = [limit for operation in self.operations for limit in operation.limits]
@@ -206,14 +211,14 @@ class Policy:
     def _retention(self) -> float:
         """Return the seconds for which records must be kept (DESIGN 2, "Nothing revives by being forgotten")."""
         # A request with a deleted session starts a new session. Its old sign-in must then be older than the absolute
-        # timeout, so that the timer ends the new session at once. Without such a timer, or if an issuer proves
-        # sign-ins by `sid` alone, records are kept for ever.
+        # timeout, so that the timer ends the new session at once. Without such a timer, records are kept for ever. So
+        # is the record of a session whose issuer need not state the sign-in time (`SessionRecord.permanent`).
         absolute = [
             timer.after
             for timer in self.timers.declared
             if timer.event == "session.aged" and timer.since == "signed_in" and not timer.states
         ]
-        if not absolute or any(issuer.renewal == "sid" for issuer in self.issuers.values()):
+        if not absolute:
             return float("inf")
         lives = [issuer.max_lifetime + 2 * issuer.leeway for issuer in self.issuers.values()]
         windows = [limit.per for operation in self.operations for limit in operation.limits]

@@ -91,7 +91,8 @@ class Issuer:
         token: the only accepted kind of token: ``access``, ``id`` or ``assertion``.
         type: required ``typ`` header of access tokens, ``at+jwt`` or ``any``.
         max_lifetime: longest accepted lifetime of a credential in seconds.
-        renewal: evidence of a fresh sign-in: ``auth_time``, ``sid`` or ``iat``.
+        evidence: what each token states about the sign-in: its time (``auth_time``), a session id (``sid``), neither
+            (``none``), or what it happens to hold (``any``).
         claims: where the issuer states each fact.
         require: claims that a token must have, in addition to ``iss``, ``exp``, the subject and the audience.
         require_person: claims of which a person's token must have one; neither an ID token nor a machine's has any.
@@ -120,7 +121,7 @@ class Issuer:
     token: Literal["access", "id", "assertion"] = "access"  # noqa: S105 - a kind of token
     type: str = "at+jwt"
     max_lifetime: float = 3_600.0
-    renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    evidence: Literal["auth_time", "sid", "none", "any"] = "any"
     claims: ClaimSources = ClaimSources()
     require: ClaimValues = field(default_factory=dict)
     require_person: tuple[str, ...] = ()

@@ -192,6 +192,20 @@ def _first(answers: Answers) -> Iterator[str]:
             "challenge",
         ),
         ("an idle session requires a fresh sign-in", known, "session.idled", "operation: chat", "step_up"),
+        (
+            "an idle session of a token without a sign-in time is handed to a person",
+            known,
+            "session.idled",
+            "operation: chat, credential: undated",
+            "handoff",
+        ),
+        (
+            "an ambiguous verification of such a token is handed to a person",
+            known,
+            "session.idled, verification.doubted",
+            "operation: chat, credential: undated",
+            "handoff",
+        ),
         ("a verified customer sees the profile", known, "", "operation: profile", "allow"),
         (
             "an unverified customer is handed to a person",

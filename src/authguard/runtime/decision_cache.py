@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
 from authguard.core.request import NotProven, Proven
 
@@ -133,5 +134,5 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
         return until
     if verdict.cell[-1] != "agent" and policy.has_idle_timer(session.state):
         until = min(until, session.last_seen + policy.last_seen_tolerance)
-    turns_stale = principal.auth_time + verdict.operation.max_age
+    turns_stale = find_proof_time(principal, verdict.snapshot) + verdict.operation.max_age
     return min(until, turns_stale) if verdict.operation.max_age and turns_stale > verdict.at else until

@@ -25,6 +25,7 @@ from authguard.runtime.evaluation import (
     apply_identity,
     apply_reports,
     apply_roles,
+    classify_credential,
 )
 from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan
 
@@ -78,13 +79,15 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
         return refused
     measured = _measure(evaluation, request.operation, facts)
     held = effective_roles(request.operation, principal, acting, policy.role_sources)
+    proven_at = conditions.find_proof_time(principal, evaluation.snapshot)
+    assurance = conditions.check_assurance(request.operation, principal, proven_at, policy.assurance.rank, now)
     cell = (
         *evaluation.snapshot.states(),
-        "good",
+        classify_credential(policy, principal, evaluation.snapshot, assurance),
         request.operation.risk,
         request.operation.effect,
         conditions.check_scope(request.operation, principal.token_scopes, held),
-        conditions.check_assurance(request.operation, principal, policy.assurance.rank, now),
+        assurance,
         measured.condition,
         channel,
         conditions.restrict_actor(request.operation, acting),

@@ -45,14 +45,16 @@ class Evaluation:
         self.events: list[str] = []
         self.transitions: list[Transition] = []
 
-    def send(self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = ()) -> bool:
-        """Send an event to its machine at the current time; return whether the machine moved."""
+    def send(
+        self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = (), *, at: float | None = None
+    ) -> bool:
+        """Send an event to its machine, at the current time unless `at` is given; return whether the machine moved."""
         self.events.append(name)
-        event = Event(name=name, at=self.now, cause=cause, moments=moments)
+        event = Event(name=name, at=self.now if at is None else at, cause=cause, moments=moments)
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
         self.transitions.extend(transitions)
         if any(moved.machine == "session" and moved.event in ENDING_EVENTS for moved in transitions):
-            self.update_record("session", ended=max(self.snapshot.session.ended, self.now))
+            self.update_record("session", ended=max(self.snapshot.session.ended, event.at))
         return bool(transitions)
 
     def can(self, name: str) -> bool:
@@ -91,33 +93,50 @@ def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
 
 
 def authenticated_at(policy: Policy, principal: Principal) -> float:
-    """Return when the person authenticated, by the claim that the issuer's policy accepts as proof; 0 for none."""
-    if policy.issuers[principal.issuer].renewal == "auth_time":
-        return principal.auth_time
-    return principal.issued_at
+    """Return when the subject authenticated, as the token alone states it; 0 if it does not."""
+    return conditions.find_authentication_time(principal, policy.agents)
 
 
-def is_fresh(policy: Policy, principal: Principal, snapshot: Snapshot) -> bool:
+def is_fresh(proof: float, snapshot: Snapshot) -> bool:
     """Return whether the person authenticated after the session's state began, in a sign-in not counted before.
 
     Both comparisons are strict: the sign-in that the session already has never reopens it, whatever the clocks show.
+
+    Args:
+        proof: from `authenticated_at`.
+        snapshot: before the sign-in.
     """
-    if policy.issuers[principal.issuer].renewal == "sid":
-        return False  # a fresh sign-in is a new `sid`, so another session
-    proof = authenticated_at(policy, principal)
     return proof > snapshot.session.entered and proof > snapshot.session.signed_in
 
 
 def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) -> bool:
     """Return whether a sign-out ended this credential's sign-in, and a later sign-in began the session again.
 
-    Such a credential neither continues the later sign-in nor ends it: it proves no principal.
+    Such a credential neither continues the later sign-in nor ends it: it proves no principal. One that does not state
+    its sign-in time must at least be issued after the sign-out.
     """
     session = snapshot.session
-    if not isinstance(credential, Proven) or not session.version:
-        return False
     ended_at = max(session.ended, snapshot.account.not_before)
-    return session.signed_in > ended_at >= authenticated_at(policy, credential.principal)
+    if not isinstance(credential, Proven) or not session.version or not ended_at:
+        return False
+    proof = authenticated_at(policy, credential.principal) or credential.principal.issued_at
+    return session.signed_in > ended_at >= proof
+
+
+def is_live(policy: Policy, snapshot: Snapshot) -> bool:
+    """Return whether the session needs no fresh sign-in."""
+    return snapshot.session.state in policy.live_session_states
+
+
+def classify_credential(policy: Policy, principal: Principal, snapshot: Snapshot, assurance: str) -> str:
+    """Return the condition ``credential`` of a proven principal (`authguard.core.conditions.classify_credential`)."""
+    return conditions.classify_credential(
+        principal,
+        snapshot.session,
+        assurance,
+        authenticated_at=authenticated_at(policy, principal),
+        is_live=is_live(policy, snapshot),
+    )
 
 
 def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool) -> bool:
@@ -134,16 +153,22 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
     """
     session, account, policy = evaluation.snapshot.session, evaluation.snapshot.account, evaluation.policy
     proof = authenticated_at(policy, principal)
-    if account.not_before and (proof <= account.not_before or _seen_before_cutoff(evaluation.snapshot, proof)):
-        evaluation.send("session.revoked", "credential")
+    states_time = policy.issuers[principal.issuer].evidence == "auth_time"
+    is_new = not session.signed_in and evaluation.can("session.accepted")
+    if not proof and is_new and states_time:
+        return False  # a record may have been deleted, so an unknown session is no proof of a new sign-in
+    if not session.permanent and not states_time:
+        evaluation.update_record("session", permanent=True)
+    if account.not_before and _is_cut_off(evaluation.snapshot, principal, proof, is_new=is_new):
+        evaluation.send("session.revoked", "credential", at=max(session.entered, account.not_before))
         return False
-    if session.version and is_fresh(policy, principal, evaluation.snapshot):
+    if session.version and is_fresh(proof, evaluation.snapshot):
         moments = (("signed_in", proof), ("last_seen", evaluation.now if acts else proof))
         evaluation.send("session.renewed", "credential", moments)
         evaluation.update_record("session", account=principal.account_key)
         return True
-    if not session.version:
-        signed_in = principal.auth_time or evaluation.now
+    if is_new:
+        signed_in = proof or evaluation.now
         moments = (("signed_in", signed_in), ("last_seen", evaluation.now if acts else signed_in))
         evaluation.send("session.accepted", "credential", moments)
         evaluation.update_record("session", account=principal.account_key)
@@ -161,6 +186,30 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
     return False
 
 
+def _is_cut_off(snapshot: Snapshot, principal: Principal, proof: float, *, is_new: bool) -> bool:
+    """Return whether the account's ``not_before`` revokes this sign-in."""
+    session, not_before = snapshot.session, snapshot.account.not_before
+    if proof:
+        # by a fast issuer clock, a sign-in may state a later time than the sign-out that followed it
+        is_known = bool(session.version) and session.entered <= not_before and proof <= session.signed_in
+        return proof <= not_before or is_known
+    if is_new:  # without a session id, a new session may be the refreshed token of an old sign-in
+        return not principal.sid or principal.issued_at <= not_before
+    return session.signed_in <= not_before
+
+
+def renew_by_verifier(evaluation: Evaluation, principal: Principal) -> None:
+    """Apply a verifier's pass to the session: it authenticates a person whose token does not state the sign-in time."""
+    evaluation.update_record("session", verified_at=evaluation.now)
+    snapshot = evaluation.snapshot
+    if is_live(evaluation.policy, snapshot):
+        return
+    if classify_credential(evaluation.policy, principal, snapshot, "met") == "undated":
+        moments = (("signed_in", evaluation.now), ("last_seen", evaluation.now))
+        evaluation.send("session.renewed", "verification", moments)
+        evaluation.update_record("session", account=principal.account_key)
+
+
 def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     """Store the roles of the newest credential, so that approvers who lost their role no longer count."""
     # the time is stored even if the roles are the same as the last ones,
@@ -169,12 +218,6 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     roles = tuple(sorted(parse_roles(principal, evaluation.policy.role_sources)))
     if issued > account.roles_at or (issued == account.roles_at and roles != account.roles):
         evaluation.update_record("account", roles=roles, roles_at=issued)
-
-
-def _seen_before_cutoff(snapshot: Snapshot, proof: float) -> bool:
-    """Return whether the session had this sign-in before the account's ``not_before``, by a fast issuer clock."""
-    session = snapshot.session
-    return bool(session.version) and session.entered <= snapshot.account.not_before and proof <= session.signed_in
 
 
 def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unreachable: bool) -> None:
@@ -225,7 +268,8 @@ def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -
         return
     if policy.assurance.rank(principal.acr) < policy.assurance.rank(policy.identity):
         return
-    if authenticated_at(policy, principal) <= session.verification_entered:
+    proof = authenticated_at(policy, principal) or principal.issued_at
+    if proof <= session.verification_entered:
         return
     evaluation.send("verification.started", "credential")
     if evaluation.send("verification.passed", "credential"):

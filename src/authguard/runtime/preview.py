@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions, delegations
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
+from authguard.runtime.evaluation import classify_credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,14 +79,16 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
                 verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts
             )
         held = effective_roles(operation, principal, acting, policy.role_sources)
+        proven_at = conditions.find_proof_time(principal, verdict.snapshot)
+        assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, verdict.at)
         cell = (
             *states,
-            "good",
+            classify_credential(policy, principal, verdict.snapshot, assurance),
             operation.risk,
             operation.effect,
             # the next request has the scopes that a restriction removed from this one
             conditions.check_scope(operation, principal.token_scopes, held),
-            conditions.check_assurance(operation, principal, policy.assurance.rank, verdict.at),
+            assurance,
             "within",
             channel,
             acting,

@@ -22,6 +22,7 @@ from authguard.core.verification import Doubted, Failed, IncompleteMethod, Passe
 from authguard.errors import VerificationRefusedError
 from authguard.ports import Question
 from authguard.runtime import attempts
+from authguard.runtime.evaluation import renew_by_verifier
 from authguard.runtime.preview import preview_outcome
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Verifications:
             raise VerificationRefusedError("only a signed-in customer can verify their identity")
         _check_size(answers)
         gate = preview_outcome(self._repository.policy, verdict, VERIFY_OPERATION)
-        if gate.kind is not Outcome.ALLOW:
+        if gate.kind is not Outcome.ALLOW and method not in gate.methods:
             return NextStep(fallback=gate, operation=VERIFY_OPERATION, snapshot=verdict.snapshot, method=method)
         with anyio.CancelScope(shield=True):
             step = await self._answer(verdict, principal, declared, answers)
@@ -148,7 +149,13 @@ class Verifications:
                 amount = "doubted"  # a concurrent attempt of this method left it in doubt
             superseded.append(
                 not _apply_result(
-                    evaluation, method, claimed.attempt, results=results, amount=amount, channel=verdict.channel
+                    evaluation,
+                    method,
+                    claimed.attempt,
+                    results=results,
+                    amount=amount,
+                    principal=principal,
+                    channel=verdict.channel,
                 )
             )
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
@@ -325,6 +332,7 @@ def _apply_result(
     *,
     results: Mapping[str, VerifierVerdict],
     amount: MethodResult | IncompleteMethod,
+    principal: Principal,
     channel: str,
 ) -> bool:
     """Apply the result of an attempt; return whether the attempt is still the current one."""
@@ -354,6 +362,7 @@ def _apply_result(
     evaluation.update_record("session", attempt=None)
     if evaluation.send(f"verification.{amount}", "verifier") and amount == "passed":
         evaluation.update_record("session", channel=channel)
+        renew_by_verifier(evaluation, principal)
     return True
 
 

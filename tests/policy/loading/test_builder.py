@@ -37,7 +37,7 @@ def draft_of(text: str) -> Draft:
     return draft
 
 
-def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_159213600_cells() -> None:
+def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_191056320_cells() -> None:
     reading = load_draft("standard")
     assert reading.problems == ()
     draft = reading.draft
@@ -48,8 +48,8 @@ def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_159213600_
     assert [expansion.holes for expansion in expansions] == [()] * 5
     assert [expansion.shadowed for expansion in expansions] == [()] * 5
     values = dimension_values({name: spec.states for name, spec in draft.machines.items()})
-    assert prod(len(each) for each in values.values()) == 159_213_600
-    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (38, 16, 8)
+    assert prod(len(each) for each in values.values()) == 191_056_320
+    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (45, 16, 8)
     assert draft.base
     assert draft.on_fault == "try_later"
 
@@ -60,7 +60,7 @@ def test_places_of_what_was_inherited_name_the_file_it_came_from() -> None:
     assert draft.rules[0].origin == "policy.yaml:5"
     assert draft.place("decisions[1]").file == "standard.yaml"
     assert draft.rules[1].origin == f"standard.yaml:{draft.place('decisions[1]').line}"
-    assert [rule.index for rule in draft.rules] == list(range(39))
+    assert [rule.index for rule in draft.rules] == list(range(46))
     assert draft.place("machines.session.transitions[3]").file == "standard.yaml"
     assert str(draft.place("no.such.path")) == "policy.yaml:1:1"
 
@@ -105,7 +105,7 @@ issuers:
     keys: {jwks_uri: https://a.example/keys}
     type: any
     sender_constraint: none
-  - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, renewal: sid}
+  - {issuer: three, audience: a, algorithms: [HS256], keys: {secret_env: SECRET}, max_lifetime: 5m, evidence: sid}
 agents: [{issuer: two, client: bot}]
 accounts:
   - {from: claim, claim: status, map: {ok: normal}}
@@ -147,7 +147,7 @@ staff: {claim: /realm/roles, issuer: three}
         3_600,
     )
     assert (two.discovery, two.jwks_uri, two.type, two.key_file) == (False, "https://a.example/keys", "any", "")
-    assert (three.secret_env, three.max_lifetime, three.renewal) == ("SECRET", 300.0, "sid")
+    assert (three.secret_env, three.max_lifetime, three.evidence) == ("SECRET", 300.0, "sid")
     assert [source.name for source in draft.accounts] == ["claim:status", "python:app.accounts:status"]
     assert (draft.accounts[1].max_age, draft.accounts[1].timeout) == (0.0, 0.2)
     refund, live = draft.operations

@@ -66,6 +66,10 @@ EVENT_ACTORS: Final[dict[str, str]] = {
 _LAST: Final = ("an operator", "an approver", "the issuer or an operator")
 
 
+#: how a credential without a sign-in time becomes good
+UNDATED_REMEDY: Final = "the customer, by verifying their identity, or with a token that states the sign-in time"
+
+
 def event_actor(event: str) -> str:
     """Return the actor who raises an event, ``machine.trigger``."""
     return EVENT_ACTORS.get(event, "an account source" if event.startswith("account.") else "the guard")
@@ -121,12 +125,19 @@ def _permitted(operation: Operation) -> str:
     return " and ".join(needs)
 
 
-def condition_actor(operation: Operation, condition: str, values: tuple[str, ...]) -> str:
-    """Return who can give a condition of a request one of these values, and how."""
+def condition_actor(operation: Operation, condition: str, values: tuple[str, ...], now: str = "") -> str:
+    """Return who can give a condition of a request one of these values, and how.
+
+    Args:
+        operation: of the request.
+        condition: name.
+        values: wanted values.
+        now: current value; empty if it does not matter.
+    """
     strength = f" at `{operation.acr}`" if operation.acr else ""
     age = f" within {format_duration(operation.max_age)}" if operation.max_age else ""
     format_step = {
-        ("credential", "good"): "the customer, by signing in",
+        ("credential", "good"): "the customer, by signing in" if now != "undated" else UNDATED_REMEDY,
         ("scope", "granted"): f"the customer, with a token that has {_permitted(operation)}",
         ("assurance", "met"): f"the customer, by signing in{strength}{age}",
         ("limit", "within"): "the caller, with less; or the clock, as the window passes",

@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.boxes import Box, intersect
+from authguard.core.decision_table import PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.counterexample import has_valid_machines
@@ -100,6 +101,7 @@ class LivenessGoal:
         by: the actors of the events that may lead there; empty for all actors.
         code: the code of the problem.
         path: its place in the policy.
+        credentials: values of ``credential`` with which it must be reachable.
     """
 
     name: str
@@ -107,6 +109,7 @@ class LivenessGoal:
     by: tuple[str, ...]
     code: str
     path: str
+    credentials: tuple[str, ...] = ("good",)
 
     @property
     def allowed_events(self) -> str:
@@ -130,12 +133,13 @@ def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
     kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
     for goal in _goals(draft):
         right = tuple(rule.index for rule in reversed(draft.rules) if kinds[rule.do] in goal.wanted)
-        for risk, effect in _request_kinds(draft):
-            request = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {"good"}})
+        for credential, (risk, effect) in product(goal.credentials, _request_kinds(draft)):
+            request = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {credential}})
             leads = partial(_leads, proof, request, right)
             path = _find_deadlock(reach, state_sets[goal.by], leads)
             if path is not None:
-                yield _problem(draft, goal, f"{risk} {effect}", path)
+                kind = f"{risk} {effect}" if credential == "good" else f"{risk} {effect} with an undated credential"
+                yield _problem(draft, goal, kind, path)
                 break
 
 
@@ -151,7 +155,11 @@ def _goals(draft: Draft) -> list[LivenessGoal]:
         for index, invariant in enumerate(draft.invariants)
         if invariant.always_reachable
     ]
-    return [LivenessGoal("there is always a way out", END_OUTCOMES, WITHOUT_OPERATOR, "trap", "decisions"), *own]
+    way_out = "there is always a way out"
+    return [
+        LivenessGoal(way_out, END_OUTCOMES, WITHOUT_OPERATOR, "trap", "decisions", PROVEN_CREDENTIALS),
+        *own,
+    ]
 
 
 def _problem(draft: Draft, goal: LivenessGoal, request: str, path: Path) -> Problem:

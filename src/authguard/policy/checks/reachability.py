@@ -231,8 +231,8 @@ class Reachability:
         """Find the cell that a request reaches after the fewest events.
 
         A request without a proven subject has no stored states: all machines but the service are in their initial
-        states. A proven request has moved its session before the table decides. Its risk and effect are those of an
-        operation.
+        states. A proven request has moved its session before the table decides, unless its credential is undated. Its
+        risk and effect are those of an operation.
 
         Args:
             find: returns a matching cell of a box, or None.
@@ -241,12 +241,12 @@ class Reachability:
         requests = [box for box in self._request_boxes() if find(box) is not None]
         if not requests:
             return Unreachable()
-        proven, unproven = (self._candidate_states(find, credential) for credential in self._credentials())
+        cases = [(*self._candidate_states(find, mask), is_possible) for mask, is_possible in self._credentials()]
         for found in self.iter_states():
-            for credential, states in (proven, unproven):
+            for credential, states, is_possible in cases:
                 if not all(state in known for state, known in zip(found, states, strict=True)):
                     continue
-                if not (self._is_known(found) if states is proven[1] else found[1:] == self.initial[1:]):
+                if not is_possible(found):
                     continue
                 place = space.box({machine: {state} for machine, state in zip(MACHINES, found, strict=True)})
                 narrowed = (*place[:_CREDENTIAL], credential, *place[_CREDENTIAL + 1 :])
@@ -256,10 +256,15 @@ class Reachability:
                         return space.witness(wanted), self.path(found)
         return Unreachable(certain=self.is_complete)
 
-    def _credentials(self) -> tuple[int, int]:
-        """Return the mask of a proven credential, and the mask of all others."""
-        good = self._mask("credential", "good")
-        return good, self.space.whole[_CREDENTIAL] & ~good
+    def _credentials(self) -> tuple[tuple[int, Callable[[States], bool]], ...]:
+        """Return masks of credentials, each with a predicate for the states of their requests."""
+        good, undated = self._mask("credential", "good"), self._mask("credential", "undated")
+        unproven = self.space.whole[_CREDENTIAL] & ~(good | undated)
+        return (
+            (good, self._is_known),
+            (undated, lambda _: True),
+            (unproven, lambda states: states[1:] == self.initial[1:]),
+        )
 
     def _candidate_states(self, find: Callable[[Box], Box | None], credential: int) -> tuple[int, list[set[str]]]:
         """Return for each machine the states with a matching cell, so that other states can be skipped."""

@@ -17,6 +17,7 @@ from authguard.policy.checks import (
     idempotency,
     liveness,
     machine,
+    sign_in,
     table,
 )
 
@@ -85,6 +86,7 @@ CODES: Final[dict[str, str]] = {
     "roles-unclaimed": "an operation requires a role, and the policy names no claim with roles",
     "rule-shadowed": "earlier rules decide all cells of this one",
     "service-insecure": "a verifier or an account directory on another machine is called without TLS",
+    "sign-in-undated": "the tokens of an issuer state no sign-in time; the message lists the consequences",
     "status-wrong": "a fallback has an HTTP status that contradicts its outcome",
     "table-gap": "cells that no rule decides: the widest box in words, and one cell",
     "then-admits": "exhausted attempts lead to a fallback that admits the request",
@@ -136,6 +138,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     deployment.check_method_names,
     audience.check_audience_addresses,
     audience.check_audience_coverage,
+    sign_in.check_sign_in_evidence,
     cors.check_cors_origins,
     credentials.check_credential_headers,
     credentials.check_bound_credentials,

@@ -77,6 +77,8 @@ smaller_is_looser = _by(lambda value: -_number(value))
 zero_is_unbounded = _by(lambda value: _number(value) or float("inf"))
 #: a value is looser than none
 set_is_looser = _by(bool)
+#: evidence of an issuer: only with `auth_time` must a token of an unknown session state its sign-in time
+evidence = _by(lambda value: value != "auth_time")
 #: effect of an operation: a read has fewer requirements
 effect = _by(lambda value: value == "read")
 #: risk of an operation: a lower risk is looser
@@ -168,7 +170,7 @@ ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "token": changed,
     "type": token_type,
     "max_lifetime": larger_is_looser,
-    "renewal": changed,
+    "evidence": evidence,
     "claims": changed,
     "require": fewer_demands,
     "require_person": wider_or_all,

@@ -223,7 +223,7 @@ def _build_remedy(
         if cell[place] in to:
             continue
         by = (
-            attribution.condition_actor(operation, dimension, to)
+            attribution.condition_actor(operation, dimension, to, cell[place])
             if dimension in CONDITIONS
             else _event_sources(dimension, route)
         )

@@ -156,7 +156,7 @@ def build_issuer(
         token=issuer.token,
         type=issuer.type,
         max_lifetime=issuer.max_lifetime,
-        renewal=issuer.renewal,
+        evidence=issuer.evidence,
         claims=sources,
         require=issuer.require,
         require_person=issuer.require_person,

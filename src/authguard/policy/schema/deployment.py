@@ -131,7 +131,7 @@ class Issuer(StrictModel):
     token: Literal["access", "id", "assertion"] = "access"  # noqa: S105 - a kind of token
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
-    renewal: Literal["auth_time", "sid", "iat"] = "auth_time"
+    evidence: Literal["auth_time", "sid", "none", "any"] = "any"
     claims: Claims = Claims()
     require: ClaimValues = Field(default_factory=dict)
     require_person: ClaimNames = ()

@@ -51,7 +51,7 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "token": "The only accepted kind of token: `access`, `id` or `assertion`; default `access`.",
         "type": "Required `typ` of access tokens: `at+jwt` (RFC 9068), or `any`.",
         "max_lifetime": "Longest accepted lifetime of a token; default 1h.",
-        "renewal": "Evidence of a fresh sign-in: `auth_time`, or `sid` or `iat` if the issuer sends no `auth_time`.",
+        "evidence": "What each token states about the sign-in: `auth_time`, `sid`, `none`, or `any` if it varies.",
         "claims": "Claims in which the issuer states each fact, as names or JSON Pointers.",
         "require": "Required claims, `[jti]`, or with their values, `{token_use: access}`; a leading `*` is any text.",
         "require_person": "Claims of which a person's token must have one; no ID token and no machine's token has any.",

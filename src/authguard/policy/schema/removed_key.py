@@ -22,6 +22,11 @@ REMOVED: Final[tuple[tuple[Path, str, str], ...]] = (
         "a server rewrites the address of the peer, so a network proves nothing",
         f"write `from: {CHANNEL_HEADER}`, and let the gateway send the secret",
     ),
+    (
+        ("issuers", "*", "renewal"),
+        "each token shows what it can prove, and a refreshed token alone proves no sign-in",
+        "remove it; where every token has an `auth_time`, write `evidence: auth_time`",
+    ),
 )
 #: path of an old key (``*``: any key or index) -> the name that replaces its last step
 RENAMED: Final[Mapping[Path, str]] = {

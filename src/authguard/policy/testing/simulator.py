@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.decision_table import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES, NOT_REPORTS, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
@@ -67,7 +67,7 @@ class ScenarioDecision:
 class Simulator:
     """The states of all machines in one scenario, and the transition lines taken so far."""
 
-    __slots__ = ("_counters", "_now", "_opened", "_pending_events", "_policy", "_snapshot", "edges")
+    __slots__ = ("_counters", "_is_undated", "_now", "_opened", "_pending_events", "_policy", "_snapshot", "edges")
 
     def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
         """Start in the given states, with every moment (entered, seen, signed in, reported) set to now."""
@@ -76,6 +76,7 @@ class Simulator:
         self._now = START_TIME
         self._counters: dict[str, tuple[float, int]] = {}
         self._pending_events: tuple[str, ...] = ()
+        self._is_undated = False  # whether the last request had an undated credential
         self._opened = ""  # the operation whose transaction is simulated
         self._snapshot: Snapshot = blank(policy.initial)
         for machine, state in given.items():
@@ -118,6 +119,10 @@ class Simulator:
         if event in FAILED_VERDICTS:
             self._increment("verification", self._verdict_window())
         self._step(event, self._now, tuple((moment, self._now) for moment in moments))
+        if event == "verification.passed" and self._is_undated:
+            self._is_undated = False
+            if self._snapshot.session.state not in self._policy.live_session_states:
+                self.raise_event("session.renewed")  # a verifier's pass renews the session of an undated credential
 
     def ask(self, ask: ScenarioRequest) -> ScenarioDecision:
         """Decide a request and count an attempt if the fallback limits them."""
@@ -126,7 +131,8 @@ class Simulator:
             states["transaction"] = self._policy.initial["transaction"]
         cell = tuple({**states, **ask.conditions}[dimension] for dimension in DIMENSIONS)
         rule = self._policy.table.decide(cell)
-        proven = ask.conditions["credential"] == "good"
+        proven = ask.conditions["credential"] in PROVEN_CREDENTIALS
+        self._is_undated = ask.conditions["credential"] == "undated"
         fallback = self._policy.fallbacks[rule.do]
         if proven and fallback.attempts:
             fallback = self._count_attempt(fallback, ask.operation)

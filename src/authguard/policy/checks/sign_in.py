@@ -1,0 +1,62 @@
+"""Check of the evidence of sign-ins: what an issuer without a sign-in time cannot have, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.outcomes import Outcome
+from authguard.policy.checks.table import deciding_rules, prove_table, table_space
+from authguard.policy.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authguard.policy.deployment import Issuer
+    from authguard.policy.draft import Draft
+
+#: evidence that an issuer declares -> what its tokens lack
+_LACKS: Final[Mapping[str, str]] = {
+    "none": "tokens of issuer `{issuer}` carry no sign-in time",
+    "sid": "tokens of issuer `{issuer}` carry a session id and no sign-in time",
+}
+_CONSEQUENCES: Final[Mapping[Outcome, str]] = {
+    Outcome.VERIFY: "an idle, expired or signed-out customer is asked to verify again",
+    Outcome.HANDOFF: "an idle, expired or signed-out customer is handed to a person",
+}
+_OTHER_CONSEQUENCE: Final = "an idle, expired or signed-out customer is refused"
+
+
+def check_sign_in_evidence(draft: Draft) -> Iterator[Problem]:
+    """Tell what an issuer that declares no sign-in time cannot have."""
+    for index, issuer in enumerate(draft.issuers):
+        if issuer.evidence in _LACKS:
+            yield Problem(
+                code="sign-in-undated",
+                place=draft.place(f"issuers[{index}].evidence", f"issuers[{index}]"),
+                message="; ".join(_consequences(draft, issuer)),
+                advice="if each of its tokens can have an `auth_time`, let it send one and write `evidence: auth_time`",
+                severity="note",
+            )
+
+
+def _consequences(draft: Draft, issuer: Issuer) -> Iterator[str]:
+    lacks = _LACKS[issuer.evidence].format(issuer=issuer.issuer)
+    new = ", unless the session id is a new one" if issuer.evidence == "sid" else ""
+    yield f"{lacks}: {_CONSEQUENCES.get(_typical_outcome(draft), _OTHER_CONSEQUENCE)}{new}"
+    aged = [f"`{operation.name}`" for operation in draft.all_operations if operation.max_age]
+    if aged:
+        yield f"`max_age` of {', '.join(aged)} needs a verifier: a sign-in does not satisfy it"
+    yield "the records of its sessions are never deleted"
+
+
+def _typical_outcome(draft: Draft) -> Outcome:
+    """Return the outcome for an undated credential of a customer in good standing."""
+    proof = prove_table(draft)
+    if proof is None:
+        return Outcome.DENY  # other checks report why
+    initial = {name: {machine.initial} for name, machine in draft.machines.items()}
+    typical = {**initial, "account": {"normal"}, "actor": {"subject"}, "credential": {"undated"}, "risk": {"routine"}}
+    known = table_space(draft).values
+    box = table_space(draft).box({name: values for name, values in typical.items() if values <= set(known[name])})
+    kinds = {Outcome.ALLOW.value: Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
+    return next((kinds[rule.do] for rule in deciding_rules(draft, proof, box)), Outcome.DENY)
