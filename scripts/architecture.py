@@ -26,6 +26,7 @@ END: Final = "<!-- end of {name} -->"
 
 #: package or module -> what it is responsible for
 PURPOSES: Final[Mapping[str, str]] = {
+    "active_span": "the trace id of the active OpenTelemetry span, if the app has loaded OpenTelemetry",
     "app_log": "structlog events of audit records",
     "asgi": "the ASGI shell: matches requests, reads evidence, sends replies, serves the endpoints of the guard",
     "audit": "the audit log: hash chain, checkpoints, verification, index and reports",

@@ -122,7 +122,7 @@ def build_enforcer(
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids),
+        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids, policy.properties),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,
@@ -140,6 +140,7 @@ def build_enforcer(
             key=sha256(b"authguard verifiers\n" + key).digest(),
         ),
         naming=pseudonyms,
+        peer_name=KeyedPseudonyms(key).peer if policy.pseudonymous_peers else str,
         channel_secrets=load_channel_secrets(policy, variables),
     )
 

@@ -63,6 +63,10 @@ class KeyedPseudonyms:
         key = b"" if self._plain else self._key
         return blake2b(kind, digest_size=PSEUDONYM_BYTES, key=key, person=b"check").hexdigest()
 
+    def peer(self, address: str) -> str:
+        """Return the keyed hash of a client's address, which reveals it only to holders of the key."""
+        return blake2b(address.encode(), digest_size=PSEUDONYM_BYTES, key=self._key, person=b"peer").hexdigest()
+
     def fingerprint(self, credential: bytes) -> str:
         """Return a keyed fingerprint that distinguishes credentials without storing them."""
         return blake2b(credential, digest_size=FINGERPRINT_BYTES, key=self._key, person=b"credential").hexdigest()

@@ -179,3 +179,32 @@ def test_a_log_that_was_cut_is_noted(log: Path) -> None:
     done = run("query")
     assert "`audit.jsonl` was cut since it was indexed" in done.stderr
     assert done.exit_code == 0
+
+
+def test_a_client_is_found_by_its_address_or_by_its_hash(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = KeyedPseudonyms(KEY).peer("203.0.113.7")
+    write(
+        log,
+        decided("f", 4, peer=named, method="POST", path="/pay/{item}"),
+        decided("g", 5, peer="203.0.113.7", method="GET", path="/pay/{item}"),
+        decided("h", 6, peer="2001:db8::7", method="GET", path="/pay/{item}"),
+    )
+    done = run("query", "--peer", "::ffff:203.0.113.7", "--format", "json")
+    assert [one["id"] for one in json.loads(done.stdout)] == ["g"]
+    assert "note: only plain addresses are found: there is no pseudonym key" in " ".join(done.stderr.split())
+    monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
+    found = {
+        ("--peer", "203.0.113.7"): ["f", "g"],
+        ("--peer", named): ["f"],
+        ("--peer", "203.0.113.7", "--peer", "2001:DB8::0:7"): ["f", "g", "h"],
+        ("--method", "GET", "--path", "/pay/{item}"): ["g", "h"],
+        ("--method", "PATCH"): [],
+    }
+    for words, ids in found.items():
+        done = run("query", *words, "--format", "json")
+        assert [one["id"] for one in json.loads(done.stdout)] == ids, words
+    assert "peer=203.0.113.7 method=GET path=/pay/{item}" in run("show", "g").output
+    exported = list(csv.DictReader(io.StringIO(run("export").stdout)))
+    assert [(row["peer"], row["method"], row["path"]) for row in exported if row["id"] == "h"] == [
+        ("2001:db8::7", "GET", "/pay/{item}")
+    ]

@@ -14,6 +14,7 @@ from authguard.core.chain import (
     VERSION,
     ChainedLine,
     Violation,
+    add_properties,
     format_line,
     make_template,
     parse_line,
@@ -53,6 +54,9 @@ FULL: dict[str, Entry] = {
         transaction="t-1",
         channel="web",
         ticket="k-1",
+        peer="2001:db8::7",
+        method="POST",
+        path="/orders/{order_id}/refund",
         trace_id=TRACE,
     ),
     "transition": TransitionEntry(
@@ -74,6 +78,9 @@ FULL: dict[str, Entry] = {
         status=413,
         operation="refund",
         subject="5b" * 16,
+        peer="5f" * 16,
+        method="POST",
+        path="/orders/{order_id}/refund",
         trace_id=TRACE,
         most=1_000,
         window="r-1",
@@ -171,6 +178,7 @@ def test_a_change_of_any_bit_of_a_line_breaks_it(kind: str) -> None:
 def test_a_rendered_decision_has_its_trace_and_its_seq_under_the_hash_too() -> None:
     decided = FULL["decision"]
     assert isinstance(decided, DecisionEntry)
-    line, _ = render_line(make_template(decided), decided.id, decided.at, TRACE, 0, GENESIS)
+    template = add_properties(make_template(decided), decided.peer, decided.method, decided.path)
+    line, _ = render_line(template, decided.id, decided.at, TRACE, 0, GENESIS)
     assert line == format_line(decided, 0, GENESIS)[0]
     CHECK.validate(json.loads(line))

@@ -10,7 +10,7 @@ import pytest
 from authguard.core.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFaultError, StoreError
-from authguard.runtime.access import AppResponse, Refusal
+from authguard.runtime.access import UNMATCHED, AccessRequest, AppResponse, Refusal
 from authguard.runtime.faults import FAULT_WINDOW_S, MIN_FAULT_ACCOUNTS
 from authguard.stores.memory import MemoryStore
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
@@ -299,9 +299,9 @@ async def test_settling_survives_a_store_that_fails_and_leaves_the_rest_to_the_c
 
 async def test_a_refusal_without_a_cell_is_recorded_and_told_even_where_the_log_fails() -> None:
     desk = EnforcerHarness()
-    assert desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record
+    assert desk.enforcer.refuse(AccessRequest(operation=UNMATCHED), Reason.REQUEST_MALFORMED).record
     desk.sink.broken = AuditError("disk full")
-    refusal = desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED)
+    refusal = desk.enforcer.refuse(AccessRequest(operation=UNMATCHED), Reason.REQUEST_MALFORMED)
     assert refusal == Refusal(record="", reason=Reason.GUARD_FAULT)
 
 

@@ -7,6 +7,7 @@ import pytest
 from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
+from authguard.runtime.access import UNMATCHED, AccessRequest
 from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
 from tests.support.harness import POLICY, EnforcerHarness, outcome
 
@@ -63,7 +64,9 @@ async def test_the_record_is_in_the_log_before_the_first_request_that_it_covers(
 async def test_each_reason_has_a_window_of_its_own() -> None:
     desk = EnforcerHarness()
     await flood(desk, MAX_RECORDED_PER_S + 1)
-    refused = [desk.enforcer.refuse(None, Reason.REQUEST_MALFORMED).record for _ in range(5)]
+    refused = [
+        desk.enforcer.refuse(AccessRequest(operation=UNMATCHED), Reason.REQUEST_MALFORMED).record for _ in range(5)
+    ]
     assert len(set(refused)) == 1
     assert [entry.reason for entry in refusals(desk)] == ["credential-missing", "request-malformed"]
 

@@ -35,6 +35,8 @@ from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
 from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
 from authguard.asgi.reply import Reply, ReplyBuilder
+from authguard.asgi.reply_sender import deny, send_reply, with_outcome_header
+from authguard.asgi.request_context import RequestContext
 from authguard.asgi.resolver import Resolver
 from authguard.asgi.response_recorder import ResponseRecorder
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
@@ -42,13 +44,14 @@ from authguard.asgi.user import build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
+from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.access import AccessRequest, AppResponse, Body, BodyFailure, Refusal, Verdict
+from authguard.runtime.access import UNMATCHED, AccessRequest, AppResponse, Body, BodyFailure, Refusal, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from authguard.core.request import Evidence, Operation
+    from authguard.core.request import Operation
     from authguard.runtime.enforcer import Enforcer
 
     Message = MutableMapping[str, Any]
@@ -98,6 +101,8 @@ class GuardMiddleware:
         )
         #: whether the app was inspected; at its first request, since routes are added after the app was wrapped
         self._is_inspected = False
+        #: what a record states besides the headers; ``None`` if nothing, which costs a request nothing
+        self._context: RequestContext | None = None
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
         self._channel: Final = make_channel_finder(policy.channels.paths)
         self._replies: Final = ReplyBuilder(
@@ -170,9 +175,13 @@ class GuardMiddleware:
             evidence = self._credentials.read(evidence, scope, operation)
         if self._proofs is not None and not isinstance(evidence, Reason):
             evidence = self._proofs.read(evidence, scope)
+        if self._context is not None and not isinstance(evidence, Reason):
+            evidence = self._context.add(evidence, scope)
         return evidence
 
     def _inspect_app(self) -> None:
+        context = RequestContext(self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.properties)
+        self._context = None if context.is_empty else context
         self._resolver.set_app_hosts(find_host_patterns(self._app))
         self._is_inspected = True
 
@@ -199,7 +208,7 @@ class GuardMiddleware:
         body = BodyReader(scope, receive, self._body_limits, request.operation.binds)
         verdict = await self._enforcer.decide(replace(request, read_body=body.read))
         if isinstance(verdict, Refusal):
-            await _send(self._replies.build_for_refusal(verdict), send, scope)
+            await send_reply(self._replies.build_for_refusal(verdict), send, scope)
         else:
             await self._apply_verdict(request, verdict, scope, body.replay(), with_nonce(send, verdict))
 
@@ -210,12 +219,12 @@ class GuardMiddleware:
         kind = verdict.fallback.kind
         if kind not in ADMITTING and not is_served(verdict):
             root, path = scope.get("root_path", ""), self._resolver.path(scope)
-            return _send(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
+            return send_reply(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
             return self._serve_endpoint(request, verdict, scope, receive, send)
         self._fill_scope(scope, request, verdict)
         if kind is not ALLOWED:
-            send = _with_outcome_header(send)
+            send = with_outcome_header(send)
         if verdict.running:
             return self._run(verdict, scope, receive, send)
         return wrap_app(scope["user"], self._app)(scope, receive, send)
@@ -228,11 +237,11 @@ class GuardMiddleware:
         if isinstance(operation, Reason):
             if operation.status == NOT_FOUND:
                 self._unnamed_routes.warn("", path)
-            await _deny(await self._build_refusal(operation, scope), scope, receive, send)
+            await deny(await self._build_refusal(operation, scope), scope, receive, send)
             return
         evidence = self._read_evidence(scope, operation)
         if isinstance(evidence, Reason):
-            await _deny(await self._build_refusal(evidence, scope), scope, receive, send)
+            await deny(await self._build_refusal(evidence, scope), scope, receive, send)
             return
 
         async def handshake() -> Body:
@@ -244,9 +253,9 @@ class GuardMiddleware:
         )
         verdict = self._enforcer.decide_cached(request) or await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
-            await _deny(self._replies.build_for_refusal(verdict), scope, receive, send)
+            await deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
-            await _deny(self._replies.build_for_verdict(verdict, request, path=path), scope, receive, send)
+            await deny(self._replies.build_for_verdict(verdict, request, path=path), scope, receive, send)
         else:
             await self._serve_websocket(request, verdict, scope, receive, with_nonce(send, verdict))
 
@@ -290,11 +299,15 @@ class GuardMiddleware:
         return await self._call_endpoint(EndpointRequest(self._enforcer, self._replies, request, verdict, "", root))
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
-        await _send(await self._build_refusal(reason, scope), send, scope)
+        await send_reply(await self._build_refusal(reason, scope), send, scope)
 
     async def _build_refusal(self, reason: Reason, scope: Scope) -> Reply:
-        """Record the refusal of a request that matches no operation, with its trace id, and build the reply."""
-        refusal = await self._enforcer.refuse_unmatched(reason, read_trace(scope))
+        """Record the refusal of a request that matches no operation, and build the reply."""
+        evidence = Evidence(trace=read_trace(scope))
+        if self._context is not None:
+            evidence = self._context.add(evidence, scope)
+        request = AccessRequest(operation=UNMATCHED, evidence=evidence, method=scope.get("method", WEBSOCKET))
+        refusal = await self._enforcer.refuse_unmatched(request, reason)
         return self._replies.build_for_refusal(refusal, self._resolver.path(scope))
 
     def _fill_scope(self, scope: Scope, request: AccessRequest, verdict: Verdict) -> Guard:
@@ -333,7 +346,7 @@ class GuardMiddleware:
         call = EndpointRequest(
             self._enforcer, self._replies, request, verdict, self._resolver.path(scope), scope.get("root_path", "")
         )
-        await _send(await self._call_endpoint(call), send, scope)
+        await send_reply(await self._call_endpoint(call), send, scope)
 
     async def _call_endpoint(self, call: EndpointRequest) -> Reply:
         """Call an endpoint and build the reply; errors become a refusal."""
@@ -368,30 +381,3 @@ class GuardMiddleware:
         finally:
             if not settled:
                 await self._enforcer.reports.settle(verdict, AppResponse(0))
-
-
-async def _send(reply: Reply, send: Send, scope: Scope) -> None:
-    """Send a reply over HTTP; without its body for ``HEAD`` (RFC 9110 9.3.2)."""
-    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
-
-
-async def _deny(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a handshake: with the reply if the server supports that, else by a close, which becomes a 403."""
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await send({"type": "websocket.http.response.start", "status": reply.status, "headers": list(reply.headers)})
-        await send({"type": "websocket.http.response.body", "body": reply.body})
-    else:
-        await send({"type": "websocket.close", "code": reply.close, "reason": reply.label})
-
-
-def _with_outcome_header(send: Send) -> Send:
-    """Add the outcome header of `restrict` to the app's response (WIRE 2)."""
-
-    async def marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"authguard-outcome", b"restrict")]}
-        await send(message)
-
-    return marked

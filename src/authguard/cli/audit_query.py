@@ -30,6 +30,7 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
+from authguard.core.peer import normalize_address
 from authguard.core.snapshot import account_key
 from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
@@ -121,6 +122,18 @@ def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str
             )
 
 
+def _peer_names(typed: str, store: str) -> Iterator[str]:
+    """Yield the names that a client's address can have in a log; a hash is a name itself."""
+    address = normalize_address(typed)
+    yield address or typed
+    if not address:
+        return
+    try:
+        yield KeyedPseudonyms(load_pseudonym_key(Settings.resolve("unread", store=store))).peer(address)
+    except SettingsError as error:
+        print_error(f"note: only plain addresses are found: {escape(str(error))}")
+
+
 def _issuers(policy: str) -> tuple[str, ...]:
     source = policy or os.environ.get("AUTHGUARD_POLICY", "")
     if not source:
@@ -154,12 +167,17 @@ def query(
     ] = "",
     policy: Annotated[str, typer.Option("--policy", help="The app's policy; default: AUTHGUARD_POLICY.")] = "",
     store: Annotated[str, typer.Option("--store", help="The app's store, whose key makes the pseudonyms.")] = "",
+    peer: Annotated[list[str] | None, _option("A client's address, or its hash", "--peer")] = None,
+    method: Annotated[list[str] | None, _option("An HTTP method, or `websocket`", "--method")] = None,
+    path: Annotated[list[str] | None, _option("A path template", "--path")] = None,
     text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
     form: FormOption = Form.TEXT,
     limit: LimitOption = DEFAULT_LIMIT,
     reindex: ReindexOption = False,
 ) -> None:
     """Find records by session, subject, time, state, event, outcome, rule, operation, channel, reason, kind and text.
+
+    With `audit: {request: [peer, method, path]}` in the policy, also by these.
 
     A record must match every option that is given, and one of the values of a repeated option.
     Exit 1 if the log has no such session.
@@ -180,6 +198,9 @@ def query(
         reasons=tuple(reason or ()),
         session=session,
         subjects=(subject, *_pseudonyms(subject, issuer, policy, store)) if subject else (),
+        peers=tuple(name for one in peer or () for name in _peer_names(one, store)),
+        methods=tuple(method or ()),
+        paths=tuple(path or ()),
         text=text,
     )
     with open_log_index(log, reindex=reindex) as index:

@@ -21,7 +21,8 @@ _SHOWN: Final = (
     *("operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
     *("machine", "event", "source", "dest", "cause"),
     *("act", "by", "where", "error", "status", "records", "note", "level", "message", "fields", "refused"),
-    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision", "trace_id", "id"),
+    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision"),
+    *("peer", "method", "path", "trace_id", "id"),
 )
 
 

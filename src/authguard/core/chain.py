@@ -172,11 +172,11 @@ def format_line(entry: Entry, seq: int, prev: str) -> tuple[bytes, str]:
 
 
 class LineTemplate(msgspec.Struct, frozen=True, gc=False):
-    """The line of a repeated decision without its id, time and trace.
+    """The line of a repeated decision without its id, time, trace and properties of the request.
 
     Attributes:
         decided: bytes between the time and the subject; one copy is shared by all subjects with the same decision.
-        about: bytes from the subject to the trace.
+        about: bytes from the subject to the properties of the request.
     """
 
     decided: bytes
@@ -185,12 +185,26 @@ class LineTemplate(msgspec.Struct, frozen=True, gc=False):
 
 def make_template(entry: DecisionEntry) -> LineTemplate:
     """Return the parts of a decision's line that do not change when it is repeated."""
-    whole = _encode(replace(entry, trace_id=""))
+    whole = _encode(replace(entry, trace_id="", peer="", method="", path=""))
     begins = whole.index(b',"policy":')
     # quotes inside a text are escaped, so this match is the field itself
     ends = whole.find(b',"subject":"', begins)
     ends = len(whole) - 1 if ends < 0 else ends
     return LineTemplate(whole[begins:ends], whole[ends:-1])
+
+
+def add_properties(template: LineTemplate, peer: str, method: str, path: str) -> LineTemplate:
+    """Return the template with properties of one request, as `authguard.core.entries.DecisionEntry` has them.
+
+    Args:
+        template: of the decision.
+        peer: name of the client's address; empty for none.
+        method: HTTP method; empty for none.
+        path: path template; empty for none.
+    """
+    members = ((b"peer", peer), (b"method", method), (b"path", path))
+    added = b"".join(b',"%b":%b' % (name, _encode(value)) for name, value in members if value)
+    return LineTemplate(template.decided, template.about + added)
 
 
 def render_line(  # noqa: PLR0917 - hot path: keyword arguments would cost as much as the hash

@@ -39,7 +39,10 @@ class DecisionEntry(
         transaction: id; empty for none.
         channel: channel of the request, if the guard accepts the claim or header that names it; empty for none.
         ticket: of a hand-off.
-        trace_id: W3C trace id.
+        peer: address of the client, or its keyed hash; empty unless the policy records it.
+        method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
+        path: path template of the operation, never the path itself; empty unless the policy records it.
+        trace_id: W3C trace id, from the request or from the active span.
     """
 
     id: record_types.Id
@@ -60,6 +63,9 @@ class DecisionEntry(
     transaction: record_types.Id = ""
     channel: record_types.Name = ""
     ticket: record_types.Id = ""
+    peer: record_types.Peer = ""
+    method: record_types.Method = ""
+    path: record_types.Text = ""
     trace_id: record_types.TraceId = ""
 
 
@@ -115,7 +121,10 @@ class RefusalEntry(
         status: HTTP status of the reply.
         operation: if one was matched.
         subject: pseudonym, if verified.
-        trace_id: W3C trace id.
+        peer: address of the client, or its keyed hash; empty unless the policy records it.
+        method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
+        path: path template of the operation, never the path itself; empty unless the policy records it.
+        trace_id: W3C trace id, from the request or from the active span.
         most: unauthenticated requests that this record may cover; 0 if it is about one request.
         window: id of the record that covered the counted requests; empty if this is no closing record.
         count: requests that `window` covered.
@@ -128,6 +137,9 @@ class RefusalEntry(
     status: record_types.Status
     operation: record_types.Name = ""
     subject: record_types.Pseudonym = ""
+    peer: record_types.Peer = ""
+    method: record_types.Method = ""
+    path: record_types.Text = ""
     trace_id: record_types.TraceId = ""
     most: record_types.Count = 0
     window: record_types.Id = ""

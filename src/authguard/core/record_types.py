@@ -25,6 +25,9 @@ MAX_TEXT_CHARS: Final = 500
 MAX_NAME_CHARS: Final = 128
 MAX_ID_CHARS: Final = 64
 
+#: HTTP method that the guard accepts, or the mark of a WebSocket handshake
+METHOD: Final = r"[A-Z-]{1,32}|websocket"
+
 
 def _form(**schema: Any) -> Any:  # noqa: ANN401 - JSON Schema's own values
     return Meta(extra_json_schema=schema)
@@ -54,6 +57,9 @@ Pseudonym = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{MAX_TEXT_CHARS}}}")]
 Hex = Annotated[str, _like("[0-9a-f]{1,128}")]
 Fingerprint = Annotated[str, _like("[0-9a-f]{1,64}")]
 TraceId = Annotated[str, _like("[0-9a-f]{32}")]
+#: address of a client (RFC 4291, RFC 791), or its keyed hash
+Peer = Annotated[str, _like("[0-9a-f:.]{2,45}")]
+Method = Annotated[str, _like(METHOD)]
 #: text of a person or of another system: bounded, without characters that forge a line or change its direction
 Text = Annotated[str, _like(rf"[^{UNPRINTABLE}]{{1,{MAX_TEXT_CHARS}}}")]
 #: field of the app: name, largest number of fields, and type of value

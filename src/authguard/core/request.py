@@ -36,7 +36,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         transaction: value of ``Authguard-Transaction``; empty for none.
         idempotency: value of ``Idempotency-Key``; empty for none.
         languages: value of ``Accept-Language``.
-        trace: trace id of W3C ``traceparent``; empty if absent.
+        trace: trace id of W3C ``traceparent``, or else of the active span; empty for none.
+        peer: address of the client as the log names it; empty if the policy does not record it.
         has_reserved_headers: whether the request has headers that must be hidden from the app.
         proof: the ``DPoP`` header, several joined by commas (RFC 9110 5.3); empty if absent or not read.
         method: of the HTTP request, ``GET`` for a handshake; empty if no proof is read.
@@ -50,6 +51,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     idempotency: str = ""
     languages: str = ""
     trace: str = ""
+    peer: str = ""
     has_reserved_headers: bool = False
     proof: bytes = b""
     method: str = ""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)
 
 
+#: the operation of a request that matches none
+UNMATCHED = Operation(name="")
+
+
 #: header name -> the headers sent under it, as name and value
 BoundHeaders = tuple[tuple[str, tuple[tuple[bytes, bytes], ...]], ...]
 
@@ -63,7 +67,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, as the shell parsed it.
 
     Attributes:
-        operation: the matched operation.
+        operation: the matched operation; `UNMATCHED` if the request is refused since it matches none.
         evidence: the request's data, unverified.
         method: HTTP method; ``websocket`` for a handshake, which no caller can send as a method.
         channel: channel name from the path, if the policy reads channels from paths.

@@ -20,7 +20,7 @@ from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
 from authguard.runtime import transactions
-from authguard.runtime.access import NO_CREDENTIAL, BodyFailure, Refusal, Verdict
+from authguard.runtime.access import NO_CREDENTIAL, UNMATCHED, BodyFailure, Refusal, Verdict
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
@@ -42,7 +42,7 @@ from authguard.runtime.state_repository import StateRepository, with_bumped_vers
 from authguard.runtime.verification import Verifications
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
@@ -81,6 +81,7 @@ class Enforcer:
         verifiers: Mapping[str, Verifier],
         cipher: Cipher,
         naming: Pseudonymizer | None = None,
+        peer_name: Callable[[str], str] = str,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
         """Store the parts; nothing is opened yet.
@@ -88,6 +89,7 @@ class Enforcer:
         Args:
             policy: checked and compiled.
             naming: pseudonyms for the subjects of staff actions; without it, the log does not name them.
+            peer_name: address of a client -> its name in the log, if the policy records it.
             store: of the records.
             journal: the audit log.
             checker: of credentials.
@@ -108,6 +110,7 @@ class Enforcer:
         self.verifications: Final = Verifications(self.repository, verifiers, ids)
         self.approvals: Final = Approvals(self.repository, cipher)
         self.staff_actions: Final = StaffActions(self.repository, naming or NullPseudonymizer())
+        self.peer_name: Final = peer_name
         self._cipher = cipher
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
@@ -197,36 +200,29 @@ class Enforcer:
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
             return await self.faults.verdict(request.operation, error, credential)
 
-    def refuse(
-        self, request: AccessRequest | None, reason: Reason, credential: Credential = NO_CREDENTIAL, *, trace: str = ""
-    ) -> Refusal:
+    def refuse(self, request: AccessRequest, reason: Reason, credential: Credential = NO_CREDENTIAL) -> Refusal:
         """Refuse a request that has no cell, and record it; it is refused even if the log cannot be written.
 
         Args:
-            request: the request, if it could be parsed.
+            request: the request.
             reason: closed code.
             credential: the closed result of its check, if there was one.
-            trace: W3C trace id, if there is no `request`.
         """
         now = self.clock.now()
         try:
             record = "" if isinstance(credential, Proven) else self._windows.cover(reason, now)
-            record = record or self.journal.record_refusal(request, reason, credential, now, trace=trace)
+            record = record or self.journal.record_refusal(request, reason, credential, now)
         except AuditError:
             record, reason = "", Reason.GUARD_FAULT
-        return Refusal(record=record, reason=reason, operation=request.operation if request else None)
+        operation = None if request.operation is UNMATCHED else request.operation
+        return Refusal(record=record, reason=reason, operation=operation)
 
-    async def refuse_unmatched(self, reason: Reason, trace: str) -> Refusal:
-        """Refuse a request that matches no operation; check no credential and load no record.
-
-        Args:
-            reason: closed code.
-            trace: W3C trace id; empty for none.
-        """
+    async def refuse_unmatched(self, request: AccessRequest, reason: Reason) -> Refusal:
+        """Refuse a request that matches no operation; check no credential and load no record."""
         if not self._opened:  # without a lifespan, the first request opens the log
             with suppress(Exception):  # writing the record fails too, and the request is refused
                 await self.repository.with_deadline(self.open())
-        return self.refuse(None, reason, trace=trace)
+        return self.refuse(request, reason)
 
     def decide_cached(self, request: AccessRequest) -> Verdict | None:
         """Return a cached decision if evaluating could only repeat it; ``None`` if `decide` must be called.
@@ -251,7 +247,7 @@ class Enforcer:
                 return None
             record = self._windows.cover_decision(
                 credential, operation.name, found.verdict.fallback.kind, now
-            ) or self.journal.record_cached_decision(found.template, now, request.evidence.trace)
+            ) or self.journal.record_cached_decision(found.template, now, request)
         except AuditError as error:
             # a log that recovers before `decide` must not hide that a record was lost
             self._pending_error = error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
+from authguard.core.chain import add_properties
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
+from authguard.core.record_types import MAX_TEXT_CHARS, METHOD
 from authguard.core.request import Proven
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.plan import Plan, RequestFacts
 
+_METHOD: Final = re.compile(METHOD)
 #: longer notes are cut
 MAX_NOTE_LENGTH = 500
 #: machines with the session in their records; for a transaction, the session of its request
@@ -28,16 +32,18 @@ _SESSION_MACHINES = frozenset({"session", "verification", "transaction"})
 class Journal:
     """Writes audit records to a sink, with the policy's digest."""
 
-    __slots__ = ("_append_again", "_ids", "_policy", "_sink")
+    __slots__ = ("_append_again", "_ids", "_policy", "_properties", "_sink")
 
-    def __init__(self, policy: str, sink: AuditSink, ids: Ids) -> None:
+    def __init__(self, policy: str, sink: AuditSink, ids: Ids, properties: frozenset[str] = frozenset()) -> None:
         """Store the parts.
 
         Args:
             policy: digest for every record.
             sink: receives the records.
             ids: source of record ids.
+            properties: of each request that are recorded: ``peer``, ``method``, ``path``.
         """
+        self._properties = properties
         self._policy = policy
         self._sink = sink
         self._append_again = sink.append_cached
@@ -60,6 +66,7 @@ class Journal:
     ) -> tuple[DecisionEntry, int]:
         """Write the decision on a request; return its record and position."""
         credential = facts.credential
+        peer, method, path = self._properties_of(request)
         principal = credential.principal if isinstance(credential, Proven) else None
         entry = DecisionEntry(
             id=record,
@@ -80,15 +87,32 @@ class Journal:
             transaction=keys.transaction if plan.opened else "",
             channel=facts.channel,
             ticket=ticket,
+            peer=peer,
+            method=method,
+            path=path,
             trace_id=request.evidence.trace,
         )
         return entry, self._sink.append(entry)
 
-    def record_cached_decision(self, template: LineTemplate, now: float, trace: str) -> str:
-        """Write a decision that differs from an earlier one only in time, id and trace; return its id."""
+    def record_cached_decision(self, template: LineTemplate, now: float, request: AccessRequest) -> str:
+        """Write a decision that differs from an earlier one in time, id, trace and properties only; return its id."""
         record = self._ids.record(now)
-        self._append_again(template, record, now, trace)
+        if self._properties:
+            template = add_properties(template, *self._properties_of(request))
+        self._append_again(template, record, now, request.evidence.trace)
         return record
+
+    def _properties_of(self, request: AccessRequest) -> tuple[str, str, str]:
+        """Return peer, method and path template of a request; each is empty if the policy does not record it."""
+        properties = self._properties
+        if not properties:
+            return "", "", ""
+        match = request.operation.match
+        return (
+            request.evidence.peer if "peer" in properties else "",
+            request.method if "method" in properties and _METHOD.fullmatch(request.method) else "",
+            (match.path or match.websocket)[:MAX_TEXT_CHARS] if "path" in properties else "",
+        )
 
     def record_transitions(
         self,
@@ -130,11 +154,10 @@ class Journal:
             WithdrawalEntry(id=self._ids.record(now), at=now, policy=self._policy, records=tuple(records)),
         )
 
-    def record_refusal(
-        self, request: AccessRequest | None, reason: Reason, credential: Credential, now: float, *, trace: str = ""
-    ) -> str:
+    def record_refusal(self, request: AccessRequest, reason: Reason, credential: Credential, now: float) -> str:
         """Write a refusal that has no cell; return its id."""
         record = self._ids.record(now)
+        peer, method, path = self._properties_of(request)
         self._sink.append(
             RefusalEntry(
                 id=record,
@@ -142,9 +165,12 @@ class Journal:
                 policy=self._policy,
                 reason=reason.code,
                 status=reason.status,
-                operation=request.operation.name if request else "",
+                operation=request.operation.name,
                 subject=credential.principal.pseudonym if isinstance(credential, Proven) else "",
-                trace_id=request.evidence.trace if request else trace,
+                peer=peer,
+                method=method,
+                path=path,
+                trace_id=request.evidence.trace,
             )
         )
         return record

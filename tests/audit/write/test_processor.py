@@ -10,6 +10,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 import authguard
 from authguard.app_log import LoggingSink
@@ -203,3 +204,11 @@ def test_the_lines_stand_in_the_guards_log_or_in_one_of_their_own(tmp_path: Path
     apart.close()
     assert verify(tmp_path / "app.jsonl").ok
     assert (tmp_path / "app.jsonl.signing").exists()
+
+
+def test_without_a_trace_id_of_the_app_the_active_span_gives_one() -> None:
+    active = SpanContext(int("4b" * 16, 16), 1, is_remote=False)
+    with use_span(NonRecordingSpan(active)):
+        assert make_entry("info", {"event": "x"}, "r", 1.0).trace_id == "4b" * 16
+        assert make_entry("info", {"event": "x", "trace_id": "5c" * 16}, "r", 1.0).trace_id == "5c" * 16
+    assert not make_entry("info", {"event": "x"}, "r", 1.0).trace_id

@@ -11,6 +11,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from authguard.audit.verify.log_reader import decode_line
 from authguard.core.chain import Violation, parse_line
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: maximum number of templates that are queried separately; more are queried together, by time
 MAX_SEPARATE_TEMPLATES: Final = 256
+#: kinds of records with properties of a request; in other kinds, a field of the app can have the same name
+_REQUEST_KINDS: Final = frozenset({"decision", "refusal"})
 _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
 _Row = tuple[float, int, int, int, int, int, int]
 
@@ -45,6 +49,9 @@ class Query:
         subjects: pseudonyms, of the subject or of the actor.
         session: the session's key, or a unique prefix of it.
         transaction: id.
+        peers: names of the client's address: the address or its keyed hash.
+        methods: HTTP methods.
+        paths: path templates.
     """
 
     since: float = float("-inf")
@@ -61,6 +68,9 @@ class Query:
     subjects: tuple[str, ...] = ()
     session: str = ""
     transaction: str = ""
+    peers: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def matches(self, template: RecordTemplate) -> bool:
         """Return whether records of a template may match."""
@@ -73,7 +83,17 @@ class Query:
             and _any(self.rules, (template.rule, *template.rule.split(":", 1)) if template.rule else ())
             and _any(self.states, _states(template))
             and _any(self.events, _events(template))
+            and (template.kind in _REQUEST_KINDS or not self.properties())
         )
+
+    def properties(self) -> list[tuple[bytes, ...]]:
+        """Return for each property of a request that is asked for the members of a line, of which one must be there."""
+        asked = (("peer", self.peers), ("method", self.methods), ("path", self.paths))
+        return [
+            tuple(b'"%b":%b' % (name.encode(), msgspec.json.encode(value)) for value in values)
+            for name, values in asked
+            if values
+        ]
 
 
 def _any(asked: tuple[str, ...], has: Iterable[str]) -> bool:
@@ -127,12 +147,14 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
         newest: whether the newest record comes first.
     """
     templates = {number: template for number, template in index.templates().items() if query.matches(template)}
-    wanted = query.text.casefold()
+    wanted, properties = query.text.casefold(), query.properties()
     for at, _, template, void, file, place, size in _rows(index, query, templates, newest=newest):
         if template not in templates:
             continue
         line = index.line(file, place, size)
         if wanted and wanted not in _casefold(line):
+            continue
+        if properties and not all(any(member in line for member in members) for members in properties):
             continue
         yield Match(at, templates[template], bool(void), line)
 

@@ -13,6 +13,7 @@ import threading
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.active_span import active_trace_id
 from authguard.core.entries import ActEntry, AppLogEntry
 from authguard.core.record_types import FIELD, FIELDS, MAX_NAME_CHARS, MAX_TEXT_CHARS
 from authguard.errors import AuditError
@@ -139,7 +140,7 @@ def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) ->
     raised = _exception_name(event.get("exc_info"))
     if raised and len(fields) < FIELDS:
         fields.setdefault("exception", raised)
-    trace = event.get("trace_id")
+    trace = event.get("trace_id") or active_trace_id()
     return AppLogEntry(
         id=record,
         at=now,

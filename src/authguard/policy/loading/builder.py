@@ -104,6 +104,8 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         durability=DEFAULT_DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
         public_windows=document.audit.public == "windows",
+        properties=frozenset(document.audit.request),
+        pseudonymous_peers=document.audit.peers == "pseudonymous",
         checkpoint_every=document.audit.checkpoint.every,
         checkpoint_max_interval=document.audit.checkpoint.max_interval,
         rotate_size=document.audit.rotate.size,

@@ -460,6 +460,8 @@ class Audit(StrictModel):
     durability: dict[Risk, Literal["async", "group", "sync"]] = Field(default_factory=dict)
     subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
     public: Literal["each", "windows"] = "each"
+    request: Annotated[tuple[Literal["peer", "method", "path"], ...], Field(max_length=3)] = ()
+    peers: Literal["pseudonymous", "plain"] = "pseudonymous"
     checkpoint: Checkpoints = Checkpoints()
     rotate: Rotate = Rotate()
     retention: Annotated[Duration, Field(ge=3_600.0)] | None = None

@@ -294,6 +294,8 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "rotate": "Rotation and compression of log files.",
         "retention": "Time before a tombstone replaces lines, `1h` or more; default: never.",
         "public": "Records of public admissions: `each`, or `windows` above a rate.",
+        "request": "Further properties in each record: `peer` (the client's address), `method`, `path` (the template).",
+        "peers": "Addresses in the log: `pseudonymous` (keyed hashes) or `plain`; they are personal data.",
         "subjects": "Subjects in the log: `pseudonymous` (keyed hashes) or `plain`, with the issuer if several.",
     },
     "Reports": {
