@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authguard import AuthGuard
-from tests.foreign.issuer import NODE, PATIENCE, Browser, Issuer
+from tests.foreign.issuer import HERE, NODE, PATIENCE, Browser, Issuer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,7 +38,7 @@ class Agent:
     """The guarded app's address, its log, and how to ask it."""
 
     def __init__(self, url: str, folder: Path, web: httpx2.AsyncClient) -> None:
-        self._url = url
+        self.url = url
         self._log = folder / "audit.jsonl"
         self._web = web
 
@@ -46,12 +46,12 @@ class Agent:
         """Ask for one operation over HTTP."""
         method, path = WHERE[operation]
         headers = {"Authorization": f"{scheme} {token}"} | ({"DPoP": proof} if proof else {})
-        return await self._web.request(method, f"{self._url}{path}", headers=headers)
+        return await self._web.request(method, f"{self.url}{path}", headers=headers)
 
     def address(self, operation: str) -> tuple[str, str]:
         """Give the method and the whole address of an operation."""
         method, path = WHERE[operation]
-        return method, f"{self._url}{path}"
+        return method, f"{self.url}{path}"
 
     def log(self) -> list[dict[str, Any]]:
         """Read the audit log."""
@@ -77,13 +77,13 @@ async def agent(issuer: Issuer, tmp_path: Path) -> AsyncIterator[Agent]:
 
 
 @contextlib.asynccontextmanager
-async def serve(folder: Path, issuer: str, policy: str) -> AsyncIterator[Agent]:
-    """Serve the app, guarded by this policy, until the block ends; then its log is whole."""
-    app = Starlette(routes=[Route(path, who, methods=[method]) for method, path in WHERE.values()])
+async def serve(folder: Path, issuer: str, policy: str, app: Any = None) -> AsyncIterator[Agent]:
+    """Serve an app, guarded by this policy, until the block ends; then its log is whole."""
+    app = app or Starlette(routes=[Route(path, who, methods=[method]) for method, path in WHERE.values()])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        (folder / "policy.yaml").write_text(policy.replace("{issuer}", issuer), "utf-8")
+        (folder / "policy.yaml").write_text(policy.replace("{issuer}", issuer).replace("{url}", url), "utf-8")
         guard = AuthGuard(
             app,
             folder / "policy.yaml",
@@ -106,3 +106,14 @@ async def browser(issuer: Issuer) -> AsyncIterator[Browser]:
     opened = Browser(issuer, "customer-1")
     yield opened
     await opened.close()
+
+
+async def node(*arguments: str) -> dict[str, Any]:
+    """Run a script of this folder, and return its line."""
+    process = await asyncio.create_subprocess_exec(
+        NODE, *arguments, cwd=HERE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, problem = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 0, problem.decode()
+    told: dict[str, Any] = json.loads(out)
+    return told

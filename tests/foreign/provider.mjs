@@ -35,6 +35,11 @@ const RESOURCES = {
   'https://agent.test/opaque': { accessTokenFormat: 'opaque' },
 };
 
+// a server on loopback, under whatever address a client asks for it: the audience is that, to the letter (RFC 8707)
+const onLoopback = (resource) => (resource.startsWith('http://127.0.0.1:')
+  ? { audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }
+  : {});
+
 // a resource server is told the standing of a sign-in (RFC 9470 section 6), in JWT and by introspection alike
 function standing(ctx, token) {
   const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
@@ -45,7 +50,7 @@ function standing(ctx, token) {
 
 function provider(issuer, keys) {
   const policy = interactionPolicy.base();
-  policy.remove('consent'); // the one client is the operator's own
+  policy.get('consent').checks.clear(); // only a client that asks for it gets the page
   const made = new Provider(issuer, {
     jwks: { keys },
     clients: [
@@ -56,6 +61,13 @@ function provider(issuer, keys) {
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
       })),
+      {
+        client_id: 'mcp-client',
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://localhost:9/back'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
       {
         client_id: 'agent-endpoint',
         client_secret: 'the resource server: loopback only',
@@ -80,7 +92,7 @@ function provider(issuer, keys) {
         accountId: ctx.oidc.session.accountId,
       });
       grant.addOIDCScope(`openid offline_access ${SCOPES}`);
-      for (const resource of Object.keys(RESOURCES)) grant.addResourceScope(resource, SCOPES);
+      for (const resource of [...Object.keys(RESOURCES), ctx.oidc.params.resource ?? []].flat()) grant.addResourceScope(resource, SCOPES);
       await grant.save();
       return grant;
     },
@@ -92,13 +104,14 @@ function provider(issuer, keys) {
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
+      registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => 'https://agent.test/es256',
         useGrantedResource: () => true,
         getResourceServerInfo: (_, resource) => ({
-          audience: 'https://agent.test', scope: SCOPES, ...RESOURCES[resource],
+          audience: 'https://agent.test', scope: SCOPES, ...(RESOURCES[resource] ?? onLoopback(resource)),
         }),
       },
     },
@@ -121,9 +134,10 @@ server.listen(port, '127.0.0.1', () => {
       served = provider(issuer, keys);
       response.end();
     } else if (pathname.startsWith('/interaction/')) {
-      const { params } = await served.interactionDetails(request, response);
+      const { params, prompt } = await served.interactionDetails(request, response);
       const acr = params.acr_values?.split(' ')[0] ?? 'aal1';
-      await served.interactionFinished(request, response, { login: { accountId: params.login_hint, acr } });
+      const login = { accountId: params.login_hint ?? 'customer-1', acr };
+      await served.interactionFinished(request, response, prompt.name === 'login' ? { login } : { consent: {} });
     } else {
       await served.callback()(request, response);
     }
