@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from authguard.core.request import Evidence, NotProven
 from authguard.core.urls import normalize
 from authguard.credentials import dpop
 from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
-from authguard.credentials.nonce import NonceGenerator
+from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.policy.deployment import Issuer
 from authguard.testing import DpopClient, FakeClock
 
@@ -32,11 +33,13 @@ ISSUER = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",),
 GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
 
 
-def shown(proof: str | bytes, thumbprint: str = CLIENT.thumbprint, **asked: Any) -> _Shown | NotProven:
+def shown(
+    proof: str | bytes, thumbprint: str = CLIENT.thumbprint, issuer: Issuer = ISSUER, **asked: Any
+) -> _Shown | NotProven:
     raw = proof.encode("utf-8", "surrogatepass") if isinstance(proof, str) else proof
     evidence = Evidence(proof=raw, **({"method": "POST", "address": normalize(URL)} | asked))
     digest = sha256(TOKEN.encode()).digest()
-    return verify_proof(evidence, digest, thumbprint, issuer=ISSUER, nonces=NONCES, now=CLOCK.now())
+    return verify_proof(evidence, digest, thumbprint, issuer=issuer, nonces=NONCES, now=CLOCK.now())
 
 
 def test_a_good_proof_has_a_name_of_its_own_key_and_its_end() -> None:
@@ -112,3 +115,20 @@ def test_a_proof_at_the_bound_is_read_and_one_beyond_is_not() -> None:
     assert {len(proof) > MAX_PROOF_BYTES for proof in least} == {True, False}
     for proof in least:
         assert isinstance(shown(proof), VerifiedProof) is (len(proof) <= MAX_PROOF_BYTES)
+
+
+@pytest.mark.parametrize("off", [-7_200, -61, 0, 31, 7_200])
+def test_a_nonce_of_ours_stands_in_for_a_clock_that_is_off(off: int) -> None:
+    now, with_nonce = CLOCK.now(), replace(ISSUER, nonce=True)
+    fresh = CLIENT.proof("POST", URL, TOKEN, iat=now + off, nonce=NONCES.current(now))
+    found = shown(fresh, issuer=with_nonce)
+    assert isinstance(found, VerifiedProof)
+    assert found.until > now + NONCE_STEP_S  # it could be replayed for as long as its nonce is accepted
+    assert not NONCES.validate(NONCES.current(now), found.until)[0]
+    theirs = CLIENT.proof("POST", URL, TOKEN, iat=now + off, nonce=NonceGenerator(b"j" * 32).current(now))
+    wanted = NotProven("rejected", Reason.NONCE_WANTED)
+    assert shown(theirs, issuer=with_nonce) == wanted
+    assert shown(CLIENT.proof("POST", URL, TOKEN, iat=now + off), issuer=with_nonce) == wanted
+    old = CLIENT.proof("POST", URL, TOKEN, iat=now + off, nonce=NONCES.current(now - 2 * NONCE_STEP_S))
+    assert shown(old, issuer=with_nonce) == wanted
+    assert isinstance(shown(fresh), VerifiedProof) is (off == 0)  # without `nonce: required` its time counts

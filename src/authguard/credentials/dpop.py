@@ -1,6 +1,8 @@
 """Verification of DPoP proofs: the checks of RFC 9449 4.3; the replay check of ``jti`` (11.1) is up to the store.
 
 Rules:
+- A valid nonce of ours shows when a proof was made, whatever the clock of the client, so it stands in for ``iat`` (RFC
+  9449 4.3, 11 and 11.1).
 - The key in a proof only shows that its holder signed the proof. Which key is required comes from the token.
 - No message contains any part of a proof, and the caller does not learn which check failed.
 """
@@ -116,10 +118,11 @@ def verify_proof(  # noqa: PLR0911 - one return for each check
     is_ours, following = nonces.validate(claims.nonce, now) if issuer.nonce else (True, "")
     if not is_ours:  # 10
         return NotProven("rejected", Reason.NONCE_WANTED, following)
-    if not now - issuer.proof_window <= claims.iat <= now + issuer.leeway:  # 11
+    if not issuer.nonce and not now - issuer.proof_window <= claims.iat <= now + issuer.leeway:  # 11
         return INVALID
+    until = nonces.valid_until(now) if issuer.nonce else claims.iat + issuer.proof_window
     name = sha256(key.thumbprint.encode() + b"\n" + claims.jti.encode("utf-8", "surrogatepass")).digest()
-    return VerifiedProof(name, claims.iat + issuer.proof_window + 1.0, following)
+    return VerifiedProof(name, until + 1.0, following)
 
 
 @lru_cache(maxsize=MAX_PROOF_KEYS)  # a client uses the same header for all its proofs

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from authguard.credentials.issuer_document import is_secure_url, read_document, shown
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
-from authguard.credentials.jwk_set import TENANT_PLACEHOLDER
+from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.credentials.jwk import EDDSA_NAMES, Key, KeySet, SignatureVerifier
 from authguard.credentials.key_problem import IgnoredKey, KeyProblem
 from authguard.credentials.weak_keys import find_weakness
+from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,8 +24,6 @@ MAX_KEYS: Final = 100
 MAX_NAME_CHARS: Final = 255
 #: maximum number of keys with one ``kid`` and algorithm: each is tried, so it bounds the cost of a forged token
 MAX_SAME_NAME: Final = 4
-#: placeholder in the issuer of a document about all tenants (Entra, "Validate the signing key issuer")
-TENANT_PLACEHOLDER: Final = "{tenantid}"
 
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 #: (kty, crv) -> the algorithms of such a key

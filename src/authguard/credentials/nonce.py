@@ -52,6 +52,15 @@ class NonceGenerator:
         known = hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), self._derive(step - 1).encode())
         return known, self._derive(step)
 
+    @staticmethod
+    def valid_until(now: float) -> float:
+        """Return the time in epoch seconds UTC at which every nonce that is valid now has expired.
+
+        Args:
+            now: epoch seconds UTC.
+        """
+        return (now // NONCE_STEP_S + 2) * NONCE_STEP_S
+
     def _derive(self, step: int) -> str:
         raw = step.to_bytes(8, "big", signed=True)
         return urlsafe_b64encode(blake2b(raw, digest_size=_BYTES, key=self._key, person=b"nonce").digest()).decode()

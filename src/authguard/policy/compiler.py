@@ -65,7 +65,7 @@ def compile_draft(draft: Draft) -> Policy:
         operations=draft.operations,
         otherwise=draft.otherwise,
         admits_unnamed=draft.admits_unnamed,
-        issuers={issuer.issuer: issuer for issuer in draft.issuers},
+        issuers={one.issuer: one for issuer in draft.issuers for one in issuer.expand()},
         credentials=draft.credentials,
         agents=draft.agents,
         accounts=draft.accounts,

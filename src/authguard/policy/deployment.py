@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 
@@ -70,12 +70,22 @@ class Levels:
 ClaimValues = Mapping[str, tuple[str, ...]]
 
 
+#: placeholder of a tenant in an issuer, as metadata and keys about all tenants write it (Entra, OpenID Connect)
+TENANT_PLACEHOLDER: Final = "{tenantid}"
+
+
+def expand_tenants(issuer: str, tenants: Iterable[str]) -> tuple[str, ...]:
+    """Return the ``iss`` of each tenant; the issuer itself without tenants."""
+    return tuple(issuer.replace(TENANT_PLACEHOLDER, tenant) for tenant in tenants) or (issuer,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """An issuer whose tokens are accepted.
 
     Attributes:
-        issuer: expected ``iss``, compared exactly.
+        issuer: expected ``iss``, compared exactly; with `tenants` a template.
+        tenants: tenants of the template, before it is expanded; empty for a single issuer.
         provider: name of the preset; empty for none.
         audience: accepted recipients; a token must name one of them.
         algorithms: allowed ``alg`` values.
@@ -101,11 +111,12 @@ class Issuer:
         scope_prefix: prefix with which the issuer writes scopes, or requires clients to ask for them.
         introspection: introspection settings; ``None`` without introspection.
         sender_constraint: ``dpop`` if tokens need a proof of possession (RFC 9449), otherwise ``none``.
-        proof_window: maximum age of a proof in seconds.
-        nonce: whether a proof must contain a nonce issued by the guard (RFC 9449 9).
+        proof_window: maximum age of a proof in seconds; unused with `nonce`.
+        nonce: whether a proof must contain a nonce issued by the guard (RFC 9449 9), which then stands in for its time.
     """
 
     issuer: str
+    tenants: tuple[str, ...] = ()
     provider: str = ""
     audience: tuple[str, ...]
     algorithms: tuple[str, ...]
@@ -132,6 +143,13 @@ class Issuer:
     sender_constraint: Literal["none", "dpop"] = "none"
     proof_window: float = 60.0
     nonce: bool = False
+
+    def expand(self) -> tuple[Issuer, ...]:
+        """Return one issuer for each tenant; the issuer itself without tenants."""
+        if not self.tenants:
+            return (self,)
+        names = expand_tenants(self.issuer, self.tenants)
+        return tuple(replace(self, issuer=name, template=self.issuer, tenants=()) for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

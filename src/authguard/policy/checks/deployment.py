@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
+from authguard.policy.deployment import expand_tenants
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -83,13 +84,14 @@ def _unique(place: Place, what: str, names: Iterable[str]) -> Iterator[Problem]:
 
 
 def check_issuers(draft: Draft) -> Iterator[Problem]:
-    """Check that issuers exist and have an audience, named algorithms and one source of keys (RFC 8725 3)."""
+    """Check that issuers exist and have an audience and named algorithms (RFC 8725 3)."""
     if not draft.issuers and not draft.base:
         advice = "add `issuers: [{issuer: https://..., audience: ..., algorithms: [ES256], keys: discovery}]`"
         yield Problem(
             code="issuer-missing", place=draft.place("issuers"), message="no issuer is declared", advice=advice
         )
-    yield from _unique(draft.place("issuers"), "issuer", (issuer.issuer for issuer in draft.issuers))
+    names = (one for issuer in draft.issuers for one in expand_tenants(issuer.issuer, issuer.tenants))
+    yield from _unique(draft.place("issuers"), "issuer", names)
     for index, issuer in enumerate(draft.issuers):
         place = draft.place(f"issuers[{index}]", "issuers")
         yield from _algorithms(place, issuer)
@@ -101,16 +103,6 @@ def check_issuers(draft: Draft) -> Iterator[Problem]:
             message = f"issuer `{issuer.issuer}` is allowed a clock that is {issuer.leeway:g} s off"
             advice = f"at most {MAX_LEEWAY_S:g}s: a longer `leeway` lets expired tokens in (RFC 7519 4.1.4)"
             yield Problem(code="issuer-leeway", place=place, message=message, advice=advice)
-        sources = [issuer.discovery, bool(issuer.jwks_uri), bool(issuer.key_file), bool(issuer.secret_env)]
-        if sum(sources) != 1:
-            message = f"issuer `{issuer.issuer}` names {sum(sources) or 'no'} sources of keys"
-            advice = "write one of `keys: discovery`, `{jwks_uri: ...}`, `{file: ...}`, `{secret_env: ...}`"
-            yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
-        fetched = [issuer.jwks_uri] if issuer.jwks_uri else [issuer.issuer] if issuer.discovery else []
-        for address in fetched:
-            if not is_secure(address):
-                message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
-                yield Problem(code="issuer-insecure", place=place, message=message, advice="use https")
 
 
 def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:

@@ -144,11 +144,14 @@ def build_issuer(
     sources = ClaimSources(**{**dict(issuer.claims), **({"audience": claim} if claim else {})})
     return Issuer(
         issuer=issuer.issuer,
+        tenants=issuer.tenants,
         provider=issuer.provider,
         audience=values,
         algorithms=issuer.algorithms,
         discovery=bool(issuer.keys.discovery),
+        discovery_url=issuer.keys.discovery if isinstance(issuer.keys.discovery, str) else "",
         jwks_uri=issuer.keys.jwks_uri,
+        insecure_http=issuer.keys.insecure_http,
         key_file=_resolve_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
         secret_env=issuer.keys.secret_env,
         leeway=issuer.leeway,

@@ -32,6 +32,7 @@ from authguard.policy.schema.types import (
     Size,
     Source,
     Template,
+    Tenant,
     Text,
     Texts,
     Token,
@@ -52,6 +53,8 @@ MAX_LEVEL_VALUES: Final = 64
 MAX_LIMITS: Final = 32
 #: maximum digits of minor units; a currency has at most 4 (ISO 4217), a token of a chain often 18
 MAX_SCALE: Final = 18
+#: maximum tenants of one issuer
+MAX_TENANTS: Final = 500
 #: maximum origins, methods, headers or hosts in one list
 MAX_ACCESS_ITEMS: Final = 200
 
@@ -65,10 +68,11 @@ class StrictModel(BaseModel):
 class Keys(StrictModel):
     """Source of an issuer's keys."""
 
-    discovery: Literal[True] | None = None
+    discovery: Literal[True] | Address | None = None
     jwks_uri: Address = ""
     file: Text = ""
     secret_env: Variable = ""
+    insecure_http: bool = False
 
 
 def _by_discovery(typed: object) -> object:
@@ -123,6 +127,7 @@ class Issuer(StrictModel):
 
     provider: Name = ""
     issuer: Text
+    tenants: Annotated[tuple[Tenant, ...], Field(max_length=MAX_TENANTS)] = ()
     audience: Audience
     algorithms: tuple[Token, ...]
     keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]

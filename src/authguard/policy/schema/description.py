@@ -41,11 +41,12 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "on_fault": "Fallback if the guard fails: a retry, a denial or a hand-off.",
     },
     "Issuer": {
-        "issuer": "The `iss` of its tokens, compared exactly.",
+        "issuer": "The `iss` of its tokens, compared exactly; with `{tenantid}` for `tenants`.",
+        "tenants": "Accepted tenants: each has the `iss` with its ID in place of `{tenantid}`. Any other is unknown.",
         "provider": "Preset of a provider, such as `okta`: its keys are the defaults of this issuer.",
         "audience": "Accepted recipients: a text, a list, or `{claim: client_id, values: [...]}`.",
         "algorithms": "Accepted signature algorithms (RFC 8725 3.1), such as `ES256`.",
-        "keys": "Source of its keys: `discovery`, or one of `jwks_uri`, `file`, `secret_env`.",
+        "keys": "Source of its keys: `discovery`, or one of `discovery: URL`, `jwks_uri`, `file`, `secret_env`.",
         "leeway": "Allowed clock skew; default 30s.",
         "stale_keys": "Time for which cached keys are used while the issuer is unreachable; default 24h.",
         "token": "The only accepted kind of token: `access`, `id` or `assertion`; default `access`.",
@@ -89,10 +90,11 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "nonce": "`required` if proofs must contain a nonce issued by the guard (RFC 9449 9).",
     },
     "Keys": {
-        "discovery": "Keys by discovery (RFC 8414, OpenID Connect Discovery).",
+        "discovery": "Keys by discovery (RFC 8414, OpenID Connect Discovery); or the address of the metadata.",
         "jwks_uri": "Address of the keys.",
         "file": "File of the keys, a JWK Set in the policy's folder.",
         "secret_env": "Environment variable with an HMAC secret; for development only.",
+        "insecure_http": "Whether metadata and keys may be fetched without TLS, in a private network; default false.",
     },
     "Credentials": {
         "from": "The places: `authorization`, or `{header}`, `{subprotocol}`, `{cookie}`; a request may use one.",

@@ -269,6 +269,7 @@ FormField = Annotated[str, _text_validator(_FORM_FIELD, "write the name of a for
 #: letters, pointer, form field; two are empty
 Currency = Annotated[tuple[str, str, str], _parser_validator(_parse_currency, "currency", _CURRENCY_SCHEMA)]
 Address = Annotated[str, _text_validator(_ADDRESS, "write an address such as `https://idp.example`")]
+Tenant = Annotated[str, _text_validator(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "write the ID of a tenant, as in `iss`")]
 Variable = Annotated[str, _text_validator(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
     str, _text_validator(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
