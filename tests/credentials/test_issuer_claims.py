@@ -34,7 +34,7 @@ def principal(settings: Issuer, **claims: Any) -> Principal:
 
 def test_each_fact_is_read_where_the_settings_place_it() -> None:
     sources = ClaimSources(
-        subject=("oid",),
+        subject=("uid",),
         client=("appid",),
         scopes=("/permissions",),
         acr=("aal",),
@@ -43,7 +43,7 @@ def test_each_fact_is_read_where_the_settings_place_it() -> None:
     )
     found = principal(
         issuer(claims=sources),
-        oid="o-1",
+        uid="o-1",
         appid="app",
         permissions=["chat"],
         aal="aal2",
@@ -83,6 +83,13 @@ def test_of_several_values_the_strongest_level_counts(amr: object, level: str) -
 @pytest.mark.parametrize(("acr", "level"), [("1", "aal1"), (2, "aal2"), ("aal2", ""), (None, ""), (True, "")])
 def test_with_levels_a_value_that_is_not_mapped_is_no_level(acr: object, level: str) -> None:
     assert principal(issuer(levels=Levels(map={"2": "aal2", "1": "aal1"})), acr=acr).acr == level
+
+
+@pytest.mark.parametrize("levels", [None, Levels(map={"2": "aal2"}, none="aal1")])
+def test_a_machine_never_signed_in_so_it_has_no_level(levels: Levels | None) -> None:
+    found = principal(issuer(levels=levels), sub="job", client_id="job", acr="2")
+    assert (found.person, found.acr) == (False, "")
+    assert principal(issuer(levels=levels), client_id="app", acr="2").acr
 
 
 def test_the_prefix_of_scopes_is_removed_where_the_token_has_it() -> None:

@@ -77,7 +77,8 @@ class Principal:
         chain: issuer and subject of all actors, outermost first; they only exclude approvers.
         person: whether the subject is a person, and not the client itself (RFC 6749 4.4).
         token_scopes: scopes of the token.
-        acr: level of the sign-in by the issuer's ``levels``; without them the authentication context class, as sent.
+        acr: level of the person's sign-in by the issuer's ``levels``; without them the authentication context class, as
+            sent. Empty for a client itself.
         amr: authentication methods.
         auth_time: time of the person's authentication, epoch seconds UTC; 0 if the issuer sends none.
         issued_at: ``iat``, epoch seconds UTC; 0 if the issuer sends none.

@@ -133,7 +133,7 @@ def _validate(
         chain=chain,
         person=person,
         token_scopes=scopes,
-        acr=_level(claims, issuer),
+        acr=_level(claims, issuer) if person else "",
         amr=claim_reader.find_texts(claims, ("amr",), MAX_METHODS),
         # unchanged, even if the issuer's clock runs ahead within the leeway: clamped to our clock, one sign-in would
         # appear later at each check, and revive a session that ended in between
