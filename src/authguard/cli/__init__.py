@@ -25,6 +25,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "accounts": ("authguard.cli.accounts", "Inspect and override account state."),
     "audit": ("authguard.cli.audit_group", "Query and verify the audit log."),
     "handoff": ("authguard.cli.handoff", "List, take and close hand-off tickets."),
+    "issuer": ("authguard.cli.issuer", "Check the metadata and keys of an issuer."),
     "policy": ("authguard.cli.policy", "Create, check, test, compare and explain policies."),
     "rollback": ("authguard.cli.rollback", "Roll back to human service, and release the agent."),
     "sessions": ("authguard.cli.sessions", "Inspect, reset and end sessions."),

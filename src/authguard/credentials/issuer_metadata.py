@@ -78,7 +78,7 @@ def check_metadata(address: str, document: Mapping[str, object], issuer: Issuer)
     if not isinstance(named, str) or not named:
         raise KeysUnusableError(KeysProblem.MALFORMED, f"the metadata at `{address}` names no issuer")
     if named not in {issuer.issuer, issuer.template}:
-        raise KeysUnusableError(KeysProblem.OTHER_ISSUER, _describe_other_issuer(address, named, issuer.issuer))
+        raise KeysUnusableError(KeysProblem.OTHER_ISSUER, describe_other_issuer(address, named, issuer.issuer))
     if not isinstance(keys, str) or not keys:
         message = f"the metadata at `{address}` names no `jwks_uri`: write `keys: {{jwks_uri: URL}}`"
         raise KeysUnusableError(KeysProblem.MALFORMED, message)
@@ -91,7 +91,7 @@ def check_metadata(address: str, document: Mapping[str, object], issuer: Issuer)
     return IssuerMetadata(address, keys, document)
 
 
-def _describe_other_issuer(address: str, named: str, expected: str) -> str:
+def describe_other_issuer(address: str, named: str, expected: str) -> str:
     """Return the difference between two issuers, and what to write."""
     found, message = shown(named), f"the metadata at `{address}` names the issuer `{shown(named)}`"
     if named.rstrip("/") == expected.rstrip("/"):
