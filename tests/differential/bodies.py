@@ -155,6 +155,97 @@ CODINGS: Final = (
 )
 
 
+def _parts(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
+    return b"".join(b"--b7c1\r\n%b\r\n" % part for part in parts) + b"--b7c1" + end
+
+
+def _part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    return b'Content-Disposition: form-data; name="%b"%b\r\n\r\n%b' % (name, more, value)
+
+
+_FIVE: Final = _part(b"amount", b"5")
+_EUROS: Final = _part(b"currency", b"EUR")
+#: forms with a little, and with what some parser reads as much
+FORM_BODIES: Final = (
+    b"amount=900&currency=EUR",
+    b"amount=5&currency=EUR&amount=900",
+    b"amount=900&amount=5&currency=EUR",
+    b"amount=5&currency=EUR&Amount=900",
+    b"amount=5&currency=EUR&%61mount=900",
+    b"%61mount=900&currency=EUR",
+    b"amount=5&currency=EUR;amount=900",
+    b"amount=5;amount=900&currency=EUR",
+    b"amount=5&currency=EUR&amount%00=900",
+    b"amount=5&currency=EUR&amount%5B%5D=900",
+    b"amount=5&currency=EUR&+amount=900",
+    b"amount=5&currency=EUR&\xef\xbb\xbfamount=900",
+    b"\xef\xbb\xbfamount=900&currency=EUR",
+    b"amount=5&currency=EUR\r\namount=900",
+    b"amount=5&currency=EUR&&amount=900",
+    b"amount=5&currency=EUR&x=%26amount=900",
+    b"amount=5&currency=EUR&=&amount=900",
+    b"amount=5&currency=EUR&currency=JPY",
+    b"amount=5&currency=eur&CURRENCY=JPY",
+    *(b"amount=%b&currency=EUR" % text for text in (b"9e2", b"+900", b"%2B900", b"9_00", b"900,0", b"0900", b"90%30")),
+    *(b"amount=%b&currency=EUR" % text for text in (b"%EF%BC%99%EF%BC%90%EF%BC%90", b"NaN", b"inf", b"-900", b" 900")),
+    b"amount=5&currency=%45UR",
+    b"amount=5&currency=EUR&_charset_=utf-16",
+    "amount=900&currency=EUR".encode("utf-16"),
+    b"{",
+)
+PART_BODIES: Final = (
+    _parts(_part(b"amount", b"900"), _EUROS),
+    _parts(_FIVE, _EUROS, _part(b"amount", b"900")),
+    _parts(_part(b"amount", b"900"), _FIVE, _EUROS),
+    _parts(_FIVE, _EUROS, _part(b"Amount", b"900")),
+    _parts(_FIVE, _EUROS, _part(b"amount", b"900", b'; filename="a"')),
+    _parts(_part(b"x", b"5", b'; name="amount"'), _FIVE, _EUROS),
+    _parts(_part(b"amount", b"OTAw", b"\r\nContent-Transfer-Encoding: base64"), _EUROS),
+    _parts(_part(b"amount", b"=39=30=30", b"\r\nContent-Transfer-Encoding: quoted-printable"), _EUROS),
+    _parts(_part(b"amount", "900".encode("utf-16-le"), b"\r\nContent-Type: text/plain; charset=utf-16-le"), _EUROS),
+    _parts(_FIVE, _EUROS, _part(b"x", b"\n--b7c1\n" + _part(b"amount", b"900"))),
+    _parts(_FIVE, _EUROS, end=b"--\r\n" + _parts(_part(b"amount", b"900"))),
+    _parts(_FIVE, _EUROS, end=b"\r\n" + _part(b"amount", b"900")),
+    _part(b"amount", b"900") + b"\r\n" + _parts(_FIVE, _EUROS),
+    _parts(_FIVE, _EUROS).replace(b"\r\n", b"\n"),
+    _parts(_part(b"amount*", b"900"), _FIVE, _EUROS),
+    _parts(_part(b"am\\ount", b"900"), _FIVE, _EUROS),
+)
+PARTS_TYPE: Final = b"multipart/form-data; boundary=b7c1"
+FORM_TYPES: Final = (
+    *[(FORM,)] * 4,
+    (FORM + b"; charset=utf-8",),
+    (FORM + b"; charset=utf-16",),
+    (FORM + b"; charset=utf-7",),
+    (JSON, FORM),
+    (FORM, JSON),
+)
+PARTS_TYPES: Final = (
+    *[(PARTS_TYPE,)] * 4,
+    (b'Multipart/Form-Data; Boundary="b7c1"',),
+    (PARTS_TYPE + b"; charset=utf-16",),
+    (PARTS_TYPE + b"; boundary=other",),
+    (b"multipart/form-data; boundary=B7C1",),
+    (PARTS_TYPE, FORM),
+)
+
+
+def draw_form(rng: Random) -> Sent:
+    """Draw a form: plain, or one that two parsers may read differently.
+
+    Args:
+        rng: from which all follows.
+    """
+    whole = rng.random() < 0.5
+    plain = b"amount=5&currency=EUR&note=f%C3%BCr+dich" if whole else _parts(_FIVE, _EUROS, _part(b"note", b"x"))
+    if rng.random() < 0.4:
+        return Sent("a form with a little", plain, (FORM if whole else PARTS_TYPE,))
+    types = rng.choice(FORM_TYPES if whole else PARTS_TYPES)
+    body = rng.choice(FORM_BODIES if whole else PART_BODIES)
+    more = (rng.choice(CODINGS),) if rng.random() < 0.15 else ()
+    return Sent(f"the form {body[:80]!r} as {b' and '.join(types).decode('latin-1')}", body, types, more)
+
+
 def draw(rng: Random, *, odd: bool = False) -> Sent:
     """Draw a body: plain, or odd in itself, in its type or in its coding.
 

@@ -22,7 +22,7 @@ SERVERS: Final = (
     Combination("httptools-admit", "httptools", otherwise="admit"),
 )
 #: handlers without which too little was reached to show anything
-REACHED: Final = frozenset({"pay", "careless", "files"})
+REACHED: Final = frozenset({"pay", "careless", "files", "form"})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ _PAYS: Final = """\
     amount: {at: /amount, currency: {at: /currency}}
     limits: [{amount: 100 EUR, per: call}]
 """
+_PAYS_BY_FORM: Final = _PAYS.replace(
+    "{at: /amount, currency: {at: /currency}}", "{form: amount, currency: {form: currency}}"
+)
 _PAID: Final = {
     "pay": "/pay",
     "form": "/form",
@@ -88,6 +91,8 @@ def policy(form: str, *, any_method: bool, prefix: str, hosts: bool) -> str:
     operations = "operations:\n" + (re.sub(", method: [A-Z]+", "", idle) if free else idle)
     for name, template in _PAID.items():
         method = "" if free or (name == "any" and form == "admit") else ", method: POST"
-        operations += f"  - name: {name}\n    match: {{path: '{template}'{method}}}\n{_PAYS}"
+        operations += (
+            f"  - name: {name}\n    match: {{path: '{template}'{method}}}\n{_PAYS_BY_FORM if name == 'form' else _PAYS}"
+        )
     head = f"{_HEAD}settings: {{root_path: {prefix}}}\n" if prefix else _HEAD
     return f"{head}{operations}  - name: wire\n    match: {{websocket: /wire}}\n{_PAYS}{OTHERWISE[form]}"

@@ -156,7 +156,12 @@ def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Re
     further, clear = _further(rng, words)
     credential, good = _credential(rng, tokens)
     idle = method == b"GET" and rng.random() < 0.8
-    sent = bodies.Sent("no body", b"", ()) if idle else bodies.draw(rng, odd=careless)
+    if idle:
+        sent = bodies.Sent("no body", b"", ())
+    elif place == b"/form" and rng.random() < 0.7:
+        sent = bodies.draw_form(rng)
+    else:
+        sent = bodies.draw(rng, odd=careless)
     words += [sent.words] if sent.body else []
     frame, ends = _frame(rng, sent, words)
     if websocket:

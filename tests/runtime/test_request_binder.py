@@ -14,7 +14,7 @@ from authguard.encryption import PayloadCipher
 from authguard.errors import BusyError
 from authguard.runtime import transactions
 from authguard.runtime.access import AccessRequest, Body
-from authguard.runtime.request_binder import MAX_INLINE_BYTES, RequestBinder
+from authguard.runtime.request_binder import MAX_INLINE_BYTES, MAX_INLINE_FIELDS, RequestBinder
 from authguard.runtime.transactions import RequestBinding
 from tests.support.harness import POLICY, CountingIds, policy_of, signed_in
 
@@ -62,6 +62,20 @@ async def test_small_bodies_are_bound_on_the_event_loop_and_large_ones_in_a_thre
         assert isinstance(binding, RequestBinding)
         assert binding.body.document == json.loads(body.content)
     assert threads.names == [threading.main_thread().name, "authguard-worker"]
+    bound.close()
+
+
+async def test_many_fields_and_a_long_target_go_to_the_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, bound = Threads(monkeypatch), binder()
+    threads.leave.set()
+    form = "application/x-www-form-urlencoded"
+    for body in (
+        Body(b"&".join([b"a=1"] * MAX_INLINE_FIELDS), b"/refund", form, form.encode()),
+        Body(b"&".join([b"a=1"] * (MAX_INLINE_FIELDS + 1)), b"/refund", form, form.encode()),
+        Body(b"a=1", b"/refund?" + b"&".join([b"%41"] * 600), form, form.encode()),
+    ):
+        assert isinstance(await bound.bind(ASK, ALICE, body), RequestBinding)
+    assert threads.names == [threading.main_thread().name, "authguard-worker", "authguard-worker"]
     bound.close()
 
 

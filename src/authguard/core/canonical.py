@@ -155,7 +155,7 @@ def render_request(
 
 def _form_lines(form: bytes, content: bytes) -> Iterator[str]:
     """Render each field of a form, decoded, after the line that shows its bytes."""
-    parsed = parse_form(form, content)
+    parsed = parse_form(form, content, most=MAX_LINES)
     for one in parsed.fields if isinstance(parsed, FormDocument) else ():
         yield f"field {_quoted(one.name)}{_remark(one.name)}: {_text(one.value) if one.is_text else 'a file'}"
 

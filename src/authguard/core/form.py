@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from authguard.core.multipart import MARK
@@ -45,13 +45,14 @@ _DISPOSITION: Final = re.compile(
 )
 _TYPE: Final = re.compile(rb"content-type:[ \t]*([!-:<-~]+(?:;[ \t]*[!-~]+)*)", re.IGNORECASE)
 _PLAIN: Final = re.compile(rb'text/plain(?:;[ \t]*charset=(?:utf-8|us-ascii|"utf-8"))?', re.IGNORECASE)
+#: names that `_fold` leaves as they are
+_PLAIN_NAME: Final = re.compile(r"[a-z0-9_]+")
 #: characters of a name that some parser replaces by an underscore, and those that some parser drops
 _UNDERSCORES: Final = re.compile(r"[. -]")
 _IGNORED: Final = re.compile(r"\W")
 
 
-@dataclass(frozen=True, slots=True)
-class FormField:
+class FormField(NamedTuple):
     """One field of a form.
 
     Attributes:
@@ -95,31 +96,32 @@ class FieldError(ValueError):
         self.is_missing = is_missing
 
 
-def parse_form(form: bytes, content: bytes, query: bytes = b"") -> FormDocument | NoDocument:
+def parse_form(form: bytes, content: bytes, query: bytes = b"", *, most: int = MAX_FIELDS) -> FormDocument | NoDocument:
     """Parse a form.
 
     Args:
         form: the headers about the body's encoding, from `authguard.core.multipart.without_boundary`.
         content: the body from the same function.
         query: of the request target, as sent.
+        most: maximum number of fields.
 
     Returns:
         The form; `NO_DOCUMENT` if headers and bytes do not mean a form that every parser reads alike.
     """
     try:
         if _URLENCODED.fullmatch(form):
-            fields = tuple(_urlencoded_fields(content))
+            fields = tuple(_urlencoded_fields(content, most))
         elif _MULTIPART.fullmatch(form):
-            fields = tuple(_multipart_fields(content))
+            fields = tuple(_multipart_fields(content, most))
         else:
             return NO_DOCUMENT
+        groups: dict[str, list[FormField]] = {}
+        for field in fields:
+            groups.setdefault(_fold(_decode(field.name.encode())), []).append(field)
     except ValueError:
         return NO_DOCUMENT
     if len(query) > MAX_QUERY_BYTES:
         return NO_DOCUMENT
-    groups: dict[str, list[FormField]] = {}
-    for field in fields:
-        groups.setdefault(_fold(_decode(field.name.encode())), []).append(field)
     names = (pair.partition(b"=")[0] for pair in re.split(rb"[&;]", query))
     queried = frozenset(_fold(unquote_plus(name.decode("latin-1"))) for name in names if name)
     if "_charset_" in groups:  # browsers and some frameworks name the encoding in this field (WHATWG HTML 4.10.22.5)
@@ -146,21 +148,22 @@ def find_field(document: FormDocument, name: str) -> FormField:
     return found[0]
 
 
-def _urlencoded_fields(content: bytes) -> Iterable[FormField]:
-    if content.count(b"&") >= MAX_FIELDS or not _PAIRS.fullmatch(content):
+def _urlencoded_fields(content: bytes, most: int) -> Iterable[FormField]:
+    if content.count(b"&") >= most or not _PAIRS.fullmatch(content):
         raise ValueError("not a strict form")
     for pair in content.split(b"&"):
         name, _, value = pair.partition(b"=")
-        _decode(name)
         yield FormField(name.decode("ascii"), _decode(value), value.decode("ascii"))
 
 
 def _decode(piece: bytes) -> str:
-    return unquote_to_bytes(piece.replace(b"+", b" ")).decode("utf-8")
+    if b"%" in piece or b"+" in piece:
+        piece = unquote_to_bytes(piece.replace(b"+", b" "))
+    return piece.decode("utf-8")
 
 
-def _multipart_fields(content: bytes) -> Iterable[FormField]:
-    first, *parts, last = content.split(MARK, MAX_FIELDS + 2)
+def _multipart_fields(content: bytes, most: int) -> Iterable[FormField]:
+    first, *parts, last = content.split(MARK, most + 2)
     if first != b"--" or last not in {b"--", b"--\r\n"}:
         raise ValueError("not a strict form")
     for part in parts:
@@ -184,6 +187,8 @@ def _part_field(lines: list[bytes], value: bytes) -> FormField:
 
 def _fold(name: str) -> str:
     """Return a name without the differences that some parser ignores: case, width, marks, ``[...]`` and separators."""
+    if _PLAIN_NAME.fullmatch(name):
+        return name
     beginning = name.partition("[")[0]
     if not beginning.isascii():
         beginning = unicodedata.normalize("NFKC", beginning)

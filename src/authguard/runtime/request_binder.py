@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from authguard.runtime.access import AccessRequest, Body
     from authguard.runtime.transactions import RequestBinding
 
-#: size up to which a body is parsed, canonicalized and hashed in well under 2 ms
+#: size of body and request target up to which a request is parsed, canonicalized and hashed in well under 2 ms
 MAX_INLINE_BYTES: Final = 2_048
+#: fields of a form up to which the same holds
+MAX_INLINE_FIELDS: Final = 256
 
 
 class RequestBinder:
@@ -61,7 +63,8 @@ class RequestBinder:
                 return Reason.BODY_TOO_COMPLEX
             return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._cipher)
 
-        if len(body.content) <= MAX_INLINE_BYTES:
+        is_small = len(body.content) + len(body.target) <= MAX_INLINE_BYTES
+        if is_small and body.content.count(b"&") < MAX_INLINE_FIELDS:
             return work()
         try:
             with anyio.fail_after(self._policy.request_budget):

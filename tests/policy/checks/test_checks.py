@@ -139,6 +139,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("algorithm-secret", lambda d: issuer(d, algorithms=("HS256",)), "allows HS\\* without `secret_env`"),
     ("algorithm-secret", lambda d: issuer(d, secret_env="S", discovery=False), "has a secret and allows no HS"),
     ("algorithm-unknown", lambda d: issuer(d, algorithms=("ES255",)), "`ES255`.*did you mean `ES256`"),
+    ("amount-scale", lambda d: operation(d, amount_at="/a", scale=2, currency="KWD", limits=(Limit(name="r/0", amount="5", currency="KWD"),)), "`KWD` has 3 minor digits"),
     ("amount-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "the place of the amount"),
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "the currency"),
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", currency="USD", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "in `EUR`"),

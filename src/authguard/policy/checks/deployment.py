@@ -37,6 +37,34 @@ RESERVED_RISKS: Final = {
 #: risks that `otherwise` may not have: without requirements, or with those of the guard's endpoints
 OPEN: Final = frozenset({"public", "self", "staff"})
 
+#: digits of the minor unit of currencies that have not two (ISO 4217)
+MINOR_DIGITS: Final = (
+    dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    )
+    | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
+    | dict.fromkeys(["CLF", "UYW"], 4)
+)
+
 
 def check_account_sources(draft: Draft) -> Iterator[Problem]:
     """Check that account sources are declared and map to states that a report can raise."""
@@ -292,6 +320,11 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
             advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
             yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
         for limit in amounts:
+            digits = MINOR_DIGITS.get(limit.currency, operation.scale)
+            if operation.scale not in {0, digits}:
+                message = f"the amount has `scale: {operation.scale}`, and `{limit.currency}` has {digits} minor digits"
+                advice = f"write `scale: {digits}`, unless the app sends other units (ISO 4217)"
+                yield Problem(code="amount-scale", place=place, message=message, advice=advice, severity="note")
             if operation.currency and limit.currency != operation.currency:
                 message = f"limit `{limit.name}` is in `{limit.currency}`, the amount in `{operation.currency}`"
                 yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")

@@ -37,6 +37,7 @@ CODES: Final[dict[str, str]] = {
     "algorithm-none": "an issuer allows unsigned tokens (RFC 8725 3.2)",
     "algorithm-secret": "HS* goes with `secret_env` and nothing else does (RFC 8725 3.5)",
     "algorithm-unknown": "an issuer allows an algorithm that authguard does not know",
+    "amount-scale": "an amount in minor units has other digits than the currency of a limit",
     "amount-undeclared": "an operation limits amounts without the place of the amount or its currency",
     "approved-held": "a rule holds a transaction that is already approved",
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
