@@ -1,9 +1,9 @@
-"""A guarded app with a verifier, and tokens in the shape of identity providers that state no sign-in time."""
+"""A guarded app with a verifier, and tokens of providers that state no sign-in time, by their presets and shapes."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from authguard import AuthGuard
-from authguard.testing import FakeClock, Mint
+from authguard.testing import FakeClock, Mint, load_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,7 @@ authguard: 1
 name: fresh
 extends: standard
 issuers:
-  - {issuer: https://issuer.test, audience: https://agent.test, algorithms: [ES256], keys: {file: keys.json}, type: any,
-     max_lifetime: 1d}
+  - {provider: PROVIDER, issuer: 'ISSUER', audience: 'AUDIENCE', keys: {file: keys.json}, evidence: any}
 agents: [concierge, {client: robot, alone: true}]
 accounts: none
 budget: {request: 60s}
@@ -56,18 +55,12 @@ fallbacks:
   prove_identity: {kind: handoff, queue: identity}
   prove_otherwise: {kind: handoff, queue: identity}
 """
-#: claims of an access token of the test issuer that these providers do not send
-UNSENT: Final = ("auth_time", "sid", "acr", "amr", "jti", "client_id", "scope")
-#: provider -> the claims that its tokens have besides iss, sub, aud, iat and exp
-SHAPES: Final[dict[str, dict[str, Any]]] = {
-    "auth0": {"azp": "spa", "scope": "openid chat offline_access", "sub": "auth0|64f"},
-    "google": {"azp": "https://agent.test", "email": "a@b.test", "email_verified": True, "at_hash": "x"},
-    "entra": {"azp": "11112222", "scp": "chat", "oid": "o-1", "tid": "t-1", "sub": "pairwise", "ver": "2.0"},
-    "supabase": {"client_id": "web", "sid": "session-of-supabase", "role": "authenticated"},
-    "cognito": {"client_id": "7abc", "sid": "origin-jti-1", "token_use": "access"},
-}
+#: providers with tokens that have neither a sign-in time nor a session id
 UNDATED: Final = ("auth0", "google", "entra")
+#: providers with a session id; the tests leave the sign-in time out
 WITH_SID: Final = ("supabase", "cognito")
+SHAPES: Final = (*UNDATED, *WITH_SID)
+SUBJECT: Final = "customer-1"
 RIGHT: Final = "1234"
 
 
@@ -111,10 +104,13 @@ class FreshHouse:
         self.folder = folder
         self.shape = shape
         self.clock = FakeClock(1_800_000_000.9)
-        self.mint = Mint.create(self.clock)
-        (folder / "keys.json").write_text(json.dumps(self.mint.jwks("ES256")), "utf-8")
-        kind = policy.replace("type: any", "token: id") if shape == "google" else policy  # it has ID tokens only
-        (folder / "policy.yaml").write_text(kind, "utf-8")
+        known = load_shape(shape)
+        self.issuer = known.issuer
+        self.mint = replace(Mint.create(self.clock), issuer=known.issuer, audience=known.audience)
+        (folder / "keys.json").write_text(json.dumps(self.mint.jwks("ES256", "RS256")), "utf-8")
+        for word, value in (("PROVIDER", shape), ("ISSUER", known.issuer), ("AUDIENCE", known.audience)):
+            policy = policy.replace(word, value)
+        (folder / "policy.yaml").write_text(policy, "utf-8")
         self.guard = self.build("one")
 
     def build(self, name: str) -> AuthGuard:
@@ -135,11 +131,9 @@ class FreshHouse:
             environ={},
         )
 
-    def token(self, **claims: Any) -> str:
-        """Mint a token as the provider would, now; a refreshed token has the same claims."""
-        shaped = SHAPES[self.shape] | claims
-        unsent = [name for name in UNSENT if name not in shaped]
-        return self.mint.mint(typ="JWT", lifetime=7_200, drop=unsent, **shaped)
+    def token(self, kind: str = "access", *, signed_in: float | None = None, **facts: Any) -> str:
+        """Mint a token as the provider would, now; a refreshed token has the same facts."""
+        return self.mint.mint_as(self.shape, kind, signed_in=signed_in, **{"lifetime": 3_600, **facts})
 
     async def ask(
         self, method: str, path: str, token: str, *, guard: AuthGuard | None = None, **sent: Any
