@@ -32,7 +32,7 @@ def check_sign_in_evidence(draft: Draft) -> Iterator[Problem]:
         if issuer.evidence in _LACKS:
             yield Problem(
                 code="sign-in-undated",
-                place=draft.place(f"issuers[{index}].evidence", f"issuers[{index}]"),
+                place=draft.place(f"issuers[{index}]", "issuers"),
                 message="; ".join(_consequences(draft, issuer)),
                 advice="if each of its tokens can have an `auth_time`, let it send one and write `evidence: auth_time`",
                 severity="note",
@@ -42,10 +42,13 @@ def check_sign_in_evidence(draft: Draft) -> Iterator[Problem]:
 def _consequences(draft: Draft, issuer: Issuer) -> Iterator[str]:
     lacks = _LACKS[issuer.evidence].format(issuer=issuer.issuer)
     new = ", unless the session id is a new one" if issuer.evidence == "sid" else ""
-    yield f"{lacks}: {_CONSEQUENCES.get(_typical_outcome(draft), _OTHER_CONSEQUENCE)}{new}"
-    aged = [f"`{operation.name}`" for operation in draft.all_operations if operation.max_age]
-    if aged:
-        yield f"`max_age` of {', '.join(aged)} needs a verifier: a sign-in does not satisfy it"
+    outcome = _typical_outcome(draft)
+    yield f"{lacks}: {_CONSEQUENCES.get(outcome, _OTHER_CONSEQUENCE)}{new}"
+    aged = ", ".join(f"`{operation.name}`" for operation in draft.all_operations if operation.max_age)
+    if aged and outcome is Outcome.VERIFY:
+        yield f"`max_age` of {aged} needs a verifier: a sign-in does not satisfy it"
+    elif aged:
+        yield f"nothing satisfies `max_age` of {aged}, since the policy asks no verifier"
     yield "the records of its sessions are never deleted"
 
 
