@@ -231,6 +231,25 @@ async def test_a_sign_out_while_the_verifier_thinks_is_not_undone_by_its_pass(ma
     assert await house.chat(token) == "401 terminate"
 
 
+async def test_a_sign_out_everywhere_while_the_verifier_thinks_is_not_undone_by_its_pass(make: Make) -> None:
+    house = make()
+    await house.chat(house.token())
+    house.clock.advance(IDLE_S)
+    token = house.token()
+    house.clock.advance(5)
+
+    async def sign_out() -> None:
+        account = account_key(house.issuer, SUBJECT)
+        await house.guard.enforcer.staff_actions.sign_out(account, "pseudonym", "operator", "stolen")
+
+    house.judge.before = sign_out
+    assert await house.verify(token) == "403 verify"
+    house.judge.before = lambda: None
+    house.clock.advance(5)
+    assert await house.chat(token) == "401 terminate"
+    assert await house.chat(house.token()) == "403 verify"
+
+
 async def test_two_guards_on_one_store_agree_and_one_verification_renews_one_session(make: Make) -> None:
     house = make()
     second = house.build("two")

@@ -200,6 +200,8 @@ def _is_cut_off(snapshot: Snapshot, principal: Principal, proof: float, *, is_ne
 
 def renew_by_verifier(evaluation: Evaluation, principal: Principal) -> None:
     """Apply a verifier's pass to the session: it authenticates a person whose token does not state the sign-in time."""
+    if principal.issued_at <= evaluation.snapshot.account.not_before:
+        return  # a sign-out everywhere, while the verifier answered, has not reached the session yet
     evaluation.update_record("session", verified_at=evaluation.now)
     snapshot = evaluation.snapshot
     if is_live(evaluation.policy, snapshot):
