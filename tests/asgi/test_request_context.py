@@ -19,7 +19,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from authguard import AuthGuard, active_span
 from authguard.asgi.request_context import RequestContext
-from authguard.core.entries import DecisionEntry, RefusalEntry
+from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry
 from authguard.core.request import Evidence
 from authguard.testing import FakeClock, Mint
 from tests.asgi.shop import Shop
@@ -147,6 +147,20 @@ async def test_a_repeated_decision_differs_from_the_first_only_by_what_the_reque
     assert list(second) == list(first)
     assert {**second, "id": "", "events": 0} == {**third, "id": "", "events": 0}
     assert {name for name in first if first[name] != second[name]} <= {"id", "events"}
+
+
+async def test_a_fault_has_them_too() -> None:
+    shop = Shop(POLICY + ALL)
+
+    async def fails(*_: Any) -> Any:
+        raise OSError("of no interest")
+
+    shop.desk.enforcer._evaluate_and_commit = fails  # type: ignore[method-assign]
+    async with shop.client() as client:
+        answer = await client.post("/chat", headers=bearer(shop.desk.login(), PARENT))
+    assert answer.status_code == 503
+    (fault,) = shop.desk.sink.of(FaultEntry)
+    assert (fault.peer, fault.method, fault.path, fault.trace_id) == ("127.0.0.1", "POST", "/chat", OTHER)  # type: ignore[union-attr]
 
 
 def test_a_handshake_has_its_own_method_and_template() -> None:

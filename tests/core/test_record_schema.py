@@ -87,7 +87,16 @@ FULL: dict[str, Entry] = {
         count=17,
     ),
     "fault": FaultEntry(
-        **SAID, reason="guard-fault", where="load", error="OSError", operation="refund", outcome="retry"
+        **SAID,
+        reason="guard-fault",
+        where="load",
+        error="OSError",
+        operation="refund",
+        outcome="retry",
+        peer="2001:db8::7",
+        method="POST",
+        path="/orders/{order_id}/refund",
+        trace_id=TRACE,
     ),
     "withdrawn": WithdrawalEntry(**SAID, records=("d-1", "d-2")),
     "act": ActEntry(

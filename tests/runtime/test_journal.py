@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from authguard.audit.write.memory import MemorySink
 from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
+from authguard.core.request import Operation
 from authguard.core.snapshot import Keys
 from authguard.pseudonym import MAX_NAME_LENGTH, escape_name
+from authguard.runtime.access import AccessRequest
 from authguard.runtime.journal import Journal, escape_text, sanitize_text
 from tests.audit.conftest import CountingIds
 from tests.support.hostile_text import TEXTS, is_harmless
@@ -21,6 +23,7 @@ from tests.support.record_check import RecordValidator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PAY = AccessRequest(operation=Operation(name="pay"))
 KEYS = Keys(account=b"a", session=b"\x5e", transaction="t-1")
 RECORDS = RecordValidator()
 
@@ -50,8 +53,8 @@ def test_what_moves_a_machine_is_told_in_one_line(cause: str, note: str) -> None
 
 @given(TEXTS)
 def test_a_fault_tells_the_class_and_never_the_message(message: str) -> None:
-    line = written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(message), "pay", 1.0))
-    assert line == written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(), "pay", 1.0))
+    line = written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(message), PAY, 1.0))
+    assert line == written(lambda journal: journal.record_fault(Reason.GUARD_FAULT, "load", ValueError(), PAY, 1.0))
 
 
 @given(TEXTS)

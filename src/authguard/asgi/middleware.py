@@ -357,7 +357,7 @@ class GuardMiddleware:
         except BusyError:
             result = Reason.BUSY
         except Exception as error:  # noqa: BLE001 - a fault of the guard is recorded and refused, never a bare 500
-            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, name, call.verdict.credential)
+            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, call.access_request, call.verdict.credential)
             result = Reason.GUARD_FAULT
         if isinstance(result, Reason):
             refusal = self._enforcer.refuse(call.access_request, result, call.verdict.credential)

@@ -160,6 +160,10 @@ class FaultEntry(
         error: class of the exception, never its message.
         operation: if one was matched.
         outcome: outcome of the request.
+        peer: address of the client, or its keyed hash; empty unless the policy records it.
+        method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
+        path: path template of the operation, never the path itself; empty unless the policy records it.
+        trace_id: W3C trace id, from the request or from the active span.
     """
 
     id: record_types.Id
@@ -170,6 +174,10 @@ class FaultEntry(
     error: record_types.Class
     operation: record_types.Name = ""
     outcome: record_types.Result = ""
+    peer: record_types.Peer = ""
+    method: record_types.Method = ""
+    path: record_types.Text = ""
+    trace_id: record_types.TraceId = ""
 
 
 class WithdrawalEntry(

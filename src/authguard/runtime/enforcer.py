@@ -198,7 +198,7 @@ class Enforcer:
         except BusyError:
             return self.refuse(request, Reason.BUSY, credential)
         except Exception as error:  # noqa: BLE001 - whatever fails in the guard must refuse, never pass
-            return await self.faults.verdict(request.operation, error, credential)
+            return await self.faults.verdict(request, error, credential)
 
     def refuse(self, request: AccessRequest, reason: Reason, credential: Credential = NO_CREDENTIAL) -> Refusal:
         """Refuse a request that has no cell, and record it; it is refused even if the log cannot be written.

@@ -17,7 +17,8 @@ from authguard.errors import AuditError, MachineFaultError, StoreError
 from authguard.runtime.access import NO_CREDENTIAL, Verdict
 
 if TYPE_CHECKING:
-    from authguard.core.request import Credential, Operation
+    from authguard.core.request import Credential
+    from authguard.runtime.access import AccessRequest
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
@@ -49,20 +50,22 @@ class Faults:
         #: account -> time of its last exception of the guard's code; at most `MIN_FAULT_ACCOUNTS` entries
         self._accounts: dict[bytes, float] = {}
 
-    async def verdict(self, operation: Operation, error: Exception, credential: Credential = NO_CREDENTIAL) -> Verdict:
+    async def verdict(
+        self, request: AccessRequest, error: Exception, credential: Credential = NO_CREDENTIAL
+    ) -> Verdict:
         """Record the fault, and return the refusal of a request that failed with an exception.
 
         Args:
-            operation: the requested operation.
+            request: the request.
             error: the exception.
             credential: of the request, if it was checked.
         """
         reason = Reason.GUARD_TIMEOUT if isinstance(error, TimeoutError) else Reason.GUARD_FAULT
-        record = await self.record(reason, error, operation.name, credential)
+        record = await self.record(reason, error, request, credential)
         policy = self._repository.policy
         return Verdict(
             record=record,
-            operation=operation,
+            operation=request.operation,
             fallback=policy.fallbacks[policy.on_fault],
             reason=reason,
             credential=NO_CREDENTIAL,
@@ -72,7 +75,7 @@ class Faults:
         )
 
     async def record(
-        self, reason: Reason, error: Exception, operation: str, credential: Credential = NO_CREDENTIAL
+        self, reason: Reason, error: Exception, request: AccessRequest, credential: Credential = NO_CREDENTIAL
     ) -> str:
         """Write the record of a fault and send `service.faulted`, if log and store still work.
 
@@ -84,7 +87,7 @@ class Faults:
         now = self._repository.clock.now()
         record = ""
         try:
-            record = self._repository.journal.record_fault(reason, where, error, operation, now)
+            record = self._repository.journal.record_fault(reason, where, error, request, now)
             if self._affects_service(where, credential, now) and abs(now - self._last) >= FAULT_INTERVAL_S:
                 self._last = now
                 await self._repository.change(Keys(), _fault)

@@ -204,9 +204,10 @@ class Journal:
         )
         self._sink.append(entry)
 
-    def record_fault(self, reason: Reason, where: str, error: BaseException, operation: str, now: float) -> str:
+    def record_fault(self, reason: Reason, where: str, error: BaseException, request: AccessRequest, now: float) -> str:
         """Write a fault of the guard, with the class of the exception and never its message; return its id."""
         record = self._ids.record(now)
+        peer, method, path = self._properties_of(request)
         self._sink.append(
             FaultEntry(
                 id=record,
@@ -215,7 +216,11 @@ class Journal:
                 reason=reason.code,
                 where=where,
                 error=type(error).__name__,
-                operation=operation,
+                operation=request.operation.name,
+                peer=peer,
+                method=method,
+                path=path,
+                trace_id=request.evidence.trace,
             )
         )
         return record

@@ -15,6 +15,7 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefusedError
 from authguard.runtime import transactions
+from authguard.runtime.access import AccessRequest
 from authguard.runtime.attempts import count_attempt
 from authguard.runtime.evaluation import APP_SOURCE, apply_reports, end_session
 from authguard.runtime.preview import preview_outcome
@@ -161,7 +162,8 @@ class Reports:
                 last_saved=verdict.saved,
             )
         except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
-            await self._faults.record(Reason.GUARD_FAULT, error, verdict.operation.name)
+            request = AccessRequest(operation=verdict.operation, method="")
+            await self._faults.record(Reason.GUARD_FAULT, error, request)
 
 
 def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) -> None:

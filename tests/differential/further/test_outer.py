@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette_exporter import PrometheusMiddleware
@@ -98,6 +99,17 @@ async def test_opentelemetry_of_asgi_counts_by_route(desk: Desk) -> None:
     app = OpenTelemetryMiddleware(desk.app, tracer_provider=desk.tracers, meter_provider=desk.meters)
     await desk.ask(app)
     assert {point["http.target"] for point in desk.measured("http.server.duration")} == {ROUTE}
+
+
+async def test_the_records_name_the_traces_of_opentelemetry(desk: Desk) -> None:
+    app = OpenTelemetryMiddleware(desk.app, tracer_provider=desk.tracers, meter_provider=desk.meters)
+    await desk.ask(app)
+    await desk.ask(app, {"traceparent": f"00-{'4b' * 16}-00f067aa0ba902b7-01"})
+    traced = [span.context.trace_id for span in desk.spans.get_finished_spans() if span.kind is SpanKind.SERVER]
+    records = [json.loads(line) for line in desk.log.read_text("utf-8").splitlines()]
+    recorded = [record["trace_id"] for record in records if record["kind"] == "decision"]
+    assert recorded == [f"{one:032x}" for one in traced]
+    assert len(set(recorded)) == 4, "each of the first three has its own, the others that of their header"
 
 
 async def test_prometheus_of_fastapi_counts_by_route(desk: Desk) -> None:

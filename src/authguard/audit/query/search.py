@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: maximum number of templates that are queried separately; more are queried together, by time
 MAX_SEPARATE_TEMPLATES: Final = 256
 #: kinds of records with properties of a request; in other kinds, a field of the app can have the same name
-_REQUEST_KINDS: Final = frozenset({"decision", "refusal"})
+_REQUEST_KINDS: Final = frozenset({"decision", "refusal", "fault"})
 _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
 _Row = tuple[float, int, int, int, int, int, int]
 
