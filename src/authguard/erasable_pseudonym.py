@@ -22,6 +22,7 @@ import msgspec
 
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import make_folder
 
 if TYPE_CHECKING:
@@ -201,8 +202,14 @@ class ErasablePseudonyms:
 
 
 def _unreadable_error(path: Path, error: Exception | None) -> SettingsError:
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return SettingsError(describe_failure(FileRole.ERASABLE_KEYS, path, "read", Access.READ, error))
     why = type(error).__name__ if error else "unknown format"
     return SettingsError(f"the pseudonym keys `{path}` cannot be read ({why}): restore the file from a backup")
+
+
+def _unchangeable_error(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(describe_failure(FileRole.ERASABLE_KEYS, path, "changed", Access.DATABASE, error))
 
 
 def create_key_file(path: Path, now: float, *, before: bool) -> None:
@@ -229,7 +236,9 @@ def create_key_file(path: Path, now: float, *, before: bool) -> None:
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"the pseudonym keys `{path}` cannot be created: {type(error).__name__}") from error
+        raise SettingsError(
+            describe_failure(FileRole.ERASABLE_KEYS, path, "created", Access.READ_OR_CREATE, error)
+        ) from error
 
 
 def _write(path: Path, data: bytes) -> Path:
@@ -252,7 +261,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         fd = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise SettingsError(f"the pseudonym keys `{path}` cannot be changed: {error.strerror}") from error
+        raise _unchangeable_error(path, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -276,7 +285,7 @@ def _replace(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise SettingsError(f"the pseudonym keys `{path}` cannot be changed: {error.strerror}") from error
+        raise _unchangeable_error(path, error) from error
 
 
 # --- the trees

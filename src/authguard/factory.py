@@ -23,6 +23,7 @@ from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
+from authguard.deployment_files import require_usable_files
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
@@ -89,6 +90,7 @@ def build_enforcer(
     cookies = [place for place in policy.credentials if place.kind == "cookie"]
     if any(not place.origins for place in cookies) and not policy.public_url:
         raise SettingsError("pages use the cookie of `credentials` by their origin: set AUTHGUARD_PUBLIC_URL")
+    require_usable_files(settings, plain=not policy.pseudonymous)
     clock = clock or SystemClock()
     ids = SystemIds()
     store = create_store(settings, policy)

@@ -7,13 +7,11 @@ their owner only.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authguard.errors import SettingsError
-
-if TYPE_CHECKING:
-    import os
 
 #: mode of a created folder
 _FOLDER_MODE: Final = 0o700
@@ -23,8 +21,10 @@ def absolute(given: str | os.PathLike[str]) -> Path:
     """Return a path made absolute against the current folder.
 
     Raises:
-        SettingsError: the path is relative, and the current folder no longer exists.
+        SettingsError: the path begins with `~`, or is relative, and the current folder no longer exists.
     """
+    if os.fspath(given).startswith("~"):
+        raise SettingsError(f"`{given}`: only a shell expands `~`, so write the path in full")
     try:
         return Path(given).absolute()
     except OSError as error:

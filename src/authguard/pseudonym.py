@@ -12,6 +12,7 @@ from typing import Final
 from authguard.core.identity import encode_identity
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import make_folder
 from authguard.settings import KEY_BYTES
 
@@ -88,6 +89,11 @@ def escape_name(name: str) -> str:
     return f"{escaped[:MAX_NAME_LENGTH]}\\{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
+def key_file_path(store: Path) -> Path:
+    """Return the path of the key file next to a store."""
+    return store.with_name(f"{store.name}.key")
+
+
 def load_or_create_key(store: Path) -> bytes:
     """Return the key in the file next to a store; create the file if there is none.
 
@@ -96,14 +102,20 @@ def load_or_create_key(store: Path) -> bytes:
     Raises:
         SettingsError: the file cannot be read or created, or its key is too short.
     """
-    path = store.with_name(store.name + ".key")
+    path = key_file_path(store)
     try:
         if not path.exists():
             make_folder(path.parent)
             _create_key_file(path)
         key = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the pseudonym key `{path}` cannot be read or created: {type(error).__name__}") from error
+    except OSError as error:
+        raise SettingsError(
+            describe_failure(FileRole.PSEUDONYM_KEY, path, "read or created", Access.READ_OR_CREATE, error)
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"the pseudonym key `{path}` is not hexadecimal: restore the file, or remove it to start with a new key"
+        ) from error
     if len(key) < KEY_BYTES:
         raise SettingsError(
             f"the pseudonym key `{path}` is too short: restore the file, or remove it to start with a new key"

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from authguard.core.signed_note import NOTE_SIGNATURE, Key, decode_base64
 from authguard.errors import SettingsError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import make_folder
 
 _PREFIX: Final = "PRIVATE+KEY+"
@@ -117,7 +118,7 @@ def load_key_file(path: Path) -> tuple[SigningKey, ...]:
                 raise SettingsError(f"the signing key `{path}` is readable by other users: run chmod 600 on it")
             text = file.read(_MAX_FILE_BYTES).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the signing key `{path}` cannot be read: {type(error).__name__}") from error
+        raise SettingsError(describe_failure(FileRole.SIGNING_KEY, path, "read", Access.READ, error)) from error
     return parse_keys(text, f"`{path}`")
 
 
@@ -131,9 +132,15 @@ def load_keys(given: str, base: str) -> tuple[SigningKey, ...]:
     Raises:
         SettingsError: the keys cannot be read or created.
     """
-    if given.startswith(_PREFIX):
-        return parse_keys(given, "AUTHGUARD_SIGNING_KEY")
-    return load_key_file(Path(given)) if given else load_or_create_keys(key_file_path(base))
+    if not given:
+        return load_or_create_keys(key_file_path(base))
+    file = named_file(given)
+    return parse_keys(given, "AUTHGUARD_SIGNING_KEY") if file is None else load_key_file(file)
+
+
+def named_file(given: str) -> Path | None:
+    """Return the file that a setting names; ``None`` if the setting is the key itself."""
+    return None if given.startswith(_PREFIX) else Path(given)
 
 
 def key_file_path(base: str) -> Path:
@@ -178,7 +185,7 @@ def write_key_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = 
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"the signing key `{path}` cannot be created: {error.strerror}") from error
+        raise SettingsError(describe_failure(FileRole.SIGNING_KEY, path, "created", Access.DATABASE, error)) from error
     return True
 
 

@@ -99,7 +99,7 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="make its folder writable"):
+    with pytest.raises(StoreError, match="is not a folder; change that, or set AUTHGUARD_STORE"):
         open_connections(tmp_path / "file" / "records.db", 1.0)
 
 

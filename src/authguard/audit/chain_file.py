@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import make_folder
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def acquire(path: Path) -> LockedFile:
             if fd >= 0:
                 return LockedFile(fd, candidate, _identity(os.fstat(fd)))
     except OSError as error:
-        raise AuditError(f"the audit log `{path}` cannot be opened: {error.strerror}") from error
+        raise AuditError(describe_failure(FileRole.AUDIT_LOG, path, "opened", Access.WRITE, error)) from error
     raise AuditError(f"the audit log `{path}` has {MAX_CHAINS} running writers, the maximum: stop one")
 
 

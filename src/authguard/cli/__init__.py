@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
-from authguard.cli.output import exit_code, print_error
+from authguard.cli.output import FAILED, exit_code, print_error
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
+from authguard.file_access import Access, explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,3 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AuthguardError as error:
         print_error(str(error))
         raise SystemExit(exit_code(error)) from None
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            raise
+        why = explain_failure(Path(error.filename), Access.READ, error)
+        print_error(f"`{error.filename}` cannot be used: {why}; change that, or name another path")
+        raise SystemExit(FAILED) from None

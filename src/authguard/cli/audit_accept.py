@@ -19,7 +19,7 @@ from authguard.cli.operator_session import (
     parse_reason,
 )
 from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, require_log
 from authguard.core.handover import ACCEPTED, format_accepted_note
 from authguard.errors import SettingsError
 from authguard.settings import Settings
@@ -50,6 +50,7 @@ def accept(
     if not 0 < len(why) <= MAX_REASON_CHARS:
         raise typer.BadParameter(f"a reason has 1 to {MAX_REASON_CHARS} characters", param_hint="--reason")
     settings = Settings.resolve(policy, store=store, audit_log=log)
+    require_log(Path(settings.audit_log))
     path = Path(settings.audit_log)
     trust = load_trust(path, load_keys(None, settings.store, path), (), settings.store)
     if trust is None:

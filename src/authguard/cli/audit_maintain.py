@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from authguard.cli.operator_session import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
 from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, require_log
 from authguard.factory import maintain_log
 from authguard.settings import Settings
 
@@ -17,8 +19,9 @@ def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption 
     A running app maintains its chain itself. A command, or a worker that is not restarted, leaves a chain without a
     writer: run this command daily if `audit.retention` is a commitment. Exit 1 if a chain could not be maintained.
     """
-    failed = False
-    for chain, why in maintain_log(Settings.resolve(policy, store=store, audit_log=log)):
+    failed, settings = False, Settings.resolve(policy, store=store, audit_log=log)
+    require_log(Path(settings.audit_log))
+    for chain, why in maintain_log(settings):
         typer.echo(f"{escape(chain.name)}: {escape(why) or 'maintained'}")
         failed |= bool(why) and "running process" not in why
     if failed:

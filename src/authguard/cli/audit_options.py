@@ -15,7 +15,7 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import FORMS, parse_time
 from authguard.cli.output import print_error
 from authguard.cli.progress import progress_bar
-from authguard.cli.terminal import escape, format_record_line, resolve_log_path
+from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
 from authguard.clock import SystemClock
 from authguard.settings import DEFAULT_LOG
 
@@ -55,7 +55,7 @@ def open_log_index(log: Path | None, *, reindex: bool = False) -> Iterator[Index
     """
     with (
         progress_bar("reading the log") as progress,
-        open_index(resolve_log_path(log), fresh=reindex, progress=progress) as index,
+        open_index(require_log_access(resolve_log_path(log)), fresh=reindex, progress=progress) as index,
     ):
         if index.rebuild_reason:
             print_error(f"note: the index was rebuilt: {escape(index.rebuild_reason)}; run `authguard audit verify`")

@@ -22,6 +22,7 @@ from authguard.cli.audit_trust import (
 from authguard.cli.output import FAILED, UNVERIFIED, print_error, write_output
 from authguard.cli.terminal import escape, format_time_ms, resolve_log_path
 from authguard.errors import AuditError, SettingsError
+from authguard.file_access import Access, explain_failure
 
 
 def prove(
@@ -56,7 +57,7 @@ def check_proof(
         with proof.open("rb") as file:
             text = file.read(MAX_FILE_BYTES).decode()
     except (OSError, ValueError) as error:
-        print_error(f"`{proof}` cannot be read: {type(error).__name__}")
+        print_error(f"`{proof}` cannot be read: {explain_failure(proof, Access.READ, error)}")
         raise typer.Exit(FAILED) from None
     try:
         found = inclusion_proof.verify_proof(text, keys.keys, signing_key.verify_signature)

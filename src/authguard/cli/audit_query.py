@@ -34,6 +34,7 @@ from authguard.core.peer import normalize_address
 from authguard.core.snapshot import account_key
 from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.policy.problem import did_you_mean
 from authguard.pseudonym import KeyedPseudonyms
 from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
@@ -283,5 +284,5 @@ def export(
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.writelines(texts)
         except OSError as error:
-            print_error(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+            print_error(describe_failure(FileRole.OUTPUT, output, "written", Access.WRITE, error))
             raise typer.Exit(FAILED) from None

@@ -10,7 +10,9 @@ import typer
 
 from authguard.audit.verify.log_reader import LogReader, decode_line
 from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import escape, format_record_line, resolve_log_path
+from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
+from authguard.errors import AuditError
+from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
@@ -35,12 +37,14 @@ def tail(
     raw: Annotated[bool, typer.Option("--json", help="Print the lines as stored.")] = False,
 ) -> None:
     """Print the last lines of all chains of a log, ordered by time, without verification."""
-    log = resolve_log_path(path)
+    log = require_log_access(resolve_log_path(path))
     reader = LogReader(log)
     shown = reader.read_last(lines)
     if not shown and not follow and not log.exists():
         print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_AUDIT_LOG")
         raise typer.Exit(FAILED)
+    if not shown and log.exists() and find_obstacle(log, Access.READ):
+        raise AuditError(describe_failure(FileRole.AUDIT_LOG, log, "read", Access.READ))
     _show(shown, raw)
     try:
         while follow:

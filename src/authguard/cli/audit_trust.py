@@ -15,10 +15,11 @@ from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.checkpoint_verifier import Finding, Trust, group_by_origin
 from authguard.audit.write.anchor import read_anchor
 from authguard.cli.output import print_error
-from authguard.cli.terminal import escape, resolve_log_path
+from authguard.cli.terminal import escape, require_log_access, resolve_log_path
 from authguard.core.chain import ChainBreak, Violation
 from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import SettingsError
+from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, deployment_file_prefix
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def load_keys(given: list[str] | None, store: str, log: Path) -> LogKeys:
     base = file_prefix(store, log)
     variable = os.environ.get("AUTHGUARD_SIGNING_KEY", "")
     key_file = signing_key.key_file_path(base)
+    if not variable and is_path_blocked(key_file):
+        raise SettingsError(describe_failure(FileRole.SIGNING_KEY, key_file, "read", Access.READ))
     if not variable and not key_file.exists():
         return LogKeys(())
     source = "AUTHGUARD_SIGNING_KEY" if variable else f"`{escape(str(key_file))}`"
@@ -108,7 +111,7 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path
     Raises:
         typer.BadParameter: the path is a folder, or neither a log nor a trace of a log exists there.
     """
-    log = resolve_log_path(given)
+    log = require_log_access(resolve_log_path(given))
     if log.is_dir():
         raise typer.BadParameter(f"`{escape(str(log))}` is a folder: name the first file of the log", param_hint=hint)
     there = any(segment_file.list_chains(log)) or any(

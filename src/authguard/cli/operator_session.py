@@ -16,6 +16,7 @@ import typer
 from authguard.core.person_name import distinct_names, has_letters, normalize_name
 from authguard.errors import AuthorityError, SettingsError
 from authguard.factory import build_state_repository, create_staff_actions
+from authguard.file_access import Access, find_obstacle
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, MEMORY, Settings
 
@@ -119,14 +120,20 @@ def _require_access(store: str) -> None:
     except PermissionError:
         raise _unauthorised(store) from None
     except OSError:
-        raise SettingsError(f"there is no store at `{store}`: name the app's with --store, or start the app") from None
+        raise SettingsError(
+            f"there is no store at `{store}`: name the app's with --store or AUTHGUARD_STORE, or start the app"
+        ) from None
     # SQLite writes its journal next to the file
     if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
         raise _unauthorised(store)
 
 
 def _unauthorised(store: str) -> AuthorityError:
-    return AuthorityError(f"no write access to the store `{store}`: run the command as a user who has it")
+    why = find_obstacle(Path(store), Access.DATABASE)
+    return AuthorityError(
+        f"no write access to the store `{store}`{f' ({why})' if why else ''}: run the command as a user who has it, or"
+        " name the app's store with --store or AUTHGUARD_STORE"
+    )
 
 
 def parse_names(names: list[str]) -> tuple[str, ...]:

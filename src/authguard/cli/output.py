@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import typer
 
 from authguard.errors import AuthguardError, AuthorityError, PolicyError
+from authguard.file_access import Access, FileRole, describe_failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,5 +68,5 @@ def write_output(text: str, output: Path | None) -> None:
         with open_private(output, os.O_TRUNC) as file:
             file.write(text)
     except OSError as error:
-        print_error(f"`{output}` cannot be written: {error.strerror or type(error).__name__}")
+        print_error(describe_failure(FileRole.OUTPUT, output, "written", Access.WRITE, error))
         raise typer.Exit(FAILED) from None

@@ -14,6 +14,7 @@ from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.credentials.jwk_set import load_jwks
+from authguard.file_access import Access, explain_failure
 from authguard.paths import make_folder
 from authguard.policy.checks.deployment import ASYMMETRIC
 from authguard.policy.loading import locator
@@ -165,5 +166,5 @@ def _write(folder: Path, made: Mapping[str, str]) -> None:
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        print_error(f"`{folder}` cannot be written: {error.strerror or type(error).__name__}")
+        print_error(f"`{folder}` cannot be written: {explain_failure(folder, Access.FOLDER, error)}: name another DIR")
         raise typer.Exit(FAILED) from None

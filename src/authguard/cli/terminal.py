@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.audit.segment_file import list_chains
+from authguard.errors import AuditError
+from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
@@ -29,6 +32,27 @@ _SHOWN: Final = (
 def resolve_log_path(given: Path | None) -> Path:
     """Return the given log path, or else that of AUTHGUARD_AUDIT_LOG, or else the default."""
     return given or Path(os.environ.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)
+
+
+def require_log_access(log: Path) -> Path:
+    """Return the path of a log whose folder can be entered; there may be no log.
+
+    Raises:
+        AuditError: something is in the way of the path.
+    """
+    if is_path_blocked(log):
+        raise AuditError(describe_failure(FileRole.AUDIT_LOG, log, "read", Access.READ))
+    return log
+
+
+def require_log(log: Path) -> None:
+    """Check that there is a log.
+
+    Raises:
+        AuditError: there is none, or something is in the way of its path.
+    """
+    if not any(list_chains(require_log_access(log))):
+        raise AuditError(f"there is no log at `{escape(str(log))}`: name one with --log, or set AUTHGUARD_AUDIT_LOG")
 
 
 def escape(text: str) -> str:

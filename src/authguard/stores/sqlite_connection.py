@@ -15,6 +15,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from authguard.errors import StoreError
+from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
 from authguard.paths import make_folder
 from authguard.stores.sqlite_transaction_index import TRANSACTION_INDEX
 
@@ -46,6 +47,8 @@ ADVICE: Final = (
     ("SQLITE_NOTADB", "name another file, or restore it from a copy"),
     ("", "check the disk and the file's permissions"),
 )
+#: errors that another place for the file avoids
+_PLACE_ERRORS: Final = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")
 
 
 def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -64,7 +67,7 @@ def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connect
         with suppress(FileExistsError):  # SQLite copies the mode to its -wal and -shm files
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreError(f"the store {path} cannot be created: make its folder writable") from error
+        raise StoreError(describe_failure(FileRole.STORE, path, "created", Access.DATABASE, error)) from error
     with ExitStack() as undo:
         writer = undo.enter_context(closing(_connection(path, lock_timeout_s)))
         _prepare(path, writer, lock_timeout_s)
@@ -86,6 +89,9 @@ def store_error(path: Path, done: str, error: sqlite3.Error) -> StoreError:
     """
     code = getattr(error, "sqlite_errorname", "")  # missing where the error comes from Python's wrapper
     advice = next(advice for prefix, advice in ADVICE if code.startswith(prefix))
+    if code.startswith(_PLACE_ERRORS):
+        obstacle = find_obstacle(path, Access.DATABASE)
+        advice = f"{f'{obstacle}: ' if obstacle else ''}{advice}, or {FileRole.STORE.value[1]}"
     return StoreError(f"the store {path} cannot be {done} ({code or type(error).__name__}): {advice}")
 
 

@@ -25,6 +25,7 @@ from authguard.audit.query.indexer import Indexer, line_digest
 from authguard.audit.query.rows import RecordTemplate
 from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
+from authguard.file_access import Access, explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,7 +162,9 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progr
     try:
         index = _open(log, progress, fresh=fresh)
     except OSError as error:
-        raise AuditError(f"the audit log `{log}` cannot be indexed: {error.strerror}") from error
+        raise AuditError(
+            f"the audit log `{log}` cannot be indexed: {explain_failure(log, Access.READ, error)}"
+        ) from error
     except sqlite3.Error as error:
         raise AuditError(f"the index of `{log}` cannot be built: {error}") from error
     try:
@@ -187,7 +190,13 @@ def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
             rebuild_reason = ""  # another file, another version, or damaged: rebuild it
     folder = ""
     if not os.access(log.parent, os.W_OK):
-        folder = tempfile.mkdtemp(prefix="authguard-index-")
+        try:
+            folder = tempfile.mkdtemp(prefix="authguard-index-")
+        except OSError as error:
+            raise AuditError(
+                f"the audit log `{log}` cannot be indexed: neither its folder nor a temporary folder can be written:"
+                " set TMPDIR to a folder that this process may write"
+            ) from error
         path = Path(folder) / "index"
     _build(log, path, progress)
     return Index(log, _connect(path), rebuild_reason, folder)

@@ -20,6 +20,7 @@ import anyio
 
 from authguard.audit import checkpoint_file
 from authguard.errors import AuditError, SettingsError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import absolute
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def read_anchor(given: str, token: str = "") -> Iterator[str]:
         with Path(given).open("rb") as file:
             data = file.read(MAX_READ_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"the anchor `{given}` cannot be read: {error.strerror}") from error
+        raise SettingsError(describe_failure(FileRole.ANCHOR, given, "read", Access.READ, error)) from error
     if len(data) > MAX_READ_BYTES:
         raise SettingsError(f"the anchor `{given}` is too large: name a newer part of it")
     yield from checkpoint_file.parse_notes(data)

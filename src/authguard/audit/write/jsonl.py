@@ -12,6 +12,7 @@ import hashlib
 import os
 from contextlib import suppress
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import chain_file, segment_file
@@ -23,10 +24,10 @@ from authguard.core.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_lin
 from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError
+from authguard.file_access import Access, FileRole, describe_failure, explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
@@ -210,7 +211,7 @@ class JsonlSink:
             written = os.write(self._fd, line)
         except OSError as error:
             self._writable = False
-            raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
+            raise AuditError(describe_failure(FileRole.AUDIT_LOG, self.path, "written", Access.WRITE, error)) from error
         if written != len(line):
             self._writable = False
             cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -340,7 +341,10 @@ class JsonlSink:
             except OSError as error:
                 chain_file.release(file)
                 self._file, self._fd = None, -1
-                raise AuditError(f"the audit log `{file.path}` cannot be taken over: {error.strerror}") from error
+                where = Path(error.filename) if isinstance(error.filename, str) else file.path
+                place = f"`{where}`: " if where != file.path else ""
+                why = explain_failure(where, Access.READ, error)
+                raise AuditError(f"the audit log `{file.path}` cannot be taken over: {place}{why}") from error
             acts += takeover.acts
             if not takeover.must_reacquire:
                 return acts
