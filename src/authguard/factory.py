@@ -19,6 +19,7 @@ from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.processor import ChainProcessor
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
+from authguard.core.urls import origin_of
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
@@ -88,7 +89,7 @@ def build_enforcer(
     if not policy.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
         raise SettingsError("proofs of possession name the URL that callers use: set AUTHGUARD_PUBLIC_URL")
     cookies = [place for place in policy.credentials if place.kind == "cookie"]
-    if any(not place.origins for place in cookies) and not policy.public_url:
+    if any(not place.origins for place in cookies) and not origin_of(policy.public_url):
         raise SettingsError("pages use the cookie of `credentials` by their origin: set AUTHGUARD_PUBLIC_URL")
     require_usable_files(settings, plain=not policy.pseudonymous)
     clock = clock or SystemClock()

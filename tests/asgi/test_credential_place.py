@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
@@ -20,7 +22,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from authguard import AuthGuard, SettingsError
-from authguard.asgi.credential_place import MAX_COOKIE_BYTES, MAX_SUBPROTOCOLS
+from authguard.asgi.credential_place import MAX_COOKIE_BYTES, MAX_SUBPROTOCOLS, CredentialReader
+from authguard.asgi.evidence import GUARD_HEADERS, read_evidence
+from authguard.core.credential_place import AUTHORIZATION, CredentialPlace
+from authguard.core.outcomes import Reason
+from authguard.core.request import Evidence, Operation
 from authguard.testing import DpopClient, FakeClock, Forgery, Mint, forge
 from tests.support.harness import POLICY
 
@@ -397,6 +403,36 @@ async def test_a_public_operation_is_open_to_pages_of_others_and_knows_nobody(tm
     house = House(tmp_path, COOKIE, POLICY.replace("/healthz, method: GET", "/healthz, method: POST"))
     answer = await house.ask(cookie(house.token()), ("Origin", "https://evil.test"), path="/healthz")
     assert (answer.status_code, answer.json()["user"]) == (200, "")
+
+
+@given(
+    places=st.sets(st.sampled_from(["authorization", "header", "cookie"]), min_size=1),
+    sent=st.lists(st.sampled_from(["authorization", "header", "cookie", "query", "spelled"]), max_size=4),
+)
+def test_exactly_one_credential_in_a_declared_place_is_read(places: set[str], sent: list[str]) -> None:
+    named = {
+        "authorization": AUTHORIZATION,
+        "header": CredentialPlace(kind="header", name="x-token"),
+        "cookie": CredentialPlace(kind="cookie", name="session"),
+    }
+    reader = CredentialReader([named[one] for one in sorted(places)], SHOP)
+    written = {
+        "authorization": (b"authorization", b"Bearer %d"),
+        "header": (b"x-token", b"%d"),
+        "cookie": (b"cookie", b"session=%d"),
+        "spelled": (b"x_token", b"%d"),
+    }
+    headers = [(written[one][0], written[one][1] % index) for index, one in enumerate(sent) if one in written]
+    scope = {"type": "http", "method": "GET", "headers": headers, "query_string": b"access_token=9"}
+    evidence = read_evidence(scope, known=GUARD_HEADERS | reader.known)
+    operation = Operation(name="read", effect="read")
+    found = evidence if isinstance(evidence, Reason) else reader.read(evidence, scope, operation)
+    counted = [index for index, one in enumerate(sent) if one in places]
+    if len(counted) > 1 or sent.count("authorization") > 1:
+        assert found is Reason.CREDENTIAL_AMBIGUOUS
+    else:
+        assert isinstance(found, Evidence)
+        assert found.authorization == (b"Bearer %d" % counted[0] if counted else b"")
 
 
 # a WebSocket subprotocol

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from starlette.exceptions import HTTPException
 
 from authguard import AuthGuard
 from authguard.testing import DpopClient, FakeClock, Mint
@@ -193,6 +194,27 @@ async def test_a_token_for_a_path_is_taken_only_where_the_policy_lists_it(
     bearer = {"Authorization": f"Bearer {token}"}
     assert (await ask(guard_of(audience=AT_PATH), "/chat", "POST", **bearer)).status_code == 200
     assert (await ask(guard_of(audience=AT_ORIGIN), "/chat", "POST", **bearer)).status_code == 401
+
+
+async def test_a_scope_that_the_app_requires_is_challenged_with_the_document_of_the_path(
+    guard_of: Callable[..., AuthGuard], mint: Mint, clock: FakeClock, tmp_path: Path
+) -> None:
+    guard_of(audience=AT_PATH)
+    refused: list[HTTPException] = []
+
+    async def requiring(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            scope["state"]["authguard"].require("refunds")
+        except HTTPException as error:
+            refused.append(error)
+        await app(scope, receive, send)
+
+    guard = AuthGuard(requiring, tmp_path / "policy.yaml", store="memory", audit_log=tmp_path / "log", clock=clock)
+    token = mint.mint(aud=AT_PATH, scope="chat", account_status="ok", acr="aal2")
+    assert (await ask(guard, "/chat", "POST", Authorization=f"Bearer {token}")).status_code == 200
+    where = f'resource_metadata="{AT_ORIGIN}{WELL_KNOWN}/chat"'
+    challenge = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="refunds", {where}'}
+    assert [(one.status_code, one.headers) for one in refused] == [(403, challenge)]
 
 
 async def test_two_credentials_are_challenged_for_their_path(guard_of: Callable[..., AuthGuard]) -> None:
