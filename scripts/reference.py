@@ -51,7 +51,7 @@ This page is generated from the code by `{HOW}`; do not edit it. [The guide](gui
 COLUMNS = 100
 #: reasons of a credential that the table decides through its condition
 _OF_THE_TABLE = {one for one in Reason if one.status == 401}  # noqa: PLR2004 - HTTP's own
-_OF_THE_TABLE |= {Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY}
+_OF_THE_TABLE |= {one for one in Reason if one.code.startswith(("keys-", "introspection-"))}
 LINES = entries.Entry.__args__
 
 

@@ -26,6 +26,9 @@ URL = "https://issuer.test/introspect"
 BIGGEST = 65_536
 
 
+UNCLEAR, INCOMPLETE = Reason.INTROSPECTION_UNCLEAR, Reason.INTROSPECTION_INCOMPLETE
+
+
 class Server:
     """A deployment whose issuer is asked, and the issuer's endpoint.
 
@@ -50,13 +53,13 @@ class Server:
         said = self.scene.mint.claims(scope="chat", acr="aal2", account_status="ok") | {"active": True} | changes
         return {name: value for name, value in said.items() if value is not None}
 
-    async def answer(self, answer: Any, reason: Reason = Reason.INTROSPECTION_UNCLEAR, token: str = OPAQUE) -> None:
+    async def answer(self, answer: Any, reason: Reason = UNCLEAR, token: str = OPAQUE) -> None:
         """Send a token about which the server says this, and be refused."""
         self.answers[token] = answer
         await self.strike(token, reason)
         assert self.asked[-1] == token
 
-    async def say(self, reason: Reason = Reason.INTROSPECTION_UNCLEAR, **changes: Any) -> None:
+    async def say(self, reason: Reason = UNCLEAR, **changes: Any) -> None:
         """Send a token about which the server says what it would of a good one, but for these changes."""
         await self.answer(self.claims(**changes), reason)
 
@@ -213,13 +216,13 @@ async def test_something_truthy(server: Server, active: Any) -> None:
 
 @attack("intro-mock")
 async def test_a_bare_yes(server: Server) -> None:
-    await server.answer({"active": True})
+    await server.answer({"active": True}, INCOMPLETE)
 
 
 @attack("intro-other-issuer")
 @pytest.mark.parametrize("issuer", ["https://other.test", "https://issuer.test/", None, ["https://issuer.test"]])
 async def test_another_issuer(server: Server, issuer: Any) -> None:
-    await server.say(iss=issuer)
+    await server.say(INCOMPLETE if issuer is None else UNCLEAR, iss=issuer)
 
 
 @attack("intro-other-audience")
@@ -227,7 +230,7 @@ async def test_another_issuer(server: Server, issuer: Any) -> None:
     "audience", ["https://other.test", None, [], ["https://other.test"], {"https://agent.test": 1}]
 )
 async def test_another_audience(server: Server, audience: Any) -> None:
-    await server.say(aud=audience)
+    await server.say(UNCLEAR if audience else INCOMPLETE, aud=audience)
 
 
 @attack("intro-expired")
@@ -239,7 +242,7 @@ async def test_active_past_its_end(server: Server) -> None:
 @attack("intro-endless")
 @pytest.mark.parametrize("end", [None, True, "4000000000", -1, 1e12])
 async def test_a_token_without_an_end(server: Server, end: Any) -> None:
-    await server.say(exp=end)
+    await server.say(INCOMPLETE if end is None else UNCLEAR, exp=end)
 
 
 @attack("intro-early")
@@ -256,10 +259,7 @@ async def test_active_before_it_begins(server: Server, name: str) -> None:
         {"sub": ""},
         {"sub": None},
         {"sub": "x" * 256},
-        {"scope": 7},
         {"client_id": ["app-1"]},
-        {"amr": "pwd"},
-        {"auth_time": "yesterday"},
         {"token_type": 7},
         {"token_type": "N_A"},
         {"iat": None},
@@ -267,7 +267,7 @@ async def test_active_before_it_begins(server: Server, name: str) -> None:
     ],
 )
 async def test_claims_of_wrong_types(server: Server, claims: dict[str, Any]) -> None:
-    await server.say(**claims)
+    await server.say(INCOMPLETE if None in claims.values() else UNCLEAR, **claims)
 
 
 @attack("intro-large")
@@ -345,7 +345,8 @@ async def test_a_server_that_vouches_for_another(strike: Strike, said: dict[str,
     server = Server(strike, "always")
     server.answers[victim := server.scene.good()] = server.claims(jti=None)
     await strike.settle(victim)
-    await server.answer(server.claims(**({"jti": None} | said)), token=server.scene.good())
+    reason = INCOMPLETE if None in said.values() else UNCLEAR
+    await server.answer(server.claims(**({"jti": None} | said)), reason, server.scene.good())
 
 
 @attack("intro-jwt-mock")
@@ -353,7 +354,7 @@ async def test_a_bare_yes_for_a_jwt(strike: Strike) -> None:
     server = Server(strike, "always")
     server.answers[victim := server.scene.good()] = server.claims(jti=None)
     await strike.settle(victim)
-    await server.answer({"active": True}, token=server.scene.good())
+    await server.answer({"active": True}, INCOMPLETE, server.scene.good())
 
 
 @attack("intro-act")

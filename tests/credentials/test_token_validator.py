@@ -15,7 +15,7 @@ from authguard.credentials.introspection import IntrospectionLimits
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.credentials.token_validator import TokenValidator, is_jwt, needs_token_validator, opaque_token_issuer
 from authguard.errors import SettingsError, StoreError
-from authguard.policy.deployment import Introspection, Issuer
+from authguard.policy.deployment import ClaimSources, Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient
 
@@ -374,3 +374,72 @@ def test_an_opaque_token_has_one_taker_or_none() -> None:
 )
 def test_what_may_be_taken_for_a_jwt(token: bytes, found: bool) -> None:  # noqa: FBT001 - a case
     assert is_jwt(token) is found
+
+
+def _asked(*optional: str, **fields: Any) -> Introspection:
+    return Introspection(url=ASKED.url, client_id="g", secret_env="SECRET", optional=optional, **fields)
+
+
+@pytest.mark.parametrize("lacking", [..., None])
+@pytest.mark.parametrize("claim", ["iss", "aud", "exp", "sub"])
+async def test_a_claim_that_the_server_does_not_send_is_named_unless_it_is_declared_optional(
+    build_harness: Any, claim: str, lacking: Any
+) -> None:
+    sources = ClaimSources(subject=("sub", "username"))
+    strict = await build_harness(introspection=ASKED, claims=sources)
+    tolerant = await build_harness(introspection=_asked(claim), claims=sources)
+    for harness in (strict, tolerant):
+        said = harness.mint.claims(username="anna") | {"active": True, claim: lacking}
+        harness.said["opaque"] = {name: value for name, value in said.items() if value is not ...}
+    if claim != "sub":  # the other claim names the subject
+        found = await strict.validate("Bearer opaque")
+        assert found == NotProven("unproven", Reason.INTROSPECTION_INCOMPLETE)
+        assert found.claim == claim
+    accepted = await tolerant.validate("Bearer opaque")
+    assert isinstance(accepted, Proven)
+    assert accepted.principal.subject == ("anna" if claim == "sub" else "customer-1")
+    assert accepted.principal.issuer == tolerant.mint.issuer
+
+
+@pytest.mark.parametrize("claims", [{"iss": "https://other.test"}, {"aud": "other"}, {"exp": 1}, {"exp": "soon"}])
+async def test_a_claim_that_may_lack_must_still_be_right(build_harness: Any, claims: dict[str, Any]) -> None:
+    harness = await build_harness(introspection=_asked("iss", "aud", "exp"))
+    harness.said["opaque"] = {"active": True, **harness.mint.claims(), **claims}
+    assert reason(await harness.validate("Bearer opaque")) is Reason.INTROSPECTION_UNCLEAR
+
+
+async def test_a_subject_that_no_claim_names_is_told(build_harness: Any) -> None:
+    harness = await build_harness(introspection=_asked("sub"))
+    harness.said["opaque"] = {"active": True, **harness.mint.claims(), "sub": None}
+    found = await harness.validate("Bearer opaque")
+    assert (found.reason, found.claim) == (Reason.INTROSPECTION_INCOMPLETE, "sub")
+
+
+async def test_a_token_without_an_end_lives_for_the_cache_only_and_never_expires_by_itself(build_harness: Any) -> None:
+    harness = await build_harness(introspection=_asked("exp", cache=30.0))
+    said = {"active": True, **harness.mint.claims(), "exp": None, "iat": None}
+    harness.said["opaque"] = said
+    first = await harness.validate("Bearer opaque")
+    assert isinstance(first, Proven)
+    assert first.principal.expires_at == harness.clock.now() + 30
+    harness.clock.advance(29)
+    assert await harness.validate("Bearer opaque") is first
+    harness.clock.advance(1_000_000)
+    assert isinstance(await harness.validate("Bearer opaque"), Proven)
+    harness.said.clear()
+    harness.clock.advance(30)
+    assert reason(await harness.validate("Bearer opaque")) is Reason.TOKEN_INACTIVE
+    assert len(harness.asked) == 3
+
+
+async def test_the_response_about_a_jwt_may_lack_its_subject_if_that_is_declared(build_harness: Any) -> None:
+    strict = await build_harness(introspection=_asked(always=True))
+    tolerant = await build_harness(introspection=_asked("sub", always=True))
+    for harness in (strict, tolerant):
+        token = harness.mint.mint()
+        harness.said[token] = {"active": True, "exp": None}
+        found = await harness.validate(f"Bearer {token}")
+        if harness is strict:
+            assert (found.reason, found.claim) == (Reason.INTROSPECTION_INCOMPLETE, "sub")
+        else:
+            assert isinstance(found, Proven)

@@ -40,6 +40,10 @@ _TEXTS: Final = {
     Reason.KEYS_BUSY: "too many requests are waiting for the issuer's keys",
     Reason.INTROSPECTION_UNREACHABLE: "the issuer's introspection endpoint does not respond",
     Reason.INTROSPECTION_UNCLEAR: "the introspection response is not valid",
+    Reason.INTROSPECTION_INCOMPLETE: (
+        "the introspection response lacks a claim: let the issuer send it,"
+        " or list it in `introspection: {optional: [...]}`"
+    ),
     Reason.INTROSPECTION_SIGNED: "the introspection response is signed, which is not supported",
     Reason.ATTEMPTS_SPENT: "the attempts of the fallback are exhausted",
     Reason.ROLE_MISSING: "the scope is present, but none of the operation's roles",

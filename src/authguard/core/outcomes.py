@@ -81,6 +81,7 @@ class Reason(Enum):
     KEYS_BUSY = ("keys-busy", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNREACHABLE = ("introspection-unreachable", 503, "the sign-in service cannot be reached")
     INTROSPECTION_UNCLEAR = ("introspection-unclear", 503, "the sign-in service cannot be reached")
+    INTROSPECTION_INCOMPLETE = ("introspection-incomplete", 503, "the sign-in service cannot be reached")
     INTROSPECTION_SIGNED = ("introspection-signed", 503, "the sign-in service cannot be reached")
     # requests without a cell
     CREDENTIAL_AMBIGUOUS = ("credential-ambiguous", 400, "send one credential, in one place")

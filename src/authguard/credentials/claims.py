@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -77,8 +78,8 @@ class ValidatedToken:
     weight: int = 0
 
 
-def validate_claims(
-    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float
+def validate_claims(  # noqa: PLR0917 - the parts of one token
+    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float, assumed_end: float = 0.0
 ) -> ValidatedToken | NotProven:
     """Build the principal of a token from its verified claims.
 
@@ -88,12 +89,14 @@ def validate_claims(
         names: functions for the names in the log.
         token: the credential, for its fingerprint.
         now: epoch seconds UTC.
+        assumed_end: time in epoch seconds UTC at which a token without ``exp`` must be validated again; 0 if ``exp`` is
+            required.
     """
     thumbprint = _thumbprint(claims, issuer)
     if isinstance(thumbprint, NotProven):
         return thumbprint
     try:
-        return _validate(claims, issuer, names, token, now=now, thumbprint=thumbprint)
+        return _validate(claims, issuer, names, token, now=now, thumbprint=thumbprint, assumed_end=assumed_end)
     except ClaimError as error:
         return refuse_claim(error)
 
@@ -105,7 +108,14 @@ def refuse_claim(error: ClaimError) -> NotProven:
 
 
 def _validate(
-    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, *, now: float, thumbprint: str
+    claims: dict[str, Any],
+    issuer: Issuer,
+    names: LogNames,
+    token: bytes,
+    *,
+    now: float,
+    thumbprint: str,
+    assumed_end: float,
 ) -> ValidatedToken | NotProven:
     sources = issuer.claims
     subject = claim_reader.read_text(claims, sources.subject)
@@ -119,7 +129,7 @@ def _validate(
     scopes, chain = _scopes(claims, issuer), _chain(claims, issuer.issuer)
     auth_time = claim_reader.find_newest_time(claims, sources.auth_time)
     issued_at, expires_at = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
-    span = _validity_period(claims, issuer, auth_time, now)
+    span = _validity_period(claims, issuer, auth_time, now, has_end=not assumed_end or claims.get("exp") is not None)
     if isinstance(span, NotProven):
         return span
     home, actor = chain[0] if chain else ("", "")
@@ -139,7 +149,7 @@ def _validate(
         # appear later at each check, and revive a session that ended in between
         auth_time=auth_time,
         issued_at=issued_at,
-        expires_at=expires_at,
+        expires_at=expires_at or assumed_end,
         claims=claims,
         fingerprint=names.fingerprint(token),
         account_key=account_key(issuer.issuer, subject),
@@ -165,13 +175,15 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
 
 
 def _validity_period(
-    claims: Mapping[str, Any], issuer: Issuer, auth_time: float, now: float
+    claims: Mapping[str, Any], issuer: Issuer, auth_time: float, now: float, *, has_end: bool
 ) -> tuple[float, float] | NotProven:
     """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6)."""
     issued, ends = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
-    if claims.get("exp") is None:
+    if not has_end:
+        ends = inf  # the caller validates it again
+    elif claims.get("exp") is None:
         raise ClaimError("exp", is_missing=True)
-    if issuer.max_lifetime > 0:
+    elif issuer.max_lifetime > 0:
         if claims.get("iat") is None:
             raise ClaimError("iat", is_missing=True)
         if ends - issued > issuer.max_lifetime:

@@ -121,5 +121,5 @@ async def _read(response: httpx2.Response) -> IntrospectionResult:
     document = parse_object(bytes(body))
     active = document.pop("active", None)
     if active is True:
-        return document
+        return {name: value for name, value in document.items() if value is not None}  # `null` is absent
     return TokenStatus.INACTIVE if active is False else UNCLEAR

@@ -20,7 +20,7 @@ from authguard.credentials import bearer, dpop, introspection_claims
 from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, UNBOUND_TOKEN
 from authguard.credentials.introspection import IntrospectionLimits, Introspector
-from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus
+from authguard.credentials.introspection_client import IntrospectionEndpoint, TokenStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,8 +279,9 @@ class TokenValidator:
         response = await self._introspect(issuer, token, digest, now)
         if isinstance(response, NotProven):
             return response
-        if not introspection_claims.matches_jwt(response, dict(claims), issuer, now):
-            return UNCLEAR
+        mismatch = introspection_claims.check_jwt_response(response, dict(claims), issuer, now)
+        if mismatch is not None:
+            return mismatch
         due = min(jwks_cache.due, now + issuer.introspection.cache)
         return validated, key, _Validity(now - CLOCK_TOLERANCE_S, due)
 

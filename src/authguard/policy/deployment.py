@@ -17,6 +17,7 @@ class Introspection:
         secret_env: environment variable with the client secret.
         cache: seconds for which a response is cached, at most until ``exp``; 0 disables the cache.
         always: whether JWTs are introspected too, after local validation; otherwise only opaque tokens are.
+        optional: claims that a response may lack (RFC 7662 2.2), of ``aud``, ``exp``, ``iss`` and ``sub``.
     """
 
     url: str
@@ -24,6 +25,7 @@ class Introspection:
     secret_env: str
     cache: float = 30.0
     always: bool = False
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,18 @@ def _asking(place: Place, issuer: Issuer) -> Iterator[Problem]:
         message = f"introspection responses of issuer `{issuer.issuer}` would be used for longer than its tokens live"
         advice = "write a shorter `cache`: it is how long a revoked token still passes"
         yield Problem(code="introspection-cache", place=place, message=message, advice=advice)
+    if "sub" in asked.optional and set(issuer.claims.subject) <= {"sub"}:
+        message = (
+            f"introspection responses of issuer `{issuer.issuer}` may lack `sub`, and nothing else names the subject"
+        )
+        advice = "write `claims: {subject: [sub, username]}` with the claim that does"
+        yield Problem(code="introspection-optional", place=place, message=message, advice=advice)
+    if "aud" in asked.optional and not issuer.require:
+        message = f"without `aud`, any active token of issuer `{issuer.issuer}` passes, also one for another service"
+        advice = (
+            "pin another claim, such as `require: {client_id: [app]}`, or have the issuer answer only for this service"
+        )
+        yield Problem(code="introspection-optional", place=place, message=message, advice=advice, severity="note")
 
 
 def check_service_urls(draft: Draft) -> Iterator[Problem]:

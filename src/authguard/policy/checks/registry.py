@@ -59,6 +59,7 @@ CODES: Final[dict[str, str]] = {
     "initial-unknown": "the initial state of a machine is not one of its states",
     "introspection-ambiguous": "two issuers accept opaque tokens, and a token is sent to one only (RFC 7662 4)",
     "introspection-cache": "introspection responses would be used for longer than the issuer's tokens live",
+    "introspection-optional": "responses may lack the subject without another claim for it, or the audience",
     "invariant-broken": "a rule leads to what an invariant forbids; the message names the rule and one cell",
     "invariant-empty": "an invariant has no content",
     "issuer-audience": "an issuer has no audience: tokens for someone else would be accepted (RFC 8725 3.9)",

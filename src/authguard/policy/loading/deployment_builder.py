@@ -189,6 +189,7 @@ def _build_introspection(model: deployment.Introspection | None) -> Introspectio
         secret_env=model.secret_env,
         cache=model.cache,
         always=model.on == "always",
+        optional=model.optional,
     )
 
 

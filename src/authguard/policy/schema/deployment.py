@@ -87,6 +87,7 @@ class Introspection(StrictModel):
     secret_env: Variable
     cache: Tolerance = 30.0
     on: Literal["opaque", "always"] = "opaque"
+    optional: tuple[Literal["aud", "exp", "iss", "sub"], ...] = ()
 
 
 class SenderConstraint(StrictModel):

@@ -83,6 +83,7 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "secret_env": "Environment variable with the client secret.",
         "cache": "Time for which a response is cached, and a revoked token is still accepted; default 30s.",
         "on": "`opaque`: only tokens that are not JWTs; `always`: JWTs too, after local validation.",
+        "optional": "Claims that the issuer's responses may lack: `aud`, `exp`, `iss`, `sub`; default none.",
     },
     "SenderConstraint": {
         "type": "`dpop` or `none`.",
