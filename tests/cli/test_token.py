@@ -72,6 +72,20 @@ def test_an_accepted_token_is_shown_claim_by_claim_with_what_it_is_worth(shop: S
     assert "health" not in out
 
 
+@pytest.mark.parametrize(("evidence", "said"), [("", True), (", evidence: any", False)])
+def test_an_accepted_token_that_opens_no_session_says_why(shell: Shell, evidence: str, *, said: bool) -> None:
+    token = shell.mint("--as", "keycloak", "--kind", "access-direct")
+    given = ("--issuer", "https://keycloak.example/realms/shop", "--audience", "shop")
+    shell.init("--provider", "keycloak", *given)
+    policy = shell.folder / "shop" / "policy.yaml"
+    text = policy.read_text()
+    assert "provider: keycloak" in text
+    policy.write_text(text.replace("provider: keycloak", f"provider: keycloak{evidence}".replace(", ", "\n    "), 1))
+    code, out, _ = shell.run("token", "check", "shop", stdin=token)
+    assert code == OK
+    assert ("\n  but it has no `auth_time`, so it opens no session; write `evidence: any`" in out) is said
+
+
 def test_every_obstacle_is_named_at_once_with_what_to_write(shop: Shell) -> None:
     token = shop.mint("--as", "keycloak", "--issuer", ISSUER, "--audience", "other")
     code, out, _ = shop.run("token", "check", "shop", stdin=token)

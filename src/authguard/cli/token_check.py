@@ -141,6 +141,8 @@ def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> Iterator[str]:
         who = "a person" if principal.person else "a machine"
         actor = f", for whom `{principal.actor}` acts" if principal.actor else ""
         yield f"accepted: {who}{actor}, level {principal.acr or 'none'}"
+        if diagnosis.notice:
+            yield f"  but {diagnosis.notice}"
     if diagnosis.facts:
         yield ""
     for fact in diagnosis.facts:
@@ -169,6 +171,7 @@ def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> dict[str, ob
         "claim": credential.claim if isinstance(credential, NotProven) else "",
         "person": not isinstance(credential, NotProven) and credential.principal.person,
         "level": "" if isinstance(credential, NotProven) else credential.principal.acr,
+        "notice": diagnosis.notice,
         "obstacles": [
             {"reason": one.reason.code, "claim": one.claim, "found": one.found, "remedy": one.remedy}
             for one in diagnosis.obstacles

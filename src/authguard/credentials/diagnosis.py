@@ -23,7 +23,7 @@ from authguard.credentials.token_kind import has_claims, has_type
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.core.request import Credential
+    from authguard.core.request import Credential, Principal
     from authguard.policy.deployment import Issuer
 
 #: longest displayed value of a claim
@@ -74,12 +74,14 @@ class Diagnosis:
         issuer: the issuer of the policy that the token names; ``None`` if it names none.
         facts: what the guard reads; empty for a token that is no JWT.
         obstacles: what refuses the token, in the order of the checks; empty if it is accepted.
+        notice: why an accepted token opens no session, and what to write; empty for nothing.
     """
 
     credential: Credential
     issuer: Issuer | None
     facts: tuple[Fact, ...]
     obstacles: tuple[Obstacle, ...]
+    notice: str = ""
 
 
 def diagnose(token: bytes, issuers: Mapping[str, Issuer], credential: Credential, now: float) -> Diagnosis:
@@ -101,7 +103,14 @@ def diagnose(token: bytes, issuers: Mapping[str, Issuer], credential: Credential
         if credential.reason not in {one.reason for one in found}:
             found.append(_obstacle(credential.reason, credential.claim, unverified, issuer))
         return Diagnosis(credential, issuer, facts, tuple(found))
-    return Diagnosis(credential, issuer, facts, ())
+    return Diagnosis(credential, issuer, facts, (), _notice(credential.principal, issuer))
+
+
+def _notice(principal: Principal, issuer: Issuer | None) -> str:
+    if issuer is None or issuer.evidence != "auth_time" or not principal.person or principal.auth_time:
+        return ""
+    source = " or ".join(f"`{name}`" for name in issuer.claims.auth_time)
+    return f"it has no {source}, so it opens no session; write `evidence: any` if such tokens are normal here"
 
 
 def _unreadable(token: bytes, credential: Credential) -> Iterator[Obstacle]:
