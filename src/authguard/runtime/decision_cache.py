@@ -15,14 +15,17 @@ from msgspec.structs import replace
 from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
 from authguard.core.request import NotProven, Proven
+from authguard.errors import StoreError
+from authguard.runtime.access import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
-    from authguard.core.request import Credential
+    from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.plan import Plan, RequestFacts
+    from authguard.runtime.state_repository import LoadedState, StateRepository
 
 #: maximum number of entries for unproven requests; entries for proven ones are stored in the credential
 MAX_ENTRIES: Final = 4_096
@@ -35,7 +38,7 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         record_keys: of the records that it used.
-    versions: their versions.
+        versions: their versions.
         until: expiry, epoch seconds UTC.
         template: of its log line.
         verdict: its result, without the credential. The credential holds this entry, and the garbage collector tracks
@@ -83,6 +86,28 @@ class DecisionCache:
             self._unproven.clear()
         self._unproven[credential.condition, credential.reason.code, key] = entry
 
+    def store_saved(
+        self, repository: StateRepository, verdict: Verdict, key: bytes, before: LoadedState, template: LineTemplate
+    ) -> None:
+        """Store a decision with the stored versions of its records; skip it if they cannot be read.
+
+        Args:
+            repository: of the records.
+            verdict: the decision, saved.
+            key: from `cache_key`.
+            before: the records as they were loaded for the decision.
+            template: of its log line.
+        """
+        try:
+            stored = repository.reload_after_save(before, verdict.snapshot)
+        except StoreError:
+            return
+        if stored is not None:
+            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)
+            until = expires_at(repository.policy, verdict)
+            entry = CachedDecision(stored.record_keys, stored.versions, until, template, answer)
+            self.store(verdict.credential, key, entry)
+
     def _intern(self, entry: CachedDecision) -> CachedDecision:
         """Return the entry with shared values for its log line and scopes, to save memory."""
         verdict, template = entry.verdict, entry.template
@@ -96,6 +121,11 @@ class DecisionCache:
             template=replace(template, decided=decided),
             verdict=replace(verdict, scopes=scopes, token_scopes=token_scopes),
         )
+
+
+def cache_key(operation: Operation, channel: str) -> bytes:
+    """Return the cache key; an operation's identity has a fixed length, so two pairs never share a key."""
+    return operation.identity + channel.encode()
 
 
 def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:

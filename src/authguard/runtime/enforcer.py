@@ -25,7 +25,7 @@ from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.channel import ChannelFinder
-from authguard.runtime.decision_cache import CachedDecision, DecisionCache, expires_at, is_repeatable
+from authguard.runtime.decision_cache import DecisionCache, cache_key, is_repeatable
 from authguard.runtime.decision_point import evaluate
 from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
@@ -44,7 +44,6 @@ from authguard.runtime.verification import Verifications
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import (
@@ -241,7 +240,7 @@ class Enforcer:
             if isinstance(credential, Unseen):
                 return None
             channel = self._channels.find(request, credential) if self._declares_channels else ""
-            key = self._cache_key(request, channel) if channel else operation.identity
+            key = cache_key(operation, channel) if channel else operation.identity
             found = self._decision_cache.get(credential, key)
             if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
                 return None
@@ -255,11 +254,6 @@ class Enforcer:
         except Exception:  # noqa: BLE001 - the error recurs in `decide`, which refuses
             return None
         return replace(found.verdict, record=record, at=now, credential=credential)
-
-    @staticmethod
-    def _cache_key(request: AccessRequest, channel: str) -> bytes:
-        """Return the cache key; an operation's identity has a fixed length, so two pairs never share a key."""
-        return request.operation.identity + channel.encode()
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
         facts, keys = await self._collect_facts(request, credential, now)
@@ -397,17 +391,6 @@ class Enforcer:
             outcome = plan.fallback.kind.value
             self._ticket_opener.add_decision(keys.session, now, request.operation.name, outcome, record)
         if before.record_keys and is_repeatable(self.policy, request, facts, plan, before.snapshot):
-            self._cache_decision(verdict, self._cache_key(request, facts.channel), before, make_template(entry))
+            key = cache_key(request.operation, facts.channel)
+            self._decision_cache.store_saved(self.repository, verdict, key, before, make_template(entry))
         return verdict
-
-    def _cache_decision(self, verdict: Verdict, key: bytes, before: LoadedState, template: LineTemplate) -> None:
-        """Cache a decision with the stored versions; skip it if they cannot be read."""
-        try:
-            stored = self.repository.reload_after_save(before, verdict.snapshot)
-        except StoreError:
-            return
-        if stored is not None:
-            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)
-            until = expires_at(self.policy, verdict)
-            entry = CachedDecision(stored.record_keys, stored.versions, until, template, answer)
-            self._decision_cache.store(verdict.credential, key, entry)

@@ -35,7 +35,11 @@ HTTP: Final = (
     Call("/pay/9", "POST", body(b"{", b"}")),
     Call("/pay_raises", "POST", body(b"{}")),
 )
-WAITS: Final = (Call("/waits", leaves=True), Call("/waits", leaves=True))
+WAITS: Final = (
+    Call("/waits", leaves=True),
+    Call("/waits", leaves=True),
+    Call("/pay_waits", "POST", body(b"{", b"}"), leaves=True),
+)
 LIVE: Final = (
     Call("/live/a", "", SOCKET),
     Call("/live/a", "", SOCKET),

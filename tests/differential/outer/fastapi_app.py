@@ -85,6 +85,7 @@ def make() -> Any:
     app.get("/raises")(raises)
     app.get("/group")(group)
     app.add_route("/waits", starlette_app.waits)
+    app.add_route("/pay_waits", starlette_app.pay_waits, methods=["POST"])
     app.post("/pay/{item_id}")(item)
     app.post("/pay_raises")(raises)
     app.websocket("/live/{room}")(live)

@@ -26,6 +26,7 @@ operations:
   - {name: inner, match: {path: '/mounted/inner/{item_id}', method: GET}, risk: routine, effect: read}
   - {name: pay, match: {path: '/pay/{item_id}', method: POST}, risk: high, effect: write}
   - {name: pay_raises, match: {path: /pay_raises, method: POST}, risk: high, effect: write}
+  - {name: pay_waits, match: {path: /pay_waits, method: POST}, risk: high, effect: write}
   - {name: live, match: {websocket: '/live/{room}'}, risk: routine, effect: read}
   - {name: live_raises, match: {websocket: /live_raises}, risk: routine, effect: read}
 otherwise: deny

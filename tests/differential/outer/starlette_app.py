@@ -70,6 +70,12 @@ async def waits(request: Request) -> PlainTextResponse:
             return PlainTextResponse("too late")
 
 
+async def pay_waits(request: Request) -> PlainTextResponse:
+    """Read the body, and then wait for the client to disconnect."""
+    EVENTS.append((await request.body()).decode())
+    return await waits(request)
+
+
 async def live(websocket: WebSocket) -> None:
     """Echo one message, and end with the disconnect."""
     FROM_INSIDE.set("set inside")
@@ -107,6 +113,7 @@ def make() -> Any:
             Mount("/mounted", routes=[Route("/inner/{item_id}", item, name="inner")]),
             Route("/pay/{item_id}", item, methods=["POST"]),
             Route("/pay_raises", raises, methods=["POST"]),
+            Route("/pay_waits", pay_waits, methods=["POST"]),
             WebSocketRoute("/live/{room}", live),
             WebSocketRoute("/live_raises", live_raises),
         ],
