@@ -151,6 +151,14 @@ def test_the_caller_is_told_what_is_missing(tmp_path: Path, path: str, body: obj
     assert not shop.read
 
 
+def test_the_log_is_explained_with_what_the_caller_was_told(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    problem = asyncio.run(shop.ask("/cents", {"amount_cents": "19.99", "to": "b"})).json()
+    record = problem["instance"].rpartition(":")[2]
+    explained = shop.site.command("audit", "explain", record, "--log", "audit.jsonl", "--policy", "policy.yaml").out
+    assert f'says: "{problem["detail"]}"' in " ".join(explained.split())
+
+
 def test_a_token_without_a_client_is_told_so(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     answer = asyncio.run(shop.ask("/text", {"amount": 1, "currency": "EUR"}, client=""))

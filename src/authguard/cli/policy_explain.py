@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from authguard.asgi.reply import DEFAULT_TEXTS
+from authguard.asgi.measure_text import MEASURE_REASONS, measure_text
+from authguard.asgi.reply import DEFAULT_TEXTS, RESUBMIT_TEXTS
 from authguard.audit.verify.log_reader import find_record
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.policy.compiler import load
 from authguard.policy.explain.explainer import explain_decision
 from authguard.policy.loading.locator import resolve_folder
@@ -102,6 +104,7 @@ def explain(
     found = explain_decision(loaded, given, operation)
     if log:
         notes += _compare_record(loaded, found, recorded)
+        found = _with_text_of_reason(loaded, found, recorded)
     if form is Form.JSON:
         typer.echo(_json(found, notes))
     else:
@@ -123,11 +126,21 @@ def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, ever
     operation = _named(loaded, recorded, notes)
     found = explain_decision(loaded, _cell(loaded, recorded, settled=bool(operation)), operation)
     notes += _compare_record(loaded, found, recorded)
+    found = _with_text_of_reason(loaded, found, recorded)
     if form is Form.JSON:
         typer.echo(_json(found, notes))
         return
     for line in _format_explanation(found, notes, everything):
         typer.echo(escape(line))
+
+
+def _with_text_of_reason(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -> Explanation:
+    """Return the explanation with the text that the caller of a denied request got for its reason, if there is one."""
+    reason = next((one for one in Reason if one.code == recorded.get("reason", "")), Reason.DECIDED)
+    text = RESUBMIT_TEXTS.get(reason, "")
+    for operation in policy.all_operations if reason in MEASURE_REASONS else ():
+        text = measure_text(reason, operation) if operation.name == found.operation else text
+    return replace(found, say={("", "default"): text}) if text and found.outcome == Outcome.DENY else found
 
 
 def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
