@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: assurance levels of a new policy, weakest first
 LEVELS: Final = ("aal1", "aal2", "aal3")
+_PERSON: Final = "{kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
 #: file of the issuer's keys, beside the policy
 KEYS_FILENAME: Final = "keys.json"
 #: answer for a policy without an account source
@@ -146,9 +147,13 @@ def _own(answers: Answers) -> Iterator[str]:
     yield f"identity: {{credential: {scalar(answers.level)}}}           # a sign-in at this level proves the identity"
     yield ""
     yield "fallbacks:"
-    yield "  # without a verification service, a person verifies the identity"
-    yield "  prove_identity: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
-    yield "  prove_otherwise: {kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
+    yield "  # without a verification service, a stronger sign-in or a person verifies the identity"
+    if load_preset(answers.provider).can_prove(answers.level):
+        level = scalar(answers.level)
+        yield f"  prove_identity: {{kind: step_up, acr: {level}, attempts: 3, per: 15m, then: to_a_person}}"
+    else:
+        yield f"  prove_identity: {_PERSON}"
+    yield f"  prove_otherwise: {_PERSON}"
     if answers.payments:
         yield f"  await_approval: {{kind: hold, approvers: {{role: {scalar(answers.approver)}, count: 1}}}}"
 
@@ -168,6 +173,8 @@ def _first(answers: Answers) -> Iterator[str]:
     yield f"{_SCHEMA}../scenarios.schema.json"
     yield "# Expected decisions of this policy. Add a scenario for each important case."
     known = "account: normal, verification: verified"
+    proof = "step_up" if load_preset(answers.provider).can_prove(answers.level) else "handoff"
+    unproven = "is asked for a stronger sign-in" if proof == "step_up" else "is handed to a person"
     scenarios = [
         (
             "the health check needs no sign-in",
@@ -207,13 +214,7 @@ def _first(answers: Answers) -> Iterator[str]:
             "handoff",
         ),
         ("a verified customer sees the profile", known, "", "operation: profile", "allow"),
-        (
-            "an unverified customer is handed to a person",
-            "account: normal",
-            "",
-            "operation: profile",
-            "handoff",
-        ),
+        (f"an unverified customer {unproven}", "account: normal", "", "operation: profile", proof),
         (
             "an ambiguous verification is handed to a person",
             known,
@@ -226,7 +227,7 @@ def _first(answers: Answers) -> Iterator[str]:
             known,
             "",
             "operation: profile, channel: switched",
-            "handoff",
+            proof,
         ),
         ("a missing scope is denied", known, "", "operation: profile, scope: missing", "deny"),
         ("during a rollback a person answers", known, "service.engaged", "operation: chat", "handoff"),

@@ -47,6 +47,16 @@ class Preset:
     writes_scopes: bool
     defaults: Node
 
+    def can_prove(self, level: str) -> bool:
+        """Return whether a sign-in at the provider can reach an assurance level; without `levels`, any ``acr`` may."""
+        levels = self.defaults.entries().get("levels")
+        if levels is None:
+            return True
+        entries = levels.entries()
+        reached = [entries["none"]] if "none" in entries else []
+        reached += entries["map"].entries().values() if "map" in entries else []
+        return any(node.value == level for node in reached)
+
 
 def list_presets() -> tuple[str, ...]:
     """Return the names of the shipped presets, in alphabetical order."""
