@@ -13,7 +13,7 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test coverage quick watch test-foreign test-install check pages docs soak bench clean format help
+.PHONY: demo test providers coverage quick watch test-foreign test-install check pages docs soak bench clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -89,6 +89,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/readmes.py --check
 	@$(BIN)/python scripts/catalogue.py --check
 	@$(BIN)/python scripts/accounts.py --check
+	@$(BIN)/python scripts/providers_page.py --check
 	@$(BIN)/python scripts/architecture.py --check
 	@$(BIN)/python scripts/decision_index.py --check
 	@$(BIN)/python scripts/words.py --check
@@ -100,6 +101,7 @@ pages: $(READY)   ## write the generated pages and schemas that `make check` com
 	@$(BIN)/python scripts/readmes.py
 	@$(BIN)/python scripts/catalogue.py
 	@$(BIN)/python scripts/accounts.py
+	@$(BIN)/python scripts/providers_page.py
 	@$(BIN)/python scripts/architecture.py
 	@$(BIN)/python scripts/decision_index.py
 
@@ -133,6 +135,9 @@ soak: $(READY) $(FRAMEWORKS)  ## the model for 100,000 steps, the fuzz and broke
 		tests/differential/test_differential.py tests/differential/further
 	@$(BIN)/python -m tests.soak.saturate
 	@test -z "$(AUTHGUARD_MUTATION)" || $(BIN)/python -m tests.mutation.runner
+
+providers: $(READY)  ## try the tokens of every provider from the command line, with a server and requests
+	@$(BIN)/python scripts/providers.py
 
 $(PEERS): $(READY)
 	@echo "fetching the peers to be measured against (once) ..."
