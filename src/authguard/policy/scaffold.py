@@ -146,16 +146,28 @@ def _own(answers: Answers) -> Iterator[str]:
     yield f"assurance: {{order: [{', '.join(LEVELS)}]}}     # assurance levels, weakest first"
     yield f"identity: {{credential: {scalar(answers.level)}}}           # a sign-in at this level proves the identity"
     yield ""
-    yield "fallbacks:"
-    yield "  # without a verification service, a stronger sign-in or a person verifies the identity"
-    if load_preset(answers.provider).can_prove(answers.level):
-        level = scalar(answers.level)
-        yield f"  prove_identity: {{kind: step_up, acr: {level}, attempts: 3, per: 15m, then: to_a_person}}"
-    else:
-        yield f"  prove_identity: {_PERSON}"
+    yield from _proof_of_identity(answers)
     yield f"  prove_otherwise: {_PERSON}"
     if answers.payments:
         yield f"  await_approval: {{kind: hold, approvers: {{role: {scalar(answers.approver)}, count: 1}}}}"
+
+
+def _proof_of_identity(answers: Answers) -> Iterator[str]:
+    """Yield what proves the identity: a stronger sign-in if the provider has one, otherwise a person."""
+    if load_preset(answers.provider).can_prove(answers.level):
+        yield "decisions:                             # placed before the rules of the extended policy"
+        yield "  # a stronger sign-in proves the identity"
+        yield "  - when: {service: [live, degraded, recovering], credential: good, session: active, actor: subject,"
+        yield "           scope: granted, account: [normal, dormant, minor, delegated, restricted],"
+        yield "           verification: [unverified, pending, failed], risk: [sensitive, high]}"
+        yield "    do: sign_in_stronger"
+        yield ""
+    yield "fallbacks:"
+    if load_preset(answers.provider).can_prove(answers.level):
+        level = scalar(answers.level)
+        yield f"  sign_in_stronger: {{kind: step_up, acr: {level}, attempts: 3, per: 15m, then: to_a_person}}"
+    yield "  # without a verification service, a person verifies the identity"
+    yield f"  prove_identity: {_PERSON}"
 
 
 def _scenarios(answers: Answers) -> dict[str, str]:
@@ -214,6 +226,13 @@ def _first(answers: Answers) -> Iterator[str]:
             "handoff",
         ),
         ("a verified customer sees the profile", known, "", "operation: profile", "allow"),
+        (
+            "an agent of an unverified customer is handed to a person",
+            "account: normal",
+            "",
+            "operation: profile, actor: agent",
+            "handoff",
+        ),
         (f"an unverified customer {unproven}", "account: normal", "", "operation: profile", proof),
         (
             "an ambiguous verification is handed to a person",
@@ -227,7 +246,7 @@ def _first(answers: Answers) -> Iterator[str]:
             known,
             "",
             "operation: profile, channel: switched",
-            proof,
+            "handoff",
         ),
         ("a missing scope is denied", known, "", "operation: profile, scope: missing", "deny"),
         ("during a rollback a person answers", known, "service.engaged", "operation: chat", "handoff"),
