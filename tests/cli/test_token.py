@@ -200,7 +200,6 @@ def test_trial_keys_are_private_and_used_again(shell: Shell) -> None:
         (("--as", "oktaa"), USAGE, "okta"),
         (("--as", "okta", "--kind", "acess"), USAGE, "access"),
         (("--as", "google", "--strong"), USAGE, "step-up"),
-        (("--as", "supabase", "--kind", "machine"), USAGE, "HS256"),
         (("--as", "okta", "--keys", "missing/keys.json"), FAILED, "--keys"),
     ],
 )

@@ -24,7 +24,11 @@ def check_key_sources(draft: Draft) -> Iterator[Problem]:
             message = f"issuer `{issuer.issuer}` names {sum(sources) or 'no'} sources of keys"
             advice = "write one of `keys: discovery`, `{jwks_uri: ...}`, `{file: ...}`, `{secret_env: ...}`"
             yield Problem(code="issuer-keys", place=place, message=message, advice=advice)
-        yield from _check_tls(place, issuer)
+        # discovery asks the issuer itself, whose address is the one to correct
+        asked = (
+            f"issuers[{index}].issuer" if issuer.discovery and not issuer.discovery_url else f"issuers[{index}].keys"
+        )
+        yield from _check_tls(draft.place(asked, f"issuers[{index}]"), issuer)
 
 
 def _check_tls(place: Place, issuer: Issuer) -> Iterator[Problem]:

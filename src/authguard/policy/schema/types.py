@@ -137,7 +137,7 @@ _AUDIENCE_ADVICE: Final = "write a text, a list of texts, or `{claim: client_id,
 _CURRENCY: Final = r"[A-Z]{3}"
 _POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
 #: name of a claim, or a JSON Pointer into the claims
-_CLAIM: Final = rf"(?!/)[\x21-\x7e]{{1,{MAX_CLAIM_CHARS}}}|{_POINTER}"
+_CLAIM: Final = rf"(?!/)[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_CLAIM_CHARS - 2}}}[\x21-\x7e])?|{_POINTER}"
 _CLAIM_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": f"^(?:{_CLAIM})$"}
 _SCALAR_SCHEMA: Final[dict[str, Any]] = {"type": ["string", "integer", "boolean"]}
 _CLAIM_VALUES_SCHEMA: Final = Annotated[
