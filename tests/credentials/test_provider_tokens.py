@@ -62,6 +62,7 @@ class Shop:
         text = POLICY.format(name=name, issuer=shape.issuer, audience=shape.audience, more=more)
         draft = load_draft("policy.yaml", text=text.encode()).draft
         assert draft is not None
+        self.evidence = draft.issuers[0].evidence
         check = make(replace(draft.issuers[0], discovery=False, jwks_uri="", key_file="keys.json"))
         settle(check.open())
         self.validator = ValidatorHarness(check, clock)
@@ -98,6 +99,17 @@ def test_what_clients_send_is_taken_with_its_facts(trust: Callable[..., Shop], n
     assert principal.client or name == "supabase", "an app of the project has no client of its own"
     dated = shop.mint.clock.now() - 60 if name in DATED else 0.0
     assert principal.auth_time == dated
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - MACHINES_ONLY))
+def test_each_token_states_of_the_sign_in_what_the_preset_declares(trust: Callable[..., Shop], name: str) -> None:
+    shop = trust(name)
+    for kind in load_shape(name).kinds:
+        if not kind.startswith("access") or (name, kind) == ("keycloak", "access-direct"):
+            continue
+        principal = shop.prove(kind, session="S", signed_in=60)
+        stated = {"auth_time": bool(principal.auth_time), "sid": bool(principal.sid), "none": True, "any": True}
+        assert stated[shop.evidence], kind
 
 
 @pytest.mark.parametrize("name", PRESETS)
