@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from authguard.asgi.guard import current_guard
 from authguard.asgi.middleware import GuardMiddleware
+from authguard.core.entries import DecisionEntry
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
@@ -124,3 +125,27 @@ async def test_what_the_app_must_not_see_is_gone_for_middleware_outside_too() ->
     assert answer.json() == ["x-channel", "x-other"]
     names = [name for name, _ in outside.scopes[0]["headers"] if name.startswith((b"x-", b"authguard"))]
     assert sorted(names) == [b"x-channel", b"x-other"]
+
+
+async def test_a_middleware_that_calls_the_guard_again_with_the_same_scope_gets_a_second_decision() -> None:
+    desk = EnforcerHarness()
+    seen: list[str] = []
+
+    async def chat(request: Request) -> JSONResponse:
+        seen.append(current_guard(request).record_id)
+        assert request.scope["state"]["authguard"].record_id == seen[-1]
+        return JSONResponse({}, 503 if len(seen) == 1 else 200)
+
+    guarded = GuardMiddleware(Starlette(routes=[Route("/chat", chat, methods=["POST"])]), desk.enforcer, prefix=PREFIX)
+
+    async def retrying(scope: Any, receive: Any, send: Any) -> None:
+        async def ignore(message: Any) -> None:
+            del message
+
+        await guarded(scope, receive, ignore)
+        await guarded(scope, receive, send)
+
+    async with client_of(retrying) as client:
+        assert (await client.post("/chat", headers=bearer(desk.login()))).status_code == 200
+    assert len(set(seen)) == 2
+    assert seen == [entry.id for entry in desk.sink.of(DecisionEntry)]

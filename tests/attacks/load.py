@@ -119,6 +119,44 @@ def a_body_of_many_values_holds_the_event_loop(site: Site) -> None:
     assert alice.status == 200, f"somebody else's payment was answered {alice.status}"
 
 
+@attack(16)
+def bodies_that_trickle_hold_their_places_for_ever(site: Site) -> None:
+    """Send 100 bodies of which a byte comes now and then and no end, beside a payment of somebody else."""
+    site.policy_of(POLICY + "budget: {body_idle_timeout: 500ms, body_timeout: 5s}\n", POLICY)
+    guard = site.guard(app, store=site.folder / "store.db")
+
+    async def trickle(token: str) -> int:
+        status = 0
+        headers = [(b"authorization", b"Bearer " + token.encode()), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/buy", "query_string": b"", "headers": headers}
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.1)
+            return {"type": "http.request", "body": b" ", "more_body": True}
+
+        async def send(message: dict[str, Any]) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        await guard(scope, receive, send)
+        return status
+
+    async def attempt() -> tuple[list[int], Answer]:
+        mallory = site.token("mallory")
+        trickling = [asyncio.ensure_future(trickle(mallory)) for _ in range(100)]
+        await asyncio.sleep(0)
+        alice = await ask(guard, "POST", "/pay", site.token("alice"), (*JSON, ("idempotency-key", "1")), b"{}")
+        done, endless = await asyncio.wait(trickling, timeout=60)
+        for one in endless:
+            one.cancel()
+        assert not endless, f"{len(endless)} of 100 bodies still hold their places after a minute"
+        return [one.result() for one in done], alice
+
+    statuses, alice = asyncio.run(attempt())
+    assert alice.status == 200, f"somebody else's payment was answered {alice.status}"
+    assert set(statuses) <= {408, 429}, f"the bodies were answered {sorted(set(statuses))}"
+
+
 @attack(14)
 def held_transactions_of_one_account_fill_the_approvers_page(site: Site) -> None:
     """Have 300 payments held, so that everybody else's are behind them on the approvers' first page."""
