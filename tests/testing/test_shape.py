@@ -12,6 +12,7 @@ import jwt
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from authguard.policy.loading.preset import list_presets
 from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.testing import Mint, list_shapes, load_shape
 from authguard.testing.shape import ShapeValues
@@ -236,8 +237,9 @@ def test_an_unknown_name_is_refused_with_advice(authguard_issuer: Mint, name: st
         authguard_issuer.mint_as(name, kind)
 
 
-def test_the_wheel_has_the_shapes(tmp_path: Path) -> None:
+def test_the_wheel_has_the_shapes_and_the_presets(tmp_path: Path) -> None:
     (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path))
     with zipfile.ZipFile(built) as wheel:
-        names = {Path(name).stem for name in wheel.namelist() if name.startswith("authguard/testing/shapes/")}
-    assert names == set(list_shapes())
+        files = [Path(name) for name in wheel.namelist()]
+    for folder, names in (("authguard/testing/shapes", list_shapes()), ("authguard/policy/providers", list_presets())):
+        assert {path.stem for path in files if str(path.parent) == folder} == set(names)
