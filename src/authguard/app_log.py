@@ -43,6 +43,12 @@ _KEYS_LEVELS: Final = {
     "unreachable": logging.WARNING,
     "unusable": logging.ERROR,
 }
+_KEYS_WORDS: Final = {
+    "ok": "available",
+    "unfetched": "not fetched yet",
+    "unreachable": "unreachable",
+    "unusable": "unusable",
+}
 INSECURE_ADVICE: Final = (
     "keys are fetched without TLS (`insecure_http`), so anyone in that network can replace them and sign tokens"
 )
@@ -157,7 +163,7 @@ def log_issuer_status(status: IssuerStatus) -> None:
         "ignored": ignored,
         "advice": advice,
     }
-    text = f"keys of issuer `{status.issuer}` are {status.keys}{f': {words}' if words else ''}"
+    text = f"keys of issuer `{status.issuer}` are {_KEYS_WORDS[status.keys]}{f': {words}' if words else ''}"
     _log_event(level, KEYS, text, {name: value for name, value in fields.items() if value})
 
 

@@ -212,3 +212,39 @@ def test_ignored_keys_are_told_once_and_take_nothing_away(
     assert len(server.asked) == 4
     ((level, text),) = _logged(caplog)
     assert (level, "key `enc` is for encryption" in text) == ("INFO", True)
+
+
+def test_keys_of_a_file_and_keys_without_tls_are_told_too(
+    tmp_path: Path, authguard_clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = _Scene(tmp_path, authguard_clock, "https://idp.test", keys="{file: keys.json}")
+    weak = SigningKey.generate("ES256", kid="leaked").jwk() | {"d": "AAAA"}
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [weak, *scene.mint.jwks("ES256")["keys"]]}), "utf-8")
+
+    async def work() -> None:
+        ignored = [{"kid": "leaked", "cause": "private"}]
+        issuers = [{"issuer": "https://idp.test", "keys": "ok", "ignored": ignored}]
+        assert await scene.health() == {"status": "ok", "issuers": issuers}
+        assert (await scene.get("/chat", scene.mint.mint())).status_code == 200
+
+    _run(scene, work)
+    ((level, text),) = _logged(caplog)
+    assert (level, "key `leaked` contains its private part" in text) == ("WARNING", True)
+
+
+def test_an_exception_for_http_is_told_at_each_start(
+    server: IssuerServer, tmp_path: Path, authguard_clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = f"{{jwks_uri: '{server.url}/jwks', insecure_http: true}}"
+    scene = _Scene(tmp_path, authguard_clock, "https://idp.test", keys=keys)
+    server.documents["/jwks"] = scene.mint.jwks("ES256")
+
+    async def work() -> None:
+        assert (await scene.get("/chat", scene.mint.mint())).status_code == 200
+        issuers = [{"issuer": "https://idp.test", "keys": "ok", "insecure_http": True}]
+        assert await scene.health() == {"status": "ok", "issuers": issuers}
+
+    _run(scene, work)
+    told = _logged(caplog)
+    assert {level for level, _ in told} == {"WARNING"}
+    assert all("fetched without TLS" in text for _, text in told)

@@ -10,8 +10,12 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from authguard.cli import build
+from authguard.cli.issuer_check import _policy_lines
+from authguard.clock import SystemClock
+from authguard.credentials.issuer_probe import ProbeResult
+from authguard.credentials.jwk_set import load_jwks
 from authguard.policy.compiler import load
-from authguard.testing import SigningKey
+from authguard.testing import Mint, SigningKey
 from tests.support.issuer_server import METADATA, IssuerServer
 
 if TYPE_CHECKING:
@@ -132,6 +136,21 @@ def test_a_key_without_alg_is_for_the_algorithms_that_the_metadata_names(server:
     assert _json(server.url)[1]["algorithms"] == ["RS256"]
 
 
+@pytest.mark.parametrize("path", ["/realms/shop/certs", "/.well-known/jwks.json"])
+def test_the_address_of_a_key_set_is_checked_as_such(server: IssuerServer, path: str) -> None:
+    server.documents[path] = {"keys": [_ENCRYPTION, _RS]}
+    code, found = _json(server.url + path, "--audience", "shop")
+    assert (code, found["jwks_uri"], [one["cause"] for one in found["ignored"]]) == (
+        0,
+        server.url + path,
+        ["encryption"],
+    )
+    (written,) = YAML(typ="safe").load("\n".join(found["policy"]))["issuers"]
+    assert written["keys"] == {"jwks_uri": server.url + path}
+    server.documents[path] = {"keys": [_ENCRYPTION]}
+    assert _json(server.url + path)[0] == 3
+
+
 def test_without_tls_another_machine_is_not_asked() -> None:
     code, found = _json("http://192.0.2.1")
     assert (code, found["problems"][0]["problem"]) == (3, "insecure")
@@ -142,3 +161,27 @@ def test_what_the_issuer_writes_does_not_reach_the_terminal_raw(server: IssuerSe
     result = _check(server.url)
     assert "\x1b" not in result.stdout
     assert "\x07" not in result.stdout
+
+
+def test_the_lines_name_the_preset_of_a_provider_that_is_known_by_its_host() -> None:
+    issuer = "https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0"
+    result = ProbeResult(given=issuer, issuer=issuer, keys=load_jwks({"keys": [_RS]}, frozenset({"RS256"})))
+    written = YAML(typ="safe").load("\n".join(_policy_lines(result, "api", insecure_http=False)))
+    assert written["issuers"][0] | {"provider": "entra", "issuer": issuer} == written["issuers"][0]
+
+
+def test_a_token_of_a_misconfigured_issuer_is_told_with_what_to_write(server: IssuerServer, tmp_path: Path) -> None:
+    server.publish({"keys": [_ES]})
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "authguard: 1\nname: x\nextends: standard\naccounts: none\nfallbacks:\n"
+        "  prove_identity: {kind: handoff, queue: identity}\n  prove_otherwise: {kind: handoff, queue: identity}\n"
+        "issuers:\n  - {audience: 'https://agent.test', algorithms: [ES256], keys: discovery, "
+        f"issuer: '{server.url}/'}}\n"
+    )
+    token = Mint.create(SystemClock(), issuer=f"{server.url}/").mint()
+    result = CliRunner().invoke(build("token"), ["token", "check", str(policy)], input=token)
+    assert result.exit_code == 3
+    assert result.stdout.startswith("refused: keys-unusable\n")
+    assert f"write `issuer: {server.url}`" in result.stdout
+    assert f"authguard issuer check {server.url}/" in result.stdout

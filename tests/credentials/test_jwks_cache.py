@@ -600,11 +600,13 @@ def test_a_change_is_told_once(run: Callable[..., Any]) -> None:
         await _ask(cache, "a", NOW + 30)
         await _ask(cache, "a", NOW + 330)
         await _landed(cache)
-        issuer.problem = KeysUnreachableError("a status of an outage")
-        await _ask(cache, "a", NOW + 900)
-        await _landed(cache)
+        for later, words in ((900, "a status of an outage"), (910, "no connection")):
+            issuer.problem = KeysUnreachableError(words)
+            await _ask(cache, "a", NOW + later)
+            await _landed(cache)
+        assert cache.failure.message == "no connection"
         assert told == [Reason.KEYS_UNUSABLE, Reason.DECIDED, Reason.KEYS_UNREACHABLE]
-        assert issuer.fetches == 13
+        assert issuer.fetches == 14
 
     run(scene)
 

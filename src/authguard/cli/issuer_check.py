@@ -12,6 +12,7 @@ from authguard.cli.output import INVALID
 from authguard.cli.terminal import escape
 from authguard.credentials.issuer_document import shown
 from authguard.credentials.issuer_probe import ProbeResult, probe
+from authguard.credentials.remedy import guess_provider
 from authguard.outbound.http_client import create_async_client
 from authguard.policy.deployment import TENANT_PLACEHOLDER
 
@@ -25,7 +26,7 @@ _WIDTH: Final = 14
 
 
 def check(
-    url: Annotated[str, typer.Argument(metavar="URL", help="An issuer, or the address of its metadata.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="An issuer, or the address of its metadata or keys.")],
     *,
     audience: Annotated[str, typer.Option(metavar="TEXT", help="The audience for the lines to write.")] = "",
     insecure_http: Annotated[bool, typer.Option("--insecure-http", help="Allow URLs without TLS.")] = False,
@@ -90,13 +91,18 @@ def _key_rows(result: ProbeResult) -> Iterator[str]:
 def _policy_lines(result: ProbeResult, audience: str, *, insecure_http: bool) -> Iterator[str]:
     """Yield the lines of a policy that name this issuer."""
     yield "issuers:"
-    yield f"  - issuer: {json.dumps(result.issuer)}"
+    provider = guess_provider(result.issuer)
+    if provider:
+        yield f"  - provider: {provider}"
+    yield f"  {' ' if provider else '-'} issuer: {json.dumps(result.issuer or 'ISSUER')}"
     if TENANT_PLACEHOLDER in result.issuer:
         yield "    tenants: [TENANT_ID]"
     yield f"    audience: {json.dumps(audience or 'AUDIENCE')}"
     yield f"    algorithms: [{', '.join(result.algorithms)}]"
     exception = ", insecure_http: true" if insecure_http else ""
-    if result.discovery_url or TENANT_PLACEHOLDER in result.issuer:
+    if not result.issuer:
+        yield f"    keys: {{jwks_uri: {json.dumps(result.jwks_uri)}{exception}}}"
+    elif result.discovery_url or TENANT_PLACEHOLDER in result.issuer:
         yield f"    keys: {{discovery: {json.dumps(result.discovery_url)}{exception}}}"
     else:
         yield f"    keys: {{discovery: true{exception}}}" if exception else "    keys: discovery"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.credentials.diagnosis import Diagnosis
     from authguard.policy.compiled_policy import Policy
+    from authguard.ports import IssuerStatus
 
 _HEADER: Final = b"authorization:"
 #: facts that are times
@@ -71,13 +72,15 @@ def check(
     token = _read_token()
     now = SystemClock().now()
     folder = Path(resolve_folder(policy)).parent
-    credential = anyio.run(check_token, loaded.issuers, folder, token, now, dict(os.environ))
+    statuses: list[IssuerStatus] = []
+    credential = anyio.run(check_token, loaded.issuers, folder, token, now, dict(os.environ), statuses.append)
+    keys = next((one.message for one in statuses if one.message and isinstance(credential, NotProven)), "")
     diagnosis = diagnose(token, loaded.issuers, credential, now)
     accesses = () if isinstance(credential, NotProven) else tuple(_accesses(loaded, credential.principal, now))
     if as_json:
-        typer.echo(json.dumps(_to_json(diagnosis, accesses), indent=2))
+        typer.echo(json.dumps(_to_json(diagnosis, accesses, keys), indent=2))
     else:
-        for line in _lines(diagnosis, accesses):
+        for line in _lines(diagnosis, accesses, keys):
             typer.echo(escape(line))
     if isinstance(credential, NotProven):
         raise typer.Exit(INVALID)
@@ -126,12 +129,14 @@ def _lacks(policy: Policy, operation: Operation, principal: Principal, acting: s
     return ""
 
 
-def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> Iterator[str]:
+def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> Iterator[str]:
     credential = diagnosis.credential
     if isinstance(credential, NotProven):
         claim = f", claim `{credential.claim}`" if credential.claim else ""
         yield f"refused: {credential.reason.code}{claim}"
         yield f"  {describe_reason(credential.reason.code)}"
+        if keys:
+            yield f"  {keys}"
         for obstacle in diagnosis.obstacles:
             yield f"- {obstacle.reason.code}{f': {obstacle.found}' if obstacle.found else ''}"
             if obstacle.remedy:
@@ -162,13 +167,14 @@ def _format_time(value: str) -> str:
         return value
 
 
-def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...]) -> dict[str, object]:
+def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> dict[str, object]:
     credential = diagnosis.credential
     refused = isinstance(credential, NotProven)
     return {
         "accepted": not refused,
         "reason": credential.reason.code if isinstance(credential, NotProven) else "",
         "claim": credential.claim if isinstance(credential, NotProven) else "",
+        "keys": keys,
         "person": not isinstance(credential, NotProven) and credential.principal.person,
         "level": "" if isinstance(credential, NotProven) else credential.principal.acr,
         "notice": diagnosis.notice,

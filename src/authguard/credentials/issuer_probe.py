@@ -108,7 +108,7 @@ async def probe(client: httpx2.AsyncClient, given: str, *, insecure_http: bool =
 
     Args:
         client: the HTTP client.
-        given: an issuer, or the address of metadata.
+        given: an issuer, or the address of its metadata or keys.
         insecure_http: whether URLs without TLS are allowed.
     """
     is_address = WELL_KNOWN in urlsplit(given).path
@@ -128,7 +128,12 @@ async def probe(client: httpx2.AsyncClient, given: str, *, insecure_http: bool =
         elif not found[0]:
             found = address, response.document or {}
     address, document = found
+    if _is_key_set(document):
+        return _describe_key_set(given, document, started)
     if not address:
+        response = await _read(client, given, insecure_http=insecure_http)
+        if not isinstance(response, Finding) and _is_key_set(response.document or {}):
+            return _describe_key_set(given, response.document or {}, started)
         return ProbeResult(given=given, metadata=tuple(tried), problems=(_main_failure(tried),))
     named = document.get("issuer")
     result = ProbeResult(
@@ -138,6 +143,18 @@ async def probe(client: httpx2.AsyncClient, given: str, *, insecure_http: bool =
         document=document,
     )
     return await _probe_keys(client, result, address, started, insecure_http=insecure_http)
+
+
+def _is_key_set(document: Mapping[str, object]) -> bool:
+    return "issuer" not in document and isinstance(document.get("keys"), list)
+
+
+def _describe_key_set(given: str, document: Mapping[str, object], started: float) -> ProbeResult:
+    """Return the result for the address of a JWK Set; its keys may be of any issuer."""
+    keys, problem = _load(document, given, TENANT_PLACEHOLDER)
+    problems = (Finding(given, problem.problem, str(problem)),) if problem else ()
+    duration = anyio.current_time() - started
+    return ProbeResult(given=given, jwks_uri=given, keys=keys, problems=problems, duration=duration)
 
 
 def _main_failure(tried: list[Finding]) -> Finding:

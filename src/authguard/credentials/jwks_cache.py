@@ -75,6 +75,11 @@ class KeysFailure:
     problem: str = ""
     message: str = ""
 
+    @property
+    def change(self) -> tuple[Reason, bool, str]:
+        """What is reported when it changes; the words of one outage may alternate, and are left out."""
+        return self.reason, bool(self.message), self.message if self.problem else ""
+
     @classmethod
     def of(cls, error: Exception) -> KeysFailure:
         """Build the failure of a fetch that raised; an unexpected error counts as an outage."""
@@ -313,13 +318,13 @@ class JwksCache:
 
     def _apply(self, published: PublishedKeys | KeysFailure, number: int, now: float) -> None:
         """Store the result of a fetch, and report a change."""
-        before = (self.failure, self.keys.ignored)
+        before = (self.failure.change, self.keys.ignored)
         if isinstance(published, KeysFailure):
             self.failure = published
             self._schedule(now + self._policy.retry, now)
         else:
             self._store(published, number, now)
-        if before != (self.failure, self.keys.ignored):
+        if before != (self.failure.change, self.keys.ignored):
             self._on_change()
 
     def _store(self, published: PublishedKeys, number: int, now: float) -> None:

@@ -132,7 +132,14 @@ def _for_clock(case: _Case) -> str:
 def _for_key(case: _Case) -> str:
     if case.issuer.key_file:
         return f"`{case.issuer.key_file}` has no key that signed it: write the issuer's current keys to it"
-    return f"compare its keys: `authguard issuer check {case.issuer.issuer}`"
+    address = case.issuer.jwks_uri or case.issuer.discovery_url or case.issuer.issuer
+    return f"compare its keys: `authguard issuer check {address}{' --insecure-http' * case.issuer.insecure_http}`"
+
+
+def _for_incomplete_response(case: _Case) -> str:
+    if case.claim in {"aud", "exp", "iss", "sub"}:
+        return f"let the issuer send `{case.claim}`, or write `introspection: {{..., optional: [{case.claim}]}}`"
+    return f"let the issuer's introspection send `{case.claim}`"
 
 
 _REMEDIES: Final[Mapping[Reason, Callable[[_Case], str]]] = {
@@ -149,7 +156,9 @@ _REMEDIES: Final[Mapping[Reason, Callable[[_Case], str]]] = {
     Reason.KEY_UNKNOWN: _for_key,
     Reason.SIGNATURE_INVALID: _for_key,
     Reason.KEYS_UNREACHABLE: _for_key,
+    Reason.KEYS_UNUSABLE: _for_key,
     Reason.KEYS_BUSY: _for_key,
+    Reason.INTROSPECTION_INCOMPLETE: _for_incomplete_response,
     Reason.BOUND_TOKEN: lambda _: "write `sender_constraint: dpop`, and let the client send a proof (RFC 9449)",
     Reason.UNBOUND_TOKEN: lambda _: "let the client ask for a DPoP-bound token (RFC 9449 5)",
 }

@@ -11,11 +11,12 @@ from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from authguard.core.request import Credential
     from authguard.policy.deployment import Issuer
+    from authguard.ports import IssuerStatus
 
 
 class _NoStore:
@@ -27,8 +28,13 @@ class _NoStore:
         return False
 
 
-async def check_token(
-    issuers: Mapping[str, Issuer], folder: Path, token: bytes, now: float, environ: Mapping[str, str]
+async def check_token(  # noqa: PLR0917 - the parts of a deployment
+    issuers: Mapping[str, Issuer],
+    folder: Path,
+    token: bytes,
+    now: float,
+    environ: Mapping[str, str],
+    notify: Callable[[IssuerStatus], None] = lambda _: None,
 ) -> Credential:
     """Validate one token as the guard does, except for a proof of possession.
 
@@ -38,11 +44,19 @@ async def check_token(
         token: without its scheme, in the form ``token68``, of bounded length.
         now: epoch seconds UTC.
         environ: variables with the secrets of issuers.
+        notify: called with the status of the token's issuer when its keys were fetched or not.
 
     Raises:
         SettingsError: a key file or a secret cannot be used.
     """
-    jwt = JwtValidator(issuers, pseudonym=lambda *_: "", fingerprint=lambda _: "", environ=environ, folder=folder)
+    jwt = JwtValidator(
+        issuers,
+        pseudonym=lambda *_: "",
+        fingerprint=lambda _: "",
+        environ=environ,
+        folder=folder,
+        notify=notify,
+    )
     if not token_validator.needs_token_validator(issuers):
         await jwt.open()
         found = await jwt.validate(token, now)
