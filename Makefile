@@ -59,7 +59,7 @@ $(FOREIGN): tests/foreign/package.json
 	@cd tests/foreign && npm install --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null
 	@touch $@
 
-test-foreign: $(READY) $(FOREIGN)  ## the guard against an identity provider that nobody here wrote
+test-foreign: $(READY) $(FOREIGN)  ## the guard against an identity provider and MCP clients that nobody here wrote
 	@$(BIN)/python -m pytest -q tests/foreign
 
 test-install: $(READY)  ## the wheel alone in a fresh environment: README's first screen, and somebody's first hour
@@ -77,7 +77,7 @@ $(BROWSER): $(READY) Makefile
 		|| exit 1; done
 	@touch $@
 
-test-browser: $(BROWSER)  ## the policy's page and diagrams in a real browser, with Mermaid, Graphviz and an accessibility check
+test-browser: $(BROWSER)  ## cookies, WebSockets, the policy's page and diagrams in a real browser, with Mermaid, Graphviz and an accessibility check
 	@$(BIN)/python -m pytest -q tests/browser
 
 check: $(READY)  ## formatting, lint, types, import floors, every shipped policy and its scenarios

@@ -129,7 +129,7 @@ class CredentialReader:
         following: Iterator[str] = iter(offered)
         for one in following:
             if one in self._markers:
-                found.append(b"Bearer " + next(following, "").encode())
+                found.append(b"Bearer " + next(following, "").encode("utf-8", "replace"))
             elif self._encoded and one.startswith(self._encoded):
                 prefix = next(each for each in self._encoded if one.startswith(each))
                 found.append(b"Bearer " + _decode(one[len(prefix) :]))
@@ -147,6 +147,10 @@ class CredentialReader:
         if scope["type"] != "websocket" or not (self._markers or self._encoded):
             return []
         offered = scope.get("subprotocols") or ()
+        following = zip(offered, [*offered[1:], ""], strict=False)
+        # a name without its token: the token may stand before it, where the app would see it
+        if any(one in self._markers and (not after or after in self._markers) for one, after in following):
+            return Reason.REQUEST_MALFORMED
         return Reason.REQUEST_MALFORMED if len(offered) > MAX_SUBPROTOCOLS else self._split(offered)[0]
 
     def _read_cookies(self, scope: dict[str, Any]) -> list[bytes] | Reason:
