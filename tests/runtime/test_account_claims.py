@@ -98,9 +98,8 @@ def test_a_status_that_is_none_cannot_be_mapped(tmp_path: Path) -> None:
     assert "account-map" in checked.out + checked.err
 
 
-@pytest.mark.parametrize("claim", ["/a~b", "/", "a b", "/a/" + "b" * 300, "x" * 300])
+@pytest.mark.parametrize("claim", ["/a~b", "/a/" + "b" * 300, "x" * 300])
 def test_a_claim_that_no_token_could_have_is_refused(tmp_path: Path, claim: str) -> None:
     site = Site(tmp_path)
     path = site.policy(HEAD.replace("accounts: none", f"accounts: [{{from: claim, claim: '{claim}'}}]") + OPERATIONS)
-    found = {problem.code for problem in load_draft(path).problems}
-    assert found == set() if claim == "/" else "malformed-value" in found
+    assert "malformed-value" in {problem.code for problem in load_draft(path).problems}
