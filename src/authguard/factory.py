@@ -125,7 +125,7 @@ def build_enforcer(
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids, policy.properties),
+        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids, policy.request_properties),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,

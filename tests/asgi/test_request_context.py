@@ -17,10 +17,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
-from authguard import AuthGuard, active_span
+from authguard import AuthGuard, PolicyError, active_span
 from authguard.asgi.request_context import RequestContext
 from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry
 from authguard.core.request import Evidence
+from authguard.policy.compiler import load
 from authguard.testing import FakeClock, Mint
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY
@@ -228,3 +229,8 @@ async def test_addresses_are_keyed_hashes_unless_the_policy_wants_them_plain(
     assert found[0] == found[1] == found[4] == found[5] != found[2] == found[3]
     assert ("203.0.113" in log.read_text("utf-8")) is plain
     assert (found[0] == "203.0.113.7") is plain
+
+
+def test_a_form_of_addresses_without_addresses_is_told() -> None:
+    with pytest.raises(PolicyError, match=r"`peers` has no effect.*write `request: \[peer\]`"):
+        load("test-desk.yaml", text=f"{POLICY}audit: {{request: [path], peers: plain}}\n".encode())

@@ -45,8 +45,8 @@ def acted(record: str, at: float, act: str, **more: Any) -> ActEntry:
     return ActEntry(id=record, at=AT + at, policy="ab", act=act, **more)
 
 
-def refused(record: str, at: float, reason: str = "body-too-large") -> RefusalEntry:
-    return RefusalEntry(id=record, at=AT + at, policy="ab", reason=reason, status=413)
+def refused(record: str, at: float, reason: str = "body-too-large", **more: Any) -> RefusalEntry:
+    return RefusalEntry(id=record, at=AT + at, policy="ab", reason=reason, status=413, **more)
 
 
 def faulted(record: str, at: float) -> FaultEntry:

@@ -41,7 +41,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         moved("d", 92, "session.nonsense: active -> nowhere", policy="else"),
         decided("e", 95, outcome, actor="x", channel="chat", reason="attempts-spent", **same),
         withdrawn("f", 96, "e"),
-        refused("g", 97),
+        refused("g", 97, method="POST", trace_id="4b" * 16),
         decided("h", 98, outcome, **same | {"operation": "authguard.session.end", "reason": "audience-wrong"}),
     )
     return path
@@ -94,6 +94,7 @@ def test_why_explains_an_endpoint_of_the_guards_own_and_a_refused_credential_by_
     refusal = " ".join(run("explain", "g", "--policy", "support-desk").output.split())
     assert "reason: body-too-large" in refusal
     assert "means: the body is larger than this service reads" in refusal
+    assert f"method: POST trace id: {'4b' * 16}" in refusal
 
 
 @pytest.mark.usefixtures("log")

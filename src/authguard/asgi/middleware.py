@@ -180,7 +180,9 @@ class GuardMiddleware:
         return evidence
 
     def _inspect_app(self) -> None:
-        context = RequestContext(self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.properties)
+        context = RequestContext(
+            self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.request_properties
+        )
         self._context = None if context.is_empty else context
         self._resolver.set_app_hosts(find_host_patterns(self._app))
         self._is_inspected = True

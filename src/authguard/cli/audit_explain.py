@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,9 @@ from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: members of a refusal or a fault that identify the request
+_REQUEST_MEMBERS: Final = ("peer", "method", "path", "trace_id")
 
 PolicyOption = Annotated[str, typer.Option("--policy", help="The policy that decided; default: AUTHGUARD_POLICY.")]
 
@@ -60,6 +63,7 @@ def explain(
     loaded = load(source)
     fields = {"kind": one.template.kind, "at": format_utc(one.at), "reason": one.template.reason or one.template.act}
     fields |= _meaning(str(fields["reason"])) | _window(one.record)
+    fields |= {name: str(one.record[name]) for name in _REQUEST_MEMBERS if one.record.get(name)}
     if one.template.machine in loaded.machines:
         machine = loaded.machines[one.template.machine]
         edge = machine.table.get((one.template.source, one.template.event))

@@ -85,7 +85,7 @@ def compile_draft(draft: Draft) -> Policy:
         durability=draft.durability,
         pseudonymous=draft.pseudonymous,
         public_windows=draft.public_windows,
-        properties=draft.properties,
+        request_properties=draft.request_properties,
         pseudonymous_peers=draft.pseudonymous_peers,
         checkpoint_every=draft.checkpoint_every,
         checkpoint_max_interval=draft.checkpoint_max_interval,

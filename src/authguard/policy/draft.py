@@ -90,7 +90,7 @@ class Draft:
         durability: risk -> how a decision is stored.
         pseudonymous: whether the log contains keyed hashes instead of subjects.
         public_windows: whether window records cover public admissions above a rate.
-        properties: properties of each request in its record: ``peer``, ``method``, ``path``.
+        request_properties: properties of each request in its record: ``peer``, ``method``, ``path``.
         pseudonymous_peers: whether the log contains keyed hashes instead of the clients' addresses.
         checkpoint_every: log lines after which a checkpoint is signed.
         checkpoint_max_interval: maximum seconds between checkpoints.
@@ -146,7 +146,7 @@ class Draft:
     durability: Mapping[str, Durability] = field(default_factory=dict)
     pseudonymous: bool = True
     public_windows: bool = False
-    properties: frozenset[str] = frozenset()
+    request_properties: frozenset[str] = frozenset()
     pseudonymous_peers: bool = True
     checkpoint_every: int = 1_000
     checkpoint_max_interval: float = 10.0

@@ -325,7 +325,7 @@ POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "max_held": larger_is_looser,
     "pseudonymous": smaller_is_looser,
     "public_windows": larger_is_looser,
-    "properties": wider,  # more of each caller is stored
+    "request_properties": wider,  # more of each caller is stored
     "pseudonymous_peers": smaller_is_looser,
     "checkpoint_every": larger_is_looser,
     "checkpoint_max_interval": larger_is_looser,

@@ -52,6 +52,9 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
     """
     found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
     rollback = document.rollback
+    if "peers" in document.audit.model_fields_set and "peer" not in document.audit.request and not document.base:
+        message = "`peers` has no effect without `peer` in `request`"
+        found.add("key-not-for-kind", "audit.peers", message, "write `request: [peer]`, or remove `peers`")
     credentials = credential_builder.build_credential_places(document.credentials, found)
     draft = Draft(
         name=document.name,
@@ -104,7 +107,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         durability=DEFAULT_DURABILITY | document.audit.durability,
         pseudonymous=document.audit.subjects == "pseudonymous",
         public_windows=document.audit.public == "windows",
-        properties=frozenset(document.audit.request),
+        request_properties=frozenset(document.audit.request),
         pseudonymous_peers=document.audit.peers == "pseudonymous",
         checkpoint_every=document.audit.checkpoint.every,
         checkpoint_max_interval=document.audit.checkpoint.max_interval,
