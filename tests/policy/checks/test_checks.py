@@ -172,6 +172,8 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("invariant-empty", invariant, "`mine` has no content"),
     ("introspection-ambiguous", lambda d: replace(d, issuers=(asked(), asked(issuer="https://b.example"))), "`https://b.example` is the second"),
     ("introspection-cache", lambda d: replace(d, issuers=(asked(cache=3_601.0),)), "longer than its tokens live"),
+    ("introspection-optional", lambda d: replace(d, issuers=(asked(optional=frozenset({"sub"})),)), "names the subject"),
+    ("introspection-optional", lambda d: replace(d, issuers=(asked(optional=frozenset({"aud"})),)), "any active token"),
     ("issuer-insecure", lambda d: replace(d, issuers=(asked(url="http://idp.example/introspect"),)), "tokens would leak"),
     ("issuer-audience", lambda d: issuer(d, audience=""), "no audience"),
     ("issuer-insecure", lambda d: issuer(d, issuer="http://idp.example"), "without TLS"),
