@@ -13,6 +13,7 @@ from authguard.audit.query.search import find_by_id
 from authguard.cli.audit_options import LogOption, ReindexOption, open_log_index
 from authguard.cli.audit_stats import Form, FormOption
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape
 from authguard.errors import SettingsError
@@ -88,8 +89,8 @@ def explain(
 
 
 def _meaning(code: str) -> dict[str, str]:
-    """Return the meaning of a reason; empty for an unknown code."""
-    return {"means": describe_reason(code)} if describe_reason(code) else {}
+    """Return the meaning of a reason and its remedy; empty for an unknown code, and where the table decided."""
+    return {"means": describe_reason(code), "remedy": describe_cure(code)} if describe_reason(code) else {}
 
 
 def _window(record: Mapping[str, object]) -> dict[str, str]:
