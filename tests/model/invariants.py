@@ -30,6 +30,9 @@ class Promises:
         signed: session -> its newest sign-in that was shown.
         counted: session -> its newest sign-in that met a decision, so that the guard knows it.
         acted: session -> the person's last own act in it.
+        begun: session -> when a token without a sign-in time first met a decision there.
+        seen: session -> the latest own act of the person that met a decision.
+        lapsed: sessions in which nobody was for a quarter of an hour, as a decision found; only a dated sign-in helps.
         ended: session -> the sign-ins up to this moment are void.
         barred: account -> the same, for all of its sessions.
         doubted: session -> when somebody doubted who it is; and the lowest the clock stood at since attempts ran out,
@@ -48,6 +51,9 @@ class Promises:
     signed: dict[bytes, float] = field(default_factory=dict)
     counted: dict[bytes, float] = field(default_factory=dict)
     acted: dict[bytes, float] = field(default_factory=dict)
+    begun: dict[bytes, float] = field(default_factory=dict)
+    seen: dict[bytes, float] = field(default_factory=dict)
+    lapsed: set[bytes] = field(default_factory=set)
     ended: dict[bytes, float] = field(default_factory=dict)
     barred: dict[bytes, float] = field(default_factory=dict)
     doubted: dict[bytes, tuple[float, float]] = field(default_factory=dict)
@@ -80,13 +86,24 @@ class Promises:
     def shown(self, who: Principal, now: float, *, acts: bool) -> None:
         """A good credential was shown: a sign-in later than the end revives a session, nothing else does."""
         session, proof = who.session_key, who.auth_time
+        if not proof:
+            return  # a token without a sign-in time revives nothing
+        self.begun.pop(session, None)
+        self.lapsed.discard(session)
         if proof > max(self.ended.get(session, NEVER), self.barred.get(who.account_key, NEVER)):
             self.ended.pop(session, None)
         self.signed[session] = max(self.signed.get(session, NEVER), proof)
         self.acted[session] = max(self.acted.get(session, NEVER), now if acts else proof, proof)
 
-    def decided(self, who: Principal) -> None:
+    def decided(self, who: Principal, now: float) -> None:
         """A request of somebody was decided: what they showed is known now."""
+        session = who.session_key
+        if not who.auth_time:
+            self.begun.setdefault(session, now)
+            if now - self.seen.get(session, now) >= 15 * MINUTE:
+                self.lapsed.add(session)
+        if not who.actor:
+            self.seen[session] = max(self.seen.get(session, NEVER), now)
         self.counted[who.session_key] = max(self.counted.get(who.session_key, NEVER), who.auth_time)
 
     def claim(self, account: bytes, at: float, state: str, rank: Mapping[str, int]) -> None:
@@ -108,9 +125,13 @@ class Promises:
         """Look at the admission of an operation that is not public."""
         session, account, risk = who.session_key, who.account_key, verdict.operation.risk
         assert session not in self.ended, "a session that was signed out came back without a sign-in"
-        assert who.auth_time > self.barred.get(account, NEVER), "a sign-in that was revoked for the account was taken"
-        assert now - self.signed[session] < DAY / 2, "a sign-in lasted longer than half a day"
-        assert now - self.acted[session] < 15 * MINUTE, "nobody was there for a quarter of an hour"
+        if who.auth_time:
+            barred = self.barred.get(account, NEVER)
+            assert who.auth_time > barred, "a sign-in that was revoked for the account was taken"
+            assert now - self.signed[session] < DAY / 2, "a sign-in lasted longer than half a day"
+            assert now - self.acted[session] < 15 * MINUTE, "nobody was there for a quarter of an hour"
+        else:
+            self._admitted_undated(who, now)
         assert verdict.token_scopes <= who.token_scopes, "a scope came from nowhere"
         assert verdict.operation.scopes <= verdict.token_scopes, "a scope was missing"
         if risk == "self":
@@ -125,6 +146,16 @@ class Promises:
             at, low = self.doubted[session]
             forgotten = now - at > 2 * DAY  # the whole session is, and began anew
             assert forgotten or now - low >= 15 * MINUTE, "doubt was laundered"
+
+    def _admitted_undated(self, who: Principal, now: float) -> None:
+        """Look at the admission of a token without a sign-in time; nobody here verifies, so no session comes back."""
+        session, barred = who.session_key, self.barred.get(who.account_key, NEVER)
+        signed = self.signed.get(session, NEVER)
+        assert session not in self.lapsed, "a refresh revived a session in which nobody was"
+        assert now - max(self.begun[session], signed) < DAY / 2, "a refresh prolonged a sign-in beyond half a day"
+        assert barred == NEVER or who.issued_at > barred, "a token of before the sign-out of the account was taken"
+        is_new = bool(who.sid) and self.begun[session] > barred
+        assert barred == NEVER or signed > barred or is_new, "a refresh undid the sign-out of an account"
 
     def runs(self, who: Principal, key: str, transaction: str, amount: float, now: float) -> None:
         """Look at a refund that runs."""

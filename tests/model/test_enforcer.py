@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, StoreError
+from authguard.runtime import refusal_window
 from authguard.runtime.access import AppResponse
 from authguard.runtime.rollback import Rollback
 from authguard.stores import memory, sqlite
@@ -47,12 +48,15 @@ from tests.model.strategies import (
     SKEWS,
     SUBJECTS,
 )
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import NotProven
     from authguard.runtime.access import Verdict
     from authguard.runtime.evaluation import Evaluation
 
+#: every token of the issuer is to state the time of the sign-in, so sessions are forgotten
+DATED = POLICY.replace("    algorithms: [ES256]\n", "    algorithms: [ES256]\n    evidence: auth_time\n")
 STEPS = int(os.environ.get("AUTHGUARD_MODEL_STEPS", "1500"))
 AT_A_TIME = 50
 #: seconds that a token lives here at the least
@@ -74,9 +78,9 @@ class Deployment(RuleBasedStateMachine):
     verdicts = Bundle("verdicts")
     rig: Rig
 
-    @initialize(kind=st.sampled_from(["memory", "sqlite"]))
-    def opens(self, kind: str) -> None:
-        self.rig = Rig(kind)
+    @initialize(kind=st.sampled_from(["memory", "sqlite"]), promised=st.booleans())
+    def opens(self, kind: str, *, promised: bool) -> None:
+        self.rig = Rig(kind, DATED if promised else POLICY)
         self.promises = Promises()
         self.promises.tick(self.rig.clock.now())
         self.highest = self.rig.clock.now()
@@ -96,6 +100,21 @@ class Deployment(RuleBasedStateMachine):
     @rule(target=tokens, subject=SUBJECTS, sid=SESSIONS, actor=st.sampled_from(["", "concierge"]))
     def signs_in_for_long(self, subject: str, sid: str, actor: str) -> bytes:
         return self.rig.sign_in(subject, skew=0, lifetime=3_600, sid=sid, actor=actor)
+
+    @rule(target=tokens, subject=SUBJECTS, sid=st.sampled_from(["", "u1", "u2"]), skew=st.sampled_from([0, 0, -20]))
+    def comes_without_a_sign_in_time(self, subject: str, sid: str, skew: float) -> bytes:
+        return self.rig.sign_in(subject, skew=skew, lifetime=3_600, sid=sid, auth_time=0.0)
+
+    @rule(subject=SUBJECTS, sid=st.sampled_from(["", "u1", "u2"]), seconds=JUMPS, ends=st.booleans())
+    def refreshes_without_a_sign_in_time(self, subject: str, sid: str, seconds: float, *, ends: bool) -> None:
+        token = self.rig.sign_in(subject, skew=0, sid=sid, auth_time=0.0)
+        verdict = self.looker.ask(token, "chat", "", 1)
+        if verdict is not None and ends:
+            self.signs_out(verdict)
+        self.time_passes(seconds)
+        for _ in range(2):
+            self.looker.ask(self.rig.refresh(token), "chat", "", 1)
+            self.time_passes(1)
 
     @rule(target=tokens, token=tokens)
     def refreshes(self, token: bytes) -> bytes:
@@ -351,6 +370,7 @@ class Deployment(RuleBasedStateMachine):
 def test_the_enforcer_keeps_every_promise(slice_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for store, looks in ((memory, 2 * memory.SHARDS), (sqlite, 1_000)):
         monkeypatch.setattr(store, "SWEEP_COUNT", looks)  # finds expired records in one sweep
+    monkeypatch.setattr(refusal_window, "MAX_RECORDED_PER_S", 1_000_000)  # each refusal has a record of its own
     wanted = min(SLICE, STEPS)
     walk = settings(
         max_examples=-(-wanted // AT_A_TIME),

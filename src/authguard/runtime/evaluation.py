@@ -51,10 +51,13 @@ class Evaluation:
         """Send an event to its machine, at the current time unless `at` is given; return whether the machine moved."""
         self.events.append(name)
         event = Event(name=name, at=self.now if at is None else at, cause=cause, moments=moments)
+        entered = self.snapshot.session.entered
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
         self.transitions.extend(transitions)
         if any(moved.machine == "session" and moved.event in ENDING_EVENTS for moved in transitions):
-            self.update_record("session", ended=max(self.snapshot.session.ended, event.at))
+            # not before the state that it ends, also after the clock stepped back: a sign-in that came before is void
+            ended = max(self.snapshot.session.ended, event.at)
+            self.update_record("session", ended=ended, entered=max(entered, event.at))
         return bool(transitions)
 
     def can(self, name: str) -> bool:
