@@ -69,3 +69,42 @@ def a_stolen_token_of_the_second_of_a_sign_out_without_sid(site: Site) -> None:
 def an_older_token_ends_the_sign_in_after_a_sign_out_everywhere(site: Site) -> None:
     """Sign out everywhere and in again where the issuer gives no `sid`; then send the older token once more."""
     _sign_out(site, "sessions/end", {}, {"jti": "older"}, {"jti": "newer"})
+
+
+def _refresh_stolen(site: Site, path: str, **claims: Any) -> None:
+    """Sign out, then refresh a stolen token again and again, as a provider does that states no sign-in time."""
+    door = Door(site)
+
+    def refreshed() -> str:
+        now = floor(site.clock.now())
+        return site.mint.mint(sub="alice", scope="chat pay", acr="aal2", iat=now, drop=("auth_time",), **claims)
+
+    async def attempt() -> None:
+        old = refreshed()
+        assert (await door.ask("POST", "/chat", old)).status == 200, "an honest customer is not served"
+        assert (await door.ask("POST", f"/.authguard/{path}", old)).status == 200
+        for seconds in (1, 60, 3_600, 86_400, 30 * 86_400):
+            site.clock.advance(seconds)
+            for _ in range(3):
+                answer = await door.ask("POST", "/chat", refreshed())
+                assert answer.status in {401, 403}, f"a refreshed token was served {seconds} s after the sign-out"
+
+    asyncio.run(attempt())
+
+
+@attack(16)
+def a_stolen_refresh_token_after_a_sign_out(site: Site) -> None:
+    """Refresh a stolen token after a sign-out, where the provider states neither sign-in time nor session."""
+    _refresh_stolen(site, "session/end", sid="")
+
+
+@attack(16)
+def a_stolen_refresh_token_after_a_sign_out_everywhere(site: Site) -> None:
+    """Refresh a stolen token after a sign-out everywhere, where the provider states neither time nor session."""
+    _refresh_stolen(site, "sessions/end", sid="")
+
+
+@attack(16)
+def a_stolen_refresh_token_of_a_known_session(site: Site) -> None:
+    """Refresh a stolen token after a sign-out, where the provider states the session that was signed out."""
+    _refresh_stolen(site, "session/end", sid="laptop")

@@ -189,6 +189,7 @@ BEYOND = [
     (LOOSER, "issuers", changed_issuer(algorithms=("ES256", "RS256", "EdDSA", "PS256"))),
     (STRICTER, "issuers", changed_issuer(algorithms=("ES256",))),
     (LOOSER, "issuers", changed_issuer(leeway=60.0)),
+    (LOOSER, "issuers", changed_issuer(evidence="none")),
     (LOOSER, "issuers", changed_issuer(type="any")),
     (CHANGED, "issuers", changed_issuer(token="id")),
     (LOOSER, "issuers", changed_issuer(max_lifetime=86_400.0)),
