@@ -59,7 +59,7 @@ class _Scene:
 
     async def start(self) -> None:
         """Open the guard, and wait for the fetches that it started."""
-        await self.guard.enforcer.open()
+        await self.guard.enforcer.start()
         validator: Any = self.guard.enforcer._checker
         for source in validator._sources:
             if source.cache._fetch is not None:

@@ -201,7 +201,7 @@ class GuardMiddleware:
         # is closed there too.
         lifespan = Lifespan(receive, send, self._enforcer.close)
         try:
-            await lifespan.start(self._enforcer.open)
+            await lifespan.start(self._enforcer.start)
             await lifespan.serve(self._app, scope)
         finally:
             await self._enforcer.close()

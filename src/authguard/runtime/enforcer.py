@@ -148,10 +148,19 @@ class Enforcer:
             await self._checker.open()
             for service in self._services:
                 await service.open()
-            now = self.clock.now()
-            self.journal.record_act("started", now, by=self.policy.name)
+            self.journal.record_act("started", self.clock.now(), by=self.policy.name)
             self._opened = True
-            self._checker.prefetch(now)
+
+    async def start(self) -> None:
+        """Open the guard, and start to fetch the keys of all issuers, so that a misconfiguration is told at the start.
+
+        Call it where `close` follows on the same event loop, as in a lifespan; otherwise the first token starts one.
+
+        Raises:
+            AuditError, StoreError: as for `open`.
+        """
+        await self.open()
+        self._checker.prefetch(self.clock.now())
 
     def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
         """Return whether the keys of each issuer are available."""
