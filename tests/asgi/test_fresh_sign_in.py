@@ -127,6 +127,20 @@ async def test_a_session_id_never_seen_is_a_new_sign_in_and_a_known_one_is_not(m
     assert await house.chat(house.token(session="after-it")) == "ok"
 
 
+@pytest.mark.parametrize("shape", WITH_SID)
+async def test_a_policy_may_ask_for_the_sign_in_that_has_a_new_session_id(make: Make, shape: str) -> None:
+    rule = (
+        "decisions:\n  - {when: {credential: undated, session: [idle, expired, revoked], actor: subject,"
+        " assurance: [met, insufficient]}, do: sign_in_fresh}\n"
+    )
+    house = make(shape=shape, policy=POLICY + NO_VERIFIERS + rule)
+    assert await house.chat(house.token()) == "ok"
+    house.clock.advance(IDLE_S)
+    assert await house.chat(house.token()) == "401 step_up"
+    assert await house.chat(house.token(session="the-next")) == "ok"
+    assert await house.chat(house.token()) == "401 step_up"
+
+
 @pytest.mark.parametrize("shape", ["auth0", "entra"])  # a Google token names one client, its audience
 async def test_after_a_sign_out_everywhere_another_client_is_asked_too(make: Make, shape: str) -> None:
     house = make(shape=shape)
