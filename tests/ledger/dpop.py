@@ -8,7 +8,7 @@ from tests.requirements import Attack, Reply, Requirement
 
 #: what every challenge of such a deployment ends in
 _END: Final = (
-    'resource_metadata="https://shop.test/.well-known/oauth-protected-resource", '
+    'resource_metadata="https://shop.test/.well-known/oauth-protected-resource/chat", '
     'algs="ES256 ES384 Ed25519 EdDSA PS256 RS256"'
 )
 INVALID: Final = Reply(
