@@ -124,8 +124,16 @@ def when(**values: str) -> dict[str, frozenset[str]]:
 RAISING = Line(triggers=("ended",), sources=("*",), dest="revoked", raises=("verification.moved",))
 BACK = Line(triggers=("moved",), sources=("*",), dest="unverified", raises=("session.ended",))
 
+
 # ruff: noqa: E501 - one case a line reads best
 #: code -> what is done to a complete policy -> what the message says
+def undated(draft: Draft, kind: Outcome) -> Draft:
+    """Let the issuer state no sign-in time, and answer that by an outcome."""
+    answer = replace(draft.fallbacks["prove_identity"], kind=kind, queue="identity", attempts=0, per=0.0, then="")
+    issuer = replace(draft.issuers[0], evidence="none")
+    return replace(draft, issuers=(issuer,), fallbacks={**draft.fallbacks, "prove_identity": answer})
+
+
 CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "norml"}),)), "`ok` maps to `norml`"),
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "unknown"}),)), "`unknown`"),
@@ -268,6 +276,9 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("unknown-name", lambda d: fallback(d, "refuse", discloses=frozenset({"acount"})), "`acount`"),
     ("unknown-name", lambda d: replace(d, on_fault="nothing"), "`nothing`"),
     ("sign-in-undated", lambda d: replace(operation(d, max_age=300.0), issuers=(replace(d.issuers[0], evidence="none"),)), "carry no sign-in time: .* is asked to verify again; `max_age` of `refund` needs a verifier"),
+    ("sign-in-undated", lambda d: undated(operation(d, max_age=300.0), Outcome.HANDOFF), "is handed to a person; nothing satisfies `max_age` of `refund`"),
+    ("sign-in-undated", lambda d: undated(d, Outcome.DENY), "an idle, expired or signed-out customer is refused"),
+    ("sign-in-undated", lambda d: rule(undated(d, Outcome.VERIFY), "nowhere", risk="high"), "customer is refused; the records"),
     ("sign-in-undated", lambda d: replace(d, issuers=(replace(d.issuers[0], evidence="sid"),)), "is asked to verify again, unless the session id is a new one; the records"),
     ("trap", lambda d: rule(d, "sign_in_fresh", credential="undated"), "with an undated credential ever comes to"),
     ("unknown-name", lambda d: operation(d, risk="hgh"), "`hgh`.*did you mean `high`"),
