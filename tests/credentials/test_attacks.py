@@ -102,6 +102,25 @@ def test_a_key_name_is_only_ever_compared(harness: ValidatorHarness, authguard_i
     assert harness.ask(authguard_issuer.mint(header={"kid": kid})) == NotProven("rejected", Reason.KEY_UNKNOWN)
 
 
+def _nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("groups", [[[1]] * 600, _nested(20)], ids=["many", "deep"])
+def test_a_token_beyond_a_bound_is_refused_by_the_name_of_the_bound(
+    harness: ValidatorHarness, authguard_issuer: Mint, groups: object
+) -> None:
+    assert harness.ask(authguard_issuer.mint(groups=groups)) == NotProven("rejected", Reason.TOKEN_TOO_COMPLEX)
+
+
+def test_a_token_with_many_brackets_in_texts_is_accepted(harness: ValidatorHarness, authguard_issuer: Mint) -> None:
+    roles = [f"{{[shop {number}]}}" for number in range(256)]
+    assert isinstance(harness.ask(authguard_issuer.mint(roles=roles)), Proven)
+
+
 def test_an_encrypted_token_is_refused(harness: ValidatorHarness) -> None:
     part = urlsafe_b64encode(json.dumps({"alg": "dir", "enc": "A256GCM", "zip": "DEF"}).encode()).rstrip(b"=").decode()
     assert harness.ask(f"{part}..AAAA.AAAA.AAAA") == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

@@ -26,6 +26,7 @@ CURES: Final[dict[Reason, str]] = {
     Reason.ORIGIN_REFUSED: (
         "set `settings.public_url`, or add the page's origin to `origins` of the cookie in `credentials`"
     ),
+    Reason.TOKEN_TOO_COMPLEX: f"the issuer must send fewer objects and lists in its claims; {_CHECK}",
     Reason.TOKEN_TOO_LARGE: f"the issuer must send fewer claims and roles: 16 KiB is the limit; {_CHECK}",
     Reason.TOKEN_EXPIRED: (
         f"the client must refresh the token before `exp`; if fresh tokens are refused, compare the clocks; {_CHECK}"

@@ -14,6 +14,7 @@ _TEXTS: Final = {
     Reason.ORIGIN_REFUSED: "a write or a WebSocket with the cookie, and its `Origin` is neither that of"
     " `settings.public_url` nor one of the cookie's `origins`, or it has none",
     Reason.TOKEN_TOO_LARGE: "the token exceeds the maximum length",
+    Reason.TOKEN_TOO_COMPLEX: "the claims have more than 512 objects and arrays, or more than 16 levels of them",
     Reason.TOKEN_EXPIRED: "`exp` is past by more than the leeway: the client must refresh the token",
     Reason.TOKEN_NOT_YET_VALID: "`nbf`, `iat` or `auth_time` is in the future: compare the clocks",
     Reason.SIGNATURE_INVALID: "the signature does not match the key of the token: forged or altered",

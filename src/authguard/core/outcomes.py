@@ -57,6 +57,7 @@ class Reason(Enum):
     CREDENTIAL_MALFORMED = ("credential-malformed", 401, "the access token is not valid")
     SCHEME_UNKNOWN = ("scheme-unknown", 401, "no credential was sent")
     TOKEN_TOO_LARGE = ("token-too-large", 401, "the access token is not valid")
+    TOKEN_TOO_COMPLEX = ("token-too-complex", 401, "the access token is not valid")
     TOKEN_EXPIRED = ("token-expired", 401, "the access token has expired")
     TOKEN_NOT_YET_VALID = ("token-not-yet-valid", 401, "the access token is not valid")
     SIGNATURE_INVALID = ("signature-invalid", 401, "the access token is not valid")

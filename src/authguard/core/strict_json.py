@@ -45,6 +45,10 @@ class NoDocument(Enum):
 NO_DOCUMENT: Final = NoDocument.NO_DOCUMENT
 
 
+class TooComplexError(ValueError):
+    """A JSON document has more objects and arrays, or is nested deeper, than is read."""
+
+
 class UnreadableBodyError(ValueError):
     """The body is not JSON that every parser reads alike, or has no amount at the policy's pointer."""
 
@@ -71,6 +75,7 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
         nodes: maximum number of objects and arrays.
 
     Raises:
+        TooComplexError: there are more objects and arrays, or more levels, than are read.
         ValueError: the bytes are not a JSON object, or not a strict one; the message contains no part of them.
     """
     opened = raw.count(b"{") + raw.count(b"[")
@@ -78,15 +83,17 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
         outside = _TEXT.sub(b"", raw)  # brackets inside strings open nothing
         opened = outside.count(b"{") + outside.count(b"[")
         if opened > nodes:
-            raise ValueError("too many objects and arrays")
+            raise TooComplexError("too many objects and arrays")
     try:
         value = _DECODER.decode(raw.decode())
         if b"\\u" in raw:
             json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log can contain
     except (ValueError, RecursionError):
         raise ValueError("not strict JSON") from None
-    if not isinstance(value, dict) or (opened > MAX_DEPTH and _depth(value) > MAX_DEPTH):
-        raise ValueError("not an object, or nested too deeply")
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - it is the document that is malformed
+    if opened > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise TooComplexError("nested too deeply")
     return value
 
 

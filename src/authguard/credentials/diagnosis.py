@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.claim_source import find, present
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.core.strict_json import MAX_DEPTH, MAX_NODES
 from authguard.credentials.claims import EXPIRED, LogNames, validate_claims
 from authguard.credentials.jws import UnverifiedToken, parse_compact
 from authguard.credentials.remedy import suggest, suggest_issuer
@@ -117,7 +118,10 @@ def _unreadable(token: bytes, credential: Credential) -> Iterator[Obstacle]:
     """Yield the obstacle of a token that is no signed JWT, if it is refused."""
     if not isinstance(credential, NotProven):
         return
-    if token.count(b".") == _JWE_PARTS - 1:
+    if credential.reason is Reason.TOKEN_TOO_COMPLEX:
+        found = f"more than {MAX_NODES} objects and arrays, or more than {MAX_DEPTH} levels"
+        yield Obstacle(credential.reason, "", found, "let the issuer send fewer claims")
+    elif token.count(b".") == _JWE_PARTS - 1:
         remedy = "ask the issuer for a signed token: encrypted tokens (JWE) are not supported"
         yield Obstacle(credential.reason, "", "an encrypted token of five parts", remedy)
     elif token.count(b".") != 2:  # noqa: PLR2004 - a signed JWT has three parts

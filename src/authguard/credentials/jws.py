@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.core.strict_json import decode_base64url, parse_object
+from authguard.core.strict_json import TooComplexError, decode_base64url, parse_object
 
 #: maximum length of ``kid`` and ``alg``
 MAX_NAME_CHARS: Final = 255
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+_TOO_COMPLEX: Final = NotProven("rejected", Reason.TOKEN_TOO_COMPLEX)
 #: three non-empty parts; five would be an encrypted token, which is not supported (8725bis 3.14)
 _PARTS: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
@@ -75,6 +76,8 @@ def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
         header = _header(parts[1])
         claims = parse_object(decode_base64url(parts[2]))
         signature = decode_base64url(parts[3])
+    except TooComplexError:
+        return _TOO_COMPLEX
     except ValueError:
         return _MALFORMED
     issuer = claims.get("iss")
