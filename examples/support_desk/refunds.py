@@ -104,7 +104,7 @@ def limits(stage: Stage) -> None:
     )
     foreign = stage.customer("sue").signs_in().asks("GET", address)
     stage.line("another customer asks there", foreign, "404 refused - transaction-unknown", "")
-    stage.line("an amount that is no number", ray.refund("plenty"), "403 deny refuse", KNOWN)
+    stage.line("an amount that is no number", ray.refund("plenty"), "403 deny refuse amount-malformed", KNOWN)
 
 
 def degraded(stage: Stage) -> None:

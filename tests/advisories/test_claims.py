@@ -80,17 +80,13 @@ CASES: dict[str, Case] = {
     "claims-subject-object": (_with(sub={"sub": "customer-1"}), MALFORMED),
     "claims-subject-empty": (_with(sub=""), MALFORMED),
     "claims-subject-endless": (_with(sub="c" * 256), MALFORMED),
-    "claims-jti-number": (_with(jti=7), MALFORMED),
     "claims-id-token": (_with(typ="JWT"), TYPE),
     "claims-no-type": (_with(typ=None), TYPE),
     "claims-certificate-bound": (_with(cnf={"x5t#S256": "A" * 43}), Reason.BOUND_TOKEN),
-    "claims-bound-null": (_with(cnf=None), Reason.BOUND_TOKEN),
     "claims-act-text": (_with(act="concierge"), MALFORMED),
     "claims-act-nobody": (_with(act={"iss": "https://issuer.test"}), MALFORMED),
     "claims-act-endless": (_with(act=_acting(12)), MALFORMED),
-    "claims-scope-list": (_with(scope=["chat"]), MALFORMED),
     "claims-scopes-endless": (_with(scope=" ".join(f"s{number}" for number in range(1_000))), MALFORMED),
-    "claims-amr-text": (_with(amr="pwd"), MALFORMED),
 }
 
 

@@ -138,8 +138,11 @@ CASES: dict[str, Case] = {
     "jwt-jwe-p2c": (lambda _: tokens.encrypted(alg="PBES2-HS256+A128KW", p2c=2**31 - 1, p2s="AAAA"), MALFORMED),
     "jwt-jwe-bomb": (_bomb, MALFORMED),
     "jwt-nested": (_nested, MALFORMED),
-    "jwt-deep": (lambda scene: tokens.payload(scene, b'{"iss":' + b"[" * 8_000 + b"]" * 3_000), MALFORMED),
-    "jwt-wide": (lambda scene: tokens.payload(scene, b'{"iss":[' + b"{}," * 3_000 + b"{}]}"), MALFORMED),
+    "jwt-deep": (
+        lambda scene: tokens.payload(scene, b'{"iss":' + b"[" * 8_000 + b"]" * 3_000),
+        Reason.TOKEN_TOO_COMPLEX,
+    ),
+    "jwt-wide": (lambda scene: tokens.payload(scene, b'{"iss":[' + b"{}," * 3_000 + b"{}]}"), Reason.TOKEN_TOO_COMPLEX),
     "jwt-surrogate": (lambda scene: tokens.spelled(scene, "sub", '"\\ud800"'), MALFORMED),
     "jwt-utf16": (lambda scene: tokens.payload(scene, json.dumps(tokens.claims(scene)).encode("utf-16")), MALFORMED),
     "jwt-mark": (lambda scene: tokens.payload(scene, json.dumps(tokens.claims(scene)).encode("utf-8-sig")), MALFORMED),

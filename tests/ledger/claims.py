@@ -48,7 +48,6 @@ ATTACKS: Final = (
     Attack("claims-subject-object", "RFC 7519 4.1.2, object", "Let the subject be an object.", INVALID),
     Attack("claims-subject-empty", "RFC 7519 4.1.2, empty", "Let the subject be an empty text.", INVALID),
     Attack("claims-subject-endless", "OIDC Core 2", "Let the subject be longer than anybody may store.", INVALID),
-    Attack("claims-jti-number", "RFC 7519 4.1.7", "Let the token's own id be a number.", INVALID),
     Attack("claims-id-token", "RFC 9068 2.1", "Use an ID token as an access token.", INVALID),
     Attack("claims-no-type", "RFC 8725 3.11", "Use a token that does not say what it is for.", INVALID),
     Attack("claims-logout-token", "OIDC Backchannel 2.4", "Use a logout token as an access token.", INVALID),
@@ -57,11 +56,8 @@ ATTACKS: Final = (
     Attack(
         "claims-certificate-bound", "RFC 8705 3", "Use a token that is bound to a certificate, without it.", INVALID
     ),
-    Attack("claims-bound-null", "RFC 7800 3.1", "Let the binding be null, past a look at its members.", INVALID),
     Attack("claims-act-text", "RFC 8693 4.1", "Let the actor be a text.", INVALID),
     Attack("claims-act-nobody", "RFC 8693 4.1, sub", "Let the actor be an object that names nobody.", INVALID),
     Attack("claims-act-endless", "RFC 8693 4.1, depth", "Let actors act for actors, twelve deep.", INVALID),
-    Attack("claims-scope-list", "RFC 9068 2.2.3", "Let the scope be a list, which some join and some do not.", INVALID),
     Attack("claims-scopes-endless", "RFC 8693 4.2", "Name a thousand scopes.", INVALID),
-    Attack("claims-amr-text", "RFC 8176 1", "Let the methods of authentication be one text.", INVALID),
 )
