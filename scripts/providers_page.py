@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.policy.loading.preset import list_presets, load_preset
+from authguard.testing.shape import load_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +50,19 @@ def _row(preset: Preset) -> str:
     cells = (
         f"[{preset.title}](#{preset.name})",
         {"access": "access token", "id": "ID token", "assertion": "assertion"}[keys.get("token", "access")],
-        _source(claims.get("client", "client_id")),
-        _source(claims.get("scopes", "scope")),
-        _source(claims.get("roles", "roles")),
-        _level(keys),
+        _source(claims.get("client") or _sent(preset, "client_id")),
+        _source(claims.get("scopes") or _sent(preset, "scope")),
+        _source(claims.get("roles") or _sent(preset, "roles")),
+        _level(preset, keys),
         EVIDENCE[keys.get("evidence", "any")],
-        _source(claims.get("session", "sid")),
+        _source(claims.get("session") or _sent(preset, "sid")),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _sent(preset: Preset, claim: str) -> list[str]:
+    """Return the default claim of a fact if the provider's access tokens have it."""
+    return [claim] if claim in load_shape(preset.name).kind("access").claims else []
 
 
 def _source(source: str | list[str]) -> str:
@@ -65,10 +71,10 @@ def _source(source: str | list[str]) -> str:
     return ", ".join(f"`{one}`" for one in listed) or "none"
 
 
-def _level(keys: dict[str, Any]) -> str:
+def _level(preset: Preset, keys: dict[str, Any]) -> str:
     levels = keys.get("levels")
     if levels is None:
-        return "`acr`"
+        return _source(_sent(preset, "acr"))
     found = [value for value, level in levels.get("map", {}).items() if level == "aal2"]
     claim = _source(levels.get("claim", keys.get("claims", {}).get("acr", "acr")))
     claim = "a claim that you add" if claim == "none" else claim
