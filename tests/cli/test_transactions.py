@@ -123,7 +123,7 @@ def test_an_unknown_one_is_said_to_be_none_and_a_name_is_wanted(app: Deployment)
 def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     app: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bond = RequestBinding(method="POST", target=b"/pay", body=canonicalize(b'{"amount": 901}', "application/json"))
+    bond = RequestBinding(method="POST", target=b"/pay", body=canonicalize(b'{"amount": 9011771}', "application/json"))
     newer, new = "22" * 32, "11" * 32
     stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
 
@@ -141,11 +141,11 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     for name, keys in stages:
         monkeypatch.setenv("AUTHGUARD_ENCRYPTION_KEYS", keys)
         anyio.run(keep, name)
-        assert b"901" not in app.store.read_bytes()
+        assert b"9011771" not in app.store.read_bytes()
     for name, _ in stages:
-        assert '  "/amount": 901\n' in app.call("transactions", "show", name)[1]
+        assert '  "/amount": 9011771\n' in app.call("transactions", "show", name)[1]
     monkeypatch.setenv("AUTHGUARD_ENCRYPTION_KEYS", newer)
     for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
         said = app.call("transactions", "show", name)[1]
-        assert ('"/amount": 901' in said, "encrypted with another key" in said) == (is_shown, not is_shown)
+        assert ('"/amount": 9011771' in said, "encrypted with another key" in said) == (is_shown, not is_shown)
         assert f"digest {DIGEST}" in said

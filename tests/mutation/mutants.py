@@ -52,8 +52,8 @@ MUTANTS: Final = (
         "a refreshed token revives a session that ended",
         MODEL,
         WALK,
-        "    proof = authenticated_at(policy, principal)\n    return proof > snapshot",
-        "    proof = principal.issued_at\n    return proof > snapshot",
+        "    return conditions.find_authentication_time(principal, policy.agents)\n",
+        "    return principal.issued_at\n",
     ),
     Mutant(
         "what was said of a person in one session is not held against them in another",
@@ -73,8 +73,8 @@ MUTANTS: Final = (
         "`not_before` of an account is ignored",
         MODEL,
         WALK,
-        "    if account.not_before and (proof",
-        "    if account.not_before < 0 and (proof",
+        "    if account.not_before and _is_cut_off(",
+        "    if account.not_before < 0 and _is_cut_off(",
     ),
     Mutant(
         "a stale claim lifts what a newer one said",
@@ -355,7 +355,7 @@ MUTANTS: Final = (
     Mutant(
         "a decision and its credential keep each other",
         SOAK,
-        ENFORCER,
+        DECISION_CACHE,
         "            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)\n",
         "            answer = replace(verdict, snapshot=stored.snapshot)\n",
     ),

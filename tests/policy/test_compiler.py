@@ -33,7 +33,7 @@ def test_a_policy_compiles_to_total_machines_and_a_table_that_decides() -> None:
     assert (policy.name, len(policy.digest), policy.accounts) == ("child", 64, ())
     assert sum(len(machine.table) for machine in policy.machines.values()) == 411
     assert policy.fallbacks["allow"] is ALLOW
-    assert policy.issuers["http://127.0.0.1:9000"].audience == "a"
+    assert policy.issuers["http://127.0.0.1:9000"].audience == ("a",)
     assert tuple(policy.table.values) == DIMENSIONS
     states = {
         "service": "live",

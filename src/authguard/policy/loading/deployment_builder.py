@@ -18,6 +18,7 @@ from authguard.policy.deployment import (
 )
 from authguard.policy.loading import locator
 from authguard.policy.schema import deployment
+from authguard.policy.schema import issuer as issuer_model
 from authguard.policy.schema.removed_key import CHANNEL_HEADER
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCo
 
 
 def build_issuer(
-    index: int, issuer: deployment.Issuer, order: tuple[str, ...], folder: Path, found: ProblemCollector
+    index: int, issuer: issuer_model.Issuer, order: tuple[str, ...], folder: Path, found: ProblemCollector
 ) -> Issuer:
     """Build an issuer; its key file must be in the policy's folder.
 
@@ -173,14 +174,14 @@ def build_issuer(
     )
 
 
-def _build_levels(model: deployment.Levels | None, order: tuple[str, ...]) -> Levels | None:
+def _build_levels(model: issuer_model.Levels | None, order: tuple[str, ...]) -> Levels | None:
     if model is None:
         return None
     strongest_first = sorted(model.map.items(), key=lambda one: -order.index(one[1]) if one[1] in order else 0)
     return Levels(claim=model.claim, map=dict(strongest_first), none=model.none)
 
 
-def _build_introspection(model: deployment.Introspection | None) -> Introspection | None:
+def _build_introspection(model: issuer_model.Introspection | None) -> Introspection | None:
     if model is None:
         return None
     return Introspection(

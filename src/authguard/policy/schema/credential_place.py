@@ -4,7 +4,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from authguard.policy.schema.deployment import MAX_ACCESS_ITEMS, StrictModel
+from authguard.policy.schema.deployment import MAX_ACCESS_ITEMS
+from authguard.policy.schema.strict_model import StrictModel
 from authguard.policy.schema.types import Header, HttpToken, Origin
 
 #: maximum number of places; each is searched in each request

@@ -21,7 +21,6 @@ from authguard.policy.schema.deployment import (
     Cors,
     Effect,
     Identity,
-    Issuer,
     Method,
     Operation,
     Otherwise,
@@ -29,13 +28,14 @@ from authguard.policy.schema.deployment import (
     Rollback,
     Settings,
     Staff,
-    StrictModel,
     Transactions,
     Verifier,
     accounts_or_none,
     agent_by_client,
     otherwise_or_deny,
 )
+from authguard.policy.schema.issuer import Issuer
+from authguard.policy.schema.strict_model import StrictModel
 from authguard.policy.schema.types import (
     Dest,
     Duration,
