@@ -20,7 +20,9 @@ BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
-WALK, JUDGE, ENFORCER = (f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "enforcer"))
+WALK, JUDGE, ENFORCER, DECISION_CACHE = (
+    f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "enforcer", "decision_cache")
+)
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operation_index", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
 TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
