@@ -105,6 +105,8 @@ def test_every_obstacle_is_named_at_once_with_what_to_write(shop: Shell) -> None
         ("https://accounts.google.com", "provider: google"),
         ("https://sso.shop.test/realms/shop", "provider: keycloak"),
         ("https://idp.shop.test", "add `issuers: [{issuer: 'https://idp.shop.test'"),
+        ("http://[", "add `issuers: [{issuer: 'http://['"),
+        ("kubernetes/serviceaccount", "add `issuers: [{issuer: 'kubernetes/serviceaccount'"),
     ],
 )
 def test_an_unknown_issuer_leads_to_the_line_to_write(shop: Shell, issuer: str, advice: str) -> None:

@@ -48,7 +48,7 @@ def suggest_issuer(named: str, issuers: Mapping[str, Issuer]) -> str:
     for known in issuers:
         if known.rstrip("/") == named.rstrip("/"):
             return f"write `issuer: '{named}'` instead of `{known}`: they are compared exactly"
-        if urlsplit(known).hostname == urlsplit(named).hostname:
+        if _host(known) and _host(known) == _host(named):
             return f"the policy has `{known}` of the same host: write `issuer: '{named}'` if you trust it"
     provider = guess_provider(named)
     keys = f"provider: {provider}, " if provider else ""
@@ -57,11 +57,10 @@ def suggest_issuer(named: str, issuers: Mapping[str, Issuer]) -> str:
 
 def guess_provider(issuer: str) -> str:
     """Return the preset whose example has the same host, or else the same domain; empty if there is none."""
-    parts = urlsplit(issuer)
-    if "/realms/" in parts.path:
+    host = _host(issuer)
+    if host and "/realms/" in issuer:
         return "keycloak"
-    host = parts.hostname or ""
-    examples = {name: urlsplit(load_preset(name).example["issuer"]).hostname or "" for name in list_presets()}
+    examples = {name: _host(load_preset(name).example["issuer"]) for name in list_presets()}
     same_host = [name for name, example in examples.items() if example == host]
     same_domain = [
         name
@@ -69,6 +68,14 @@ def guess_provider(issuer: str) -> str:
         if example.split(".")[-2:] == host.split(".")[-2:] and not example.endswith((".example", ".local"))
     ]
     return next(iter(same_host + same_domain), "")
+
+
+def _host(address: str) -> str:
+    """Return the host of a URL; empty for any other text, since a token may name anything as its issuer."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _for_algorithm(case: _Case) -> str:
