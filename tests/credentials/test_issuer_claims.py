@@ -144,6 +144,17 @@ def test_marks_of_the_issuer_make_a_machine(claims: dict[str, Any], *, person: b
     assert principal(issuer(machine={"kind": ("svc", "job")}), **claims).person is person
 
 
+def test_a_mark_far_back_in_a_list_makes_a_machine_too() -> None:
+    groups = [f"group-{number}" for number in range(300)]
+    assert not principal(issuer(machine={"groups": ("svc",)}), groups=[*groups, "svc"]).person
+
+
+def test_a_null_scope_does_not_make_a_person_of_an_application() -> None:
+    found = principal(issuer(), azp="app", oid="alice", scp=None)
+    assert not found.person
+    assert principal(issuer(), azp="app", oid="alice", scp="chat").person
+
+
 @pytest.mark.parametrize(
     ("claims", "reason", "claim"),
     [

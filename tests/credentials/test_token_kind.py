@@ -119,3 +119,9 @@ def test_each_issuer_says_what_it_issues(
         "assertion": [False, False, True],
     }
     assert build_harness(type="any").ask(identity) == build_harness().ask(jag) == REFUSED
+
+
+@pytest.mark.parametrize("claim", ["nonce", "at_hash", "events", "scope", "token_use", "typ"])
+def test_a_null_claim_says_nothing_about_the_kind(claim: str) -> None:
+    assert has_claims("access", "jwt", {claim: None})
+    assert has_claims("id", "jwt", {claim: None})

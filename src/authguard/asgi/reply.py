@@ -54,8 +54,8 @@ BODYLESS_HEADERS: Final = frozenset({b"location", b"link"})
 #: statuses of responses without a body and without a content length (RFC 9110 8.6)
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 NO_PREFIXES: Final[Mapping[str, str]] = MappingProxyType({})
-#: scopes of OpenID Connect Core 5.4 and 11, which no issuer prefixes
-OPENID_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+#: scopes of OpenID Connect Core 3.1.2.1 and 11 that no issuer prefixes; other names may be scopes of this API
+OPENID_SCOPES: Final = frozenset({"openid", "offline_access"})
 #: outcomes with a constant reply, except for the id of the record
 CACHEABLE_OUTCOMES: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
 #: texts for a held transaction that became void without a decision, whatever text the policy has for a denial

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.claim_source import MAX_ITEMS, find, label_of, present
+from authguard.core.claim_source import find, label_of, present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,10 +114,13 @@ def find_words(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> 
 
 
 def find_labels(claims: Mapping[str, Any], sources: Iterable[str]) -> frozenset[str]:
-    """Return the scalars of the first present source as texts, each item of a list separately."""
+    """Return the scalars of the first present source as texts, each item of a list separately.
+
+    All items count, since one beyond a bound could mark a machine; the length of the token bounds them.
+    """
     value = find(claims, sources)
     listed = value if isinstance(value, list) else [value]
-    return frozenset(label_of(one) for one in listed[:MAX_ITEMS] if isinstance(one, str | int))
+    return frozenset(label_of(one) for one in listed if isinstance(one, str | int))
 
 
 def has_value(claims: Mapping[str, Any], source: str, accepted: tuple[str, ...]) -> bool:

@@ -55,7 +55,7 @@ def is_person(claims: Mapping[str, Any], subject: str, client: str, machine: Cla
     if client and (
         subject in {client, f"{client}@clients"}
         or _is(claims.get("preferred_username"), f"service-account-{client}")
-        or (claims.get("oid") == subject and "scp" not in claims)
+        or (claims.get("oid") == subject and claims.get("scp") is None)
     ):
         return False
     if _is(claims.get("idtyp"), "app") or _is(claims.get("aut"), "application"):

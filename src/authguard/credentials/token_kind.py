@@ -65,9 +65,10 @@ def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
         kind: as for `has_type`.
         claims: of the token, or of its introspection response (RFC 7662 2.2).
     """
-    if not _EVENT_CLAIMS.isdisjoint(claims):
+    stated = {name for name, value in claims.items() if value is not None}  # `null` is a missing claim
+    if not _EVENT_CLAIMS.isdisjoint(stated):
         return False
     uses = [claims[name] for name in _USE_CLAIMS if claims.get(name) is not None]
     if uses:
         return all(isinstance(use, str) and use.lower() in _USE_VALUES[token] for use in uses)
-    return kind == ACCESS_TYPE or FOREIGN_CLAIMS[token].isdisjoint(claims)
+    return kind == ACCESS_TYPE or FOREIGN_CLAIMS[token].isdisjoint(stated)
