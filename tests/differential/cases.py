@@ -23,6 +23,9 @@ SERVERS: Final = (
 )
 #: handlers without which too little was reached to show anything
 REACHED: Final = frozenset({"pay", "careless", "files", "form"})
+#: those that a short run reaches too, and the examples from which a run reaches all
+ALWAYS_REACHED: Final = frozenset({"pay"})
+ENOUGH: Final = 400
 
 
 @dataclass(frozen=True)
@@ -74,4 +77,4 @@ def check(case: Case, combinations: Sequence[Combination], examples: int = EXAMP
             wrong += [f"{combination.name}: {words}" for words in deployment.send(combination.name, exchanges)]
         reached = {route for checker in deployment.checkers.values() for route in checker.reached}
     assert not wrong, "\n".join(wrong[:10])
-    assert reached >= REACHED, f"too little was reached: {reached}"
+    assert reached >= (REACHED if examples >= ENOUGH else ALWAYS_REACHED), f"too little was reached: {reached}"
