@@ -138,7 +138,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.05)
+        time.sleep(0.05)  # a process that starts has no event to wait for
     raise RuntimeError("uvicorn did not start")
 
 

@@ -118,18 +118,42 @@ class Exchange:
     ends: bool
 
 
-def generate(seed: str, tokens: dict[str, str]) -> Iterator[Exchange]:
+#: targets of the handlers that every run has to reach, the exchanges for each, and the draws to choose them from
+MARKED: Final = (b"/pay", b"/careless", b"/files/a/b", b"/form")
+MARKED_EXCHANGES: Final = 8
+MARKED_DRAWS: Final = 2_000
+MARKED_FIRST: Final = 1_000_000_000
+
+
+def generate(seed: str, tokens: dict[str, str], first: int = 1) -> Iterator[Exchange]:
     """Generate exchanges without end.
 
     Args:
         seed: from which all follows.
         tokens: `good` and `forged`.
+        first: number of the first request; the numbers of one run differ.
     """
-    rng, numbers = Random(seed), itertools.count(1)  # noqa: S311 - a seeded test
+    rng, numbers = Random(seed), itertools.count(first)  # noqa: S311 - a seeded test
     while True:
         count = 2 if rng.random() < 0.08 else 1
         requests = [_draw(rng, next(numbers), tokens, last=place == count - 1) for place in range(count)]
         yield Exchange(tuple(requests), b"".join(r.raw for r in requests), all(r.ends for r in requests))
+
+
+def marked(seed: str, tokens: dict[str, str]) -> Iterator[Exchange]:
+    """Generate a few signed exchanges with each marked target, so that a short run reaches its handler too.
+
+    Args:
+        seed: as for `generate`.
+        tokens: as for `generate`.
+    """
+    wanted = dict.fromkeys(MARKED, MARKED_EXCHANGES)
+    for exchange in itertools.islice(generate(f"marked {seed}", tokens, MARKED_FIRST), MARKED_DRAWS):
+        first = exchange.requests[0]
+        plain = len(exchange.requests) == 1 and first.signed and exchange.ends and first.method == b"POST"
+        if plain and wanted.get(first.target, 0) > 0:
+            wanted[first.target] -= 1
+            yield exchange
 
 
 def _draw(rng: Random, number: int, tokens: dict[str, str], *, last: bool) -> Request:
