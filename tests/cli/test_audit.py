@@ -74,7 +74,7 @@ def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) 
     head = json.loads(lines[-1])["hash"]
     assert done.output.splitlines()[0] == f"{log}: ok, 2 lines, head {head}"
     assert "records: 2 act, 1 decision" in done.output
-    assert "from 2027-01-15T07:59:00.000Z to 2027-01-15T08:00:01.000Z" in done.output
+    assert "from 2027-01-15 07:59:00.000Z to 2027-01-15 08:00:01.000Z" in done.output
     assert "outcomes: 1 deny" in done.output
     assert "no signature was verified: a truncated end" in done.output
 
@@ -167,8 +167,8 @@ def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: P
     done = run.invoke(app, ["tail", str(log), "-n", "2"])
     assert done.exit_code == 0
     assert done.output.splitlines() == [
-        "2027-01-15T08:00:00.500Z transition machine=session event=e.x source=a dest=b cause=timer id=m",
-        "2027-01-15T08:00:01.000Z decision   operation=pay outcome=deny fallback=no rule=3:no cell=live,normal id=d1",
+        "2027-01-15 08:00:00.500Z transition machine=session event=e.x source=a dest=b cause=timer id=m",
+        "2027-01-15 08:00:01.000Z decision   operation=pay outcome=deny fallback=no rule=3:no cell=live,normal id=d1",
     ]
 
 

@@ -41,8 +41,8 @@ def test_who_waits_the_longest_is_shown_first_and_looking_records_nothing(app: D
     code, out, _ = app.call("handoff", "list")
     assert code == OK
     assert out.splitlines() == [
-        "1second fraud open since 2023-11-14T22:13:20Z: order, service=live account=compromised",
-        "0first fraud open since 2027-01-15T08:00:00Z: order, service=live account=compromised",
+        "1second fraud open since 2023-11-14 22:13:20Z: order, service=live account=compromised",
+        "0first fraud open since 2027-01-15 08:00:00Z: order, service=live account=compromised",
     ]
     assert app.log() == []
 

@@ -61,7 +61,7 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: Deployment) -> None:
-    assert app.call("transactions", "list")[1] == "t1 pay held since 2096-10-02T07:06:40Z, 0 of 2 boss\n"
+    assert app.call("transactions", "list")[1] == "t1 pay held since 2096-10-02 07:06:40Z, 0 of 2 boss\n"
     assert app.call("transactions", "list", "--state", "")[1].split()[::8][:1] == ["t2"]
     assert app.call("transactions", "list", "--state", "", "--after", "t2")[1].split()[0] == "t1"
     assert app.call("transactions", "list", "--after", "t9")[0] == FAILED

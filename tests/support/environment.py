@@ -35,7 +35,7 @@ _REMOVED: Final = (
     "TERMINAL_WIDTH",
     "TTY_COMPATIBLE",
 )
-_SET: Final = {"COLUMNS": "80", "LINES": "24", "NO_COLOR": "1", "TERM": "dumb"}
+_SET: Final = {"COLUMNS": "80", "LINES": "24", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC"}
 
 
 def isolate() -> None:

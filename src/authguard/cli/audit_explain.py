@@ -15,7 +15,7 @@ from authguard.cli.audit_stats import Form, FormOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, format_time_ms
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def explain(
         explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
         return
     loaded = load(source)
-    fields = {"kind": one.template.kind, "at": format_utc(one.at), "reason": one.template.reason or one.template.act}
+    at = format_utc(one.at) if form is Form.JSON else format_time_ms(one.at)
+    fields = {"kind": one.template.kind, "at": at, "reason": one.template.reason or one.template.act}
     fields |= _meaning(str(fields["reason"])) | _window(one.record)
     fields |= {name: str(one.record[name]) for name in _REQUEST_MEMBERS if one.record.get(name)}
     if one.template.machine in loaded.machines:
@@ -71,7 +72,7 @@ def explain(
         line = f"line:{one.template.machine}:{edge.line}" if edge else ""
         fields = {
             "kind": "transition",
-            "at": format_utc(one.at),
+            "at": at,
             "moved": f"{one.template.machine}.{one.template.event}: {one.template.source} -> {one.template.dest}",
             "cause": one.template.cause,
             "line": loaded.origins.get(line, "this policy has no such state or event"),

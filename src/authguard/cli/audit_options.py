@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.query.export import format_csv, format_json, format_utc
+from authguard.audit.query.export import format_csv, format_json
 from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import FORMS, parse_time
+from authguard.cli.local_zone import local_zone
 from authguard.cli.output import print_error
 from authguard.cli.progress import progress_bar
-from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
+from authguard.cli.terminal import escape, format_record_line, format_time, require_log_access, resolve_log_path
 from authguard.clock import SystemClock
 from authguard.settings import DEFAULT_LOG
 
@@ -29,7 +30,12 @@ LogOption = Annotated[
     Path | None, typer.Option("--log", help=f"The log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")
 ]
 ReindexOption = Annotated[bool, typer.Option("--reindex", help="Rebuild the log's index first.")]
-SinceOption = Annotated[str, typer.Option("--since", help=f"Start of the period, UTC: {FORMS}.".replace("`", ""))]
+SinceOption = Annotated[
+    str,
+    typer.Option(
+        "--since", help=f"Start of the period, in your time zone unless the time names one: {FORMS}.".replace("`", "")
+    ),
+]
 UntilOption = Annotated[
     str, typer.Option("--until", help="End of the period, in the same forms; a day is included whole.")
 ]
@@ -76,11 +82,11 @@ def parse_period(since: str, until: str) -> tuple[float, float]:
     ends = []
     for typed, hint, otherwise in ((since, "--since", float("-inf")), (until, "--until", float("inf"))):
         try:
-            ends.append(parse_time(typed, now, end=hint == "--until") if typed else otherwise)
+            ends.append(parse_time(typed, now, local_zone(), end=hint == "--until") if typed else otherwise)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint=hint) from None
     if ends[0] > now:
-        raise typer.BadParameter(f"{format_utc(ends[0])} is in the future", param_hint="--since")
+        raise typer.BadParameter(f"{format_time(ends[0])} is in the future", param_hint="--since")
     if ends[0] > ends[1]:
         raise typer.BadParameter("--until is before --since", param_hint="--until")
     return ends[0], ends[1]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import collect_stats, ratio
 from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,7 +85,7 @@ def _format_stats(found: Stats) -> Iterator[str]:
     if not found.kinds:
         yield "no records in this period"
         return
-    yield f"from {format_utc(found.since)} to {format_utc(found.until)}"
+    yield f"from {format_time(found.since)} to {format_time(found.until)}"
     yield "records: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
     if found.void:
         yield f"withdrawn, not counted: {found.void:,} in the whole log"

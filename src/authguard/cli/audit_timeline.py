@@ -10,7 +10,7 @@ from authguard.audit.query.search import Query, last
 from authguard.audit.query.timeline import format_timeline
 from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
 from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, format_time_ms
 
 #: most records of a session that a timeline shows
 MAX_RECORDS: Final = 10_000
@@ -32,5 +32,5 @@ def timeline(
         except LookupError as error:
             print_error(escape(str(error.args[0])))
             raise typer.Exit(FAILED) from None
-        for line in format_timeline(found):
+        for line in format_timeline(found, format_time_ms):
             typer.echo(escape(line))

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit.segment_file import list_chains
+from authguard.cli.local_zone import local_zone
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
 from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
 
 #: most characters of one value
@@ -68,17 +70,35 @@ def _codes(char: str) -> str:
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
-def format_time_ms(at: object) -> str:
-    """Format epoch seconds as UTC with milliseconds."""
+def format_time(at: object, zone: tzinfo | None = None, *, ms: bool = False) -> str:
+    """Format a time for a person: `2026-11-30 14:03:11 +01:00 (13:03:11Z)`, or `2026-11-30 13:03:11Z` in UTC.
+
+    The date is repeated in the parentheses if it is another one in UTC. JSON and CSV have `format_utc` instead.
+
+    Args:
+        at: epoch seconds UTC; 0 is "the beginning". A forged line may hold anything here.
+        zone: the person's zone; default: that of this machine.
+        ms: whether to show milliseconds.
+    """
+    if at == 0 and not ms:
+        return "the beginning"
     try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"  # type: ignore[arg-type]  # a forged line may hold anything here
+        utc = datetime.fromtimestamp(at, UTC)  # type: ignore[arg-type]  # checked by the call
+        local = utc.astimezone(zone or local_zone())
     except (TypeError, ValueError, OverflowError, OSError):
         return "(no time)"
+    seconds = utc.strftime("%H:%M:%S") + (f".{utc.microsecond // 1_000:03}" if ms else "") + "Z"
+    if not local.utcoffset():
+        return f"{utc:%Y-%m-%d} {seconds}"
+    date = f"{utc:%Y-%m-%d} " if utc.date() != local.date() else ""
+    shown = local.isoformat(" ", "milliseconds" if ms else "seconds")
+    offset_at = 23 if ms else 19
+    return f"{shown[:offset_at]} {shown[offset_at:]} ({date}{seconds})"
 
 
-def format_time(at: float) -> str:
-    """Format epoch seconds as UTC with seconds."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "the beginning"
+def format_time_ms(at: object) -> str:
+    """Format a time for a person, with milliseconds."""
+    return format_time(at, ms=True)
 
 
 def format_record_line(record: Mapping[str, Any], line: bytes) -> str:

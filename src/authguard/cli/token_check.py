@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import anyio
 import typer
 
-from authguard.audit.query.export import format_utc
 from authguard.cli.output import INVALID, USAGE, print_error
 from authguard.cli.reason_text import describe_reason
-from authguard.cli.terminal import escape
+from authguard.cli.terminal import escape, format_time
 from authguard.clock import SystemClock
 from authguard.core.conditions import check_assurance, classify_actor, has_role
 from authguard.core.request import NotProven
@@ -162,7 +161,7 @@ def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> Ite
 def _format_time(value: str) -> str:
     """Return a time in epoch seconds with its date; any other value unchanged."""
     try:
-        return f"{value} ({format_utc(float(value))})"
+        return f"{value} ({format_time(float(value))})"
     except (ValueError, OverflowError, OSError):
         return value
 

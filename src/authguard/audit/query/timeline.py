@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.export import format_utc
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from authguard.audit.query.search import Match
 
@@ -54,11 +52,12 @@ _EVENTS: Final = {
 }
 
 
-def format_timeline(found: Iterable[Match]) -> Iterator[str]:
+def format_timeline(found: Iterable[Match], format_at: Callable[[float], str]) -> Iterator[str]:
     """Format records as a timeline, oldest first.
 
     Args:
         found: records in the order of their times.
+        format_at: formats epoch seconds for the reader.
 
     Yields:
         A line for each, with the time and the interval since the one before it. Nothing in it is escaped yet.
@@ -70,7 +69,7 @@ def format_timeline(found: Iterable[Match]) -> Iterator[str]:
         record = one.record
         words = _sentence(one)
         void = " (void: another request was faster, and this one was decided again)" if one.void else ""
-        yield f"{format_utc(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
+        yield f"{format_at(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
 
 
 def _format_interval(seconds: float) -> str:

@@ -1,6 +1,8 @@
-"""Parser of times as people type them: `2h`, `yesterday 14:00`, `22 Nov`, ISO 8601; UTC unless a zone is given.
+"""Parser of times as people type them: `2h`, `yesterday 14:00`, `22 Nov`, ISO 8601.
 
 Rules:
+- A time without a zone is a time of the caller's zone. `Z`, `UTC`, an offset and a zone's name hold as typed.
+- A time is accepted as the commands show it: `2026-11-30 14:03:11 +01:00 (13:03:11Z)`.
 - An ambiguous time is rejected with advice on what to type: `11/12/2026`, or an hour that the clock skipped.
 - An hour that the clock repeated means its first occurrence for the start of a period, and its second for the end.
 """
@@ -8,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -22,7 +24,11 @@ _SPAN: Final = re.compile(rf"({_COUNT}) ?({_UNIT})(?![a-z])")
 _SPANS: Final = re.compile(rf"(?:(?:{_COUNT}) ?{_UNIT}(?![a-z]) ?(?:and )?)+(?:ago)?")
 _EPOCH: Final = re.compile(r"(\d{9,10})(\d{3})?(\.\d{1,6})?")
 _CLOCK: Final = re.compile(r"(?:(.*?) ?(?:at )?)?(?:(\d{1,2}):(\d{2})(?::(\d{2}))?|noon|midnight)")
-_ZONE: Final = re.compile(r"(.+?) ?((?:[A-Za-z_]+/[A-Za-z_/+-]+)|[Uu][Tt][Cc]|[Gg][Mm][Tt])")
+_ZONE: Final = re.compile(
+    r"(.+?) ?((?:[A-Za-z_]+/[A-Za-z_/+-]+)|[Uu][Tt][Cc]|[Gg][Mm][Tt]|(?<=[\d ])[Zz]|(?<=[\d ])[+-]\d{2}:\d{2})"
+)
+#: the time in UTC that the commands show after a local one
+_SHOWN_UTC: Final = re.compile(r" \((?:\d{4}-\d{2}-\d{2} )?\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z\)$")
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAMED: Final = re.compile(r"(?:(\d{1,2}) ([a-z]{3,9})|([a-z]{3,9}) (\d{1,2}))(?:,? (\d{4}))?")
@@ -31,39 +37,41 @@ _MAX_LENGTH: Final = 80
 #: examples for error messages
 FORMS: Final = (
     "`2h`, `90m`, `3d`, `yesterday`, `monday 14:00`, `22 Nov`, `2026-11-22`, `2026-11-22T09:30`,"
-    " `2026-11-22T09:30:00+01:00` or `2026-11-22 09:30 Europe/Berlin`"
+    " `2026-11-22T09:30Z`, `2026-11-22T09:30:00+01:00` or `2026-11-22 09:30 Europe/Berlin`"
 )
 
 
-def parse_time(typed: str, now: float, *, end: bool = False) -> float:
+def parse_time(typed: str, now: float, zone: tzinfo, *, end: bool = False) -> float:
     """Parse a time that a person typed.
 
     Args:
-        typed: duration before now, day by name or date, or time; UTC without an offset or a zone.
+        typed: duration before now, day by name or date, or time.
         now: epoch seconds UTC.
+        zone: zone of a day or a time that names none.
         end: whether a whole day means its end instead of its start.
 
     Returns:
         Epoch seconds UTC.
 
     Raises:
-        ValueError: the text is none of these; the message lists valid forms.
+        ValueError: the text is none of these; the message lists valid forms and names the zone.
     """
-    text = " ".join(typed.split())
+    text = _SHOWN_UTC.sub("", " ".join(typed.split()))
+    forms = f"type {FORMS}; a time without a zone is read in {zone}"
     try:
         # no valid time is longer
-        return _read(text if len(text) <= _MAX_LENGTH else "", now, end=end)
+        return _read(text if len(text) <= _MAX_LENGTH else "", now, zone, end=end)
     except _InvalidTimeError as error:
-        raise ValueError(f"`{text[:60]}` {error}; type {FORMS}") from None
+        raise ValueError(f"`{text[:60]}` {error}; {forms}") from None
     except (ValueError, OverflowError):
-        raise ValueError(f"`{typed[:60]}` is not a time; type {FORMS}") from None
+        raise ValueError(f"`{typed[:60]}` is not a time; {forms}") from None
 
 
 class _InvalidTimeError(Exception):
     """A time is invalid for the stated reason."""
 
 
-def _read(text: str, now: float, *, end: bool) -> float:
+def _read(text: str, now: float, zone: tzinfo, *, end: bool) -> float:
     if text.lower() == "now":
         return now
     if _SPANS.fullmatch(text.lower()):
@@ -71,7 +79,6 @@ def _read(text: str, now: float, *, end: bool) -> float:
         return now - sum(float("1" if count in {"a", "an"} else count) * _UNITS[unit[0]] for count, unit in spans)
     if epoch := _EPOCH.fullmatch(text):
         return float(epoch[1] + (f".{epoch[2]}" if epoch[2] else epoch[3] or ""))
-    zone: tzinfo = UTC
     if found := _ZONE.fullmatch(text):
         text, zone = found[1], _zone(found[2])
     today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
@@ -86,8 +93,11 @@ def _read(text: str, now: float, *, end: bool) -> float:
 
 
 def _zone(name: str) -> tzinfo:
-    if name.lower() in {"utc", "gmt"}:
+    if name.lower() in {"utc", "gmt", "z"}:
         return UTC
+    if name[0] in "+-":
+        hours, minutes = int(name[1:3]), int(name[4:])
+        return timezone((-1 if name[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
