@@ -7,9 +7,11 @@ Rules of this file:
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 _STYLE: Final = Path(__file__).parent / "page" / "style.css"
+#: opening tag of a cell; text is escaped, so that no text contains one
+_CELL: Final = re.compile(r"<(?:td|th)(?=[ >])")
 #: most characters of one text
 MAX_TEXT_CHARS: Final = 300
 
@@ -76,22 +80,36 @@ def render_table(
     mark: str = "",
     tall: bool = False,
     numbers: Collection[int] = (),
+    slim: bool = False,
 ) -> str:
-    """Render a table.
+    """Render a table; in a narrow window each row is a block of values, labelled with their columns.
 
     Args:
         heads: headings of the columns, as text.
-        lines: rows, as markup.
+        lines: rows, as markup; with one cell for each column.
         caption: caption as text.
         mark: id of the table; empty for none.
         tall: whether the table scrolls within a limited height.
         numbers: indices of the columns with numbers.
+        slim: whether it has few and short columns, and keeps them in a narrow window.
     """
     opens = ['<th scope="col" class="n">' if place in numbers else '<th scope="col">' for place in range(len(heads))]
     head = "".join(f"{opening}{escape_text(title)}</th>" for opening, title in zip(opens, heads, strict=True))
     opened = f'<table id="{mark}">' if mark else "<table>"
+    kind = f"scroll{' tall' if tall else ''}{'' if slim else ' stack'}"
     return (
-        f'<div class="scroll{" tall" if tall else ""}" role="region" aria-label="{escape_text(caption)}" tabindex="0">'
+        f'<div class="{kind}" role="region" aria-label="{escape_text(caption)}" tabindex="0">'
         f"{opened}<caption>{escape_text(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<tbody>{''.join(_label_cells(line, heads) for line in lines)}</tbody></table></div>"
     )
+
+
+def _label_cells(line: str, heads: Sequence[str]) -> str:
+    """Add the heading of its column to each cell of a row."""
+    places = count()
+
+    def label(found: re.Match[str]) -> str:
+        place = next(places)
+        return f'{found[0]} data-head="{escape_text(heads[place])}"' if place < len(heads) else found[0]
+
+    return _CELL.sub(label, line)
