@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING
 
@@ -99,13 +98,3 @@ def test_one_key_for_everybody_is_not_destroyed_for_one(desk: Deployment, monkey
     code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
     assert code == 1
     assert "one key for all subjects" in err
-
-
-def test_without_a_yes_it_asks_and_nothing_is_done(desk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    bob = named(desk, "bob")
-    fill(desk, bob)
-    code, _, _ = desk.call("audit", "erase", "--subject", "bob", *ORDER[:-1])
-    assert code == 1
-    assert named(desk, "bob") == bob
-    assert not [one for one in desk.log() if one.get("act") == "subject.erased"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from authguard.cli import build, main
-from authguard.cli.output import FAILED, INVALID, OK, USAGE
+from authguard.cli import main
+from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.agents import Agent
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
@@ -40,7 +40,8 @@ def test_whatever_is_answered_it_passes_the_checks_and_its_scenarios_take_all_th
     capsys: pytest.CaptureFixture[str], tmp_path: Path, *, accounts: str, level: str, payments: str, agent: str
 ) -> None:
     folder = str(tmp_path / "Our Agent")
-    given = ("--accounts", accounts, "--level", level, payments, "--agent", agent, "--approver", "lead", "--yes")
+    given = ["--accounts", accounts, "--level", level, payments, "--agent", agent, "--yes"]
+    given += ["--approver", "lead"] if payments == "--payments" else []
     assert call(capsys, "init", folder, *given)[0] == OK
     code, out, _ = call(capsys, "check", folder)
     assert code == OK, out
@@ -86,20 +87,6 @@ def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.Captu
             assert call(capsys, *words[2:])[0] == OK, line
 
 
-def test_without_options_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
-    folder = tmp_path / "asked"
-    said = "the-desk\nkeycloak\nhttps://login.test\n\ny\nstatus\naal1\nduty-officer\nconcierge\n"
-    done = CliRunner().invoke(build("policy"), ["policy", "init", str(folder)], input=said)
-    assert done.exit_code == OK, done.output
-    assert "Role that approves payments [supervisor]" in done.output
-    policy = load(folder / "policy.yaml")
-    assert policy.name == "the-desk"
-    assert policy.issuers["https://login.test"].audience == ("the-desk",)
-    assert (policy.identity, policy.agents) == ("aal1", frozenset({Agent(next(iter(policy.issuers)), "concierge")}))
-    assert policy.fallbacks["await_approval"].role == "duty-officer"
-    assert policy.accounts[0].claim == "status"
-
-
 @pytest.mark.parametrize("there", ["policy.yaml", "README.md", "scenarios/own.yaml"])
 def test_what_is_there_is_never_touched(capsys: pytest.CaptureFixture[str], tmp_path: Path, there: str) -> None:
     file = tmp_path / there
@@ -137,9 +124,9 @@ def test_an_answer_that_cannot_stand_is_told_and_nothing_is_written(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, value: str
 ) -> None:
     code, _, err = call(capsys, "init", str(tmp_path / "new"), "--yes", option, value)
-    assert code == INVALID
-    assert "policy.yaml:" in err
-    assert "error[" in err
+    assert code == USAGE
+    assert err.startswith(f"{option}: ")
+    assert err.endswith("nothing was written; correct the options named above")
     assert not (tmp_path / "new").exists()
 
 
@@ -160,3 +147,63 @@ def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], 
     assert (code, "is not a folder" in err) == (USAGE, True)
     code, _, err = call(capsys, "init", str(tmp_path / "file" / "below"), "--yes")
     assert (code, "cannot be written" in err) == (FAILED, True)
+
+
+def test_all_wrong_options_are_told_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    wrong = {
+        "--name": "A b",
+        "--provider": "oktaa",
+        "--issuer": "http://idp.example",
+        "--audience": "a\x00b",
+        "--keys": "nowhere.json",
+        "--accounts": "/~2",
+        "--level": "aal4",
+        "--approver": "",
+        "--agent": "\udcff",
+        "--from": "standart",
+    }
+    given = [word for pair in wrong.items() for word in pair]
+    with pytest.raises(SystemExit) as end:
+        main(("policy", "init", str(tmp_path / "new"), "--yes", *given))
+    assert end.value.code == USAGE
+    told = capsys.readouterr().err.splitlines()
+    assert {line.split(":")[0] for line in told[:-1]} == set(wrong)
+    assert len(told) == len(wrong) + 1
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        (("--from", "support-desk", "--level", "aal1"), "--level"),
+        (("--from", "support-desk", "--no-payments"), "--payments"),
+        (("--no-payments", "--approver", "lead"), "--approver"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, given: tuple[str, ...], option: str
+) -> None:
+    code, _, err = call(capsys, "init", str(tmp_path / "new"), "--yes", *given)
+    assert (code, err.startswith(f"{option}: it has no effect with")) == (USAGE, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_summary_is_a_verdict_and_the_commands_to_type(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "my shop"
+    code, out, _ = call(capsys, "init", str(folder), "--yes", "--provider", "okta", "--issuer", "https://login.test")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (OK, "created the policy my-shop, which passes its checks")
+    assert [line for line in lines if line.startswith("next: ")] == [
+        f"next: authguard policy check '{folder}'",
+        f"next: authguard policy test '{folder}'",
+        "next: authguard issuer check https://login.test --audience my-shop",
+    ]
+    assert f"  wrote: {folder}/scenarios/first.yaml" in lines
+    assert "example" not in out
+    assert "the issuer is an example" in call(capsys, "init", str(tmp_path / "x"), "--yes")[1]
+
+
+def test_the_json_has_stable_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, out, _ = call(capsys, "init", str(tmp_path / "new"), "--yes", "--json")
+    written = json.loads(out)
+    assert list(written) == ["name", "folder", "files", "extends", "provider", "issuer", "audience", "next"]
+    assert sorted(written["files"]) == sorted(str(path) for path in (tmp_path / "new").rglob("*") if path.is_file())

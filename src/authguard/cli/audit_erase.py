@@ -28,6 +28,7 @@ from authguard.cli.operator_session import (
     pick_issuer,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.prompt import require_confirmation, require_terminal_unless
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.clock import SystemClock
 from authguard.core.snapshot import Keys, session_key
@@ -63,7 +64,9 @@ def erase(
     ticket: TicketOption = "",
     session: SessionOption = "",
     transaction: TransactionOption = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; erasure is permanent.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask for confirmation; erasure is permanent.")
+    ] = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = "",
@@ -73,6 +76,7 @@ def erase(
     The key of the pseudonym is destroyed; the log records the erasure without the subject. Pending transactions and
     tickets get the new pseudonym. Exit 1 if the subject is unknown, or if other records can still be attributed.
     """
+    require_terminal_unless(yes=yes)
     names = ", ".join(parse_names(by))
     settings = Settings.resolve(policy, store=store, audit_log=log)
     declared = load(settings.policy)
@@ -92,8 +96,7 @@ def erase(
     if not (count or older or account.record.version):
         print_error(f"neither the log nor the store has this subject{hint}; nothing was changed")
         raise typer.Exit(FAILED)
-    if not yes:
-        typer.confirm(f"{count} records will be permanently anonymous. Continue?", abort=True)
+    require_confirmation(f"{count} records will be permanently anonymous. Continue? (y/n)", yes=yes)
 
     async def record() -> None:
         async with open_deployment(policy, store, log, records=True) as (repository, _):

@@ -8,12 +8,16 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.policy.compiler import load
+from authguard.errors import PolicyError
+from authguard.policy.checks.registry import run_checks
+from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
+from authguard.policy.loading.loader import load_draft
 from authguard.policy.loading.preset import load_preset
 from authguard.policy.render.diagram import render_mermaid
 from authguard.policy.render.yaml_document import scalar
@@ -21,6 +25,9 @@ from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from authguard.policy.draft import Draft
+    from authguard.policy.problem import Problem
 
 #: assurance levels of a new policy, weakest first
 LEVELS: Final = ("aal1", "aal2", "aal3")
@@ -78,7 +85,10 @@ def build_files(answers: Answers) -> dict[str, str]:
     """
     locator.find_shipped(answers.extends)
     policy = "\n".join(_policy(answers)) + "\n"
-    compiled = load(locator.POLICY_FILENAME, text=policy.encode())
+    draft, problems = _check(policy)
+    if draft is None or any(problem.severity == "error" for problem in problems):
+        raise PolicyError(problems)
+    compiled = compile_draft(draft)
     made = {locator.POLICY_FILENAME: policy, **_scenarios(answers)}
     if answers.keys:
         made[KEYS_FILENAME] = answers.keys
@@ -86,6 +96,20 @@ def build_files(answers: Answers) -> dict[str, str]:
     for name, schema in (("authguard.schema.json", policy_schema()), ("scenarios.schema.json", scenario_schema())):
         made[name] = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
     return made
+
+
+def find_errors(answers: Answers) -> tuple[Problem, ...]:
+    """Return the errors of the policy that answers produce, in the order of its lines; empty for valid answers."""
+    _, problems = _check("\n".join(_policy(answers)) + "\n")
+    return tuple(problem for problem in problems if problem.severity == "error")
+
+
+@lru_cache(maxsize=1)  # the policy of valid answers is checked when they are given, and built afterwards
+def _check(policy: str) -> tuple[Draft | None, tuple[Problem, ...]]:
+    """Return the draft of a policy and all problems, ordered by place."""
+    reading = load_draft(locator.POLICY_FILENAME, text=policy.encode())
+    found = [*reading.problems, *(run_checks(reading.draft) if reading.draft else ())]
+    return reading.draft, tuple(sorted(found, key=lambda problem: problem.place))
 
 
 def _policy(answers: Answers) -> Iterator[str]:
