@@ -17,7 +17,8 @@ import authguard
 import authguard.testing
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.reply import CLOSE_CODES, DEFAULT_TEXTS, FORBIDDEN_CLOSE_CODE
-from authguard.cli import GROUPS, build
+from authguard.cli import build
+from authguard.cli.command_table import COMMANDS
 from authguard.core import entries
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
@@ -305,21 +306,14 @@ def public_names() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Format the help of every command, as plain text of a fixed width."""
-    for group in sorted(GROUPS):
-        tree: Any = typer.main.get_command(build(group))
-        yield from _helps(f"authguard {group}", tree.commands[group])
-
-
-def _helps(title: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - Click's own type has no stubs here
-    """Yield the help of a command, or of every command of a group."""
-    if hasattr(command, "commands"):
-        for name, inner in command.commands.items():
-            yield from _helps(f"{title} {name}", inner)
-        return
-    command.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
-    context = command.make_context(title, [], resilient_parsing=True, terminal_width=COLUMNS)
-    yield f"### `{title}`"
-    yield f"```text\n{command.get_help(context)}\n```"
+    for command in sorted(COMMANDS, key=lambda one: one.words):
+        tree: Any = typer.main.get_command(build(command.words))
+        for word in command.words.split():
+            tree = tree.commands[word]
+        tree.rich_markup_mode = None  # plain text: boxes and colours depend on the terminal
+        context = tree.make_context(f"authguard {command.words}", [], resilient_parsing=True, terminal_width=COLUMNS)
+        yield f"### `authguard {command.words}`"
+        yield f"```text\n{tree.get_help(context)}\n```"
 
 
 def summary(thing: Any) -> str:  # noqa: ANN401 - whatever has a docstring

@@ -130,7 +130,7 @@ def log(stage: Stage, world: World) -> None:
     written = "".join(chain.read_text("utf-8") for chain in sorted(world.folder.glob("audit*.jsonl")))
     found = ["mia called" in written, "the bank has it" in written, '"by":"Sam"' in written.replace(" ", "")]
     stage.line("it names who decided, and the reason", found, [True] * 3)
-    output = world.command("audit", "verify", str(world.folder / "audit.jsonl"))
+    output = world.command("audit", "verify", "--log", str(world.folder / "audit.jsonl"))
     stage.line("it verifies", ": ok" in output, True)
 
 

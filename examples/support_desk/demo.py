@@ -97,8 +97,8 @@ def _further(folder: Path) -> str:
     where = f"--policy {folder}/policy.yaml --store {folder}/authguard.db"
     return f"""
 Look further:
-  {authguard} audit tail {folder}/audit.jsonl
-  {authguard} audit verify {folder}/audit.jsonl
+  {authguard} audit tail --log {folder}/audit.jsonl
+  {authguard} audit verify --log {folder}/audit.jsonl
   {authguard} rollback status {where}
   {authguard} handoff list {where}
   {authguard} policy check {folder}/policy.yaml

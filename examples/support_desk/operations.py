@@ -98,7 +98,7 @@ def nonsense(stage: Stage) -> None:
 def rolled_back(stage: Stage) -> None:
     """An operator rolls the agent back: every customer is handed to a person; a release needs a proof of readiness."""
     stage.scene("rolled back by an operator, and released")
-    code, output = stage.world.command("rollback", "engage", "--by", "Ines", "--note", "refunds look odd")
+    code, output = stage.world.command("rollback", "engage", "--by", "Ines", "--reason", "refunds look odd")
     stage.act(
         "`authguard rollback engage`",
         also={f"exit code 0 and `rolled_back`: {output}": code == 0 and "rolled_back" in output},
@@ -123,12 +123,13 @@ def rolled_back(stage: Stage) -> None:
         "200 allow allow credential-missing",
         "rolled_back unknown absent unverified none",
     )
-    code, output = stage.world.command("rollback", "release", "--by", "Ines", "--note", "it was a test")
+    code, output = stage.world.command("rollback", "release", "--by", "Ines", "--reason", "it was a test")
     stage.act(
         "`authguard rollback release` by one person, where the policy wants two",
         also={f"exit code 5: {output}": code == UNAUTHORISED},
     )
-    code, output = stage.world.command("rollback", "release", "--by", "Ines", "--by", "Omar", "--note", "it was a test")
+    persons = ("--by", "Ines", "--by", "Omar")
+    code, output = stage.world.command("rollback", "release", *persons, "--reason", "it was a test")
     stage.act(
         "`authguard rollback release` by two",
         also={f"exit code 0 and `recovering`: {output}": code == 0 and "recovering" in output},

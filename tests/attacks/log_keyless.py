@@ -64,7 +64,7 @@ def remove_key(log: Path, *, also: bool = False) -> None:
 
 def verify(site: Site, log: Path, *more: str) -> Command:
     """Verify a log by the command line."""
-    return site.command("audit", "verify", str(log), "--store", str(log.parent / "authguard.db"), *more)
+    return site.command("audit", "verify", "--log", str(log), "--store", str(log.parent / "authguard.db"), *more)
 
 
 @attack(14)
@@ -94,7 +94,7 @@ def a_report_of_a_log_without_its_key_says_sound(site: Site) -> None:
     rewrite(log)
     remove_key(log, also=True)
     store = ("--store", str(log.parent / "authguard.db"))
-    done = site.command("audit", "report", "--log", str(log), *store, "--out", "report.html")
+    done = site.command("audit", "report", "--log", str(log), *store, "--output", "report.html")
     page = (site.folder / "report.html").read_text("utf-8")
     assert done.code == UNVERIFIED, f"`report` exits {done.code}"
     assert '<div class="tile good"><dt>Integrity' not in page, "the report shows a green `sound`"
@@ -108,7 +108,7 @@ def a_record_is_proved_by_a_checkpoint_of_the_attackers_own(site: Site) -> None:
     for name in ("audit.jsonl", "audit.checkpoints"):
         (log.parent / name).write_bytes((forged.parent / name).read_bytes())
     record = json.loads(log.read_bytes().splitlines()[1])["id"]
-    done = ours.command("audit", "prove", record, str(log))
+    done = ours.command("audit", "prove", record, "--log", str(log))
     assert done.code != 0, "a proof was made by a checkpoint that the deployment's key never signed"
 
 

@@ -143,5 +143,5 @@ def _python(site: Site, source: str, *arguments: str) -> subprocess.CompletedPro
 
 def _verify(site: Site, name: str) -> None:
     folder = site.folder / name / "var"
-    done = site.command("audit", "verify", str(folder / "audit.jsonl"), "--store", str(folder / "store.db"))
+    done = site.command("audit", "verify", "--log", str(folder / "audit.jsonl"), "--store", str(folder / "store.db"))
     assert done.code == 0, f"the log in `{name}` does not verify: {(done.out + done.err).strip().splitlines()[-1]}"

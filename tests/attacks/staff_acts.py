@@ -23,8 +23,8 @@ def one_person_is_two(site: Site) -> None:
     branch.shell("transactions", "approve", transaction, "--by", "\uff24\uff21\uff2e\uff21.", "--reason", "seen")
     waits = [json.loads(line) for line in branch.shell("transactions", "list", "--json").out.splitlines()]
     assert [one["transaction"] for one in waits] == [transaction], "one person approved for two"
-    branch.shell("rollback", "engage", "--by", "dana", "--note", "wrong answers")
-    released = branch.shell("rollback", "release", "--by", "dana", "--by", "Dana", "--note", "mended")
+    branch.shell("rollback", "engage", "--by", "dana", "--reason", "wrong answers")
+    released = branch.shell("rollback", "release", "--by", "dana", "--by", "Dana", "--reason", "mended")
     assert released.code != 0, "one person released for two"
 
 
@@ -36,7 +36,7 @@ def nothing_is_a_reason(site: Site) -> None:
     empty = ("--by", "dana", "--reason", " \u200b")
     assert branch.shell("transactions", "deny", transaction, *empty).code != 0, "an empty reason is kept"
     branch.shell("handoff", "take", ticket, "--by", "dana")
-    assert branch.shell("handoff", "close", ticket, "--by", "dana", "--note", "").code != 0, "an empty note is kept"
+    assert branch.shell("handoff", "close", ticket, "--by", "dana", "--reason", "").code != 0, "an empty note is kept"
 
 
 @attack(14)
@@ -45,5 +45,5 @@ def somebody_elses_ticket_is_closed(site: Site) -> None:
     branch = Branch(site)
     ticket, _ = asyncio.run(branch.visit())
     branch.shell("handoff", "take", ticket, "--by", "Ines")
-    assert branch.shell("handoff", "close", ticket, "--by", "Omar", "--note", "helped").code != 0
+    assert branch.shell("handoff", "close", ticket, "--by", "Omar", "--reason", "helped").code != 0
     assert ticket in branch.shell("handoff", "list").out, "the ticket is gone"

@@ -8,13 +8,16 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.cli.audit_group import app
 from benchmarks.long_log import write
+from tests.cli.deployment import group
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+
+
+app = group("audit")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = signing_key.generate_key("desk")
     write(folder / "audit.jsonl", 3_000, key)
     page = folder / "report.html"
-    words = ["report", "--log", str(folder / "audit.jsonl"), "--key", key.key.text(), "--out", str(page)]
+    words = ["report", "--log", str(folder / "audit.jsonl"), "--key", key.key.text(), "--output", str(page)]
     assert CliRunner().invoke(app, [*words, "--policy", "policies/support-desk/policy.yaml"]).exit_code == 0
     return page
 

@@ -11,12 +11,14 @@ import pytest
 
 from authguard import erasable_pseudonym
 from authguard.audit.verify.log_verifier import verify
-from authguard.cli import main
+from authguard.cli import build, main
 from authguard.runtime.handoff import StoreDesk
 from authguard.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import typer
 
     from authguard.ports import Ticket
 
@@ -91,3 +93,8 @@ def deploy(folder: Path, capsys: pytest.CaptureFixture[str], *tickets: Ticket) -
     anyio.run(make, made.store)
     erasable_pseudonym.create_key_file(erasable_pseudonym.key_file_path(made.store), 1_700_000_000.0, before=False)
     return made
+
+
+def group(name: str) -> typer.Typer:
+    """Return the commands of one group, without the name of the group."""
+    return next(one.typer_instance for one in build(name).registered_groups if one.name == name and one.typer_instance)

@@ -14,18 +14,19 @@ from typer.testing import CliRunner
 from authguard import AuthGuard, signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import read_anchor
-from authguard.cli.audit_group import app
 from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import SettingsError
 from authguard.testing import FakeClock, Mint
 from tests.audit.verify.tampering import rehash, root, split
 from tests.audit.write.anchored import Service
+from tests.cli.deployment import group
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+app = group("audit")
 POLICY = """\
 authguard: 1
 name: anchored
@@ -73,7 +74,7 @@ class Anchored:
 
     def verify(self, *anchors: str) -> Any:
         words = [word for anchor in anchors for word in ("--anchor", anchor)]
-        return CliRunner().invoke(app, ["verify", str(self.log), "--store", str(self.store), *words])
+        return CliRunner().invoke(app, ["verify", "--log", str(self.log), "--store", str(self.store), *words])
 
 
 @pytest.fixture(scope="module")

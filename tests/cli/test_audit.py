@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard.cli.audit_group import app
 from authguard.cli.terminal import escape, format_record_line
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry
 from tests.audit.verify.tampering import rehash
+from tests.cli.deployment import group
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+app = group("audit")
 AT = 1_800_000_000.0
 DECIDED = DecisionEntry(
     id="d1",
@@ -69,7 +70,7 @@ def run() -> CliRunner:
 def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) -> None:
     lines = write(log, act("1"), DECIDED)
     write(log.with_name("audit.1.jsonl"), act("2", AT - 60))
-    done = run.invoke(app, ["verify", str(log), "--hashes-only"])
+    done = run.invoke(app, ["verify", "--log", str(log), "--hashes-only"])
     assert done.exit_code == 0
     head = json.loads(lines[-1])["hash"]
     assert done.output.splitlines()[0] == f"{log}: ok, 2 lines, head {head}"
@@ -82,7 +83,7 @@ def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) 
 def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: Path) -> None:
     lines = write(log, act("1"), DECIDED, act("3"))
     log.write_bytes(b"".join(lines).replace(b'"deny"', b'"done"'))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert f"{log}, line 2: the line was edited" in done.stderr
     assert "(1 line verified before it)" in done.stderr
@@ -96,7 +97,7 @@ def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: 
 def test_verify_tells_deleted_lines_and_an_emptied_file(run: CliRunner, log: Path, keep: slice, words: str) -> None:
     lines = write(log, act("1"), DECIDED, act("3"))
     log.write_bytes(b"".join(lines[keep]))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert words in done.stderr
 
@@ -104,45 +105,45 @@ def test_verify_tells_deleted_lines_and_an_emptied_file(run: CliRunner, log: Pat
 def test_verify_tells_a_torn_end_from_an_edit(run: CliRunner, log: Path) -> None:
     lines = write(log, act("1"), DECIDED)
     log.write_bytes(b"".join(lines)[:-20])
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert "line 2: the last line is incomplete: after a crash, or because it was cut" in done.stderr
 
 
 def test_verify_names_a_log_of_an_older_version_and_what_to_do(run: CliRunner, log: Path) -> None:
     log.write_bytes(b"".join(rehash(write(log, act("1"), DECIDED), 1)))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert "line 1: written by an older version of authguard: verify it with that version, archive it" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "nowhere/audit.jsonl", "."])
 def test_a_mistyped_path_is_a_mistake_and_not_a_finding(run: CliRunner, log: Path, name: str) -> None:
-    done = run.invoke(app, ["verify", str(log.parent / name)])
+    done = run.invoke(app, ["verify", "--log", str(log.parent / name)])
     assert done.exit_code == 2
     assert "is a folder" if name == "." else "there is no log" in " ".join(done.stderr.split())
 
 
 def test_a_log_of_which_something_is_left_was_removed(run: CliRunner, log: Path) -> None:
     write(log.with_name("audit.1.jsonl"), act("1"))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert "the file does not exist" in done.stderr
 
 
 def test_without_a_key_nothing_vouches_for_a_log(run: CliRunner, log: Path) -> None:
     write(log, act("1"))
-    done = run.invoke(app, ["verify", str(log)])
+    done = run.invoke(app, ["verify", "--log", str(log)])
     assert done.exit_code == 4
     assert "no public key" in done.stderr
-    assert run.invoke(app, ["verify", str(log), "--hashes-only"]).exit_code == 0
-    both = run.invoke(app, ["verify", str(log), "--hashes-only", "--require-signed"])
+    assert run.invoke(app, ["verify", "--log", str(log), "--hashes-only"]).exit_code == 0
+    both = run.invoke(app, ["verify", "--log", str(log), "--hashes-only", "--require-signed"])
     assert both.exit_code == 2
 
 
 def test_verify_tells_repairs(run: CliRunner, log: Path) -> None:
     write(log, ActEntry(id="a", at=AT, policy="ab", act="repaired", note="9 bytes"))
-    assert "1 torn line removed" in run.invoke(app, ["verify", str(log)]).output
+    assert "1 torn line removed" in run.invoke(app, ["verify", "--log", str(log)]).output
 
 
 def test_the_log_is_named_by_argument_then_variable_then_default(
@@ -152,7 +153,7 @@ def test_the_log_is_named_by_argument_then_variable_then_default(
     write(log, act("1"))
     monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(log))
     assert run.invoke(app, ["verify", "--hashes-only"]).exit_code == 0
-    assert run.invoke(app, ["verify", "--hashes-only", "elsewhere"]).exit_code == 2
+    assert run.invoke(app, ["verify", "--hashes-only", "--log", "elsewhere"]).exit_code == 2
 
 
 # --- tail
@@ -164,7 +165,7 @@ def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: P
         id="m", at=AT + 0.5, policy="ab", machine="session", event="e.x", source="a", dest="b", cause="timer"
     )
     write(log.with_name("audit.1.jsonl"), moved)
-    done = run.invoke(app, ["tail", str(log), "-n", "2"])
+    done = run.invoke(app, ["tail", "--log", str(log), "-n", "2"])
     assert done.exit_code == 0
     assert done.output.splitlines() == [
         "2027-01-15 08:00:00.500Z transition machine=session event=e.x source=a dest=b cause=timer id=m",
@@ -174,7 +175,7 @@ def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: P
 
 def test_tail_shows_raw_lines_that_stay_the_same_json(run: CliRunner, log: Path) -> None:
     lines = write(log, act("turned \u202e round, \x7f, \x1b[31m, \U000e0001, and ü"))
-    done = run.invoke(app, ["tail", str(log), "--json"])
+    done = run.invoke(app, ["tail", "--log", str(log), "--json"])
     shown = done.output.rstrip("\n")
     assert shown.isprintable()
     assert json.loads(shown) == json.loads(lines[0])
@@ -182,14 +183,14 @@ def test_tail_shows_raw_lines_that_stay_the_same_json(run: CliRunner, log: Path)
 
 def test_what_does_not_print_is_shown_by_its_code_and_a_value_cannot_pass_for_two(run: CliRunner, log: Path) -> None:
     write(log, act('\x1b[2J\nx outcome=allow "q" \u202e'))
-    done = run.invoke(app, ["tail", str(log)])
+    done = run.invoke(app, ["tail", "--log", str(log)])
     assert done.output.rstrip("\n").isprintable()
     assert r'note="\u001b[2J\u000ax outcome=allow \"q\" \u202e"' in done.output
 
 
 def test_a_line_that_is_no_record_is_shown_as_such(run: CliRunner, log: Path) -> None:
     log.write_bytes(b"\xff\x1b not json\n" + b'{"kind":["x"],"at":"soon","rule":{"a":1},"cell":[1,[2]]}\n')
-    done = run.invoke(app, ["tail", str(log)])
+    done = run.invoke(app, ["tail", "--log", str(log)])
     assert done.exit_code == 0
     assert done.output.splitlines()[0] == r"not a record: \xff\u001b not json"
     assert done.output.splitlines()[1].startswith("(no time)")
@@ -206,7 +207,7 @@ def test_escaping_leaves_what_prints_alone() -> None:
 
 
 def test_tail_of_no_file_says_what_to_do(run: CliRunner, log: Path) -> None:
-    done = run.invoke(app, ["tail", str(log)])
+    done = run.invoke(app, ["tail", "--log", str(log)])
     assert done.exit_code == 1
     assert "set AUTHGUARD_AUDIT_LOG" in done.stderr
 
@@ -214,7 +215,7 @@ def test_tail_of_no_file_says_what_to_do(run: CliRunner, log: Path) -> None:
 @pytest.mark.parametrize("count", ["-1", "10001", "x"])
 def test_tail_takes_a_bounded_number_of_lines(run: CliRunner, log: Path, count: str) -> None:
     write(log, act("1"))
-    assert run.invoke(app, ["tail", str(log), "-n", count]).exit_code == 2
+    assert run.invoke(app, ["tail", "--log", str(log), "-n", count]).exit_code == 2
 
 
 def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> None:
@@ -224,7 +225,7 @@ def test_tail_follows_until_it_is_interrupted_and_ends_in_peace(log: Path) -> No
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     script = f"{heard}; from authguard.cli import main; main()"
     follower = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-        [sys.executable, "-c", script, "audit", "tail", str(log), "-f"],
+        [sys.executable, "-c", script, "audit", "tail", "--log", str(log), "-f"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ISSUER = "https://idp.example"
-ORDER = ("--by", "dana", "--note", "request 4711", "--yes")
+ORDER = ("--by", "dana", "--reason", "request 4711", "--yes")
 
 
 @pytest.fixture

@@ -8,14 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.cli.audit_group import app
 from authguard.core.signed_note import parse_key
 from authguard.errors import SettingsError
+from tests.cli.deployment import group
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+
+app = group("audit")
 
 
 @pytest.fixture(autouse=True)

@@ -93,7 +93,7 @@ def test_verify_tells_retired_lines_apart_and_a_stub_that_nobody_recorded(desk: 
     lived(desk, 20).close()
     desk.call("audit", "maintain")
     log = str(desk.folder / "audit.jsonl")
-    verifying = ("audit", "verify", log, "--store", str(desk.store))
+    verifying = ("audit", "verify", "--log", log, "--store", str(desk.store))
     code, out, _ = desk.call(*verifying, options=())
     assert code == 0
     assert "audit.1.jsonl: ok, " in out

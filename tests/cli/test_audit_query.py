@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard.audit.query.export import COLUMNS
-from authguard.cli.audit_group import app
 from authguard.pseudonym import KeyedPseudonyms
 from tests.audit.logs import acted, decided, moved, withdrawn, write
+from tests.cli.deployment import group
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+app = group("audit")
 KEY = bytes(range(32))
 ISSUER = "https://idp.example"
 BOB = KeyedPseudonyms(KEY).subject(ISSUER, "bob")
@@ -80,11 +81,11 @@ def test_show_tells_a_line_whose_bytes_were_changed_and_an_id_that_stands_twice(
 @pytest.mark.usefixtures("log")
 def test_a_record_that_was_withdrawn_says_so_in_every_form() -> None:
     assert "VOID: withdrawn" in run("query", "--operation", "pay").output
-    assert [one.get("void") for one in json.loads(run("query", "-f", "json", "--kind", "decision").stdout)] == [
+    assert [one.get("void") for one in json.loads(run("query", "--json", "--kind", "decision").stdout)] == [
         None,
         True,
     ]
-    assert [row["void"] for row in table(run("query", "-f", "csv", "--kind", "decision").stdout)] == ["", "void"]
+    assert [row["void"] for row in table(run("query", "--format", "csv", "--kind", "decision").stdout)] == ["", "void"]
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -94,10 +95,10 @@ def table(text: str) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("log")
 def test_a_subject_is_found_by_the_name_that_its_issuer_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", KEY.hex())
-    done = run("query", "--subject", "bob", "--issuer", ISSUER, "-f", "json")
+    done = run("query", "--subject", "bob", "--issuer", ISSUER, "--json")
     assert [one["id"] for one in json.loads(done.stdout)] == ["b", "c"]
     assert "no record matches" in run("query", "--subject", "bob", "--issuer", "https://other.example").stderr
-    assert [one["id"] for one in json.loads(run("query", "--subject", BOB, "-f", "json").stdout)] == ["b", "c"]
+    assert [one["id"] for one in json.loads(run("query", "--subject", BOB, "--json").stdout)] == ["b", "c"]
 
 
 def test_the_key_is_found_beside_the_store_and_never_made(log: Path) -> None:
@@ -122,7 +123,7 @@ def test_the_issuers_of_the_policy_are_tried_where_none_is_named(monkeypatch: py
 
 @pytest.mark.usefixtures("log")
 def test_a_session_is_found_by_its_first_digits() -> None:
-    assert [one["id"] for one in json.loads(run("query", "--session", "5e55", "-f", "json").stdout)] == ["b", "c"]
+    assert [one["id"] for one in json.loads(run("query", "--session", "5e55", "--json").stdout)] == ["b", "c"]
     assert run("query", "--session", "5e").exit_code == 1
     assert run("query", "--session", "77").exit_code == 1
 
@@ -165,7 +166,7 @@ def test_no_cell_of_an_export_can_be_a_formula_or_break_its_line() -> None:
 @pytest.mark.usefixtures("log")
 def test_an_export_goes_to_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    assert run("export", "-f", "jsonl", "-o", str(output)).exit_code == 0
+    assert run("export", "--format", "jsonl", "-o", str(output)).exit_code == 0
     assert [json.loads(line)["id"] for line in output.read_text("utf-8").splitlines()] == ["a", "b", "c", "d", "e"]
     assert output.stat().st_mode & 0o777 == 0o600
     done = run("export", "-o", str(tmp_path / "no" / "out.csv"))

@@ -8,14 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.cli.audit_group import app
 from authguard.cli.output import FAILED, UNVERIFIED
 from benchmarks.long_log import write
+from tests.cli.deployment import group
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+
+app = group("audit")
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def run(*words: str) -> Result:
 
 
 def test_it_writes_a_page_with_the_ranges_that_are_signed(log: Path, tmp_path: Path) -> None:
-    done = run("--key", str(log.with_suffix(".pub")), "--since", "14 Nov 2023", "--out", "report.html")
+    done = run("--key", str(log.with_suffix(".pub")), "--since", "14 Nov 2023", "--output", "report.html")
     assert (done.exit_code, done.output) == (0, "")
     written = tmp_path / "report.html"
     assert written.stat().st_mode & 0o777 == 0o600
@@ -64,7 +67,7 @@ def test_a_mistyped_log_is_a_mistake_and_not_a_finding() -> None:
 def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path, tmp_path: Path) -> None:
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:100] + lines[101:]))
-    done = run("--out", "report.html")
+    done = run("--output", "report.html")
     assert done.exit_code == UNVERIFIED
     assert "does not verify" in done.stderr
     assert "BROKEN" in (tmp_path / "report.html").read_text("utf-8")
@@ -72,7 +75,7 @@ def test_a_log_that_does_not_verify_is_reported_and_fails_the_command(log: Path,
 
 @pytest.mark.usefixtures("log")
 def test_what_cannot_be_written_or_read_is_said(tmp_path: Path) -> None:
-    assert run("--out", str(tmp_path / "none" / "report.html")).exit_code == FAILED
+    assert run("--output", str(tmp_path / "none" / "report.html")).exit_code == FAILED
     assert run("--since", "soon").exit_code == 2
     future = run("--since", "2999-01-01")
     assert future.exit_code == 2

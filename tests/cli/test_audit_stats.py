@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from authguard.cli.audit_group import app
 from authguard.policy.compiler import load
 from tests.audit.logs import CELL, acted, decided, moved, refused, withdrawn, write
+from tests.cli.deployment import group
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+app = group("audit")
 DESK = load("support-desk")
 MET = (*CELL[:6], "routine", "read", *CELL[8:])
 RULE = DESK.table.decide(MET)
@@ -57,7 +58,7 @@ def test_stats_are_told_with_rates_and_as_json() -> None:
     assert done.exit_code == 0
     for told in ("decisions: 2", "withdrawn, not counted: 1", "session.idled: active -> idle", "an hour"):
         assert told in done.output
-    found = json.loads(run("stats", "-f", "json").stdout)
+    found = json.loads(run("stats", "--json").stdout)
     assert found["records"] == {"act": 1, "decision": 2, "refusal": 1, "transition": 2, "withdrawn": 1}
     assert found["stays"][0] == {"machine": "session", "state": "active", "count": 1, "mean": 1.0, "longest": 1.0}
     assert "no records in this period" in run("stats", "--until", "2020-01-01").output
@@ -82,7 +83,7 @@ def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
     assert f"Rule {RULE.name} (" in done.output
     assert "rules before it did not match" in done.output
     assert "void" in run("explain", "e", "--policy", "support-desk").stderr
-    assert json.loads(run("explain", "b", "--policy", "support-desk", "-f", "json").stdout)["rule"] == RULE.name
+    assert json.loads(run("explain", "b", "--policy", "support-desk", "--json").stdout)["rule"] == RULE.name
 
 
 @pytest.mark.usefixtures("log")
@@ -102,7 +103,7 @@ def test_why_names_the_line_of_the_machine_for_a_transition() -> None:
     done = run("explain", "c", "--policy", "support-desk")
     assert "line: standard.yaml:" in done.output
     assert "leads to: idle" in done.output
-    gone = json.loads(run("explain", "d", "--policy", "support-desk", "-f", "json").stdout)
+    gone = json.loads(run("explain", "d", "--policy", "support-desk", "--json").stdout)
     assert gone["line"] == "this policy has no such state or event"
     assert "recorded under another policy" in gone["note"]
     assert "body-too-large" in run("explain", "g", "--policy", "support-desk").output
@@ -131,5 +132,5 @@ def test_replay_fails_on_what_got_looser(log: Path) -> None:
     assert done.exit_code == 3
     assert f"looser: 1 x {OPERATION}: deny -> allow" in done.output
     assert "for example x" in done.output
-    found = json.loads(run("replay", "--policy", "support-desk", "-f", "json").stdout)
+    found = json.loads(run("replay", "--policy", "support-desk", "--json").stdout)
     assert found["differences"][0]["direction"] == "looser"

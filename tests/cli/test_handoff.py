@@ -66,7 +66,7 @@ def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deploy
 
 def test_a_closed_ticket_is_gone(app: Deployment) -> None:
     app.call("handoff", "take", "0first", "--by", "Ines")
-    code, out, _ = app.call("handoff", "close", "0first", "--by", "ines", "--note", "called back")
+    code, out, _ = app.call("handoff", "close", "0first", "--by", "ines", "--reason", "called back")
     assert code == OK
     assert "closed by ines" in out
     assert "0first" not in app.call("handoff", "list")[1]
@@ -75,7 +75,7 @@ def test_a_closed_ticket_is_gone(app: Deployment) -> None:
 
 
 def test_whoever_did_not_take_a_ticket_closes_it_by_an_override_that_the_log_tells(app: Deployment) -> None:
-    asked = ("handoff", "close", "0first", "--by", "Omar", "--note", "she is ill")
+    asked = ("handoff", "close", "0first", "--by", "Omar", "--reason", "she is ill")
     code, _, err = app.call(*asked)
     assert (code, "take it first" in err) == (FAILED, True)
     app.call("handoff", "take", "0first", "--by", "Ines")
@@ -88,10 +88,10 @@ def test_whoever_did_not_take_a_ticket_closes_it_by_an_override_that_the_log_tel
 def test_a_note_that_says_nothing_is_refused(app: Deployment) -> None:
     app.call("handoff", "take", "0first", "--by", "Ines")
     for note in ("", " ", "\u200b", "..."):
-        assert app.call("handoff", "close", "0first", "--by", "Ines", "--note", note)[0] == USAGE
+        assert app.call("handoff", "close", "0first", "--by", "Ines", "--reason", note)[0] == USAGE
 
 
-@pytest.mark.parametrize("act", [("take",), ("close", "--note", "done")])
+@pytest.mark.parametrize("act", [("take",), ("close", "--reason", "done")])
 def test_a_ticket_that_is_not_there_is_said_to_be_so_and_not_recorded(app: Deployment, act: tuple[str, ...]) -> None:
     code, _, err = app.call("handoff", act[0], "never", "--by", "Ines", *act[1:])
     assert code == FAILED

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.cli.audit_group import app
 from authguard.core.chain import GENESIS, format_line
 from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
+from tests.cli.deployment import group
 from tests.support.hostile_text import MARKS
 
 if TYPE_CHECKING:
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from authguard.core.entries import Entry
 
+app = group("audit")
 #: JSON cannot hold halves of characters as they are; a forger writes them as escapes
 MARK = "".join(mark for mark in MARKS if not any("\ud800" <= char <= "\udfff" for char in mark))
 KEPT = {"id", "session", "machine", "at", "status", "cell", "records"}
 COMMANDS = (
-    ("tail", "{log}"),
-    ("tail", "--json", "{log}"),
+    ("tail", "--log", "{log}"),
+    ("tail", "--json", "--log", "{log}"),
     ("show", "d1", "--log", "{log}"),
     ("show", "d1", "--log", "{log}", "--format", "json"),
     ("query", "--session", "5e55", "--log", "{log}"),
@@ -40,8 +41,8 @@ COMMANDS = (
     ("explain", "m1", "--log", "{log}", "--policy", "standard"),
     ("replay", "--log", "{log}", "--policy", "standard"),
     ("export", "--log", "{log}", "--format", "jsonl"),
-    ("verify", "{log}", "--hashes-only"),
-    ("prove", "d1", "{log}", "--key", signing_key.generate_key("desk").key.text()),
+    ("verify", "--log", "{log}", "--hashes-only"),
+    ("prove", "d1", "--log", "{log}", "--key", signing_key.generate_key("desk").key.text()),
 )
 
 

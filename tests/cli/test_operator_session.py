@@ -16,7 +16,7 @@ from tests.cli.deployment import deploy
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENGAGE = ("rollback", "engage", "--by", "Ines", "--note", "why")
+ENGAGE = ("rollback", "engage", "--by", "Ines", "--reason", "why")
 
 
 @pytest.mark.parametrize("refused", ["authguard.db", "."])

@@ -12,7 +12,7 @@ from tests.cli.deployment import Deployment, deploy
 if TYPE_CHECKING:
     from pathlib import Path
 
-INES = ("--by", "Ines", "--note", "refunds look odd")
+INES = ("--by", "Ines", "--reason", "refunds look odd")
 
 
 @pytest.fixture
@@ -56,27 +56,27 @@ def test_fewer_people_than_the_policy_wants_release_nothing(app: Deployment, oth
 
 def test_what_is_engaged_twice_is_recorded_twice_and_stays(app: Deployment) -> None:
     app.call("rollback", "engage", *INES)
-    assert app.call("rollback", "engage", "--by", "Omar", "--note", "me too")[0] == OK
+    assert app.call("rollback", "engage", "--by", "Omar", "--reason", "me too")[0] == OK
     assert [line.get("by") for line in app.log() if line["kind"] == "act"] == ["Ines", "Omar"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "\x07"])
 def test_somebody_without_a_name_does_nothing(app: Deployment, name: str) -> None:
-    code, _, err = app.call("rollback", "engage", "--by", name, "--note", "why")
+    code, _, err = app.call("rollback", "engage", "--by", name, "--reason", "why")
     assert code == USAGE
     assert "a name has 1 to 100 characters" in err
     assert app.log() == []
 
 
-@pytest.mark.parametrize("missing", ["--by", "--note"])
+@pytest.mark.parametrize("missing", ["--by", "--reason"])
 def test_who_and_why_are_always_told(app: Deployment, missing: str) -> None:
-    told = {"--by": "Ines", "--note": "why"}
+    told = {"--by": "Ines", "--reason": "why"}
     told.pop(missing)
     assert app.call("rollback", "engage", *(word for pair in told.items() for word in pair))[0] == USAGE
 
 
 def test_a_name_cannot_forge_a_line_nor_turn_the_writing_round(app: Deployment) -> None:
-    app.call("rollback", "engage", "--by", "Ines\n\u202eOmar", "--note", "a\nb")
+    app.call("rollback", "engage", "--by", "Ines\n\u202eOmar", "--reason", "a\nb")
     act = app.log()[0]
     assert (act["by"], act["note"]) == ("Ines Omar", "a b")
 

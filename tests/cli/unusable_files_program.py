@@ -31,7 +31,7 @@ TRACEBACK: Final = 99
 #: commands that need the app's store, and commands that need its log
 STORE_COMMANDS: Final = (
     "rollback status",
-    "rollback engage --by Ines --note why",
+    "rollback engage --by Ines --reason why",
     f"sessions show {'ab' * 16}",
     "accounts show x",
     "transactions list",
@@ -49,7 +49,7 @@ LOG_COMMANDS: Final = (
     "audit maintain",
     "audit keys show",
     "audit accept x --by Ines --reason why",
-    "audit erase --subject x --by Ines --note why --yes",
+    "audit erase --subject x --by Ines --reason why --yes",
 )
 
 
@@ -179,7 +179,7 @@ def cases(root: Path) -> dict[str, Callable[[], tuple[int, str]]]:
         }
     commands = {
         "audit export: to a read-only folder": (used, f"audit export --log {mine} --output {shut}/out"),
-        "audit report: to a read-only folder": (used, f"audit report --log {mine} --out {shut}/out"),
+        "audit report: to a read-only folder": (used, f"audit report --log {mine} --output {shut}/out"),
         "policy graph: to a read-only folder": (used, f"policy graph standard --output {shut}/out"),
         "policy init: in a read-only folder": (shut, "policy init mine --yes"),
         "policy init: a file in place of the folder": (free, f"policy init {file}/x --yes"),

@@ -1,7 +1,7 @@
-"""The command line: one module per command group.
+"""The command line: builds the command that is called, and prints errors of all commands in one way.
 
-A module is imported only if its group is called, so that `--help` stays fast. To add a group, add one line to `GROUPS`:
-its name, the module with its Typer `app`, and its help text.
+The module of a command is imported only if the command is called, so that every other command and all help is fast.
+`authguard.cli.command_table` declares the commands.
 """
 
 from __future__ import annotations
@@ -10,30 +10,23 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from authguard.cli.command_table import COMMANDS, GROUPS
 from authguard.cli.output import FAILED, exit_code, print_error
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
 from authguard.file_access import Access, explain_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-#: group -> (module with its ``app``, help text)
-GROUPS: Final[dict[str, tuple[str, str]]] = {
-    "accounts": ("authguard.cli.accounts", "Inspect and override account state."),
-    "audit": ("authguard.cli.audit_group", "Query and verify the audit log."),
-    "handoff": ("authguard.cli.handoff", "List, take and close hand-off tickets."),
-    "issuer": ("authguard.cli.issuer", "Check the metadata and keys of an issuer."),
-    "policy": ("authguard.cli.policy", "Create, check, test, compare and explain policies."),
-    "rollback": ("authguard.cli.rollback", "Roll back to human service, and release the agent."),
-    "sessions": ("authguard.cli.sessions", "Inspect, reset and end sessions."),
-    "token": ("authguard.cli.token", "Check a token against a policy; mint tokens for local trials."),
-    "transactions": ("authguard.cli.transactions", "List and decide pending transactions."),
-}
+    from authguard.cli.command_table import Command
+
+#: variable with the words to complete, in bash and in the other shells
+_COMPLETED_WORDS: Final = ("_TYPER_COMPLETE_ARGS", "COMP_WORDS")
 
 
 def _version(wanted: bool) -> None:
@@ -53,25 +46,52 @@ def _root(
     del version
 
 
-def build(wanted: str, command: str = "") -> typer.Typer:
-    """Build the command tree with the commands of one group; every other group has only its help text.
+def build(wanted: str = "") -> typer.Typer:
+    """Build the command tree; only the wanted command is imported, every other one has only its help text.
 
     Args:
-        wanted: name of the called group; any other text loads no group.
-        command: word after the group, for a group that imports each command separately.
+        wanted: words of a command or of a group, whose commands are all imported; any other text imports none.
     """
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for name, (module, words) in GROUPS.items():
-        group = _group(module, command) if name == wanted else typer.Typer()
-        app.add_typer(group, name=name, help=words, no_args_is_help=True)
+    groups = {"": app}
+    for words, summary in GROUPS.items():
+        parent, _, name = words.rpartition(" ")
+        groups[words] = typer.Typer()
+        groups[parent].add_typer(groups[words], name=name, help=summary, no_args_is_help=True)
+    for command in COMMANDS:
+        called = f"{command.words} ".startswith(f"{wanted} ") if wanted else False
+        function = load_function(command) if called else _not_loaded
+        help_text = None if called else command.summary
+        groups[command.group].command(command.name, help=help_text, short_help=command.summary)(function)
     return app
 
 
-def _group(module: str, command: str) -> typer.Typer:
-    loaded = import_module(module)
-    group: typer.Typer = loaded.build(command) if hasattr(loaded, "build") else loaded.app
-    return group
+def load_function(command: Command) -> Any:  # noqa: ANN401 - the signature differs per command
+    """Import the function of a command."""
+    module, _, name = command.target.partition(":")
+    return getattr(import_module(f"authguard.cli.{module}"), name)
+
+
+def _not_loaded() -> None:
+    """Stand for a command that is not called."""
+
+
+def find_command(words: Sequence[str]) -> str:
+    """Return the words of the command that is called; empty for none.
+
+    Args:
+        words: command-line words without the name of the program.
+    """
+    typed = [word for word in words if not word.startswith("-")]
+    known = {command.words for command in COMMANDS}
+    return next((called for size in (3, 2) if (called := " ".join(typed[:size])) in known), "")
+
+
+def _completed_words(variables: Mapping[str, str]) -> list[str]:
+    """Return the words that a shell asks to complete, without the name of the program."""
+    typed = next((variables[name] for name in _COMPLETED_WORDS if variables.get(name)), "")
+    return typed.split()[1:]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -84,10 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with an exit code of `authguard.cli.output`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    wanted, command, *_ = (*(word for word in given if not word.startswith("-")), "", "")
+    completes = "_AUTHGUARD_COMPLETE" in os.environ
     try:
         refuse_renamed_variables(os.environ)
-        build(wanted, command)(args=given, prog_name="authguard")
+        wanted = find_command(_completed_words(os.environ) if completes else given)
+        build(wanted)(args=given, prog_name="authguard")
     except AuthguardError as error:
         print_error(str(error))
         raise SystemExit(exit_code(error)) from None

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 MAX_TICKETS = 100_000
 
 SubjectArgument = Annotated[str, typer.Argument(help="The subject of the account: `sub` in the tokens of its issuer.")]
-TicketOption = Annotated[str, typer.Option("--ticket", help="Id of a hand-off ticket; selects its account.")]
-SessionOption = Annotated[str, typer.Option("--session", help="Key of a session; selects its account.")]
-TransactionOption = Annotated[str, typer.Option("--transaction", help="Id of a transaction; selects its account.")]
 
 
 @dataclass(frozen=True, slots=True)

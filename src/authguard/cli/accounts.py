@@ -11,26 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import anyio
 import typer
 
-from authguard.cli.account_selector import (
-    Account,
-    AccountSelector,
-    SessionOption,
-    SubjectArgument,
-    TicketOption,
-    TransactionOption,
-    find_account,
-    find_known_account,
-)
-from authguard.cli.operator_session import (
+from authguard.cli.account_selector import Account, AccountSelector, SubjectArgument, find_account, find_known_account
+from authguard.cli.operator_session import open_staff_actions, parse_names
+from authguard.cli.options import (
     ByOption,
     IssuerOption,
     JsonOption,
     LogOption,
     PolicyOption,
     ReasonOption,
+    SessionOption,
     StoreOption,
-    open_staff_actions,
-    parse_names,
+    TicketOption,
+    TransactionOption,
 )
 from authguard.cli.terminal import format_time
 from authguard.policy.render.yaml_document import scalar
@@ -42,12 +35,9 @@ if TYPE_CHECKING:
 
     from authguard.core.snapshot import AccountRecord
 
-app = typer.Typer()
-
 Unseen = Annotated[bool, typer.Option("--unseen", help="Accept an account that the store does not have.")]
 
 
-@app.command("show")
 def show(
     subject: SubjectArgument = "",
     issuer: IssuerOption = "",
@@ -56,7 +46,7 @@ def show(
     transaction: TransactionOption = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
     whole: JsonOption = False,
 ) -> None:
     """Show the state of an account, its age and the last report of each source. Change and record nothing."""
@@ -75,7 +65,6 @@ def show(
             typer.echo(line)
 
 
-@app.command("reinstate")
 def reinstate(
     subject: SubjectArgument = "",
     *,
@@ -87,7 +76,7 @@ def reinstate(
     transaction: TransactionOption = "",
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Reinstate an account: earlier reports of its state are ignored, later reports count.
 
@@ -104,7 +93,6 @@ def reinstate(
     typer.echo(f"the account is {anyio.run(act)}")
 
 
-@app.command("sign-out")
 def sign_out(
     subject: SubjectArgument = "",
     *,
@@ -117,7 +105,7 @@ def sign_out(
     unseen: Unseen = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """End all sessions of an account, also unknown ones: a sign-in from before now is no longer accepted.
 

@@ -10,14 +10,8 @@ import typer
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import NO_KEY, load_keys, load_trust
-from authguard.cli.operator_session import (
-    LogOption,
-    PolicyOption,
-    StoreOption,
-    open_deployment,
-    parse_names,
-    parse_reason,
-)
+from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.options import LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
 from authguard.core.handover import ACCEPTED, format_accepted_note
@@ -33,14 +27,12 @@ def accept(
         str,
         typer.Argument(metavar="RANGE", help="Range from `audit verify`: audit.jsonl:11-15, audit.jsonl.aside.1a2b."),
     ],
-    by: Annotated[list[str], typer.Option("--by", help="Name of the person who accepts; may be repeated.")],
-    reason: Annotated[
-        str, typer.Option("--reason", callback=parse_reason, help="The reason; it is recorded in the log.")
-    ],
+    by: PersonsOption,
+    reason: ReasonOption,
     *,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Accept recovered, adopted or foreign lines, so that `audit verify --strict` passes; the log records it.
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import typer
 
 from authguard.audit.query.search import Query, find
-from authguard.cli.account_selector import (
-    AccountSelector,
+from authguard.cli.account_selector import AccountSelector, find_account, suggest_option
+from authguard.cli.audit_options import open_log_index
+from authguard.cli.operator_session import open_deployment, parse_names, pick_issuer
+from authguard.cli.options import (
+    IssuerOption,
+    LogOption,
+    PersonsOption,
+    PolicyOption,
+    ReasonOption,
     SessionOption,
+    StoreOption,
+    SubjectOption,
     TicketOption,
     TransactionOption,
-    find_account,
-    suggest_option,
-)
-from authguard.cli.audit_options import open_log_index
-from authguard.cli.operator_session import (
-    LogOption,
-    PolicyOption,
-    StoreOption,
-    open_deployment,
-    parse_names,
-    parse_reason,
-    pick_issuer,
+    YesOption,
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.prompt import require_confirmation, require_terminal_unless
@@ -53,23 +51,18 @@ PAGE_SIZE: Final = 500
 
 
 def erase(
-    subject: Annotated[str, typer.Option("--subject", help="The subject: `sub` in the tokens of the issuer.")] = "",
+    subject: SubjectOption = "",
     *,
-    by: Annotated[list[str], typer.Option("--by", help="Name of the person who orders it; may be repeated.")],
-    note: Annotated[
-        str,
-        typer.Option("--note", callback=parse_reason, help="The reason; the log records it, so do not name a person."),
-    ],
-    issuer: Annotated[str, typer.Option("--issuer", help="Issuer of the subject; default: the only issuer.")] = "",
+    by: PersonsOption,
+    reason: ReasonOption,
+    issuer: IssuerOption = "",
     ticket: TicketOption = "",
     session: SessionOption = "",
     transaction: TransactionOption = "",
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask for confirmation; erasure is permanent.")
-    ] = False,
+    yes: YesOption = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Erase one subject: the records stay in the log, but can no longer be attributed to the subject.
 
@@ -100,7 +93,7 @@ def erase(
 
     async def record() -> None:
         async with open_deployment(policy, store, log, records=True) as (repository, _):
-            repository.journal.record_act(ACT, repository.clock.now(), by=names, note=note)
+            repository.journal.record_act(ACT, repository.clock.now(), by=names, note=reason)
 
     # closing the log signs the record and syncs it to disk; destroy the key only after that
     keys.erase(account.key, SystemClock().now(), lambda: anyio.run(record))

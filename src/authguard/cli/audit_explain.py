@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from authguard.audit.query.export import format_utc
 from authguard.audit.query.search import find_by_id
-from authguard.cli.audit_options import LogOption, ReindexOption, open_log_index
-from authguard.cli.audit_stats import Form, FormOption
+from authguard.cli.audit_options import open_log_index
+from authguard.cli.options import JsonOption, LogOption, PolicyOption, ReindexOption, require_policy
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape, format_time_ms
-from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,15 +22,13 @@ if TYPE_CHECKING:
 #: members of a refusal or a fault that identify the request
 _REQUEST_MEMBERS: Final = ("peer", "method", "path", "trace_id")
 
-PolicyOption = Annotated[str, typer.Option("--policy", help="The policy that decided; default: AUTHGUARD_POLICY.")]
-
 
 def explain(
     record: Annotated[str, typer.Argument(metavar="ID", help="Id of a record: `instance` in a reply.")],
     log: LogOption = None,
     *,
     policy: PolicyOption = "",
-    form: FormOption = Form.TEXT,
+    as_json: JsonOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show all rules before the rule that decided.")] = False,
     reindex: ReindexOption = False,
 ) -> None:
@@ -53,16 +49,18 @@ def explain(
         )
     if not one.intact:
         print_error("note: the hash of this line is wrong; run `authguard audit verify`")
-    source = resolve_policy(policy)
+    source = require_policy(policy)
     from authguard.cli.policy_explain import Form as ExplainForm  # noqa: PLC0415 - import the policy tools for this command only
     from authguard.cli.policy_explain import explain_record  # noqa: PLC0415
     from authguard.policy.compiler import load  # noqa: PLC0415
 
     if one.template.kind == "decision":
-        explain_record(source, one.record, form=ExplainForm(form.value), everything=everything)
+        explain_record(
+            source, one.record, form=ExplainForm.JSON if as_json else ExplainForm.TEXT, everything=everything
+        )
         return
     loaded = load(source)
-    at = format_utc(one.at) if form is Form.JSON else format_time_ms(one.at)
+    at = format_utc(one.at) if as_json else format_time_ms(one.at)
     fields = {"kind": one.template.kind, "at": at, "reason": one.template.reason or one.template.act}
     fields |= _meaning(str(fields["reason"])) | _window(one.record)
     fields |= {name: str(one.record[name]) for name in _REQUEST_MEMBERS if one.record.get(name)}
@@ -81,7 +79,7 @@ def explain(
         }
     if loaded.digest != one.template.policy:
         fields["note"] = f"recorded under another policy, {one.template.policy[:12]}; explained under this one"
-    if form is Form.JSON:
+    if as_json:
         typer.echo(json.dumps(fields, indent=2))
         return
     for name, value in fields.items():
@@ -101,15 +99,3 @@ def _window(record: Mapping[str, object]) -> dict[str, str]:
     if record.get("window"):
         return {"counts": f"{record.get('count', 0)} requests that the record {record['window']} covers"}
     return {}
-
-
-def resolve_policy(given: str) -> str:
-    """Return the policy of the option, or else of the variable.
-
-    Raises:
-        SettingsError: neither is set.
-    """
-    source = given or os.environ.get("AUTHGUARD_POLICY", "")
-    if not source:
-        raise SettingsError("no policy is given: use --policy, or set AUTHGUARD_POLICY")
-    return source

@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from authguard import signing_key
-from authguard.cli.audit_trust import StoreOption, file_prefix
+from authguard.cli.audit_trust import file_prefix
+from authguard.cli.options import StoreOption
 from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
 
 KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; default: the file next to the store.")]
-
-app = typer.Typer()
 
 
 def _file(given: Path | None, store: str) -> Path:
@@ -27,14 +26,12 @@ def _file(given: Path | None, store: str) -> Path:
     return Path(named) if named else signing_key.key_file_path(file_prefix(store, resolve_log_path(None)))
 
 
-@app.command("show")
 def show(file: KeyFile = None, store: StoreOption = "") -> None:
     """Print the public keys of the log, the signing key last; a verifier needs them."""
     for one in signing_key.load_key_file(_file(file, store)):
         typer.echo(one.key.text())
 
 
-@app.command("generate")
 def generate(
     file: KeyFile = None,
     name: Annotated[str, typer.Option("--name", help="Name of the key; default: a generated name.")] = "",
@@ -50,7 +47,6 @@ def generate(
     typer.echo(made.key.text())
 
 
-@app.command("rotate")
 def rotate(file: KeyFile = None, store: StoreOption = "") -> None:
     """Add a new signing key to the file; both keys sign the first checkpoint. Restart the app afterwards."""
     path = _file(file, store)

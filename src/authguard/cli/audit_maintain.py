@@ -6,14 +6,14 @@ from pathlib import Path
 
 import typer
 
-from authguard.cli.operator_session import LogOption, PolicyOption, StoreOption  # noqa: TC001 - typer reads them
+from authguard.cli.options import LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
 from authguard.factory import maintain_log
 from authguard.settings import Settings
 
 
-def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None) -> None:
     """Rotate, compress and retire due segments of chains without a running writer.
 
     A running app maintains its chain itself. A command, or a worker that is not restarted, leaves a chain without a

@@ -12,33 +12,18 @@ import typer
 
 from authguard.audit.query.export import format_csv, format_json
 from authguard.audit.query.index import open_index
-from authguard.audit.query.timeparse import FORMS, parse_time
+from authguard.audit.query.timeparse import parse_time
 from authguard.cli.local_zone import local_zone
 from authguard.cli.output import print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, format_record_line, format_time, require_log_access, resolve_log_path
 from authguard.clock import SystemClock
-from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authguard.audit.query.index import Index
     from authguard.audit.query.search import Match
-
-LogOption = Annotated[
-    Path | None, typer.Option("--log", help=f"The log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")
-]
-ReindexOption = Annotated[bool, typer.Option("--reindex", help="Rebuild the log's index first.")]
-SinceOption = Annotated[
-    str,
-    typer.Option(
-        "--since", help=f"Start of the period, in your time zone unless the time names one: {FORMS}.".replace("`", "")
-    ),
-]
-UntilOption = Annotated[
-    str, typer.Option("--until", help="End of the period, in the same forms; a day is included whole.")
-]
 
 
 class Form(StrEnum):
@@ -49,7 +34,7 @@ class Form(StrEnum):
     CSV = "csv"
 
 
-FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.")]
+FormOption = Annotated[Form, typer.Option("--format", help="Output format.")]
 
 
 @contextmanager

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer evaluates the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from authguard import signing_key
 from authguard.audit.verify import inclusion_proof
-from authguard.cli.audit_trust import (
-    MAX_FILE_BYTES,
-    NO_KEY,
-    KeyOption,
-    LogArgument,
-    LogKeys,
-    StoreOption,
-    find_log,
-    load_keys,
-)
+from authguard.cli.audit_trust import MAX_FILE_BYTES, NO_KEY, KeyOption, LogKeys, find_log, load_keys
+from authguard.cli.options import LogOption, OutputOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error, write_output
 from authguard.cli.terminal import escape, format_time_ms, resolve_log_path
 from authguard.errors import AuditError, SettingsError
@@ -27,8 +19,8 @@ from authguard.file_access import Access, explain_failure
 
 def prove(
     record: Annotated[str, typer.Argument(help="Id of the record: `instance` in a reply.")],
-    path: LogArgument = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the proof to a file.")] = None,
+    log: LogOption = None,
+    output: OutputOption = None,
     key: KeyOption = None,
     store: StoreOption = "",
 ) -> None:
@@ -36,10 +28,10 @@ def prove(
 
     Exit 4 if the checkpoint that covers the record is not signed by the key, or does not match the log.
     """
-    log = find_log(path, store)
-    keys = _require_keys(load_keys(key, store, log))
+    path = find_log(log, store)
+    keys = _require_keys(load_keys(key, store, path))
     try:
-        proof = inclusion_proof.create_proof(log, record, keys.keys, signing_key.verify_signature)
+        proof = inclusion_proof.create_proof(path, record, keys.keys, signing_key.verify_signature)
     except inclusion_proof.ProofError as error:
         print_error(str(error))
         raise typer.Exit(UNVERIFIED) from None

@@ -6,7 +6,6 @@ import os
 import sys
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path  # noqa: TC003 - typer resolves the annotation when it runs
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -16,15 +15,25 @@ from authguard.audit.query.search import Query, find, find_by_decision, find_by_
 from authguard.cli.audit_options import (
     Form,
     FormOption,
-    LogOption,
-    ReindexOption,
-    SinceOption,
-    UntilOption,
     format_fields,
     format_record,
     open_log_index,
     parse_period,
     print_records,
+)
+from authguard.cli.options import (
+    IssuerOption,
+    JsonOption,
+    LimitOption,
+    LogOption,
+    OutputOption,
+    PolicyOption,
+    ReindexOption,
+    SessionOption,
+    SinceOption,
+    StoreOption,
+    SubjectOption,
+    UntilOption,
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_time_ms
@@ -54,9 +63,6 @@ DEFAULT_LIMIT: Final = 100
 _BY_NAME: Final = KeyedPseudonyms(b"", plain=True, several=True)
 #: hexadecimal digits of a pseudonym
 _PSEUDONYM_DIGITS: Final = 32
-LimitOption = Annotated[
-    int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many records, the newest first.")
-]
 
 
 def _option(words: str, *names: str) -> object:
@@ -68,8 +74,10 @@ def show(
     log: LogOption = None,
     reindex: ReindexOption = False,
     form: FormOption = Form.TEXT,
+    as_json: JsonOption = False,
 ) -> None:
     """Show one record and the transitions that it caused. Exit 1 if there is no such record."""
+    form = Form.JSON if as_json else form
     with open_log_index(log, reindex=reindex) as index:
         found = find_by_id(index, record)
         if not found:
@@ -136,12 +144,11 @@ def _peer_names(typed: str, store: str) -> Iterator[str]:
 
 
 def _issuers(policy: str) -> tuple[str, ...]:
-    source = policy or os.environ.get("AUTHGUARD_POLICY", "")
-    if not source:
+    if not policy:
         raise SettingsError("name the subject's issuer with --issuer, or the app's policy with --policy")
     from authguard.policy.compiler import load  # noqa: PLC0415 - needed only without --issuer
 
-    return tuple(load(source).issuers)
+    return tuple(load(policy).issuers)
 
 
 def query(
@@ -149,30 +156,25 @@ def query(
     *,
     since: SinceOption = "",
     until: UntilOption = "",
-    state: Annotated[list[str] | None, _option("`session=expired`, or `expired`", "--state", "-s")] = None,
-    event: Annotated[list[str] | None, _option("`session.revoked`, or `revoked`", "--event", "-e")] = None,
-    outcome: Annotated[list[str] | None, _option("An outcome", "--outcome", "-o")] = None,
+    state: Annotated[list[str] | None, _option("`session=expired`, or `expired`", "--state")] = None,
+    event: Annotated[list[str] | None, _option("`session.revoked`, or `revoked`", "--event")] = None,
+    outcome: Annotated[list[str] | None, _option("An outcome", "--outcome")] = None,
     rule: Annotated[list[str] | None, _option("`22:prove_identity`, `22` or `prove_identity`", "--rule")] = None,
     operation: Annotated[list[str] | None, _option("An operation", "--operation")] = None,
     channel: Annotated[list[str] | None, _option("A channel", "--channel")] = None,
     reason: Annotated[list[str] | None, _option("A reason's code", "--reason")] = None,
     kind: Annotated[list[str] | None, _option(f"A kind of record: {', '.join(KINDS)}", "--kind")] = None,
-    session: Annotated[
-        str, typer.Option("--session", metavar="KEY", help="A session's key, or its first digits.")
-    ] = "",
-    subject: Annotated[
-        str, typer.Option("--subject", metavar="NAME", help="The issuer's name of a subject, or a pseudonym.")
-    ] = "",
-    issuer: Annotated[
-        str, typer.Option("--issuer", help="The issuer of --subject; default: each issuer of the policy.")
-    ] = "",
-    policy: Annotated[str, typer.Option("--policy", help="The app's policy; default: AUTHGUARD_POLICY.")] = "",
-    store: Annotated[str, typer.Option("--store", help="The app's store, whose key makes the pseudonyms.")] = "",
+    session: SessionOption = "",
+    subject: SubjectOption = "",
+    issuer: IssuerOption = "",
+    policy: PolicyOption = "",
+    store: StoreOption = "",
     peer: Annotated[list[str] | None, _option("A client's address, or its hash", "--peer")] = None,
     method: Annotated[list[str] | None, _option("An HTTP method, or `websocket`", "--method")] = None,
     path: Annotated[list[str] | None, _option("A path template", "--path")] = None,
-    text: Annotated[str, typer.Option("--text", "-t", help="Text anywhere in a record, whatever the case.")] = "",
+    text: Annotated[str, typer.Option("--text", help="Text anywhere in a record, whatever the case.")] = "",
     form: FormOption = Form.TEXT,
+    as_json: JsonOption = False,
     limit: LimitOption = DEFAULT_LIMIT,
     reindex: ReindexOption = False,
 ) -> None:
@@ -207,7 +209,7 @@ def query(
     with open_log_index(log, reindex=reindex) as index:
         if not any(map(asked.matches, index.templates().values())):
             _hint(asked, index)
-        _print_found(index, asked, form, limit)
+        _print_found(index, asked, Form.JSON if as_json else form, limit)
 
 
 def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ...]) -> None:
@@ -259,10 +261,10 @@ class Exported(StrEnum):
 def export(
     log: LogOption = None,
     *,
-    form: Annotated[Exported, typer.Option("--format", "-f", help="Output format.")] = Exported.CSV,
+    form: Annotated[Exported, typer.Option("--format", help="Output format.")] = Exported.CSV,
     since: SinceOption = "",
     until: UntilOption = "",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, mode 0600.")] = None,
+    output: OutputOption = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="How many records, the oldest first; 0 for all.")
     ] = 0,

@@ -10,8 +10,16 @@ import typer
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.replay import replay as run
-from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
-from authguard.cli.audit_stats import Form, FormOption
+from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.options import (
+    JsonOption,
+    LogOption,
+    PolicyOption,
+    ReindexOption,
+    SinceOption,
+    UntilOption,
+    require_policy,
+)
 from authguard.cli.output import INVALID
 from authguard.cli.terminal import escape
 from authguard.policy.compiler import load
@@ -40,12 +48,12 @@ class FailOn(StrEnum):
 
 
 def replay(
-    policy: Annotated[str, typer.Option("--policy", help="The other policy: a shipped name or a path.")],
+    policy: PolicyOption = "",
     log: LogOption = None,
     *,
     since: SinceOption = "",
     until: UntilOption = "",
-    form: FormOption = Form.TEXT,
+    as_json: JsonOption = False,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 if there is such a difference.")] = None,
     reindex: ReindexOption = False,
 ) -> None:
@@ -54,10 +62,10 @@ def replay(
     Exit 3 if the policy is not valid, or if `--fail-on` matches.
     """
     begin, end = parse_period(since, until)
-    loaded = load(policy)
+    loaded = load(require_policy(policy))
     with open_log_index(log, reindex=reindex) as index:
         found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
-    if form is Form.JSON:
+    if as_json:
         typer.echo(json.dumps(_builtins(found), indent=2))
     else:
         for line in _format_result(found):
@@ -106,7 +114,7 @@ def _format_result(found: ReplayResult) -> Iterator[str]:
         yield f"{one.direction}: {one.count:,} x {one.operation}: {one.was} -> {one.now}{names}"
         yield f"  rule {one.rule_was} -> {one.rule_now}; for example {', '.join(one.ids)}"
     if len(found.differences) > MAX_SHOWN:
-        yield f"and {len(found.differences) - MAX_SHOWN} more kinds of differences; --format json shows all"
+        yield f"and {len(found.differences) - MAX_SHOWN} more kinds of differences; --json shows all"
     for (transition, dest), (count, ids) in found.changed_transitions.items():
         yield f"transition differs: {count:,} x {transition}, now to {dest}; for example {', '.join(ids)}"
     for why, (count, ids) in found.not_replayable.items():

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from authguard import __version__
 from authguard.audit.report.data import ReportContext, collect_report
 from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
-from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
-from authguard.cli.audit_trust import (
-    NO_KEY,
-    AlsoOption,
-    AnchorOption,
-    KeyOption,
+from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, KeyOption, find_log, load_keys, load_trust
+from authguard.cli.options import (
+    LogOption,
+    OutputOption,
+    PolicyOption,
+    ReindexOption,
+    SinceOption,
     StoreOption,
-    find_log,
-    load_keys,
-    load_trust,
+    UntilOption,
 )
 from authguard.cli.output import UNVERIFIED, print_error, write_output
 from authguard.cli.progress import progress_bar
 from authguard.clock import SystemClock
 from authguard.policy.compiler import load
-
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Write to this file, mode 0600; default: standard output.")
-]
-PolicyOption = Annotated[
-    str, typer.Option("--policy", help="The policy that supplies rule lines; default: AUTHGUARD_POLICY.")
-]
 
 
 def report(
@@ -41,7 +30,7 @@ def report(
     *,
     since: SinceOption = "",
     until: UntilOption = "",
-    output: OutOption = None,
+    output: OutputOption = None,
     policy: PolicyOption = "",
     key: KeyOption = None,
     anchor: AnchorOption = None,
@@ -56,9 +45,8 @@ def report(
     verify, or if there is no public key.
     """
     begin, end = parse_period(since, until)
-    source = policy or os.environ.get("AUTHGUARD_POLICY", "")
-    loaded = load(source) if source else None
-    path = find_log(log, store, hint="--log")
+    loaded = load(policy) if policy else None
+    path = find_log(log, store)
     with open_log_index(log, reindex=reindex) as index:
         data = collect_report(index, begin, end, loaded, SystemClock().now())
     vouching = load_keys(key, store, path)

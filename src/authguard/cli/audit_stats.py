@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from authguard.audit.query.stats import collect_stats, ratio
-from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.options import JsonOption, LogOption, ReindexOption, SinceOption, UntilOption
 from authguard.cli.terminal import escape, format_time
 
 if TYPE_CHECKING:
@@ -18,22 +18,12 @@ if TYPE_CHECKING:
     from authguard.audit.query.stats import Stats
 
 
-class Form(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-FormOption = Annotated[Form, typer.Option("--format", "-f", help="Output format.")]
-
-
 def stats(
     log: LogOption = None,
     *,
     since: SinceOption = "",
     until: UntilOption = "",
-    form: FormOption = Form.TEXT,
+    as_json: JsonOption = False,
     reindex: ReindexOption = False,
 ) -> None:
     """Print statistics of a period: rates of outcomes, transitions and failed verifications, and time in each state.
@@ -43,7 +33,7 @@ def stats(
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:
         found = collect_stats(index, begin, end)
-    if form is Form.JSON:
+    if as_json:
         typer.echo(json.dumps(as_builtins(found), indent=2))
         return
     for line in _format_stats(found):

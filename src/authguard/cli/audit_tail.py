@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from authguard.audit.verify.log_reader import LogReader, decode_line
+from authguard.cli.options import JsonOption, LogOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
-from authguard.settings import DEFAULT_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,27 +23,24 @@ POLL_INTERVAL_S: Final = 0.5
 MAX_LINES: Final = 10_000
 _COLOURS: Final = {"decision": None, "transition": "cyan", "refusal": "yellow", "withdrawn": "yellow", "fault": "red"}
 
-Log = Annotated[
-    Path | None,
-    typer.Argument(help=f"The log with all its chains; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}."),
-]
-
 
 def tail(
-    path: Log = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=MAX_LINES, help="Number of lines.")] = 20,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Print new lines until interrupted.")] = False,
-    raw: Annotated[bool, typer.Option("--json", help="Print the lines as stored.")] = False,
+    log: LogOption = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, max=MAX_LINES, help="How many at most, the newest ones.")
+    ] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until interrupted.")] = False,
+    raw: JsonOption = False,
 ) -> None:
     """Print the last lines of all chains of a log, ordered by time, without verification."""
-    log = require_log_access(resolve_log_path(path))
-    reader = LogReader(log)
-    shown = reader.read_last(lines)
-    if not shown and not follow and not log.exists():
-        print_error(f"there is no log at `{log}`: name one, or set AUTHGUARD_AUDIT_LOG")
+    path = require_log_access(resolve_log_path(log))
+    reader = LogReader(path)
+    shown = reader.read_last(limit)
+    if not shown and not follow and not path.exists():
+        print_error(f"there is no log at `{path}`: name one with --log, or set AUTHGUARD_AUDIT_LOG")
         raise typer.Exit(FAILED)
-    if not shown and log.exists() and find_obstacle(log, Access.READ):
-        raise AuditError(describe_failure(FileRole.AUDIT_LOG, log, "read", Access.READ))
+    if not shown and path.exists() and find_obstacle(path, Access.READ):
+        raise AuditError(describe_failure(FileRole.AUDIT_LOG, path, "read", Access.READ))
     _show(shown, raw)
     try:
         while follow:

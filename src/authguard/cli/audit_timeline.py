@@ -8,7 +8,8 @@ import typer
 
 from authguard.audit.query.search import Query, last
 from authguard.audit.query.timeline import format_timeline
-from authguard.cli.audit_options import LogOption, ReindexOption, SinceOption, UntilOption, open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.options import LogOption, ReindexOption, SinceOption, UntilOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, format_time_ms
 

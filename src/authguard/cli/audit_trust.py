@@ -20,7 +20,7 @@ from authguard.core.chain import ChainBreak, Violation
 from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
-from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, deployment_file_prefix
+from authguard.settings import DEFAULT_STORE, deployment_file_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,13 +33,9 @@ NO_KEY: Final = (
     " Give its public key with --key (`authguard audit keys show` prints it)"
 )
 
-LogArgument = Annotated[Path | None, typer.Argument(help=f"The log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")]
 KeyOption = Annotated[
     list[str] | None,
     typer.Option("--key", help="A public key, or a file of keys; default: the deployment's key next to the store."),
-]
-StoreOption = Annotated[
-    str, typer.Option("--store", help=f"The app's store; default: AUTHGUARD_STORE, or {DEFAULT_STORE}.")
 ]
 AnchorOption = Annotated[
     list[str] | None, typer.Option("--anchor", help="Checkpoints kept elsewhere: a file or a URL.")
@@ -105,7 +101,7 @@ def _read_keys(given: str) -> tuple[Key, ...]:
             raise SettingsError(f"`{escape(given)}`: {error}") from None
 
 
-def find_log(given: Path | None, store: str = "", *, hint: str = "path") -> Path:
+def find_log(given: Path | None, store: str = "", *, hint: str = "--log") -> Path:
     """Return the path of the given log, or of the default log.
 
     Raises:

@@ -12,13 +12,12 @@ from authguard.cli.audit_trust import (
     AlsoOption,
     AnchorOption,
     KeyOption,
-    LogArgument,
     LogKeys,
-    StoreOption,
     find_log,
     load_keys,
     load_trust,
 )
+from authguard.cli.options import LogOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, format_time_ms
@@ -48,7 +47,7 @@ HashesOption = Annotated[
 
 
 def check(
-    path: LogArgument = None,
+    log: LogOption = None,
     key: KeyOption = None,
     anchor: AnchorOption = None,
     also: AlsoOption = None,
@@ -63,18 +62,18 @@ def check(
 
     Exit 4 if verification fails, or if there is no public key. Exit 1 if a file cannot be read now.
     """
-    log = find_log(path, store)
+    path = find_log(log, store)
     if hashes_only and (key or anchor or require_signed or require_anchored):
         raise typer.BadParameter("signatures and anchors need a key", param_hint="--hashes-only")
-    log_keys = LogKeys(()) if hashes_only else load_keys(key, store, log)
-    trust = load_trust(log, log_keys, anchor, store)
+    log_keys = LogKeys(()) if hashes_only else load_keys(key, store, path)
+    trust = load_trust(path, log_keys, anchor, store)
     with progress_bar("verifying the log") as progress:
         found = verify(
-            log,
+            path,
             trust=trust,
             also=also or (),
             progress=progress,
-            reload_trust=lambda: load_trust(log, log_keys, anchor, store),
+            reload_trust=lambda: load_trust(path, log_keys, anchor, store),
         )
     unread = list(broken(found)) if found.is_inaccessible else []
     failures = [] if unread else list(broken(found))

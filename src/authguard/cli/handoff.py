@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import anyio
 import msgspec
 import typer
 
-from authguard.cli.operator_session import (
-    LogOption,
-    PolicyOption,
-    StoreOption,
-    open_deployment,
-    parse_names,
-    parse_reason,
-)
+from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.options import ByOption, JsonOption, LogOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
 from authguard.core.person_name import normalize_name
@@ -24,25 +19,20 @@ from authguard.runtime.handoff import NoTicket, StoreDesk
 if TYPE_CHECKING:
     from authguard.runtime.handoff import FiledTicket
 
-app = typer.Typer()
-
 #: most tickets that are listed or searched
 MAX_TICKETS: Final = 100_000
 
 TicketArgument = Annotated[str, typer.Argument(help="Id of the ticket, from `handoff list` or the reply.")]
-ByOption = Annotated[str, typer.Option("--by", help="Name of the staff member; recorded in the log.")]
-NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="What was done; recorded in the log.")]
 Override = Annotated[
     bool, typer.Option("--override", help="Close a ticket that is open or taken by another person; the log records it.")
 ]
 
 
-@app.command("list")
 def show(
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
-    whole: Annotated[bool, typer.Option("--json", help="Print each ticket as one line of JSON.")] = False,
+    log: LogOption = None,
+    whole: JsonOption = False,
 ) -> None:
     """List open and taken tickets, the oldest first. Change and record nothing."""
 
@@ -54,30 +44,28 @@ def show(
         typer.echo(msgspec.json.encode(filed).decode("ascii", "backslashreplace") if whole else _format_ticket(filed))
 
 
-@app.command("take")
 def take(
-    ticket: TicketArgument, *, by: ByOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    ticket: TicketArgument, *, by: ByOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
 ) -> None:
     """Take a ticket. Exit 1 if another person has taken it."""
     anyio.run(_act, "take", ticket, by, "", policy, store, log)
 
 
-@app.command("close")
 def close(
     ticket: TicketArgument,
     *,
     by: ByOption,
-    note: NoteOption,
+    reason: ReasonOption,
     override: Override = False,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Close a ticket that you took, after the customer was helped. The state of the customer does not change.
 
     Exit 1 if the ticket is open, or if another person has taken it.
     """
-    anyio.run(_act, "close", ticket, by, note, policy, store, log, override)
+    anyio.run(_act, "close", ticket, by, reason, policy, store, log, override)
 
 
 async def _act(
@@ -87,7 +75,7 @@ async def _act(
     note: str,
     policy: str,
     store: str,
-    log: str,
+    log: Path | None,
     override: bool = False,
 ) -> None:
     """Record the act, then change the ticket; withdraw the record if the change is refused."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from authguard.core.person_name import distinct_names, has_letters, normalize_name
+from authguard.core.person_name import distinct_names, normalize_name
 from authguard.errors import AuthorityError, SettingsError
 from authguard.factory import build_state_repository, create_staff_actions
 from authguard.file_access import Access, find_obstacle
 from authguard.runtime.journal import sanitize_text
-from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, MEMORY, Settings
+from authguard.settings import MEMORY, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,45 +29,20 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 
-def parse_reason(word: str) -> str:
-    """Return a reason or note for the log.
-
-    Raises:
-        typer.BadParameter: the text has no content.
-    """
-    if not has_letters(word):
-        raise typer.BadParameter("give a reason in words: it is recorded in the log")
-    return word
-
-
-PolicyOption = Annotated[str, typer.Option("--policy", help="The app's policy; default: AUTHGUARD_POLICY.")]
-StoreOption = Annotated[
-    str, typer.Option("--store", help=f"The app's store; default: AUTHGUARD_STORE, or {DEFAULT_STORE}.")
-]
-LogOption = Annotated[
-    str, typer.Option("--log", help=f"The app's audit log; default: AUTHGUARD_AUDIT_LOG, or {DEFAULT_LOG}.")
-]
-IssuerOption = Annotated[
-    str, typer.Option("--issuer", help="Issuer of the account; default: the only issuer of the policy.")
-]
-ByOption = Annotated[str, typer.Option("--by", help="Name of the person who decides; recorded in the log.")]
-ReasonOption = Annotated[str, typer.Option("--reason", callback=parse_reason, help="The reason; recorded in the log.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
 #: most characters of a person's name
 MAX_NAME_CHARS: Final = 100
 
 
 @asynccontextmanager
 async def open_deployment(
-    policy: str, store: str, log: str, *, records: bool
+    policy: str, store: str, log: Path | None, *, records: bool
 ) -> AsyncIterator[tuple[StateRepository, Store]]:
     """Open the store, and for a change the log, of the deployment; close them at the end.
 
     Args:
         policy: value of `--policy`; may be empty.
         store: value of `--store`; may be empty.
-        log: value of `--log`; may be empty.
+        log: value of `--log`; `None` for the default.
         records: whether the command changes state, so that the log must be open.
 
     Raises:
@@ -90,7 +65,7 @@ async def open_deployment(
 
 @asynccontextmanager
 async def open_staff_actions(
-    policy: str, store: str, log: str, *, records: bool
+    policy: str, store: str, log: Path | None, *, records: bool
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open a deployment as `open_deployment`, with its staff actions."""
     async with open_deployment(policy, store, log, records=records) as (repository, _):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads the annotation when the command is called
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import typer
 
-from authguard.cli.operator_session import (
-    LogOption,
-    PolicyOption,
-    StoreOption,
-    open_deployment,
-    parse_names,
-    parse_reason,
-)
+from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.options import LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.terminal import format_time
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
@@ -22,16 +17,8 @@ from authguard.runtime.rollback import Rollback
 if TYPE_CHECKING:
     from authguard.core.snapshot import ServiceRecord
 
-app = typer.Typer()
 
-ByOption = Annotated[
-    list[str], typer.Option("--by", help="Name of the person who orders it; repeat for each required person.")
-]
-NoteOption = Annotated[str, typer.Option("--note", callback=parse_reason, help="The reason; recorded in the log.")]
-
-
-@app.command("status")
-def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "") -> None:
+def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None) -> None:
     """Show the state of the service. Change and record nothing."""
 
     async def load() -> ServiceRecord:
@@ -41,24 +28,22 @@ def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
     typer.echo(_format_service(anyio.run(load)))
 
 
-@app.command("engage")
 def engage(
-    by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    by: PersonsOption, reason: ReasonOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
 ) -> None:
     """Stop the agent: from the next request on, every customer is handed to a person."""
-    typer.echo(_format_service(anyio.run(_act, "engage", by, note, policy, store, log)))
+    typer.echo(_format_service(anyio.run(_act, "engage", by, reason, policy, store, log)))
 
 
-@app.command("release")
 def release(
-    by: ByOption, note: NoteOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    by: PersonsOption, reason: ReasonOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
 ) -> None:
     """Release the agent; high-risk writes wait for an approval until the service has recovered."""
-    typer.echo(_format_service(anyio.run(_act, "release", by, note, policy, store, log)))
+    typer.echo(_format_service(anyio.run(_act, "release", by, reason, policy, store, log)))
 
 
 async def _act(
-    act: Literal["engage", "release"], by: list[str], note: str, policy: str, store: str, log: str
+    act: Literal["engage", "release"], by: list[str], reason: str, policy: str, store: str, log: Path | None
 ) -> ServiceRecord:
     names = parse_names(by)
     async with open_deployment(policy, store, log, records=True) as (repository, _):
@@ -70,7 +55,7 @@ async def _act(
             )
         switch = Rollback(repository)
         move = switch.engage if act == "engage" else switch.release
-        return await move(", ".join(names), note)
+        return await move(", ".join(names), reason)
 
 
 def _format_service(service: ServiceRecord) -> str:

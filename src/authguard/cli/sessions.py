@@ -6,22 +6,14 @@ A session is identified by its key, as in the log and in a hand-off ticket; the 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 import typer
 
-from authguard.cli.operator_session import (
-    ByOption,
-    JsonOption,
-    LogOption,
-    PolicyOption,
-    ReasonOption,
-    StoreOption,
-    open_deployment,
-    open_staff_actions,
-    parse_names,
-)
+from authguard.cli.operator_session import open_deployment, open_staff_actions, parse_names
+from authguard.cli.options import ByOption, JsonOption, LogOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
 from authguard.core.snapshot import KEY_BYTES, Keys
@@ -30,8 +22,6 @@ from authguard.runtime.transaction_list import effective_snapshot
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import SessionRecord
-
-app = typer.Typer()
 
 
 def _key(word: str) -> bytes:
@@ -47,9 +37,12 @@ def _key(word: str) -> bytes:
 Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="Key of the session, as in the log.")]
 
 
-@app.command("show")
 def show(
-    session: Session, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", whole: JsonOption = False
+    session: Session,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    whole: JsonOption = False,
 ) -> None:
     """Show the current state of a session and its verification, with due timers. Change and record nothing."""
 
@@ -67,7 +60,6 @@ def show(
     typer.echo(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
 
 
-@app.command("reset")
 def reset(
     session: Session,
     *,
@@ -75,14 +67,13 @@ def reset(
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Reset the verification of a session and the attempt counters of its account."""
     record = anyio.run(_act, session, by, reason, policy, store, log, True)
     typer.echo(f"the session is {record.verification}")
 
 
-@app.command("end")
 def end(
     session: Session,
     *,
@@ -90,14 +81,16 @@ def end(
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """End a session: only a later sign-in opens it again."""
     record = anyio.run(_act, session, by, reason, policy, store, log, False)
     typer.echo(f"the session is {record.state}")
 
 
-async def _act(session: bytes, by: str, reason: str, policy: str, store: str, log: str, resets: bool) -> SessionRecord:
+async def _act(
+    session: bytes, by: str, reason: str, policy: str, store: str, log: Path | None, resets: bool
+) -> SessionRecord:
     (name,) = parse_names([by])
     async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
         record = _require_known((await repository.load(Keys(session=session))).snapshot.session)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from sys import maxsize
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
 import typer
 
-from authguard.cli.operator_session import (
+from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.options import (
+    JsonOption,
+    LimitOption,
     LogOption,
+    PersonsOption,
     PolicyOption,
+    ReasonOption,
     StoreOption,
-    open_deployment,
-    parse_names,
-    parse_reason,
+    SubjectOption,
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
@@ -36,8 +40,6 @@ if TYPE_CHECKING:
     from authguard.ports import Cipher
     from authguard.runtime.booking import LimitUsage
 
-app = typer.Typer()
-
 #: most transactions of `--limit`
 MAX_LISTED: Final = 100_000
 #: transactions read from the store per page
@@ -53,32 +55,24 @@ TOO_LONG: Final = "the request is too long to be stored; only its digest is know
 TransactionArgument = Annotated[
     str, typer.Argument(help="Id of the transaction, from `transactions list` or the reply.")
 ]
-ByOption = Annotated[list[str], typer.Option("--by", help="Name of the person who decides; may be repeated.")]
 OverOption = Annotated[
     list[str],
     typer.Option("--over", help="Name of a limit that may be exceeded, from `transactions show`; may be repeated."),
-]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", callback=parse_reason, help="The reason; stored with the transaction and in the log.")
 ]
 StateOption = Annotated[
     str, typer.Option("--state", help="Only transactions in this state, such as `held` or `in_doubt`.")
 ]
 RoleOption = Annotated[str, typer.Option("--role", help="Only transactions that wait for this role.")]
 OperationOption = Annotated[str, typer.Option("--operation", help="Only transactions of this operation.")]
-SubjectOption = Annotated[str, typer.Option("--subject", help="Only transactions of this pseudonym, as in the log.")]
 AfterOption = Annotated[
     str, typer.Option("--after", help="Continue after this transaction, the last of the previous page.")
 ]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_LISTED, help="Most transactions to list.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print each transaction as one line of JSON.")]
 
 
-@app.command("list")
 def listing(
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
     state: StateOption = "held",
     role: RoleOption = "",
     operation: OperationOption = "",
@@ -96,8 +90,7 @@ def listing(
     anyio.run(_each, write, policy, store, log, filters, after, limit)
 
 
-@app.command("export")
-def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = "", state: StateOption = "") -> None:
+def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None, state: StateOption = "") -> None:
     """Export transactions as lines of JSON, without their stored responses. Change nothing."""
 
     def write(name: str, record: TransactionRecord, cipher: Cipher) -> None:
@@ -106,9 +99,8 @@ def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = 
     anyio.run(_each, write, policy, store, log, {"state": state}, "", maxsize)
 
 
-@app.command("show")
 def show(
-    transaction: TransactionArgument, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = ""
+    transaction: TransactionArgument, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
 ) -> None:
     """Show one transaction: its state, decisions, digest, limits and bound request, escaped."""
 
@@ -135,45 +127,42 @@ def show(
         typer.echo(f"decided by {record.by}: {record.note or 'no reason given'}")
 
 
-@app.command("approve")
 def approve(
     transaction: TransactionArgument,
     *,
-    by: ByOption,
+    by: PersonsOption,
     reason: ReasonOption,
     over: OverOption = [],  # noqa: B006 - read by typer, never changed
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Approve a held transaction: its amount is booked, and the requester may run it once."""
     anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log, over)
 
 
-@app.command("deny")
 def deny(
     transaction: TransactionArgument,
     *,
-    by: ByOption,
+    by: PersonsOption,
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Deny a transaction that has not started."""
     anyio.run(_act, transaction, "transaction.denied", by, reason, policy, store, log)
 
 
-@app.command("settle")
 def settle(
     transaction: TransactionArgument,
     outcome: Annotated[Literal["done", "failed"], typer.Argument(help="The result, as established by investigation.")],
     *,
-    by: ByOption,
+    by: PersonsOption,
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
-    log: LogOption = "",
+    log: LogOption = None,
 ) -> None:
     """Settle a transaction in doubt as done or failed; it never runs again automatically."""
     event = {"done": "transaction.committed", "failed": "transaction.failed"}[outcome]
@@ -184,7 +173,7 @@ async def _each(
     write: Callable[[str, TransactionRecord, Cipher], None],
     policy: str,
     store: str,
-    log: str,
+    log: Path | None,
     filters: dict[str, str],
     after: str,
     limit: int,
@@ -207,7 +196,7 @@ async def _each(
             place = (page[-1][1].place, page[-1][0])
 
 
-def _cipher(policy: str, store: str, log: str) -> Cipher:
+def _cipher(policy: str, store: str, log: Path | None) -> Cipher:
     """Return the cipher that decrypts stored requests."""
     return create_decryption_cipher(Settings.resolve(policy, store=store, audit_log=log))
 
@@ -219,7 +208,7 @@ async def _act(
     reason: str,
     policy: str,
     store: str,
-    log: str,
+    log: Path | None,
     over: Sequence[str] = (),
 ) -> None:
     names = parse_names(by)
