@@ -19,7 +19,7 @@ def test_columns_are_aligned_under_their_titles_where_they_fit() -> None:
 
 
 def test_a_pipe_gets_aligned_columns_without_titles() -> None:
-    assert list(format_table(HEADS, ROWS, UNLIMITED))[0] == "t-1   900.00 EUR  -"
+    assert next(format_table(HEADS, ROWS, UNLIMITED)) == "t-1   900.00 EUR  -"
 
 
 def test_each_entry_is_a_block_where_columns_do_not_fit() -> None:
