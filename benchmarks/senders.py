@@ -66,7 +66,7 @@ class Desk:
             self.check,
             issuers,
             environ={"SECRET": "s"},
-            nonces=NonceGenerator(b"k" * 32),
+            nonces=NonceGenerator(lambda: b"k" * 32),
             store=MemoryStore(),
             client=httpx2.AsyncClient(transport=transport),
         )

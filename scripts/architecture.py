@@ -35,6 +35,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "core": "the pure core: machines, decision table, limits, chain format; no I/O, no clock, no framework",
     "credentials": "credential checks: JWT, key sets, introspection, DPoP",
     "deployment_files": "the check of a deployment's files before they are opened",
+    "deployment_keys": "the keys of a deployment, which the opening creates or loads",
     "directories": "adapters for sources of account states",
     "encryption": "encryption of stored requests and responses",
     "erasable_pseudonym": "pseudonyms of subjects that can be erased one by one",

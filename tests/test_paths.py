@@ -6,8 +6,10 @@ The attacks on whole deployments are in `tests/attacks/paths.py`.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +20,7 @@ import pytest
 
 from authguard import AuthGuard, SettingsError
 from authguard.audit.write.anchor import HttpAnchor, make_anchor
-from authguard.paths import absolute, make_folder
+from authguard.paths import absolute, make_data_folder, make_folder
 from authguard.settings import Settings
 from authguard.testing import FakeClock, IdentityProvider
 from tests.attacks.harness import ask
@@ -188,3 +190,20 @@ def test_the_provider_for_tests_starts_wherever_the_process_has_gone(two_folders
 
 async def _never(*_: object) -> None:
     raise AssertionError
+
+
+def test_an_existing_folder_gets_no_file_that_git_heeds(tmp_path: Path) -> None:
+    make_data_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    make_data_folder(tmp_path / "new/var")
+    assert [path.name for path in (tmp_path / "new").rglob("*") if path.is_file()] == [".gitignore"]
+    (tmp_path / "new/var/.gitignore").write_text("!mine\n")
+    make_data_folder(tmp_path / "new/var")
+    assert (tmp_path / "new/var/.gitignore").read_text() == "!mine\n"
+
+
+def test_processes_that_create_a_folder_at_the_same_time_leave_one_file(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(6) as pool:
+        pool.map(make_data_folder, [tmp_path / "new/var"] * 24, chunksize=1)
+    assert [path.name for path in (tmp_path / "new").rglob("*") if path.is_file()] == [".gitignore"]
+    assert stat.S_IMODE((tmp_path / "new/var").stat().st_mode) == 0o700

@@ -18,6 +18,7 @@ import structlog
 
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
+from authguard.errors import AuthguardError
 
 if TYPE_CHECKING:
     from authguard.core.entries import Entry
@@ -28,6 +29,7 @@ ACTED: Final = "authguard.acted"
 FAULTED: Final = "authguard.faulted"
 WITHDRAWN: Final = "authguard.withdrawn"
 UNNAMED: Final = "authguard.unnamed"
+CLOSED: Final = "authguard.closed"
 CREDENTIAL_REFUSED: Final = "authguard.credential_refused"
 
 _CREDENTIAL: Final = DIMENSIONS.index("credential")
@@ -165,6 +167,22 @@ def log_issuer_status(status: IssuerStatus) -> None:
     }
     text = f"keys of issuer `{status.issuer}` are {_KEYS_WORDS[status.keys]}{f': {words}' if words else ''}"
     _log_event(level, KEYS, text, {name: value for name, value in fields.items() if value})
+
+
+class ClosedGuardLog:
+    """Logs why the guard cannot open and refuses every request; the same reason only once."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, error: Exception) -> None:
+        """Log the reason, if it is another one than before."""
+        reason = "; ".join(str(error).splitlines()) if isinstance(error, AuthguardError) else type(error).__name__
+        if reason != self._last:
+            self._last = reason
+            _log_event(logging.ERROR, CLOSED, f"every request is refused: {reason}", {"reason": reason})
 
 
 def _log_event(level: int, name: str, text: str, fields: dict[str, Any]) -> None:

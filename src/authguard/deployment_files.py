@@ -1,4 +1,8 @@
-"""Check of the files of a deployment before the guard opens them, so that one message names every setting to change."""
+"""Check of the files of a deployment, so that one message names every setting to change.
+
+When the guard is built, only what no permission mends is an error: a command that reads the app's routes may run where
+nothing may be written. When the guard opens, every obstacle is an error.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from authguard import erasable_pseudonym, signing_key
 from authguard.audit.checkpoint_file import checkpoint_path
 from authguard.audit.write.anchor import is_url
 from authguard.errors import SettingsError
-from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
+from authguard.file_access import Access, FileRole, describe_failure, find_obstacle, find_structural_obstacle
 from authguard.pseudonym import key_file_path
 from authguard.settings import MEMORY, deployment_file_prefix
 
@@ -19,14 +23,15 @@ if TYPE_CHECKING:
     from authguard.settings import Settings
 
 
-def require_usable_files(settings: Settings, *, plain: bool) -> None:
-    """Check that this process can create, read and write every file of the deployment.
+def require_usable_files(settings: Settings, *, plain: bool, is_opening: bool) -> None:
+    """Check that this process can use every file of the deployment.
 
     Nothing is created. A file that is kept next to another one is not listed for the same reason again.
 
     Args:
         settings: of the deployment.
         plain: whether the policy writes plain names of subjects, so that no file of pseudonym keys is needed.
+        is_opening: whether the files are opened next, so that they have to be readable and writable as well.
 
     Raises:
         SettingsError: a file cannot be used; the message has one line per file.
@@ -34,7 +39,8 @@ def require_usable_files(settings: Settings, *, plain: bool) -> None:
     problems: list[str] = []
     reported: set[str] = set()
     for role, path, access, is_named in _list_files(settings, plain=plain):
-        why = find_obstacle(path, access)
+        find = find_obstacle if is_opening or (is_named and access is Access.READ) else find_structural_obstacle
+        why = find(path, access)
         if why and (is_named or why not in reported):
             problems.append(describe_failure(role, path, "used", access))
         reported.add(why)

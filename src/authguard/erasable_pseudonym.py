@@ -23,7 +23,7 @@ import msgspec
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
-from authguard.paths import make_folder
+from authguard.paths import make_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,7 +227,7 @@ def create_key_file(path: Path, now: float, *, before: bool) -> None:
         return
     file = _File(1, secrets.token_hex(KEY_BYTES), now, before, ({"": secrets.token_hex(KEY_BYTES)},), {})
     try:
-        make_folder(path.parent)
+        make_data_folder(path.parent)
         new = _write(path, msgspec.json.encode(file))
         try:
             os.link(new, path)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
-from authguard.app_log import LoggingSink, log_issuer_status
+from authguard.app_log import ClosedGuardLog, LoggingSink, log_issuer_status
 from authguard.audit import segment_file
 from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
@@ -25,15 +24,14 @@ from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.deployment_files import require_usable_files
+from authguard.deployment_keys import DeploymentKeys, SigningKeys
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
-from authguard.encryption import PayloadCipher
 from authguard.errors import SettingsError
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
-from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
-from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
+from authguard.pseudonym_factory import create_pseudonyms
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
@@ -91,19 +89,17 @@ def build_enforcer(
     cookies = [place for place in policy.credentials if place.kind == "cookie"]
     if any(not place.origins for place in cookies) and not origin_of(policy.public_url):
         raise SettingsError("pages use the cookie of `credentials` by their origin: set AUTHGUARD_PUBLIC_URL")
-    require_usable_files(settings, plain=not policy.pseudonymous)
     clock = clock or SystemClock()
     ids = SystemIds()
+    keys = DeploymentKeys(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1, clock=clock)
+    keys.validate()
     store = create_store(settings, policy)
-    key = load_pseudonym_key(settings, create=True)
-    several = len(policy.issuers) > 1
-    pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=several, clock=clock)
     # copied now: later changes of a variable apply to the next guard
     variables = dict(os.environ if environ is None else environ)
     jwt = JwtValidator(
         policy.issuers,
-        pseudonym=pseudonyms.subject,
-        fingerprint=KeyedPseudonyms(key).fingerprint,
+        pseudonym=keys.subject,
+        fingerprint=keys.fingerprint,
         environ=variables,
         client=client,
         folder=Path(settings.policy).parent,
@@ -112,7 +108,7 @@ def build_enforcer(
     )
     checker: CredentialValidator = jwt
     if token_validator.needs_token_validator(policy.issuers):
-        nonces = NonceGenerator(sha256(b"authguard nonces\n" + key).digest())
+        nonces = NonceGenerator(keys.derive("nonces"))
         checker = token_validator.TokenValidator(
             jwt,
             policy.issuers,
@@ -125,12 +121,14 @@ def build_enforcer(
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(policy.digest, create_sink(settings, policy, clock, ids), ids, policy.request_properties),
+        journal=Journal(
+            policy.digest, create_sink(settings, policy, clock, ids, keys.signing), ids, policy.request_properties
+        ),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,
         ids=ids,
-        cipher=create_cipher(settings, key),
+        cipher=keys,
         directories=create_directories(policy, settings, variables, client),
         verifiers=create_verifiers(
             policy,
@@ -140,10 +138,13 @@ def build_enforcer(
             client,
             store=store,
             ids=ids,
-            key=sha256(b"authguard verifiers\n" + key).digest(),
+            key=keys.derive("verifiers"),
         ),
-        naming=pseudonyms,
-        peer_name=KeyedPseudonyms(key).peer if policy.pseudonymous_peers else str,
+        naming=keys,
+        load_keys=keys.open,
+        require_files=keys.require_usable_files,
+        report_closed=ClosedGuardLog(),
+        peer_name=keys.peer if policy.pseudonymous_peers else str,
         channel_secrets=load_channel_secrets(policy, variables),
     )
 
@@ -191,33 +192,6 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
     return StaffActions(repository, pseudonyms)
 
 
-def create_cipher(settings: Settings, key: bytes = b"") -> PayloadCipher:
-    """Create the cipher for stored requests and first responses.
-
-    The key derived from the pseudonym key stays last, so that content from before the configuration of encryption keys
-    can be decrypted.
-
-    Args:
-        settings: of the deployment.
-        key: the pseudonym key, if it was loaded already.
-    """
-    return PayloadCipher(
-        (*settings.encryption_keys, _derive_encryption_key(key or load_pseudonym_key(settings, create=True)))
-    )
-
-
-def create_decryption_cipher(settings: Settings) -> PayloadCipher:
-    """Create the cipher with which an operator's command decrypts stored content; it creates no key file."""
-    key_file = Path(settings.store).with_name(Path(settings.store).name + ".key")
-    has_key_file = not settings.pseudonym_key and settings.store != MEMORY and key_file.exists()
-    key = load_or_create_key(Path(settings.store)) if has_key_file else settings.pseudonym_key or os.urandom(32)
-    return PayloadCipher((*settings.encryption_keys, _derive_encryption_key(key)))
-
-
-def _derive_encryption_key(key: bytes) -> bytes:
-    return sha256(b"authguard sealing\n" + key).digest()
-
-
 def create_directories(
     policy: Policy, settings: Settings, environ: Mapping[str, str], client: httpx2.AsyncClient | None = None
 ) -> dict[str, AccountDirectory]:
@@ -246,7 +220,7 @@ def create_verifiers(
     *,
     store: Store,
     ids: Ids,
-    key: bytes,
+    key: Callable[[], bytes],
 ) -> dict[str, Verifier]:
     """Create the adapter of each verifier that a method of the policy uses.
 
@@ -258,7 +232,7 @@ def create_verifiers(
         client: HTTP client to use instead of each service's own.
         store: stores used time steps and hashes of codes.
         ids: generator of codes.
-        key: secret that all processes of the deployment share.
+        key: returns the secret that all processes of the deployment share.
 
     Raises:
         SettingsError: a function is not allowed or cannot be imported, or the credentials of a service are missing.
@@ -294,17 +268,19 @@ def create_store(settings: Settings, policy: Policy) -> Store:
     return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
 
 
-def create_sink(settings: Settings, policy: Policy, clock: Clock, ids: Ids) -> AuditSink:
-    """Create the audit log: signed chains of JSON lines, with events for structlog.
+def create_sink(
+    settings: Settings, policy: Policy, clock: Clock, ids: Ids, keys: SigningKeys | None = None
+) -> AuditSink:
+    """Create the audit log: signed chains of JSON lines, with events for structlog; nothing is written yet.
 
     Raises:
-        SettingsError: the signing key cannot be read or created, or an anchor is invalid.
+        SettingsError: an anchor is invalid.
     """
     retention = RetentionPolicy(
         max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
     )
     every, within = policy.checkpoint_every, policy.checkpoint_max_interval
-    return LoggingSink(_create_chain(settings, clock, ids, retention, policy.digest, every, within))
+    return LoggingSink(_create_chain(settings, clock, ids, retention, policy.digest, every, within, keys=keys))
 
 
 def _create_chain(  # noqa: PLR0917 - the parts of a chain
@@ -316,19 +292,20 @@ def _create_chain(  # noqa: PLR0917 - the parts of a chain
     every: int = DEFAULT_INTERVAL_LINES,
     within: float = DEFAULT_INTERVAL_S,
     *,
+    keys: SigningKeys | None = None,
     path: Path | None = None,
     manual_signers: list[CheckpointSigner] | None = None,
 ) -> JsonlSink:
     """Create a chain: the given one, else the first free one of the log; append its signer to `manual_signers`."""
     base = deployment_file_prefix(settings.store, settings.audit_log)
-    signers = [(one.key, one.sign) for one in signing_key.load_keys(settings.signing_key, base)]
+    signing = keys or SigningKeys(settings)
 
     def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
         signer = CheckpointSigner(
             path,
             fd,
             head,
-            signers=signers,
+            signers=[(one.key, one.sign) for one in signing.load()],
             check=signing_key.verify_signature,
             memory=signing_key.checkpoint_memory_path(base),
             clock=clock,
@@ -387,7 +364,9 @@ def create_log_processor(settings: Settings, clock: Clock | None = None) -> Chai
     """Create the processor of the app's log events: a separate chain, signed and anchored like the log.
 
     Raises:
-        SettingsError: the signing key cannot be read or created, or an anchor is invalid.
+        SettingsError: a file is of the wrong kind, an existing key file holds no key, or an anchor is invalid.
     """
-    clock, ids = clock or SystemClock(), SystemIds()
-    return ChainProcessor(_create_chain(settings, clock, ids, RetentionPolicy()), clock=clock, ids=ids)
+    clock, ids, keys = clock or SystemClock(), SystemIds(), SigningKeys(settings)
+    require_usable_files(settings, plain=True, is_opening=False)
+    keys.validate()
+    return ChainProcessor(_create_chain(settings, clock, ids, RetentionPolicy(), keys=keys), clock=clock, ids=ids)

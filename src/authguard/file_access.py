@@ -96,8 +96,20 @@ def find_obstacle(path: Path, access: Access) -> str:
         return _find_search_obstacle(above) or error.strerror or type(error).__name__
     is_folder = stat.S_ISDIR(found.st_mode)
     if is_folder != (access is Access.FOLDER):
-        return f"`{path}` is {'a folder' if is_folder else 'not a folder'}"
+        return _describe_kind(path, is_folder=is_folder)
     return _find_write_obstacle(path) if is_folder else _find_file_obstacle(path, access)
+
+
+def find_structural_obstacle(path: Path, access: Access) -> str:
+    """Return what prevents the access to a path under any permission: a file in place of a folder, or the reverse."""
+    try:
+        for folder in reversed(path.parents):
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                return f"`{folder}` is not a folder"
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return ""
+    return "" if is_folder == (access is Access.FOLDER) else _describe_kind(path, is_folder=is_folder)
 
 
 def is_path_blocked(path: Path) -> bool:
@@ -118,6 +130,10 @@ def _find_file_obstacle(path: Path, access: Access) -> str:
     if access in {Access.WRITE, Access.DATABASE} and not os.access(path, os.W_OK):
         return _describe_denial("write", path)
     return _find_write_obstacle(path.parent) if access is Access.DATABASE else ""
+
+
+def _describe_kind(path: Path, *, is_folder: bool) -> str:
+    return f"`{path}` is {'a folder' if is_folder else 'not a folder'}"
 
 
 def _find_search_obstacle(folder: Path) -> str:

@@ -50,7 +50,9 @@ class AuthGuard:
         client: httpx2.AsyncClient | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Load and check the policy, and build the guard; files and connections are opened when the app starts.
+        """Load and check the policy, and build the guard, without writing anything.
+
+        Files, keys and connections are created and opened when the app starts, or else at the first request.
 
         Args:
             app: any ASGI app.

@@ -2,12 +2,14 @@
 
 Rules: a relative path is resolved against the folder in which the guard is built, at that time. Symbolic links are
 kept, so that an operator can still point a mounted folder elsewhere. Folders that the guard creates are accessible to
-their owner only.
+their owner only, and git ignores them.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,9 @@ from authguard.errors import SettingsError
 
 #: mode of a created folder
 _FOLDER_MODE: Final = 0o700
+#: file that makes git ignore the folder, itself included (gitignore(5))
+_IGNORE_FILE: Final = ".gitignore"
+_IGNORE_ALL: Final = b"*\n"
 
 
 def absolute(given: str | os.PathLike[str]) -> Path:
@@ -44,3 +49,31 @@ def make_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.is_dir():
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
+def make_data_folder(path: Path) -> None:
+    """Create a folder for the store, the keys or the log, as `make_folder` does, with a file that makes git ignore it.
+
+    A folder that exists gets no such file: what is in it is not only ours.
+
+    Raises:
+        OSError: a folder or the file cannot be created.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with suppress(FileExistsError):  # another process created it, and the file in it
+        path.mkdir(mode=_FOLDER_MODE)
+        _write_ignore_file(path)
+
+
+def _write_ignore_file(folder: Path) -> None:
+    """Write the file completely or not at all; an existing one is kept."""
+    new = folder / f".{_IGNORE_FILE}.{secrets.token_hex(8)}"
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(_IGNORE_ALL)
+        os.link(new, folder / _IGNORE_FILE)
+    finally:
+        new.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from authguard.core.identity import encode_identity
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
-from authguard.paths import make_folder
+from authguard.paths import make_data_folder
 from authguard.settings import KEY_BYTES
 
 #: bytes of a pseudonym and of a credential's fingerprint; the log has them in hexadecimal
@@ -105,7 +105,7 @@ def load_or_create_key(store: Path) -> bytes:
     path = key_file_path(store)
     try:
         if not path.exists():
-            make_folder(path.parent)
+            make_data_folder(path.parent)
             _create_key_file(path)
         key = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:

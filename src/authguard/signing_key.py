@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from authguard.core.signed_note import NOTE_SIGNATURE, Key, decode_base64
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
-from authguard.paths import make_folder
+from authguard.paths import make_data_folder
 
 _PREFIX: Final = "PRIVATE+KEY+"
 #: bytes of a seed, including the key type before it
@@ -169,7 +169,7 @@ def write_key_file(path: Path, keys: tuple[SigningKey, ...], *, replace: bool = 
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        make_folder(path.parent)
+        make_data_folder(path.parent)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write("".join(f"{key.text()}\n" for key in keys))

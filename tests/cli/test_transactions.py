@@ -13,8 +13,9 @@ from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.canonical import canonicalize
 from authguard.core.snapshot import Keys, TransactionRecord, blank
-from authguard.factory import create_cipher
+from authguard.deployment_keys import create_cipher
 from authguard.policy.compiler import load
+from authguard.pseudonym_factory import load_pseudonym_key
 from authguard.runtime.transactions import RequestBinding, associated_data, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
@@ -128,7 +129,8 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     stages = (("derived", ""), ("named", new), ("rotated", f"{newer},{new}"))
 
     async def keep(name: str) -> None:
-        cipher = create_cipher(Settings.resolve(app.folder / "policy.yaml", store=app.store))
+        settings = Settings.resolve(app.folder / "policy.yaml", store=app.store)
+        cipher = create_cipher(settings, load_pseudonym_key(settings, create=True))
         sealed = cipher.encrypt(bond.pack(), associated_data(name, DIGEST))
         record = msgspec.structs.replace(HELD, shown=(), request=sealed)
         store = SqliteStore(app.store)

@@ -28,7 +28,7 @@ URL = "https://agent.test/chat"
 TOKEN = "the-token"
 CLOCK = FakeClock()
 CLIENT = DpopClient.create(CLOCK)
-NONCES = NonceGenerator(b"k" * 32)
+NONCES = NonceGenerator(lambda: b"k" * 32)
 ISSUER = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), sender_constraint="dpop")
 GOOD = CLIENT.proof("POST", URL, TOKEN, jti="one")
 
@@ -125,7 +125,7 @@ def test_a_nonce_of_ours_stands_in_for_a_clock_that_is_off(off: int) -> None:
     assert isinstance(found, VerifiedProof)
     assert found.until > now + NONCE_STEP_S  # it could be replayed for as long as its nonce is accepted
     assert not NONCES.validate(NONCES.current(now), found.until)[0]
-    theirs = CLIENT.proof("POST", URL, TOKEN, iat=now + off, nonce=NonceGenerator(b"j" * 32).current(now))
+    theirs = CLIENT.proof("POST", URL, TOKEN, iat=now + off, nonce=NonceGenerator(lambda: b"j" * 32).current(now))
     wanted = NotProven("rejected", Reason.NONCE_WANTED)
     assert shown(theirs, issuer=with_nonce) == wanted
     assert shown(CLIENT.proof("POST", URL, TOKEN, iat=now + off), issuer=with_nonce) == wanted

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 
-NONCES = NonceGenerator(b"k" * 32)
+NONCES = NonceGenerator(lambda: b"k" * 32)
 NOW = 1_800_000_000.0
 
 
@@ -25,8 +25,8 @@ def test_a_nonce_of_the_future_does_not_count() -> None:
 
 
 def test_all_who_share_the_key_know_it_and_others_do_not() -> None:
-    assert NonceGenerator(b"k" * 32).validate(NONCES.current(NOW), NOW) == (True, "")
-    assert NonceGenerator(b"j" * 32).validate(NONCES.current(NOW), NOW)[0] is False
+    assert NonceGenerator(lambda: b"k" * 32).validate(NONCES.current(NOW), NOW) == (True, "")
+    assert NonceGenerator(lambda: b"j" * 32).validate(NONCES.current(NOW), NOW)[0] is False
 
 
 def test_a_nonce_may_stand_in_a_header_and_in_a_challenge() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 URL = "https://agent.test/chat"
 ASKED = Introspection(url="https://issuer.test/introspect", client_id="guard", secret_env="SECRET")
-NONCES = NonceGenerator(b"k" * 32)
+NONCES = NonceGenerator(lambda: b"k" * 32)
 
 
 class ValidatorHarness:

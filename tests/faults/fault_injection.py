@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from authguard.audit.write import flusher
+from authguard.deployment_keys import DeploymentKeys
+from authguard.settings import Settings
 from authguard.stores import sqlite
 from tests.faults import directory
 from tests.faults.app import LOG, STORE
@@ -170,7 +172,9 @@ def reopen(folder: Path) -> None:
 
 
 async def folder_read_only(scene: Scene, folder: Path) -> None:
-    """Start on a folder that cannot be written; later it can."""
+    """Start on a folder that cannot be written any more, with the keys of an earlier start; later it can."""
+    settings = Settings.resolve("unread", store=VAULT / STORE, audit_log=LOGS / LOG, environ={})
+    DeploymentKeys(settings, plain=False, several=False, clock=scene.house.clock).open()
     shut(folder)
     scene.begin()
     await scene.starts()

@@ -24,7 +24,7 @@ def test_the_file_and_its_companions_are_for_their_owner_alone(tmp_path: Path) -
     path = tmp_path / "deep" / "folder" / "records.db"
     writer, reader = open_connections(path, 1.0)
     with closing(writer), closing(reader):
-        found = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        found = {file.name: file.stat().st_mode & 0o777 for file in path.parent.glob("r*")}
     assert found == {"records.db": 0o600, "records.db-wal": 0o600, "records.db-shm": 0o600}
     assert path.parent.stat().st_mode & 0o777 == 0o700
 

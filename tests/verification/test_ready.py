@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyotp
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from authguard.ports import Store
 
-KEY = bytes(32)
+KEY = partial(bytes, 32)
 #: RFC 6238 appendix B: the secret for SHA-1, and codes of 8 digits
 RFC = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 VECTORS = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure
-from authguard.paths import make_folder
+from authguard.paths import make_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def acquire(path: Path) -> LockedFile:
         AuditError: no chain can be locked.
     """
     try:
-        make_folder(path.parent)
+        make_data_folder(path.parent)
         for candidate in chain_paths(path):
             fd = _try_lock(candidate)
             if fd >= 0:

@@ -25,7 +25,7 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import format_time
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys
-from authguard.factory import create_decryption_cipher
+from authguard.deployment_keys import create_decryption_cipher
 from authguard.ports import FIRST
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import limit_usages

@@ -9,7 +9,10 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: seconds for which a nonce is issued; it is accepted for one more step
 NONCE_STEP_S: Final = 300.0
@@ -20,12 +23,12 @@ class NonceGenerator:
     """Issues and validates nonces.
 
     Args:
-        key: secret, shared by all processes of the deployment.
+        key: returns the secret that all processes of the deployment share.
     """
 
     __slots__ = ("_key",)
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: Callable[[], bytes]) -> None:
         self._key = key
 
     def current(self, now: float) -> str:
@@ -63,4 +66,4 @@ class NonceGenerator:
 
     def _derive(self, step: int) -> str:
         raw = step.to_bytes(8, "big", signed=True)
-        return urlsafe_b64encode(blake2b(raw, digest_size=_BYTES, key=self._key, person=b"nonce").digest()).decode()
+        return urlsafe_b64encode(blake2b(raw, digest_size=_BYTES, key=self._key(), person=b"nonce").digest()).decode()

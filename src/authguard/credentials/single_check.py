@@ -62,7 +62,8 @@ async def check_token(  # noqa: PLR0917 - the parts of a deployment
         found = await jwt.validate(token, now)
         await jwt.close()
         return found if isinstance(found, NotProven) else found[0].proven
-    nonces = NonceGenerator(os.urandom(32))
+    secret = os.urandom(32)
+    nonces = NonceGenerator(lambda: secret)
     checker = token_validator.TokenValidator(jwt, issuers, environ=environ, nonces=nonces, store=_NoStore())
     await checker.open()
     result = await checker.validate(token, now)

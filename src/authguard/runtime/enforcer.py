@@ -80,6 +80,9 @@ class Enforcer:
         verifiers: Mapping[str, Verifier],
         cipher: Cipher,
         naming: Pseudonymizer | None = None,
+        load_keys: Callable[[], object] = bool,
+        require_files: Callable[[], object] = bool,
+        report_closed: Callable[[Exception], object] = bool,
         peer_name: Callable[[str], str] = str,
         channel_secrets: tuple[bytes, ...] = (),
     ) -> None:
@@ -88,6 +91,9 @@ class Enforcer:
         Args:
             policy: checked and compiled.
             naming: pseudonyms for the subjects of staff actions; without it, the log does not name them.
+            load_keys: creates and loads the keys before anything is opened; may block.
+            require_files: checks every file of the deployment before the start; may block.
+            report_closed: reports why a request could not open the guard.
             peer_name: address of a client -> its name in the log, if the policy records it.
             store: of the records.
             journal: the audit log.
@@ -110,6 +116,9 @@ class Enforcer:
         self.approvals: Final = Approvals(self.repository, cipher)
         self.staff_actions: Final = StaffActions(self.repository, naming or NullPseudonymizer())
         self.peer_name: Final = peer_name
+        self._load_keys: Final = load_keys
+        self._require_files: Final = require_files
+        self._report_closed: Final = report_closed
         self._cipher = cipher
         self._store = store
         self._services: tuple[Verifier | AccountDirectory, ...] = (*verifiers.values(), *directories.values())
@@ -132,15 +141,17 @@ class Enforcer:
         self._pending_error: AuditError | None = None
 
     async def open(self) -> None:
-        """Open the log, the store and the keys, once, and record the start.
+        """Open the keys, the log and the store, once, and record the start.
 
         Raises:
+            SettingsError: a key cannot be loaded.
             AuditError: the log cannot be written.
             StoreError: the store cannot be opened.
         """
         async with self._opening:
             if self._opened:
                 return
+            await anyio.to_thread.run_sync(self._load_keys, abandon_on_cancel=True)
             self._may_be_open = True
             self.journal.open()
             await self._store.open()
@@ -157,10 +168,20 @@ class Enforcer:
         Call it where `close` follows on the same event loop, as in a lifespan; otherwise the first token starts one.
 
         Raises:
+            SettingsError: a file of the deployment cannot be used; the message names every one.
             AuditError, StoreError: as for `open`.
         """
+        await anyio.to_thread.run_sync(self._require_files, abandon_on_cancel=True)
         await self.open()
         self._checker.prefetch(self.clock.now())
+
+    async def _open_for_request(self) -> None:
+        """Open the guard of an app without a lifespan; report a failure, which the log may be unable to record."""
+        try:
+            await self.repository.with_deadline(self.open())
+        except Exception as error:
+            self._report_closed(error)
+            raise
 
     def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
         """Return whether the keys of each issuer are available."""
@@ -196,7 +217,7 @@ class Enforcer:
             if pending_error is not None:
                 raise pending_error  # noqa: TRY301 - handled with all other faults
             if not self._opened:
-                await self.repository.with_deadline(self.open())
+                await self._open_for_request()
             now = self.clock.now()
             credential = await self._verify_credential(request, now)
             with self.in_flight.slot(credential) as is_reserved:
@@ -229,7 +250,7 @@ class Enforcer:
         """Refuse a request that matches no operation; check no credential and load no record."""
         if not self._opened:  # without a lifespan, the first request opens the log
             with suppress(Exception):  # writing the record fails too, and the request is refused
-                await self.repository.with_deadline(self.open())
+                await self._open_for_request()
         return self.refuse(request, reason)
 
     def decide_cached(self, request: AccessRequest) -> Verdict | None:

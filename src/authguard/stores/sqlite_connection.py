@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.errors import StoreError
 from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
-from authguard.paths import make_folder
+from authguard.paths import make_data_folder
 from authguard.stores.sqlite_transaction_index import TRANSACTION_INDEX
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connect
         sqlite3.Error: the file cannot be used; `store_error` turns it into a message.
     """
     try:
-        make_folder(path.parent)
+        make_data_folder(path.parent)
         with suppress(FileExistsError):  # SQLite copies the mode to its -wal and -shm files
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:

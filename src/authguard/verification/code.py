@@ -55,8 +55,8 @@ class CodeStore:
 
     __slots__ = ("_declared", "_key", "_store")
 
-    def __init__(self, declared: Verifier, store: Store, key: bytes) -> None:
-        """Store the parts; the `key` is secret and shared by all processes."""
+    def __init__(self, declared: Verifier, store: Store, key: Callable[[], bytes]) -> None:
+        """Store the parts; `key` returns the secret that all processes share."""
         self._declared = declared
         self._store = store
         self._key = key
@@ -91,7 +91,7 @@ class CodeStore:
     async def _find(self, question: Question) -> tuple[str, bytes]:
         """Return the key and value of an attempt's code, from the current or an adjacent bucket."""
         now = int(question.at // BUCKET_S)
-        label = blake2b(question.attempt.encode(), digest_size=16, key=self._key, person=b"code attempt").hexdigest()
+        label = blake2b(question.attempt.encode(), digest_size=16, key=self._key(), person=b"code attempt").hexdigest()
         for bucket in (now - 1, now, now + 1):  # the clock may have stepped back since
             name = f"{bucket:010}.{self._declared.name}.{label}"
             raw = await self._store.get(NAMESPACE, name)
@@ -107,7 +107,7 @@ class CodeStore:
                 await self._store.put(NAMESPACE, name, b"")
 
     def _digest(self, question: Question, code: str) -> bytes:
-        digest = blake2b(digest_size=32, key=self._key, person=b"code")
+        digest = blake2b(digest_size=32, key=self._key(), person=b"code")
         for part in (self._declared.name, question.issuer, question.subject, question.attempt, code):
             raw = part.encode("utf-8", "surrogatepass")
             digest.update(len(raw).to_bytes(4, "big"))
@@ -159,7 +159,7 @@ class CodeVerifier:
         function: Callable[[str, str, str, str], Any],
         *,
         store: Store,
-        key: bytes,
+        key: Callable[[], bytes],
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -169,7 +169,7 @@ class CodeVerifier:
             declared: digits, validity, timeout, breaker and bulkhead, as in the policy.
             function: the app's sender; sync or async; ``False`` means that it could not send.
             store: of the hashes, for all processes.
-            key: secret, shared by all processes.
+            key: returns the secret that all processes share.
             clock: for the breaker.
             ids: source of randomness.
         """

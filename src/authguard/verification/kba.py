@@ -31,13 +31,13 @@ MAX_ANSWER_LENGTH: Final = 2_000
 class KbaService:
     """Compares answers with ``function(issuer, subject)``: a mapping of question to answer, ``None`` for no account."""
 
-    def __init__(self, declared: Verifier, function: Callable[[str, str], Any], key: bytes) -> None:
+    def __init__(self, declared: Verifier, function: Callable[[str, str], Any], key: Callable[[], bytes]) -> None:
         """Store the parts.
 
         Args:
             declared: with the questions that must be answered.
             function: of the app; sync or async.
-            key: secret, so that the hashes cannot be computed outside.
+            key: returns a secret, so that the hashes cannot be computed outside.
         """
         self._questions = declared.questions
         self._records = AppFunction(function, declared.max_concurrency)
@@ -70,7 +70,7 @@ class KbaService:
 
     def _digest(self, answer: str) -> bytes:
         return blake2b(
-            normalize_answer(answer).encode("utf-8", "surrogatepass"), digest_size=32, key=self._key
+            normalize_answer(answer).encode("utf-8", "surrogatepass"), digest_size=32, key=self._key()
         ).digest()
 
 

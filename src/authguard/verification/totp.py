@@ -37,14 +37,16 @@ _DUMMY_SECRET: Final = "A" * 32
 class TotpService:
     """Checks a code; ``function(issuer, subject)`` returns the secret in base32, ``None`` if there is none."""
 
-    def __init__(self, declared: Verifier, function: Callable[[str, str], Any], store: Store, key: bytes) -> None:
+    def __init__(
+        self, declared: Verifier, function: Callable[[str, str], Any], store: Store, key: Callable[[], bytes]
+    ) -> None:
         """Store the parts.
 
         Args:
             declared: digits, and the window: number of steps that a clock may differ, in each direction.
             function: of the app; sync or async.
             store: of used steps, for all processes.
-            key: secret, shared by all processes; pseudonymizes the stored steps, so that they reveal no account.
+            key: returns the secret that all processes share; it pseudonymizes the stored steps.
         """
         self._declared = declared
         self._secret = AppFunction(function, declared.max_concurrency)
@@ -79,7 +81,7 @@ class TotpService:
 
     def _name(self, question: Question, step: int) -> bytes:
         """Return the storage key of an account's used step."""
-        digest = blake2b(digest_size=32, key=self._key, person=b"totp step")
+        digest = blake2b(digest_size=32, key=self._key(), person=b"totp step")
         for part in (self._declared.name, question.issuer, question.subject, str(step)):
             raw = part.encode("utf-8", "surrogatepass")
             digest.update(len(raw).to_bytes(4, "big"))

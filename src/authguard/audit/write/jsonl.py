@@ -23,7 +23,7 @@ from authguard.audit.write.takeover import find_start, require_tail
 from authguard.core.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_line, render_line
 from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.handover import CLOSED, OPENED
-from authguard.errors import AuditError
+from authguard.errors import AuditError, SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, explain_failure
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class JsonlSink:
         """Acquire a chain, remove an incomplete last line and record that, and continue after the last complete line.
 
         Raises:
+            SettingsError: the signing key cannot be read or created.
             AuditError: no chain is available, its last line was edited or is of another version, or the record
                 cannot be written.
         """
@@ -331,9 +332,14 @@ class JsonlSink:
         for _ in range(chain_file.MAX_LOCK_ATTEMPTS):
             self._file = file = chain_file.acquire(self._path)
             self._fd = file.fd
-            self._signer = (
-                self._make_signer(file.path, file.fd, lambda: self._head) if self._make_signer is not None else None
-            )
+            try:
+                self._signer = (
+                    self._make_signer(file.path, file.fd, lambda: self._head) if self._make_signer is not None else None
+                )
+            except SettingsError:
+                chain_file.release(file)
+                self._file, self._fd = None, -1
+                raise
             if self._signer is None or self._resumed:
                 return acts
             try:

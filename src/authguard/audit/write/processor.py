@@ -1,12 +1,14 @@
 """structlog processor that writes an app's log events to a chain, hashed and signed like the guard's records.
 
-Rules: an event never breaks the app; events that cannot be written are counted, and a record states their number.
+Rules: an event never breaks the app; events that cannot be written are counted, a record states their number, and the
+standard logger states the reason once.
 Everything has a bound. Field names of the chain and credentials are left out. The event is passed on unchanged.
 Events of the guard are already in its log, and are not written again.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import threading
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.active_span import active_trace_id
 from authguard.core.entries import ActEntry, AppLogEntry
 from authguard.core.record_types import FIELD, FIELDS, MAX_NAME_CHARS, MAX_TEXT_CHARS
-from authguard.errors import AuditError
+from authguard.errors import AuthguardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.record_types import Value
     from authguard.ports import AuditSink, Clock, Ids
 
+_LOGGER: Final = logging.getLogger("authguard")
 #: field names of the chain, which an event cannot use
 RESERVED: Final = frozenset({"kind", "id", "at", "policy", "v", "seq", "prev", "hash", "fields", "refused"})
 #: names of fields that are left out (OWASP Logging Cheat Sheet, "data to exclude")
@@ -71,6 +74,8 @@ class ChainProcessor:
         self._ids: Final = ids
         self._lock: Final = threading.Lock()
         self._opened = False
+        #: why the last event was not written; logged once
+        self._why = ""
         self.dropped = 0
 
     def __call__(
@@ -111,10 +116,16 @@ class ChainProcessor:
                 )
                 self.dropped = 0
             self._sink.append(make_entry(level, event, self._ids.record(now), now))
-        except (AuditError, OSError):
+        except (AuthguardError, OSError) as error:
             self.dropped += 1
+            why = str(error) if isinstance(error, AuthguardError) else error.strerror or type(error).__name__
+        else:
+            self._why = why = ""
         finally:
             self._lock.release()
+        if why and why != self._why:
+            self._why = why  # before the message: the app may pass the standard logger's lines to this processor
+            _LOGGER.error("authguard: the app's log events are not written to the audit log: %s", why)
 
 
 def make_entry(level: str, event: Mapping[str, Any], record: str, now: float) -> AppLogEntry:
