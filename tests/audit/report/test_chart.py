@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.audit.report.chart import PLOT_HEIGHT, PLOT_WIDTH, draw_columns, draw_lines, round_up_axis
+from authguard.audit.report.chart import SIZES, draw_columns, draw_lines, round_up_axis
 
 AT = 1_800_000_000.0
 
 
-def svg(text: str) -> ET.Element:
-    found = ET.fromstring(f"<x>{text}</x>").find("div/svg")  # noqa: S314 - our own
-    assert found is not None
+def plots(text: str) -> list[ET.Element]:
+    found = ET.fromstring(f"<x>{text}</x>").findall("div/svg")  # noqa: S314 - our own
+    assert len(found) == len(SIZES)
     return found
 
 
@@ -23,21 +23,22 @@ def svg(text: str) -> ET.Element:
 def test_columns_are_stacked_inside_the_plot(stacks: list[tuple[int, int]]) -> None:
     times = [AT + 60 * place for place in range(len(stacks) + 1)]
     series = {"one": [one for one, _ in stacks], "two": [two for _, two in stacks]}
-    rects = list(svg(draw_columns("a <plot>", "words", times, series)).iter("rect"))
-    assert len(rects) == sum(bool(one) + bool(two) for one, two in stacks)
-    for rect in rects:
-        x, y, width, height = (float(rect.get(name, "nan")) for name in ("x", "y", "width", "height"))
-        assert 0 <= x <= x + width <= PLOT_WIDTH
-        assert 0 <= y <= y + height <= PLOT_HEIGHT + 0.1
+    for size, drawn in zip(SIZES, plots(draw_columns("a <plot>", "words", times, series)), strict=True):
+        rects = list(drawn.iter("rect"))
+        assert len(rects) == sum(bool(one) + bool(two) for one, two in stacks)
+        for rect in rects:
+            x, y, width, height = (float(rect.get(name, "nan")) for name in ("x", "y", "width", "height"))
+            assert 0 <= x <= x + width <= size.width
+            assert 0 <= y <= y + height <= size.height + 0.1
 
 
 @given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=60))
 def test_a_line_has_a_point_for_each_share_and_gaps_where_there_is_none(shares: list[float | None]) -> None:
     times = [AT + 86_400 * place for place in range(len(shares) + 1)]
-    drawn = svg(draw_lines("shares", "words", times, {"one": shares}))
-    assert len(list(drawn.iter("circle"))) == sum(one is not None for one in shares)
-    for line in drawn.iter("polyline"):
-        assert len(line.get("points", "").split()) > 1
+    for drawn in plots(draw_lines("shares", "words", times, {"one": shares})):
+        assert len(list(drawn.iter("circle"))) == sum(one is not None for one in shares)
+        for line in drawn.iter("polyline"):
+            assert len(line.get("points", "").split()) > 1
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from authguard.audit.query.index import open_index
 from authguard.audit.query.stats import collect_stats
-from authguard.audit.report.data import MAX_ROWS, ReportContext, collect_report
+from authguard.audit.report.collect import collect_report
+from authguard.audit.report.data import MAX_ROWS, ReportContext
 from authguard.audit.report.page import render_page
 from authguard.audit.verify.log_verifier import verify
 from authguard.policy.compiler import load
@@ -172,11 +174,12 @@ def test_what_it_counts_stands_in_the_page(log: Path) -> None:
         "transaction.approved by dana",
         "looks right",
         "3 denials by 2 rules",
-        "body-too-large 1",
-        "guard-fault 1",
+        "body-too-large refused without a decision 1",
+        "guard-fault failed in the guard 1",
         "Withdrawn and not counted: 1",
         "pending → verified passed 2",
-        "NOT VERIFIED",
+        "Not verified. 10 decisions, 4 refused, 3 held, 1 failed.",
+        "1 request failed in the guard: guard-fault 1.",
     ):
         assert said in words, said
 
@@ -196,7 +199,10 @@ def told_stats(log: Path, since: float, until: float) -> object:
 def test_an_empty_period_is_a_page_too(log: Path) -> None:
     text, data = told(log, AT + 5_000_000, AT + 6_000_000)
     assert data.columns == ()
-    assert "There was no decision." in Reading(text).text
+    words = " ".join(Reading(text).text.split())
+    assert "No record falls into this period." in words
+    assert "The records of the log run from 2027-01-15T08:00:00.000Z to 2027-01-15T08:10:00.000Z." in words
+    assert "There was no decision in this period." in words
     assert "svg" not in Reading(text).tags
 
 
@@ -247,10 +253,12 @@ def test_a_broken_log_is_said_to_be_broken_before_anything_else(log: Path) -> No
     skip_validation(log.parent)
     log.write_bytes(log.read_bytes().replace(b"looks right", b"looks wrong"))
     text, _ = told(log)
-    words = Reading(text).text
-    assert "BROKEN" in words
-    assert "The log was changed after it was written" in words
-    assert "the line was edited" in words
+    words = " ".join(Reading(text).text.split())
+    head = words[: words.index("Summary")]
+    assert "Not verified: the log is broken." in head
+    assert "The log was changed after it was written" in head
+    assert "the line was edited" in head
+    assert "authguard audit verify" in head
 
 
 def test_the_policy_at_hand_names_the_lines_of_rules_where_it_is_the_one_that_decided(log: Path) -> None:
@@ -278,3 +286,50 @@ def test_lists_are_bounded_and_say_what_they_leave_out(tmp_path: Path) -> None:
     words = Reading(text).text
     assert f"of which the {MAX_ROWS} with the most are shown" in words
     assert "The 24 busiest of 40 transitions are drawn." in words
+
+
+def test_the_period_is_in_utc_and_in_the_zone_of_the_person_if_it_is_another(log: Path) -> None:
+    text, _ = told(log, AT, AT + 3_600, zone=ZoneInfo("Asia/Kolkata"))
+    words = " ".join(Reading(text).text.split())
+    assert "Period: 2027-01-15 08:00:00 to 2027-01-15 09:00:00 , UTC." in words
+    assert "Asia/Kolkata: 2027-01-15 13:30:00+05:30 to 2027-01-15 14:30:00+05:30." in words
+    assert "In the time zone of" not in Reading(told(log, AT, AT + 3_600)[0]).text
+
+
+def test_a_period_that_no_calendar_has_is_still_a_page(log: Path) -> None:
+    text, _ = told(log, -62_135_596_800.0, 253_402_300_799.0, zone=ZoneInfo("America/New_York"))
+    assert "10 decisions" in Reading(text).text
+
+
+def test_failures_come_first_and_each_reason_says_what_it_means_and_what_to_do(log: Path) -> None:
+    text, data = told(log, describe_reason=lambda code: f"about {code}", describe_cure=lambda code: f"do `{code}`")
+    assert [(one.reason, one.result, one.count) for one in data.reasons] == [
+        ("guard-fault", "failed", 1),
+        ("decided", "deny", 2),
+        ("body-too-large", "refused", 1),
+        ("decided", "terminate", 1),
+    ]
+    words = " ".join(Reading(text).text.split())
+    assert "about body-too-large do body-too-large" in words
+    order = [words.index(f"{name} ") for name in ("still held 1", "denied by an approver 1", "approved, and done 1")]
+    assert order == sorted(order)
+
+
+def test_ids_are_short_where_no_other_id_begins_so_and_complete_in_an_attribute(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    names = ("0123456789abcdef0123", "0123456789abffff0123", "fedcba98765432100123")
+    write(path, *(step for place, name in enumerate(names) for step in transaction(name, place, "held")))
+    text, data = told(path)
+    assert [data.short_ids[name] for name in names] == ["0123456789abc", "0123456789abf", "fedcba98"]
+    assert f'title="{names[2]}" data-id="{names[2]}"' in text
+    assert ">fedcba98<" in text
+
+
+def test_every_section_and_table_has_an_id_that_is_there_once(log: Path) -> None:
+    read = Reading(told(log)[0])
+    marks = [value for name, value in read.attributes if name == "id"]
+    assert len(marks) == len(set(marks))
+    assert {"summary", "reasons", "denials", "held", "integrity", "acts", "policies", "verdict"} <= set(marks)
+    assert {"refusals-by-reason", "denials-by-rule", "held-waiting", "acts-by-people"} <= set(marks)
+    linked = {value[1:] for name, value in read.attributes if name == "href" and value}
+    assert linked <= set(marks)

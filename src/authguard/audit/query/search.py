@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.audit.verify.log_reader import decode_line
-from authguard.core.chain import has_stated_hash
+from authguard.core.chain import Violation, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,7 +126,11 @@ class Match:
     template: RecordTemplate
     void: bool
     line: bytes
-    intact: bool
+
+    @property
+    def intact(self) -> bool:
+        """Whether the line has the hash that it contains."""
+        return not isinstance(parse_line(self.line), Violation)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -152,7 +156,7 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
             continue
         if properties and not all(any(member in line for member in members) for members in properties):
             continue
-        yield Match(at, templates[template], bool(void), line, has_stated_hash(line))
+        yield Match(at, templates[template], bool(void), line)
 
 
 def last(index: Index, query: Query, count: int) -> list[Match]:
@@ -181,7 +185,7 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
         runs = [select(column, one) for one in query.subjects for column in ("subject", "actor")]
         return _drop_repeated(merge(*runs, key=_sort_key, reverse=newest))
     separate = list(templates)
-    if len(separate) < len(index.templates()) and len(separate) <= MAX_SEPARATE_TEMPLATES:
+    if len(separate) <= MAX_SEPARATE_TEMPLATES:
         return merge(*(select("template", one) for one in separate), key=_sort_key, reverse=newest)
     return iter(index.db.execute(f"{_ROW}at >= ?{order}", (query.since, *period)))
 
@@ -233,8 +237,7 @@ def find_by_decision(index: Index, decision: str) -> list[Match]:
 
 def _to_match(index: Index, row: _Row) -> Match:
     at, _, template, void, file, place, size = row
-    line = index.line(file, place, size)
-    return Match(at, index.templates()[template], bool(void), line, has_stated_hash(line))
+    return Match(at, index.templates()[template], bool(void), index.line(file, place, size))
 
 
 def count_by_template(index: Index, since: float, until: float) -> dict[int, int]:
@@ -243,11 +246,6 @@ def count_by_template(index: Index, since: float, until: float) -> dict[int, int
     if since == float("-inf") and until == float("inf"):
         return dict(index.db.execute("SELECT template, count(*) FROM record WHERE void = 0 GROUP BY template"))
     return dict(index.db.execute(sql, (since, until)))
-
-
-def count_period(index: Index, since: float, until: float) -> int:
-    """Count all records of a period, void ones included."""
-    return int(index.db.execute("SELECT count(*) FROM record WHERE at >= ? AND at <= ?", (since, until)).fetchone()[0])
 
 
 def time_range(index: Index) -> tuple[float, float]:

@@ -15,16 +15,32 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: size of a plot and its margins in pixels
-PLOT_WIDTH: Final = 760
-PLOT_HEIGHT: Final = 230
+#: margins of a plot in pixels
 MARGIN_LEFT: Final = 58
 MARGIN_RIGHT: Final = 14
 MARGIN_TOP: Final = 12
 MARGIN_BOTTOM: Final = 30
-#: maximum number of labels on the time axis
-MAX_LABELS: Final = 6
 _DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlotSize:
+    """The size of a plot; a page contains each plot once for every size, and its style sheet shows one.
+
+    Attributes:
+        name: class of the style sheet.
+        width: pixels.
+        height: pixels.
+        labels: maximum number of labels on the time axis.
+    """
+
+    name: str
+    width: int
+    height: int
+    labels: int
+
+
+SIZES: Final = (PlotSize("wide", 1_000, 240, 8), PlotSize("narrow", 340, 220, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +50,20 @@ class PlotScale:
     Attributes:
         times: start of each column, epoch seconds UTC; the last value is the end of the last column.
         top: the largest value of the axis.
+        size: size of the plot.
     """
 
     times: tuple[float, ...]
     top: float
+    size: PlotSize
 
     def x(self, place: float) -> float:
         """Return the x coordinate of a column's edge."""
-        return MARGIN_LEFT + (PLOT_WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * place / (len(self.times) - 1)
+        return MARGIN_LEFT + (self.size.width - MARGIN_LEFT - MARGIN_RIGHT) * place / (len(self.times) - 1)
 
     def y(self, value: float) -> float:
         """Return the y coordinate of a value."""
-        return PLOT_HEIGHT - MARGIN_BOTTOM - (PLOT_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM) * value / self.top
+        return self.size.height - MARGIN_BOTTOM - (self.size.height - MARGIN_TOP - MARGIN_BOTTOM) * value / self.top
 
 
 def draw_columns(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[int]]) -> str:
@@ -58,7 +76,15 @@ def draw_columns(name: str, words: str, times: Sequence[float], series: Mapping[
         series: stacked series, the lowest first -> a value for each column; their classes are ``g0``, ``g1``...
     """
     stacks = list(zip(*series.values(), strict=True))
-    scale = PlotScale(tuple(times), round_up_axis(max(map(sum, stacks), default=0)))
+    top = round_up_axis(max(map(sum, stacks), default=0))
+    plots = ""
+    for size in SIZES:
+        scale = PlotScale(tuple(times), top, size)
+        plots += _plot(name, words, scale, _draw_stacks(scale, stacks), percent=False)
+    return plots + draw_legend(series, "g")
+
+
+def _draw_stacks(scale: PlotScale, stacks: Sequence[Sequence[int]]) -> str:
     parts = []
     for place, stack in enumerate(stacks):
         below, left = 0, scale.x(place)
@@ -69,7 +95,7 @@ def draw_columns(name: str, words: str, times: Sequence[float], series: Mapping[
                 size = f'width="{width:.1f}" height="{low - high:.1f}"'
                 parts.append(f'<rect class="g{index}" x="{left:.1f}" y="{high:.1f}" {size}/>')
             below += value
-    return _plot(name, words, scale, "".join(parts), percent=False) + draw_legend(series, "g")
+    return "".join(parts)
 
 
 def draw_lines(name: str, words: str, times: Sequence[float], series: Mapping[str, Sequence[float | None]]) -> str:
@@ -82,17 +108,24 @@ def draw_lines(name: str, words: str, times: Sequence[float], series: Mapping[st
         series: series with the classes ``l0``, ``l1``... -> a share for each column.
     """
     known = [value for values in series.values() for value in values if value is not None]
-    scale = PlotScale(tuple(times), round_up_axis(max(known, default=0.0), least=0.05))
+    top = round_up_axis(max(known, default=0.0), least=0.05)
+    plots = ""
+    for size in SIZES:
+        scale = PlotScale(tuple(times), top, size)
+        drawn = "".join(_draw_line(scale, index, values) for index, values in enumerate(series.values()))
+        plots += _plot(name, words, scale, drawn, percent=True)
+    return plots + draw_legend(series, "l")
+
+
+def _draw_line(scale: PlotScale, index: int, values: Sequence[float | None]) -> str:
+    points = [
+        (scale.x(place + 0.5), scale.y(value)) if value is not None else None for place, value in enumerate(values)
+    ]
     parts = []
-    for index, values in enumerate(series.values()):
-        points = [
-            (scale.x(place + 0.5), scale.y(value)) if value is not None else None for place, value in enumerate(values)
-        ]
-        for run in _runs(points):
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
-            parts.append(f'<polyline class="l{index}" points="{path}"/>')
-        parts += [_dot(index, x, y) for x, y in filter(None, points)]
-    return _plot(name, words, scale, "".join(parts), percent=True) + draw_legend(series, "l")
+    for run in _runs(points):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
+        parts.append(f'<polyline class="l{index}" points="{path}"/>')
+    return "".join([*parts, *(_dot(index, x, y) for x, y in filter(None, points))])
 
 
 def _dot(index: int, x: float, y: float) -> str:
@@ -130,13 +163,14 @@ def _plot(name: str, words: str, scale: PlotScale, drawn: str, *, percent: bool)
         y = scale.y(value)
         label = _axis_label(value, scale.top, percent=percent)
         rules.append(
-            f'<line class="rule" x1="{MARGIN_LEFT}" x2="{PLOT_WIDTH - MARGIN_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<line class="rule" x1="{MARGIN_LEFT}" x2="{scale.size.width - MARGIN_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="tick end" x="{MARGIN_LEFT - 6}" y="{y + 4:.1f}">{label}</text>'
         )
     return (
-        f'<div class="scroll plot" role="region" aria-label="{escape(name)}" tabindex="0">'
-        f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" role="img" aria-label="{escape(f"{name}. {words}")}">'
-        f"{''.join(rules)}{_time_labels(scale)}{drawn}</svg></div>"
+        f'<div class="scroll plot {scale.size.name}">'
+        f'<svg viewBox="0 0 {scale.size.width} {scale.size.height}" role="img"'
+        f' aria-label="{escape(f"{name}. {words}")}">'
+        f"<title>{escape(name)}</title>{''.join(rules)}{_time_labels(scale)}{drawn}</svg></div>"
     )
 
 
@@ -149,8 +183,8 @@ def _axis_label(value: float, top: float, *, percent: bool) -> str:
 def _time_labels(scale: PlotScale) -> str:
     """Draw the labels of the time axis."""
     number = len(scale.times) - 1
-    every = -(-number // MAX_LABELS)
-    bottom = PLOT_HEIGHT - MARGIN_BOTTOM
+    every = -(-number // scale.size.labels)
+    bottom = scale.size.height - MARGIN_BOTTOM
     form = "%d %b" if scale.times[-1] - scale.times[0] > 3 * _DAY else "%d %b %H:%M"
     parts = []
     for place in range(0, number, every):
@@ -158,7 +192,7 @@ def _time_labels(scale: PlotScale) -> str:
         x = scale.x(place)
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{PLOT_HEIGHT - 8}">{at}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{scale.size.height - 8}">{at}</text>'
         )
     return "".join(parts)
 

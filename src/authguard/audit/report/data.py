@@ -1,59 +1,41 @@
-"""The data of a report, collected from the index: over time, by rule, held transactions, acts.
-
-Rules:
-- Void records are not counted. Memory does not grow with the log: lists are limited, and the rest is counted.
-- Held transactions have their state at the end of the period.
-"""
+"""The data of a report: over time, by reason, by rule, held transactions, acts, and the head of the page."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from heapq import nlargest
-from itertools import groupby, islice
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.search import Query, find
-from authguard.audit.query.stats import VERDICTS, collect_stats
-from authguard.audit.report.hold import HeldTransaction, LapseRule
-from authguard.audit.report.people import BY_PEOPLE, People, count_people
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
 
-    from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.stats import Stats
+    from authguard.audit.report.hold import HeldTransaction
+    from authguard.audit.report.people import People
     from authguard.audit.verify.result import Verification
     from authguard.policy.compiled_policy import Policy
 
 #: maximum number of rows of a list
 MAX_ROWS: Final = 50
-#: maximum number of acts that are read, the newest first
-MAX_ACTS: Final = 2_000
-#: maximum number of columns of a plot, and their possible widths in seconds
-MAX_COLUMNS: Final = 60
-COLUMN_WIDTHS_S: Final = (
-    60.0,
-    300.0,
-    900.0,
-    3_600.0,
-    10_800.0,
-    21_600.0,
-    86_400.0,
-    604_800.0,
-    2_419_200.0,
-    31_536_000.0,
-)
+#: outcomes that refuse a request
 DENIALS: Final = frozenset({"deny", "terminate"})
-#: groups of outcomes in plots
+#: groups of outcomes, in the order of plots
 GROUPS: Final = {
     "admitted": ("allow", "restrict", "repeat"),
     "challenged": ("challenge", "step_up", "verify"),
     "deferred": ("hold", "handoff", "retry"),
     "denied": ("deny", "terminate"),
 }
-_GROUP: Final = {outcome: group for group, outcomes in GROUPS.items() for outcome in outcomes}
+#: results of requests without a decision: refused before it, or failed in the guard
+REFUSED: Final = "refused"
+FAILED: Final = "failed"
+
+
+def describe_nothing(_code: str) -> str:
+    """Return the empty text."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +51,21 @@ class Column:
     at: float
     decided: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """Requests that were not admitted, with the same reason and result.
+
+    Attributes:
+        reason: closed code; ``decided`` if the states and the rule decided alone.
+        result: an outcome of a decision that denies or challenges, `REFUSED` or `FAILED`.
+        count: number of requests.
+    """
+
+    reason: str
+    result: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +147,11 @@ class ReportData:
 
     Attributes:
         stats: the counts.
+        log_first: time of the first record of the log, epoch seconds UTC; 0 if it has none.
+        log_last: time of the last record of the log; 0 if it has none.
         width: width of a column, seconds.
         columns: in order, without gaps.
+        reasons: requests that were not admitted; failures first, then the most frequent.
         denials: most frequent first.
         ends: state -> held transactions with that end.
         waiting: held and undecided transactions, the longest first.
@@ -161,11 +161,15 @@ class ReportData:
         acts: name of the act -> count.
         in_force: policies, by their first record.
         participants: number of people and agents.
+        short_ids: id -> its shortest prefix that no other id of the log begins with.
     """
 
     stats: Stats
+    log_first: float
+    log_last: float
     width: float
     columns: tuple[Column, ...]
+    reasons: tuple[ReasonCount, ...]
     denials: tuple[RuleDenials, ...]
     ends: Mapping[str, HoldStats]
     waiting: tuple[HeldTransaction, ...]
@@ -175,6 +179,31 @@ class ReportData:
     acts: Mapping[str, int]
     in_force: tuple[PolicyPeriod, ...]
     participants: People
+    short_ids: Mapping[str, str]
+
+    def count_group(self, group: str) -> int:
+        """Return the number of decisions with an outcome of a group."""
+        return sum(self.stats.outcomes.get(outcome, 0) for outcome in GROUPS[group])
+
+    @property
+    def refused(self) -> int:
+        """The number of requests that were denied, or refused without a decision."""
+        return self.count_group("denied") + self.stats.kinds.get("refusal", 0)
+
+    @property
+    def failed(self) -> int:
+        """The number of requests that failed in the guard."""
+        return self.stats.kinds.get("fault", 0)
+
+    @property
+    def held_transactions(self) -> int:
+        """The number of transactions that were held in the period."""
+        return sum(one.count for one in self.ends.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the period has no record."""
+        return not self.stats.kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +220,9 @@ class ReportContext:
         signed: whether signatures were verified.
         caveat: limit of the key that verified the signatures; empty for none.
         policy: policy that names the lines of rules; ``None`` if none was given.
+        zone: time zone of the person who makes the report.
+        describe_reason: returns the meaning of a reason code; empty if it has none.
+        describe_cure: returns what to do about a reason code; empty if it has none.
     """
 
     log: str
@@ -202,164 +234,6 @@ class ReportContext:
     signed: bool
     caveat: str = ""
     policy: Policy | None = None
-
-
-def collect_report(
-    index: Index, since: float, until: float, policy: Policy | None = None, now: float = 0.0
-) -> ReportData:
-    """Collect the data of a report.
-
-    Args:
-        index: of the log.
-        since: earliest time, epoch seconds UTC.
-        until: latest time.
-        policy: policy with the timer of held transactions; ``None`` if none was given.
-        now: epoch seconds UTC.
-    """
-    stats = collect_stats(index, since, until)
-    templates = index.templates()
-    width, columns = _columns(index, stats)
-    lapse_rule = LapseRule.of(policy, min(until, now))
-    ends, waiting, held = _held(index, since, until, lapse_rule)
-    people, itself = _acts(index, since, until)
-    denials: dict[tuple[str, str, str], Counter[str]] = {}
-    acts: Counter[str] = Counter()
-    policies: dict[str, list[PolicyPeriod]] = {}
-    sql = (
-        "SELECT template, count(*), min(at), max(at) FROM record"
-        " WHERE at >= ? AND at <= ? AND void = 0 GROUP BY template"
-    )
-    for number, count, first, last in index.db.execute(sql, (since, until)):
-        template = templates[number]
-        policies.setdefault(template.policy, []).append(PolicyPeriod(template.policy, first, last, count))
-        acts.update({template.act: count} if template.kind == "act" else {})
-        if template.kind == "decision" and template.outcome in DENIALS:
-            rule = denials.setdefault((template.rule, template.policy, template.outcome), Counter())
-            rule[template.operation] += count
-    return ReportData(
-        stats=stats,
-        width=width,
-        columns=columns,
-        denials=tuple(
-            sorted(
-                (RuleDenials(*key, counted) for key, counted in denials.items()),
-                key=lambda one: (-one.count, one.rule),
-            )
-        ),
-        ends=ends,
-        waiting=waiting,
-        held=held,
-        by_people=people,
-        by_system=itself,
-        acts=acts,
-        participants=count_people(index, since, until),
-        in_force=tuple(sorted((_merge_periods(many) for many in policies.values()), key=lambda one: one.first)),
-    )
-
-
-def _merge_periods(many: list[PolicyPeriod]) -> PolicyPeriod:
-    return PolicyPeriod(
-        many[0].digest, min(one.first for one in many), max(one.last for one in many), sum(one.count for one in many)
-    )
-
-
-def _columns(index: Index, stats: Stats) -> tuple[float, tuple[Column, ...]]:
-    if not stats.kinds:
-        return COLUMN_WIDTHS_S[0], ()
-    width = next((one for one in COLUMN_WIDTHS_S if (stats.until - stats.since) / one <= MAX_COLUMNS - 1), 0.0)
-    width = width or (stats.until - stats.since) / (MAX_COLUMNS - 1)
-    begin = stats.since // width * width
-    columns = tuple(Column(begin + place * width) for place in range(int((stats.until - begin) / width) + 1))
-    groups = {
-        number: (_GROUP.get(template.outcome, "") if template.kind == "decision" else "", _verdict(template))
-        for number, template in index.templates().items()
-    }
-    wanted = [number for number, (group, verdict) in groups.items() if group or verdict]
-    sql = (
-        f"SELECT CAST((at - ?) / ? AS INTEGER), template, count(*) FROM record WHERE template IN ({_numbers(wanted)})"  # noqa: S608 - numbers
-        " AND at >= ? AND at <= ? AND void = 0 GROUP BY 1, 2"
-    )
-    for place, number, count in index.db.execute(sql, (begin, width, stats.since, stats.until)):
-        group, verdict = groups[number]
-        columns[place].decided.update({group: count} if group else {})
-        columns[place].verdicts.update({verdict: count} if verdict else {})
-    return width, columns
-
-
-def _verdict(template: RecordTemplate) -> str:
-    return VERDICTS.get(template.event, "") if template.machine == "verification" else ""
-
-
-def _numbers(templates: list[int]) -> str:
-    return ",".join(map(str, templates))
-
-
-def _held(
-    index: Index, since: float, until: float, lapse_rule: LapseRule
-) -> tuple[dict[str, HoldStats], tuple[HeldTransaction, ...], tuple[HeldTransaction, ...]]:
-    ends: dict[str, HoldStats] = {}
-    waiting: list[HeldTransaction] = []
-    held: list[HeldTransaction] = []
-    for one in map(lapse_rule.apply, _each_held(index, since, until)):
-        before = ends.get(one.state, HoldStats())
-        waited = one.decided - one.at if one.decided else 0.0
-        mean = (before.mean * before.count + waited) / (before.count + 1)
-        ends[one.state] = HoldStats(before.count + 1, mean, max(before.longest, waited))
-        into = held if one.decided else waiting
-        into.append(one)
-        if len(into) > 10 * MAX_ROWS:
-            into[:] = _first_rows(into)
-    return (
-        ends,
-        tuple(_with_people(index, one, until) for one in _first_rows(waiting)),
-        tuple(_with_people(index, one, until) for one in _first_rows(held)),
-    )
-
-
-def _first_rows(many: list[HeldTransaction]) -> list[HeldTransaction]:
-    """Return the first rows: of held ones the longest, of the others the newest."""
-    return nlargest(MAX_ROWS, many, key=lambda one: one.at if one.decided else -one.at)
-
-
-def _each_held(index: Index, since: float, until: float) -> Iterator[HeldTransaction]:
-    templates = index.templates()
-    own = [number for number, template in templates.items() if template.machine == "transaction"]
-    held_templates = [number for number in own if templates[number].dest == "held"]
-    sql = (
-        f"SELECT transact, at, template FROM record WHERE template IN ({_numbers(own)}) AND void = 0 AND at <= ?"  # noqa: S608 - numbers
-        f" AND transact IN (SELECT transact FROM record WHERE template IN ({_numbers(held_templates)})"
-        " AND void = 0 AND at >= ? AND at <= ?) ORDER BY transact, at, no"
-    )
-    rows = index.db.execute(sql, (until, since, until))
-    for transaction, moves in groupby(rows, key=lambda row: str(row[0])):
-        at = decided = 0.0
-        state = ""
-        for _, when, number in moves:
-            state = templates[number].dest
-            if state == "held":
-                at, decided = at or when, 0.0
-            elif at:
-                decided = decided or when
-        yield HeldTransaction(transaction, at, state, decided)
-
-
-def _with_people(index: Index, one: HeldTransaction, until: float) -> HeldTransaction:
-    query = Query(transaction=one.id, kinds=("act",), until=until)
-    people = tuple(
-        f"{found.template.act} by {found.record.get('by') or 'an unnamed person'}"
-        for found in islice(find(index, query, newest=False), MAX_ROWS)
-    )
-    return HeldTransaction(one.id, one.at, one.state, one.decided, people)
-
-
-def _acts(index: Index, since: float, until: float) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
-    people: list[Act] = []
-    itself: list[Act] = []
-    for found in islice(find(index, Query(kinds=("act",), since=since, until=until)), MAX_ACTS):
-        if found.void:
-            continue
-        members = {name: str(found.record.get(name, "")) for name in ("by", "note", "id")}
-        into = people if found.template.act in BY_PEOPLE else itself
-        if len(into) < MAX_ROWS:
-            into.append(Act(found.at, found.template.act, members["by"], members["note"], members["id"]))
-    return tuple(people), tuple(itself)
+    zone: tzinfo = UTC
+    describe_reason: Callable[[str], str] = describe_nothing
+    describe_cure: Callable[[str], str] = describe_nothing

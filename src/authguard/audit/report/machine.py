@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: maximum number of arrows, the busiest first
 MAX_ARROWS: Final = 24
+#: maximum number of arrows in an outline
+MAX_OUTLINED: Final = 100
 #: distance of columns, distance of rows, height of a state, and margin, in pixels
 COLUMN_DISTANCE: Final = 230.0
 ROW_DISTANCE: Final = 88.0
@@ -139,13 +141,34 @@ def draw_machine(number: int, title: str, arrows: Sequence[Arrow], initial: str)
     left, top, right, low = _extent(taken)
     description = "; ".join(f"{one.source} to {one.dest}: {', '.join(one.words)}" for one in busiest)
     return (
-        f'<div class="scroll machine" role="region" aria-label="{escape_text(title)}, drawn" tabindex="0">'
+        f'<div class="scroll machine">'
         f'<svg viewBox="{left:.0f} {top:.0f} {right - left:.0f} {low - top:.0f}" width="{right - left:.0f}"'
         f' role="img" aria-labelledby="machine-{number}"><title id="machine-{number}">{escape_text(title)}</title>'
         f"<desc>{escape_text(description)}</desc>"
         f'<defs><marker id="tip-{number}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="11" markerHeight="11"'
         ' markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0L10 5L0 10z"/></marker></defs>'
         f"{''.join(paths)}{drawn}{''.join(words)}</svg></div>"
+    )
+
+
+def outline_machine(title: str, arrows: Sequence[Arrow]) -> str:
+    """Render a machine as a list of states with their transitions, for a screen too narrow for its drawing."""
+    by_state: dict[str, list[Arrow]] = {}
+    for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[:MAX_OUTLINED]:
+        by_state.setdefault(one.source, []).append(one)
+    states = "".join(
+        f'<li><span class="from">{escape_text(state)}</span><ul>{"".join(map(_outline_arrow, several))}</ul></li>'
+        for state, several in by_state.items()
+    )
+    return f'<ul class="outline" aria-label="{escape_text(title)}, by state">{states}</ul>'
+
+
+def _outline_arrow(one: Arrow) -> str:
+    by_count = sorted(one.events.items(), key=lambda item: (-item[1], item[0]))
+    events = "".join(f"<span>{escape_text(event)} <b>{count:,}</b></span>" for event, count in by_count)
+    return (
+        f'<li><span class="events">{events}</span> <span aria-label="to">→</span>'
+        f' <span class="to">{escape_text(one.dest)}</span></li>'
     )
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.audit.query.export import format_utc
 from authguard.audit.report.data import MAX_ROWS
-from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw_machine
+from authguard.audit.report.machine import MAX_ARROWS, Arrow, draw_machine, outline_machine
 from authguard.audit.report.markup import (
+    COUNTS,
     count_cells,
     format_duration,
     render_code,
+    render_counts,
+    render_grid,
+    render_id,
     render_note,
-    render_row,
+    render_text,
+    render_time,
     sort_counts,
 )
+from authguard.audit.report.verdict import count_noun
 from authguard.core.events import MACHINES
-from authguard.policy.render.html_document import escape_text, render_table
+from authguard.policy.render.html_document import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,28 +51,37 @@ _ENDS: Final = {
 }
 
 
+#: ends that are listed first, in this order
+_URGENT: Final = ("in_doubt", "held", "failed", "denied", "lapsed")
+
+
 def render_held(data: ReportData) -> str:
     """Render the held transactions, their ends and the people who decided."""
-    whole = sum(one.count for one in data.ends.values())
+    whole = data.held_transactions
     if not whole:
         return render_note("No transaction was held in this period.")
     rows = []
-    for state, waits in sorted(data.ends.items(), key=lambda item: (-item[1].count, item[0])):
+    for state, waits in sorted(data.ends.items(), key=lambda item: (_urgency(item[0]), -item[1].count, item[0])):
         waited = ("", "") if state == "held" else (format_duration(waits.mean), format_duration(waits.longest))
-        rows.append(
-            render_row(
-                escape_text(_ENDS.get(state, state)), *count_cells(waits.count, whole), *waited, numbers=(1, 2, 4, 5)
-            )
-        )
-    heads = ("result", "transactions", "share", "in proportion", "decided after, mean", "longest")
-    ends = render_table(
-        heads, rows, f"{whole:,} transactions were held; their states at the end of the period", numbers=(1, 2, 4, 5)
+        rows.append((render_text(_ENDS.get(state, state)), *count_cells(waits.count, whole), *waited))
+    ends = render_grid(
+        ("result", "transactions", *COUNTS, "decided after, mean", "longest"),
+        rows,
+        f"{count_noun(whole, 'held transaction')}; states at the end of the period",
+        mark="held-ends",
+        numbers=(1, 2, 4, 5),
     )
-    waiting = [_transaction(one) for one in data.waiting]
-    held = [_transaction(one) for one in data.held]
+    waiting = [_transaction(data, one) for one in data.waiting]
+    held = [_transaction(data, one) for one in data.held]
     lists = (
-        render_table(_TRANSACTION, waiting, f"still held: the {len(waiting)} that wait the longest") if waiting else "",
-        render_table(_TRANSACTION, held, f"decided: the newest {len(held)}", tall=True) if held else "",
+        render_grid(
+            _TRANSACTION, waiting, f"still held: the {len(waiting):,} that wait the longest", mark="held-waiting"
+        )
+        if waiting
+        else "",
+        render_grid(_TRANSACTION, held, f"decided: the newest {len(held):,}", mark="held-decided", tall=True)
+        if held
+        else "",
     )
     return ends + "".join(lists)
 
@@ -75,12 +89,15 @@ def render_held(data: ReportData) -> str:
 _TRANSACTION: Final = ("transaction", "held", "decided after", "result", "who")
 
 
-def _transaction(one: HeldTransaction) -> str:
-    people = "".join(f'<span class="v">{escape_text(who)}</span>' for who in one.people)
+def _urgency(state: str) -> int:
+    return _URGENT.index(state) if state in _URGENT else len(_URGENT)
+
+
+def _transaction(data: ReportData, one: HeldTransaction) -> tuple[str, ...]:
+    people = "".join(f'<span class="v">{render_text(who)}</span>' for who in one.people)
     waited = format_duration(one.decided - one.at) if one.decided else ""
-    return render_row(
-        render_code(one.id), format_utc(one.at), waited, escape_text(_ENDS.get(one.state, one.state)), people
-    )
+    result = render_text(_ENDS.get(one.state, one.state))
+    return render_id(one.id, data.short_ids), render_time(one.at), waited, result, people
 
 
 def render_machines(context: ReportContext, data: ReportData) -> str:
@@ -111,86 +128,78 @@ def _machine(
     rows = []
     for one in sorted(arrows, key=lambda one: (-one.count, one.source, one.dest))[: 2 * MAX_ROWS]:
         for event, count in sort_counts(one.events):
-            path = f'{escape_text(one.source)} <span aria-label="to">→</span> {escape_text(one.dest)}'
-            rows.append(render_row(path, render_code(event), *count_cells(count, whole), numbers=(2, 3)))
+            path = f'{render_text(one.source)} <span aria-label="to">→</span> {render_text(one.dest)}'
+            rows.append((path, render_code(event), *count_cells(count, whole)))
     stays = [
-        render_row(
-            escape_text(state),
-            f"{stay.count:,}",
-            format_duration(stay.mean),
-            format_duration(stay.longest),
-            numbers=(1, 2, 3),
-        )
+        (render_text(state), f"{stay.count:,}", format_duration(stay.mean), format_duration(stay.longest))
         for (machine, state), stay in data.stats.dwell_times.items()
         if machine == name
     ]
-    caption = f"Machine {name}: {whole:,} transitions"
+    caption = f"Machine {name}: {count_noun(whole, 'transition')}"
+    table = render_grid(
+        ("from, to", "event", "times", *COUNTS),
+        rows,
+        caption,
+        mark=f"machine-{number}-transitions",
+        tall=True,
+        numbers=(2, 3),
+    )
+    times = render_grid(
+        ("state", "stays", "mean", "longest"),
+        stays,
+        f"time in a state of {name}, of stays that ended",
+        mark=f"machine-{number}-stays",
+        numbers=(1, 2, 3),
+        slim=True,
+    )
     return (
-        f"<h3>{escape_text(name)}</h3>{draw_machine(number, caption, arrows, initial)}"
+        f'<h3 id="machine-of-{number}">{escape_text(name)}</h3>'
+        f"{draw_machine(number, caption, arrows, initial)}{outline_machine(caption, arrows)}"
         f"{''.join(render_note(note) for note in notes)}"
-        + render_table(
-            ("from, to", "event", "times", "share", "in proportion"), rows, caption, tall=True, numbers=(2, 3)
-        )
-        + (
-            render_table(
-                ("state", "stays", "mean", "longest"),
-                stays,
-                f"time in a state of {name}, of stays that ended",
-                numbers=(1, 2, 3),
-            )
-            if stays
-            else ""
-        )
+        f'<div class="wide">{table}</div>{times if stays else ""}'
     )
 
 
 def render_acts(data: ReportData) -> str:
     """Render the acts of people, and those of the guard and of the log."""
     if not data.acts:
-        return render_note("There was no act of a person.")
-    totals = [render_row(render_code(act), f"{count:,}", numbers=(1,)) for act, count in sort_counts(data.acts)]
-    people = (
-        render_table(_ACT, map(_act, data.by_people), f"by people, the newest {len(data.by_people)}", tall=True)
-        if data.by_people
-        else render_note("There was no act of a person.")
-    )
-    itself = (
-        render_table(
-            _ACT, map(_act, data.by_system), f"by the guard and the log, the newest {len(data.by_system)}", tall=True
+        return render_note("There was no act in this period.")
+    totals = [(render_code(act), count) for act, count in sort_counts(data.acts)]
+    people = _acts(data, data.by_people, "by people", "acts-by-people")
+    itself = _acts(data, data.by_system, "by the guard and the log", "acts-by-system")
+    counted = render_counts("act", "times", totals, "all acts", "acts-counted")
+    return (people or render_note("There was no act of a person in this period.")) + itself + counted
+
+
+def _acts(data: ReportData, acts: tuple[Act, ...], words: str, mark: str) -> str:
+    """Render a list of acts; empty if there is none."""
+    rows = [
+        (
+            render_time(one.at),
+            render_code(one.act),
+            render_text(one.by),
+            render_text(one.note),
+            render_id(one.id, data.short_ids),
         )
-        if data.by_system
-        else ""
-    )
-    return people + itself + render_table(("act", "times"), totals, "all acts", numbers=(1,))
-
-
-_ACT: Final = ("time", "act", "by", "note", "record")
-
-
-def _act(one: Act) -> str:
-    return render_row(
-        format_utc(one.at), render_code(one.act), escape_text(one.by), escape_text(one.note), render_code(one.id)
-    )
+        for one in acts
+    ]
+    heads = ("time", "act", "by", "reason", "record")
+    return render_grid(heads, rows, f"{words}, the newest {len(acts)}", mark=mark, tall=True) if rows else ""
 
 
 def render_policies(context: ReportContext, data: ReportData) -> str:
     """Render the policies under which the records were made."""
+    if not data.in_force:
+        return render_note("No record was made in this period.")
     rows = []
     for one in data.in_force:
         name = context.policy.name if context.policy and context.policy.digest == one.digest else ""
-        rows.append(
-            render_row(
-                render_code(one.digest),
-                escape_text(name),
-                format_utc(one.first),
-                format_utc(one.last),
-                f"{one.count:,}",
-                numbers=(4,),
-            )
-        )
-    heads = ("digest", "name", "first record", "last record", "records")
-    return (
-        render_table(heads, rows, "policies under which the records were made, by digest", numbers=(4,))
-        if rows
-        else render_note("None.")
+        times = (render_time(one.first), render_time(one.last))
+        rows.append((render_id(one.digest, data.short_ids), render_text(name), *times, f"{one.count:,}"))
+    return render_grid(
+        ("digest", "name", "first record", "last record", "records"),
+        rows,
+        "policies under which the records were made",
+        mark="policies-in-force",
+        numbers=(4,),
     )
