@@ -27,6 +27,7 @@ END: Final = "<!-- end of {name} -->"
 #: package or module -> what it is responsible for
 PURPOSES: Final[Mapping[str, str]] = {
     "active_span": "the trace id of the active OpenTelemetry span, if the app has loaded OpenTelemetry",
+    "__main__": "`python -m authguard`",
     "app_log": "structlog events of audit records",
     "asgi": "the ASGI shell: matches requests, reads evidence, sends replies, serves the endpoints of the guard",
     "audit": "the audit log: hash chain, checkpoints, verification, index and reports",
@@ -41,7 +42,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "erasable_pseudonym": "pseudonyms of subjects that can be erased one by one",
     "errors": "all exceptions",
     "file_access": "roles of files, the settings that name them, and why a path cannot be used",
-    "factory": "chooses the adapters for a policy and its settings",
+    "factory": "chooses the adapters of the guard for a policy and its settings",
     "ids": "ids of records, and secrets",
     "middleware": "`AuthGuard`, the public middleware class",
     "outbound": "HTTP clients, JSON services, circuit breakers and a thread pool for calls out of the process",
@@ -54,6 +55,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "runtime": "the driver: load, decide, record, save; approvals, reports, hand-off, rollback",
     "settings": "arguments, `AUTHGUARD_*` variables and defaults",
     "signing_key": "Ed25519 keys of the audit log",
+    "state_factory": "chooses the store, the log and the keys of a deployment, for the guard and for commands",
     "stores": "adapters for records: memory and SQLite",
     "testing": "public test support: fake clock, identity provider, pytest plugin",
     "verification": "adapters for verifiers of identity",

@@ -1,4 +1,4 @@
-"""The composition root, the only place that chooses adapters: builds an enforcer from a policy and settings."""
+"""The composition root of the guard: builds an enforcer from a policy and settings, and chooses its adapters."""
 
 from __future__ import annotations
 
@@ -8,39 +8,24 @@ from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
-from authguard import signing_key
 from authguard.app_log import ClosedGuardLog, LoggingSink, log_issuer_status
-from authguard.audit import segment_file
-from authguard.audit.write.anchor import make_anchor
-from authguard.audit.write.anchor_publisher import AnchorPublisher
-from authguard.audit.write.checkpoint_signer import DEFAULT_INTERVAL_LINES, DEFAULT_INTERVAL_S, CheckpointSigner
-from authguard.audit.write.jsonl import JsonlSink
-from authguard.audit.write.processor import ChainProcessor
-from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
 from authguard.core.urls import origin_of
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
-from authguard.deployment_files import require_usable_files
-from authguard.deployment_keys import DeploymentKeys, SigningKeys
+from authguard.deployment_keys import DeploymentKeys
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
-from authguard.pseudonym_factory import create_pseudonyms
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.pseudonymizer import require_same_pseudonyms
-from authguard.runtime.staff_actions import StaffActions
-from authguard.runtime.state_repository import StateRepository
-from authguard.settings import MEMORY, deployment_file_prefix
-from authguard.stores.memory import MemoryStore
-from authguard.stores.sqlite import SqliteStore
+from authguard.state_factory import create_sink, create_store
 from authguard.verification.code import CodeVerifier
 from authguard.verification.http import HttpService
 from authguard.verification.kba import KbaService
@@ -49,14 +34,14 @@ from authguard.verification.resilience import ResilientVerifier, Service
 from authguard.verification.totp import TotpService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import httpx2
 
     from authguard.policy.compiled_policy import Policy
     from authguard.policy.deployment import AccountSource
     from authguard.policy.deployment import Verifier as Declared
-    from authguard.ports import AccountDirectory, AuditSink, Clock, CredentialValidator, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, Clock, CredentialValidator, Ids, Store, Verifier
     from authguard.settings import Settings
 
 
@@ -118,12 +103,11 @@ def build_enforcer(
             client=client,
             cache=Cache(settings.token_cache_size),
         )
+    sink = LoggingSink(create_sink(settings, policy, clock, ids, keys.signing))
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(
-            policy.digest, create_sink(settings, policy, clock, ids, keys.signing), ids, policy.request_properties
-        ),
+        journal=Journal(policy.digest, sink, ids, policy.request_properties),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,
@@ -169,27 +153,6 @@ def load_channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[by
             " blanks"
         )
     return tuple(one.encode() for one in secrets)
-
-
-def build_state_repository(settings: Settings) -> tuple[StateRepository, Store, Journal]:
-    """Build the state repository of an operator's command: the app's store, and a separate chain of the app's log."""
-    policy = load(settings.policy)
-    clock, ids = SystemClock(), SystemIds()
-    store = create_store(settings, policy)
-    journal = Journal(policy.digest, create_sink(settings, policy, clock, ids), ids)
-    return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
-
-
-async def create_staff_actions(repository: StateRepository, settings: Settings) -> StaffActions:
-    """Create the staff actions of an operator's command; they use the pseudonyms of the app.
-
-    Raises:
-        SettingsError: the pseudonym keys cannot be read, or are not those of the app.
-    """
-    policy = repository.policy
-    pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
-    await require_same_pseudonyms(repository.store, pseudonyms.check)
-    return StaffActions(repository, pseudonyms)
 
 
 def create_directories(
@@ -258,115 +221,3 @@ def create_verifiers(
 
     named = {name for method in policy.methods.values() for name in method.verifiers}
     return {name: verifier(declared) for name, declared in policy.verifiers.items() if name in named}
-
-
-def create_store(settings: Settings, policy: Policy) -> Store:
-    """Create the store: a SQLite file, or memory."""
-    keep, answers, ended = policy.retention, policy.response_retention, policy.final_transaction_states
-    if settings.store == MEMORY:
-        return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
-    return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
-
-
-def create_sink(
-    settings: Settings, policy: Policy, clock: Clock, ids: Ids, keys: SigningKeys | None = None
-) -> AuditSink:
-    """Create the audit log: signed chains of JSON lines, with events for structlog; nothing is written yet.
-
-    Raises:
-        SettingsError: an anchor is invalid.
-    """
-    retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
-    )
-    every, within = policy.checkpoint_every, policy.checkpoint_max_interval
-    return LoggingSink(_create_chain(settings, clock, ids, retention, policy.digest, every, within, keys=keys))
-
-
-def _create_chain(  # noqa: PLR0917 - the parts of a chain
-    settings: Settings,
-    clock: Clock,
-    ids: Ids,
-    retention: RetentionPolicy,
-    digest: str = "",
-    every: int = DEFAULT_INTERVAL_LINES,
-    within: float = DEFAULT_INTERVAL_S,
-    *,
-    keys: SigningKeys | None = None,
-    path: Path | None = None,
-    manual_signers: list[CheckpointSigner] | None = None,
-) -> JsonlSink:
-    """Create a chain: the given one, else the first free one of the log; append its signer to `manual_signers`."""
-    base = deployment_file_prefix(settings.store, settings.audit_log)
-    signing = keys or SigningKeys(settings)
-
-    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
-        signer = CheckpointSigner(
-            path,
-            fd,
-            head,
-            signers=[(one.key, one.sign) for one in signing.load()],
-            check=signing_key.verify_signature,
-            memory=signing_key.checkpoint_memory_path(base),
-            clock=clock,
-            every=every,
-            within=within,
-            publisher=publisher,
-            retention=SegmentRetention(path, retention, clock.now),
-            threaded=manual_signers is None,
-        )
-        if manual_signers is not None:
-            manual_signers.append(signer)
-        return signer
-
-    anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
-    publisher = AnchorPublisher(anchors, signing_key.checkpoint_memory_path(base)) if anchors else None
-    return JsonlSink(
-        path or Path(settings.audit_log),
-        clock=clock,
-        ids=ids,
-        policy=digest,
-        make_signer=make_signer,
-        retention=retention,
-    )
-
-
-def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
-    """Maintain every chain of a log that no running process writes: sign, close, compress and retire due segments.
-
-    Yields:
-        The chain, and the error that prevented it; empty if there was none.
-
-    Raises:
-        AuthguardError: the policy, a key or the log cannot be read.
-    """
-    policy, clock = load(settings.policy), clock or SystemClock()
-    retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
-    )
-    for chain in segment_file.list_chains(Path(settings.audit_log)):
-        signers: list[CheckpointSigner] = []
-        sink = _create_chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, manual_signers=signers)
-        try:
-            sink.open()
-            if sink.path != chain:
-                yield chain, "a running process writes it and maintains it itself"
-                continue
-            sink.maintain()
-            while signers[-1].run_once():
-                sink.maintain()
-            yield chain, signers[-1].signing_error or signers[-1].retention_error
-        finally:
-            sink.close()
-
-
-def create_log_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
-    """Create the processor of the app's log events: a separate chain, signed and anchored like the log.
-
-    Raises:
-        SettingsError: a file is of the wrong kind, an existing key file holds no key, or an anchor is invalid.
-    """
-    clock, ids, keys = clock or SystemClock(), SystemIds(), SigningKeys(settings)
-    require_usable_files(settings, plain=True, is_opening=False)
-    keys.validate()
-    return ChainProcessor(_create_chain(settings, clock, ids, RetentionPolicy(), keys=keys), clock=clock, ids=ids)

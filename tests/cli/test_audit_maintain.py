@@ -14,10 +14,10 @@ from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import ActEntry
 from authguard.core.tombstone import parse_tombstone
-from authguard.factory import create_sink
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
 from authguard.settings import Settings
+from authguard.state_factory import create_sink
 from authguard.testing import FakeClock
 from tests.cli.deployment import POLICY, Deployment, deploy
 

@@ -9,8 +9,8 @@ import typer
 from authguard.cli.options import LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
-from authguard.factory import maintain_log
 from authguard.settings import Settings
+from authguard.state_factory import maintain_log
 
 
 def maintain(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None) -> None:

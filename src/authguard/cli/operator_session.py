@@ -15,10 +15,10 @@ import typer
 
 from authguard.core.person_name import distinct_names, normalize_name
 from authguard.errors import AuthorityError, SettingsError
-from authguard.factory import build_state_repository, create_staff_actions
 from authguard.file_access import Access, find_obstacle
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
+from authguard.state_factory import build_state_repository, create_staff_actions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
