@@ -81,8 +81,8 @@ def test_show_tells_a_line_whose_bytes_were_changed_and_an_id_that_stands_twice(
 @pytest.mark.usefixtures("log")
 def test_a_record_that_was_withdrawn_says_so_in_every_form() -> None:
     assert "VOID: withdrawn" in run("query", "--operation", "pay").output
-    assert [one.get("void") for one in json.loads(run("query", "--json", "--kind", "decision").stdout)] == [
-        None,
+    assert [one["void"] for one in json.loads(run("query", "--json", "--kind", "decision").stdout)] == [
+        False,
         True,
     ]
     assert [row["void"] for row in table(run("query", "--format", "csv", "--kind", "decision").stdout)] == ["", "void"]
@@ -172,6 +172,20 @@ def test_an_export_goes_to_a_file_for_its_owner_alone(tmp_path: Path) -> None:
     done = run("export", "-o", str(tmp_path / "no" / "out.csv"))
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr
+
+
+def test_an_export_states_how_many_records_it_wrote_and_where(log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    assert run("export", "-o", str(output)).stderr == f"wrote 5 records to {output}\n"
+    assert run("export", "-o", str(output), "-n", "2").stderr == f"wrote 2 records to {output}\n"
+    assert run("export").stderr == ""
+    log.write_bytes(log.read_bytes().replace(b'"outcome":"deny"', b'"outcome":"none"'))
+    done = run("export")
+    assert "note: 1 of them do not have the hash that their line states" in done.stderr
+    assert [row["intact"] for row in table(done.stdout)] == ["yes", "no", "yes", "yes", "yes"]
+    assert [json.loads(line)["intact"] for line in run("export", "--json").stdout.splitlines()] == [
+        *(True, False, True, True, True),
+    ]
 
 
 def test_a_log_that_was_cut_is_noted(log: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.audit.query.export import format_csv, format_jsonl
-from authguard.audit.query.search import Query, find, find_by_decision, find_by_id, last
+from authguard.audit.query.search import Query, count_period, find, find_by_decision, find_by_id, last
 from authguard.cli.audit_options import (
     Form,
     FormOption,
@@ -36,6 +36,7 @@ from authguard.cli.options import (
     UntilOption,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.progress import MIN_RECORDS, progress_bar
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
@@ -50,12 +51,15 @@ from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.search import Match
 
+#: records between two updates of the progress bar
+PROGRESS_RECORDS: Final = 1_000
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown by default
 DEFAULT_LIMIT: Final = 100
@@ -262,6 +266,7 @@ def export(
     log: LogOption = None,
     *,
     form: Annotated[Exported, typer.Option("--format", help="Output format.")] = Exported.CSV,
+    as_json: JsonOption = False,
     since: SinceOption = "",
     until: UntilOption = "",
     output: OutputOption = None,
@@ -272,19 +277,58 @@ def export(
 ) -> None:
     """Export the records of a period as CSV or JSON lines, oldest first; withdrawn records are marked void.
 
-    A CSV cell that a spreadsheet could read as a formula is prefixed with an apostrophe.
+    A CSV cell that a spreadsheet could read as a formula is prefixed with an apostrophe. `--json` means JSON lines.
     """
+    form = Exported.JSONL if as_json else form
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:
+        total = count_period(index, begin, end)
+        tally = ExportTally(min(total, limit) if limit else total)
         found = islice(find(index, Query(since=begin, until=end), newest=False), limit or None)
-        texts = format_csv(found) if form is Exported.CSV else format_jsonl(found)
-        if output is None:
-            sys.stdout.writelines(texts)
-            return
-        try:
-            handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.writelines(texts)
-        except OSError as error:
-            print_error(describe_failure(FileRole.OUTPUT, output, "written", Access.WRITE, error))
-            raise typer.Exit(FAILED) from None
+        with progress_bar("writing the records", min_steps=MIN_RECORDS, counts=True) as progress:
+            counted = tally.count(found, progress)
+            _write(format_csv(counted) if form is Exported.CSV else format_jsonl(counted), output)
+    if output is not None:
+        print_error(f"wrote {tally.records} records to {escape(str(output))}")
+    if tally.altered:
+        print_error(
+            f"note: {tally.altered} of them do not have the hash that their line states, and are marked as not intact:"
+            " run `authguard audit verify`"
+        )
+
+
+class ExportTally:
+    """Count of exported records.
+
+    Attributes:
+        records: number so far.
+        altered: number of those whose line does not have the hash that it states.
+    """
+
+    def __init__(self, total: int) -> None:
+        """Store the number of records that will be exported."""
+        self.records = 0
+        self.altered = 0
+        self._total = total
+
+    def count(self, found: Iterable[Match], progress: Callable[[int, int], None]) -> Iterator[Match]:
+        """Yield the records; count them and report the progress."""
+        for one in found:
+            self.records += 1
+            self.altered += not one.intact
+            if self.records % PROGRESS_RECORDS == 0:
+                progress(self.records, self._total)
+            yield one
+
+
+def _write(texts: Iterable[str], output: Path | None) -> None:
+    if output is None:
+        sys.stdout.writelines(texts)
+        return
+    try:
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.writelines(texts)
+    except OSError as error:
+        print_error(describe_failure(FileRole.OUTPUT, output, "written", Access.WRITE, error))
+        raise typer.Exit(FAILED) from None

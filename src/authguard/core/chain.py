@@ -258,6 +258,12 @@ def parse_line(line: bytes) -> ChainedLine | Violation:
     return ChainedLine(entry, int(seq), prev.decode(), stated.decode())
 
 
+def has_stated_hash(line: bytes) -> bool:
+    """Return whether a line has the link of this version and the hash that it states; its entry is not decoded."""
+    found = _LINK.fullmatch(line, max(line.rfind(b',"v":2,"seq":'), 0))
+    return found is not None and sha256(line[:-HASH_SUFFIX_BYTES]).hexdigest().encode() == found[3]
+
+
 def _classify_version(line: bytes) -> Violation:
     """Tell an intact line of another version from a line that is no record."""
     found = _ANY_VERSION.fullmatch(line, max(line.rfind(b',"v":'), 0))

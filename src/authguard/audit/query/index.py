@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 7
 #: files of the log that are open at the same time
 MAX_OPEN_FILES: Final = 128
+#: bytes of one read while lines are read in their order
+READ_AHEAD_BYTES: Final = 1 << 16
 #: seconds to wait for another command that updates the index
 LOCK_TIMEOUT_S: Final = 30.0
 
@@ -92,6 +94,8 @@ class Index:
         self.unreadable = segment_file.list_unreadable(log)
         self._folder = folder
         self._files: dict[int, BinaryIO] = {}
+        #: file -> position and bytes of the last read, which is longer while lines are read in their order
+        self._reads: dict[int, tuple[int, bytes]] = {}
         self._templates: dict[int, RecordTemplate] = {}
 
     def templates(self) -> dict[int, RecordTemplate]:
@@ -105,11 +109,22 @@ class Index:
 
     def line(self, file: int, place: int, size: int) -> bytes:
         """Read a line at its indexed position; return empty bytes if the file is gone."""
+        begin, data = self._reads.get(file, (-1, b""))
+        end = begin + len(data)
+        if begin <= place and place + size <= end:
+            return data[place - begin : place - begin + size]
+        data = self._read(file, place, max(size, READ_AHEAD_BYTES) if begin <= place <= end else size)
+        self._reads[file] = place, data
+        return data[:size]
+
+    def _read(self, file: int, place: int, size: int) -> bytes:
         try:
             if file not in self._files:
                 (name,) = self.db.execute("SELECT name FROM file WHERE no = ?", (file,)).fetchone()
                 if len(self._files) >= MAX_OPEN_FILES:
-                    self._files.pop(next(iter(self._files))).close()
+                    oldest = next(iter(self._files))
+                    self._files.pop(oldest).close()
+                    self._reads.pop(oldest, None)
                 self._files[file] = segment_file.open_segment(segment_file.index_by_key(self.log)[name])
             stream = self._files[file]
             if isinstance(getattr(stream, "raw", None), FileIO):

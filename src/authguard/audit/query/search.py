@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from authguard.audit.verify.log_reader import decode_line
-from authguard.core.chain import Violation, parse_line
+from authguard.core.chain import has_stated_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,11 +126,7 @@ class Match:
     template: RecordTemplate
     void: bool
     line: bytes
-
-    @property
-    def intact(self) -> bool:
-        """Whether the line has the hash that it contains."""
-        return not isinstance(parse_line(self.line), Violation)
+    intact: bool
 
     @property
     def record(self) -> dict[str, Any]:
@@ -156,7 +152,7 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
             continue
         if properties and not all(any(member in line for member in members) for members in properties):
             continue
-        yield Match(at, templates[template], bool(void), line)
+        yield Match(at, templates[template], bool(void), line, has_stated_hash(line))
 
 
 def last(index: Index, query: Query, count: int) -> list[Match]:
@@ -185,7 +181,7 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
         runs = [select(column, one) for one in query.subjects for column in ("subject", "actor")]
         return _drop_repeated(merge(*runs, key=_sort_key, reverse=newest))
     separate = list(templates)
-    if len(separate) <= MAX_SEPARATE_TEMPLATES:
+    if len(separate) < len(index.templates()) and len(separate) <= MAX_SEPARATE_TEMPLATES:
         return merge(*(select("template", one) for one in separate), key=_sort_key, reverse=newest)
     return iter(index.db.execute(f"{_ROW}at >= ?{order}", (query.since, *period)))
 
@@ -237,7 +233,8 @@ def find_by_decision(index: Index, decision: str) -> list[Match]:
 
 def _to_match(index: Index, row: _Row) -> Match:
     at, _, template, void, file, place, size = row
-    return Match(at, index.templates()[template], bool(void), index.line(file, place, size))
+    line = index.line(file, place, size)
+    return Match(at, index.templates()[template], bool(void), line, has_stated_hash(line))
 
 
 def count_by_template(index: Index, since: float, until: float) -> dict[int, int]:
@@ -246,6 +243,11 @@ def count_by_template(index: Index, since: float, until: float) -> dict[int, int
     if since == float("-inf") and until == float("inf"):
         return dict(index.db.execute("SELECT template, count(*) FROM record WHERE void = 0 GROUP BY template"))
     return dict(index.db.execute(sql, (since, until)))
+
+
+def count_period(index: Index, since: float, until: float) -> int:
+    """Count all records of a period, void ones included."""
+    return int(index.db.execute("SELECT count(*) FROM record WHERE at >= ? AND at <= ?", (since, until)).fetchone()[0])
 
 
 def time_range(index: Index) -> tuple[float, float]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: maximum of bytes in a read of one file, from its end or from the last position
 MAX_READ_BYTES: Final = 16 * 1024 * 1024
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def get_time(line: bytes) -> float:
@@ -33,7 +34,7 @@ def get_time(line: bytes) -> float:
 def decode_line(line: bytes) -> dict[str, Any]:
     """Decode a line; empty if it is not a JSON object."""
     try:
-        return msgspec.json.decode(line, type=dict[str, Any])
+        return _decode(line)
     except (msgspec.DecodeError, RecursionError):
         return {}
 
