@@ -26,7 +26,7 @@ MIN_TEXT_HEIGHT_PX: Final = 9
 
 # An element is cut if its contents are wider than it is and it does not show them all without scrolling.
 _CUT: Final = """() => {
-  const found = [];
+  const found = [], unseen = new Set();
   const name = (one) => {
     const id = one.id ? '#' + one.id : '';
     const kind = typeof one.className === 'string' && one.className ? '.' + one.className.split(' ').join('.') : '';
@@ -38,7 +38,10 @@ _CUT: Final = """() => {
     if (one.closest('svg') || !one.checkVisibility()) continue;
     const style = getComputedStyle(one);
     const box = one.getBoundingClientRect();
-    if (box.width <= 1 && box.height <= 1) continue;  // for screen readers alone
+    if (unseen.has(one.parentElement) || (box.width <= 1 && box.height <= 1)) {  // for screen readers alone
+      unseen.add(one);
+      continue;
+    }
     if (box.left < -1 || box.right > page.clientWidth + 1) found.push(`${name(one)} leaves the page`);
     if (style.display === 'inline' || ['SELECT', 'INPUT'].includes(one.tagName)) continue;
     if (one.scrollWidth > one.clientWidth + 1)

@@ -15,7 +15,9 @@ from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
+from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.page import render_page
+from tests.browser import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +25,36 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from authguard.policy.compiled_policy import Policy
+    from authguard.policy.draft import Invariant
 
 POLICY = load("support-desk")
+SELECTED = "#filters .set"
 HOSTILE = "</script><img src=x onerror='window.pwned=1'>\"'><svg onload=alert(1)>${1}&amp;"
 SHOWN = "#rules tbody tr:not([hidden])"
 
 
+def invariants(name: str) -> tuple[Invariant, ...]:
+    draft = load_draft(name).draft
+    assert draft is not None
+    return draft.invariants
+
+
+def written(tmp_path: Path, policy: Policy = POLICY) -> str:
+    """Write a page to a file, and return its address."""
+    file = tmp_path / "policy.html"
+    file.write_text(render_page(policy, invariants("support-desk")), "utf-8")
+    return file.as_uri()
+
+
 def opened(tab: Page, tmp_path: Path, policy: Policy = POLICY) -> str:
     """Write a page to a file and open that."""
-    file = tmp_path / "policy.html"
-    file.write_text(render_page(policy), "utf-8")
-    tab.goto(file.as_uri())
-    return file.as_uri()
+    address = written(tmp_path, policy)
+    tab.goto(address)
+    return address
+
+
+def rules(tab: Page) -> list[str | None]:
+    return [row.get_attribute("id") for row in tab.query_selector_all(SHOWN)]
 
 
 def choices(tab: Page, chosen: dict[str, str]) -> dict[str, str]:
@@ -51,7 +71,7 @@ def choices(tab: Page, chosen: dict[str, str]) -> dict[str, str]:
 
 def test_it_opens_from_a_file_and_asks_for_nothing_else(tab: Page, tmp_path: Path, said: list[str]) -> None:
     address = opened(tab, tmp_path)
-    assert tab.inner_text("#found") == "47 of 47 rules decide 191,056,320 of the 191,056,320 cells of the table."
+    assert tab.inner_text("#found") == "All 47 rules, for all 191,056,320 cells."
     assert said == [f"request: {address}"]
 
 
@@ -84,17 +104,19 @@ def test_an_operation_chooses_its_risk_and_effect(tab: Page, tmp_path: Path) -> 
     assert tab.input_value("select[name=effect]") == "write"
     tab.select_option("select[name=risk]", "public")
     assert tab.input_value("select[name=operation]") == "", "it is no longer that operation"
-    assert [row.get_attribute("id") for row in tab.query_selector_all(SHOWN)] == ["rule-2"]
+    assert rules(tab) == ["rule-2"]
 
 
 def test_words_and_outcomes_filter_rows(tab: Page, tmp_path: Path) -> None:
     opened(tab, tmp_path)
     assert len(choices(tab, {"outcome": "challenge"})) == 2
     tab.fill("input[name=words]", "Expired")
-    assert [row.get_attribute("id") for row in tab.query_selector_all(SHOWN)] == ["rule-5"]
+    assert rules(tab) == ["rule-5"]
     tab.fill("input[name=words]", "expired nothing-such")
-    assert tab.query_selector_all(SHOWN) == []
-    assert tab.inner_text("#found").startswith("0 of 47 rules decide 0 of")
+    assert rules(tab) == []
+    assert tab.inner_text("#found") == (
+        "No rule decides such a request. Selected: outcome challenge, words expired nothing-such."
+    )
     assert len(choices(tab, {})) == 47
 
 
@@ -129,34 +151,151 @@ def test_no_text_of_a_policy_becomes_markup_or_code(tab: Page, tmp_path: Path, s
     )
     address = opened(tab, tmp_path, wild)
     assert tab.evaluate("window.pwned") is None
-    assert tab.query_selector_all("img, svg") == []
+    assert tab.query_selector_all("img, script ~ *, svg:not(.states)") == []
     assert len(tab.query_selector_all("script")) == 1
     assert tab.inner_text("h1") == f"Policy {HOSTILE}"
+    assert tab.inner_text("#fallback-refuse .say") == f"({HOSTILE}, {HOSTILE}) {HOSTILE}"
     assert tab.inner_text("#fallback-refuse td:last-child") == HOSTILE
     assert tab.inner_text("#rule-0 td:last-child") == HOSTILE
     assert tab.query_selector_all("option")[1].get_attribute("value") == HOSTILE
     assert said == [f"request: {address}"]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 480)])
-def test_it_is_accessible_in_light_and_dark_wide_and_narrow(
+@pytest.mark.parametrize(("scheme", "width"), layout.VIEWS)
+def test_it_is_whole_legible_and_accessible_in_every_view(
     browser: Browser, tmp_path: Path, axe: str, scheme: str, width: int
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)  # type: ignore[arg-type]  # one of its two words
-    try:
-        tab = context.new_page()
-        opened(tab, tmp_path)
-        tab.add_script_tag(content=axe)
-        found = tab.evaluate("axe.run()")
-        told = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]]
-        assert told == []
-        assert len(found["passes"]) > 15
+    with layout.opened(browser, written(tmp_path), scheme, width) as tab:
+        layout.save_screenshot(tab, "policy", scheme)
+        assert layout.find_cut(tab) == []
+        assert layout.find_diagram_faults(tab) == []
+        assert layout.is_above_fold(tab, "#rules tbody tr"), "results come first"
+        assert tab.is_visible("select[name=risk]") == (width > 1000), "a long form does not come before them"
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)"
         )
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width, "tables scroll, the page does not"
-    finally:
-        context.close()
+        tab.locator("#choose").evaluate("(one) => one.open = true")
+        tab.select_option("select[name=operation]", "refund")
+        layout.save_screenshot(tab, "policy-filtered", scheme)
+        assert layout.find_cut(tab) == []
+        assert layout.find_violations(tab, axe) == []
+
+
+@pytest.mark.parametrize("width", layout.HEIGHTS)
+@pytest.mark.parametrize("name", sorted(locator.shipped_policies()))
+def test_every_shipped_policy_is_whole(browser: Browser, tmp_path: Path, name: str, width: int) -> None:
+    with layout.opened(browser, written(tmp_path, load(name)), "light", width) as tab:
+        assert layout.find_cut(tab) == []
+        assert layout.find_diagram_faults(tab) == []
+        assert layout.is_above_fold(tab, "#rules tbody tr")
+
+
+@pytest.mark.parametrize("width", layout.HEIGHTS)
+def test_long_names_and_texts_are_whole(browser: Browser, tmp_path: Path, width: int) -> None:
+    long, words = "n" * 64, "a text without an end " * 40
+    wild = replace(
+        POLICY,
+        name=long,
+        operations=(Operation(name=long, match=Match(path="/" + "p" * 400), scopes=frozenset({long}), acr=long),),
+        fallbacks={
+            **POLICY.fallbacks,
+            long: replace(
+                POLICY.fallbacks["refuse"], name=long, message=LocalizedText({("de", long): words + "w" * 300})
+            ),
+        },
+        issuers={
+            f"https://{long}.example/{long}/{long}": replace(
+                next(iter(POLICY.issuers.values())), audience=(long * 2,), provider=long
+            )
+        },
+        accounts=tuple(replace(one, map={long * 2: "normal"}) for one in POLICY.accounts),
+        origins=dict.fromkeys(POLICY.origins, "folder/" * 20 + "policy.yaml:1"),
+        table=Table(POLICY.table.values, tuple(replace(rule, origin=long, do="refuse") for rule in POLICY.table.rules)),
+    )
+    with layout.opened(browser, written(tmp_path, wild), "light", width) as tab:
+        assert layout.find_cut(tab) == []
+        assert (words + "w" * 300).strip() in tab.inner_text(f"#fallback-{long} .say"), "no text is shortened"
+
+
+def test_the_diagrams_are_told_in_words_too(tab: Page, tmp_path: Path) -> None:
+    opened(tab, tmp_path)
+    pictures = tab.query_selector_all("svg[role=img]")
+    assert len(pictures) == 5
+    for picture in pictures:
+        named, told = picture.get_attribute("aria-labelledby"), picture.get_attribute("aria-describedby")
+        assert tab.text_content(f"#{named}", timeout=5_000).startswith("State diagram of the machine ")  # type: ignore[union-attr]  # it is there
+        assert "Initial state " in tab.text_content(f"#{told}", timeout=5_000)  # type: ignore[operator]  # it is there
+    assert tab.locator("section.machine table").count() == 5
+
+
+def test_the_address_holds_the_selection(tab: Page, tmp_path: Path, browser: Browser) -> None:
+    address = opened(tab, tmp_path)
+    tab.select_option("select[name=operation]", "refund")
+    tab.select_option("select[name=session]", "expired")
+    tab.fill("input[name=words]", "standard")
+    chosen, found = rules(tab), tab.inner_text("#found")
+    assert tab.url == f"{address}?operation=refund&session=expired&risk=high&effect=write&words=standard".replace(
+        "session=expired&risk", "session=expired&risk"
+    )
+    with layout.opened(browser, tab.url, "dark", 390) as other:
+        assert (rules(other), other.inner_text("#found")) == (chosen, found)
+        assert other.locator("#ignored").is_hidden()
+        other.reload()
+        assert rules(other) == chosen
+    tab.click("nav a >> text=Timers")
+    assert tab.url.endswith("words=standard#timers"), "a link inside of the page keeps the selection"
+    assert rules(tab) == chosen
+
+
+def test_back_and_forward_return_to_a_selection(tab: Page, tmp_path: Path) -> None:
+    address = opened(tab, tmp_path)
+    tab.select_option("select[name=session]", "expired")
+    first = rules(tab)
+    tab.select_option("select[name=credential]", "good")
+    tab.fill("input[name=words]", "sign")
+    second = rules(tab)
+    tab.go_back()
+    assert (rules(tab), tab.input_value("select[name=credential]")) == (first, "")
+    assert tab.input_value("input[name=words]") == ""
+    tab.go_back()
+    assert (tab.url, len(rules(tab)), tab.query_selector_all(SELECTED)) == (address, 47, [])
+    tab.go_forward()
+    tab.go_forward()
+    assert (rules(tab), tab.input_value("input[name=words]")) == (second, "sign")
+    tab.click("button[type=reset]")
+    tab.wait_for_url(address)
+    assert len(rules(tab)) == 47
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "session=gone",
+        "session=" + "%3Cimg%20src%3Dx%20onerror%3D%22window.pwned%3D1%22%3E",
+        "__proto__=x&constructor=y&filters=z",
+        "risk=high&risk=public",
+        "session=%E0%A4%A&%&=&==",
+        "words=" + "x" * 101,
+        "risk=high&" + "x" * 5_000,
+        "submit=1&reset=1&action=//127.0.0.1:9/",
+    ],
+)
+def test_a_hostile_address_selects_nothing_and_runs_nothing(
+    tab: Page, tmp_path: Path, said: list[str], query: str
+) -> None:
+    address = f"{written(tmp_path)}?{query}"
+    tab.goto(address)
+    assert tab.evaluate("[window.pwned, ({}).x]") == [None, None]
+    assert tab.locator("#ignored").is_visible()
+    assert "ignored" in tab.inner_text("#ignored")
+    selected = {one.get_attribute("name") for one in tab.query_selector_all(SELECTED)}
+    assert selected == ({"risk"} if query.startswith("risk=high&risk") else {"words"} if "words" in query else set())
+    assert tab.query_selector_all("img, #ignored *, #found *") == []
+    tab.select_option("select[name=session]", "expired")
+    assert tab.locator("#ignored").is_hidden()
+    assert tab.url.partition("?")[2].endswith("session=expired") or "session=expired&" in tab.url
+    assert "gone" not in tab.url
+    assert said == [f"request: {address}"]
 
 
 def test_every_field_can_be_reached_and_set_by_keyboard(tab: Page, tmp_path: Path) -> None:

@@ -32,12 +32,34 @@ def test_what_is_shown_loads_to_the_same_digest(capsys: pytest.CaptureFixture[st
     assert out.startswith(f"# the merged policy support-desk; digest {load(file).digest}\n")
 
 
-def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "support-desk", "--format", "json")
+@pytest.mark.parametrize("option", [("--format", "json"), ("--json",), ("--json", "--format", "html")])
+def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], option: tuple[str, ...]) -> None:
+    code, out, _ = call(capsys, "support-desk", *option)
     assert code == OK
     told = json.loads(out)
     assert told["digest"] == load("support-desk").digest
-    assert set(told) == {"name", "digest", "document", "origins"}
+    assert list(told) == [
+        *("name", "digest", "document", "origins"),
+        *("rules", "machines", "invariants", "issuers", "account_map", "timers", "limits", "fallbacks"),
+    ]
+
+
+def test_the_page_is_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "policy.html"
+    assert call(capsys, "support-desk", "--format", "html", "--output", str(file)) == (OK, "", "")
+    text = file.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert load("support-desk").digest in text
+    assert "8 invariants are proved" in text
+
+
+def test_no_page_is_made_of_a_policy_with_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rule = "decisions: [{when: {risk: high}, do: nowhere}]"
+    (tmp_path / "policy.yaml").write_text(f"authguard: 1\nname: x\nextends: support-desk\n{rule}\n", "utf-8")
+    code, out, err = call(capsys, str(tmp_path), "--format", "html")
+    assert (code, out) == (INVALID, "")
+    assert "nowhere" in err
+    assert call(capsys, str(tmp_path), "--json")[0] == OK, "what is merged can be read to mend it"
 
 
 def test_what_cannot_be_read_is_told_in_problems(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render import diagram, matrix
-from authguard.policy.render.page import render_page
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 PolicyArgument = Annotated[
@@ -28,17 +27,16 @@ class Picture(StrEnum):
     DOT = "dot"
     TEXT = "text"
     MARKDOWN = "markdown"
-    HTML = "html"
 
 
 _DRAWN: Final = {Picture.MERMAID: diagram.render_mermaid, Picture.DOT: diagram.render_dot}
 _WRITTEN: Final = {
     Picture.TEXT: matrix.render_text,
     Picture.MARKDOWN: matrix.render_markdown,
-    Picture.HTML: render_page,
 }
 _KINDS: Final = (
-    "`mermaid` and `dot` draw machines; `text`, `markdown` and `html` (with filters) show the decision table."
+    "`mermaid` and `dot` draw machines; `text` and `markdown` show the decision table. `policy show --format html` has"
+    " both on one page, with filters."
 )
 
 

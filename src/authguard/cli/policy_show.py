@@ -1,23 +1,25 @@
-"""`authguard policy show`: print the merged policy with the origin of each line."""
+"""`authguard policy show`: print the merged policy with the origin of each line, as data, or as a page."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from authguard.cli.options import JsonOption, OutputOption
 from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
+if TYPE_CHECKING:
+    from authguard.policy.loading.loader import LoadedDraft
+
 PolicyArgument = Annotated[
     str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
 class Form(StrEnum):
@@ -25,26 +27,56 @@ class Form(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+    HTML = "html"
 
 
 def show(
     policy: PolicyArgument,
-    form: Annotated[Form, typer.Option("--format", "-f", help="Output format.")] = Form.YAML,
-    output: Output = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="`html` is one page: decisions with filters, machines, issuers and more.")
+    ] = Form.YAML,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
 ) -> None:
-    """Print a policy merged with the policies that it extends, each line with its origin.
+    """Print a policy merged with the policies that it extends, each line with its origin, or as one HTML page.
 
-    The output has the same digest. The policy is read and merged, but not checked; use `policy check` for that.
-    Exit 3 if it cannot be read.
+    YAML has the same digest as the policy. JSON has the document with its origins, and its content as lists with stable
+    keys: rules, machines, invariants, issuers, account_map, timers, limits and fallbacks. Both are read and merged, but
+    not checked; use `policy check` for that. The page is made of a policy without errors. Exit 3 if the policy cannot
+    be read.
+
+    Examples:
+        authguard policy show policy.yaml
+
+        authguard policy show policy.yaml --format html --output policy.html
     """
     reading = load_draft(resolve_folder(policy))
+    if form is Form.HTML and not as_json:
+        write_output(_render_page(reading), output)
+        return
     errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
     if reading.draft is None or reading.tree is None or errors:
         for error in errors:
             print_error(error)
         raise typer.Exit(INVALID)
-    if form is Form.YAML:
+    if form is Form.YAML and not as_json:
         write_output(as_yaml(reading.tree, reading.draft.digest), output)
         return
-    document = {"name": reading.draft.name, "digest": reading.draft.digest, **as_values(reading.tree)}
+    from authguard.policy.render.content import build_content  # noqa: PLC0415 - only JSON needs it
+
+    document = {
+        "name": reading.draft.name,
+        "digest": reading.draft.digest,
+        **as_values(reading.tree),
+        **build_content(reading.draft),
+    }
     write_output(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n", output)
+
+
+def _render_page(reading: LoadedDraft) -> str:
+    """Check and compile a policy, and render its page."""
+    from authguard.policy.compiler import compile_draft, require_sound  # noqa: PLC0415 - only the page needs it
+    from authguard.policy.render.page import render_page  # noqa: PLC0415 - as above
+
+    draft = require_sound(reading)
+    return render_page(compile_draft(draft), draft.invariants)

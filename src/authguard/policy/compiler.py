@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.policy.draft import Draft
+    from authguard.policy.loading.loader import LoadedDraft
 
 
 def load(source: str | Path, *, text: bytes | None = None) -> Policy:
@@ -29,12 +30,20 @@ def load(source: str | Path, *, text: bytes | None = None) -> Policy:
     Raises:
         PolicyError: the policy has errors. The exception lists errors and notes, ordered by file and line.
     """
-    reading = load_draft(source, text=text)
+    return compile_draft(require_sound(load_draft(source, text=text)))
+
+
+def require_sound(reading: LoadedDraft) -> Draft:
+    """Return a loaded draft if its checks find no error.
+
+    Raises:
+        PolicyError: the policy has errors. The exception lists errors and notes, ordered by file and line.
+    """
     found = [*reading.problems, *(run_checks(reading.draft) if reading.draft else ())]
     problems = sorted(found, key=lambda problem: problem.place)
     if reading.draft is None or any(problem.severity == "error" for problem in problems):
         raise PolicyError(problems)
-    return compile_draft(reading.draft)
+    return reading.draft
 
 
 def compile_draft(draft: Draft) -> Policy:

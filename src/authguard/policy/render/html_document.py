@@ -31,9 +31,17 @@ def load_style() -> str:
 
 
 def escape_text(text: str) -> str:
-    """Escape untrusted text for HTML; show unprintable and bidirectional control characters as escapes."""
-    bounded = text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
-    return escape("".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in bounded))
+    """Escape untrusted text of any length: the first `MAX_TEXT_CHARS` characters, as `escape_whole` does."""
+    return escape_whole(text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…")
+
+
+def escape_whole(text: str) -> str:
+    """Escape text of bounded length for HTML; show unprintable and bidirectional control characters as escapes."""
+    return escape(text if text.isprintable() else "".join(map(_escape_char, text)))
+
+
+def _escape_char(char: str) -> str:
+    return char if char.isprintable() else f"\\u{ord(char):04x}"
 
 
 def render_document(

@@ -1,10 +1,14 @@
 // Filters the decision table: finds the rules that decide the selected cells, exactly, by subtraction of boxes.
 // The box of a row is one bit mask per dimension, as in authguard.core.boxes. The script fetches and stores nothing.
+// The query of the address holds the selection, so that a link opens the same view and "back" returns to the last one.
 "use strict";
 (() => {
   const BUDGET = 20000;
+  const MAX_QUERY = 2000;
   const form = document.getElementById("filters");
+  const choose = document.getElementById("choose");
   const found = document.getElementById("found");
+  const ignored = document.getElementById("ignored");
   const dimensions = [...form.querySelectorAll("select[data-dimension]")];
   const operation = form.elements.namedItem("operation");
   const outcome = form.elements.namedItem("outcome");
@@ -63,11 +67,43 @@
     for (const field of form.elements) field.classList?.toggle("set", field.value !== "" && field.type !== "reset");
     const chosen = [...form.elements].filter((field) => field.name && field.value !== "")
       .map((field) => `${field.name} ${field.value}`).join(", ");
-    const of = chosen ? `selected: ${chosen}.` : "of the table.";
     const rules = `${shown} of ${rows.length} rules`;
-    found.textContent = cells
-      ? `${rules} decide ${decided.toLocaleString("en")} of the ${count(region).toLocaleString("en")} cells ${of}`
-      : `${rules} may decide the cells ${of} The rules are too complex for an exact result.`;
+    const selected = chosen ? ` selected: ${chosen}.` : " of the table.";
+    if (shown === 0) found.textContent = `No rule decides such a request. Selected: ${chosen}.`;
+    else if (!cells) found.textContent = `${rules} may decide the cells${selected} The rules are too complex for an exact result.`;
+    else if (!chosen) found.textContent = `All ${rows.length} rules, for all ${count(region).toLocaleString("en")} cells.`;
+    else found.textContent =
+      `${rules} decide ${decided.toLocaleString("en")} of the ${count(region).toLocaleString("en")} cells${selected}`;
+  }
+
+  const fields = [...form.elements].filter((field) => field.name);
+
+  // An address is untrusted: it selects only what the form offers, and everything else of it is ignored, and said so.
+  function read() {
+    const query = location.search.length > MAX_QUERY ? "" : location.search;
+    const given = new URLSearchParams(query);
+    let dropped = query === location.search ? 0 : 1;
+    for (const field of fields) {
+      const value = given.get(field.name) ?? "";
+      if (field === words) field.value = value.slice(0, words.maxLength);
+      else field.value = [...field.options].some((option) => option.value === value) ? value : "";
+      if (field.value !== value) dropped += 1;
+    }
+    const known = new Set(fields.map((field) => field.name));
+    const names = [...given.keys()];
+    dropped += names.filter((name, place) => !known.has(name) || names.indexOf(name) !== place).length;
+    ignored.hidden = dropped === 0;
+    ignored.textContent = dropped ? "The address selects something that this page does not have; that part is ignored." : "";
+    show();
+  }
+
+  function write(replace) {
+    const query = new URLSearchParams(fields.filter((field) => field.value).map((field) => [field.name, field.value]));
+    const target = `${location.pathname}${query.size ? `?${query}` : ""}`;
+    ignored.hidden = true;
+    if (target === location.pathname + location.search) return;
+    if (replace) history.replaceState(null, "", target);
+    else history.pushState(null, "", target);
   }
 
   operation.addEventListener("change", () => {
@@ -78,14 +114,20 @@
         select.value = value ?? "";
       }
     }
-    show();
   });
   form.addEventListener("input", (event) => {
     if (["risk", "effect"].includes(event.target.dataset?.dimension)) operation.value = "";
     show();
+    if (event.target === words) write(true);
+  });
+  form.addEventListener("change", (event) => {
+    show();
+    write(event.target === words);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(show));
+  form.addEventListener("reset", () => setTimeout(() => { show(); write(false); }));
+  window.addEventListener("popstate", read);
   form.hidden = false;
-  show();
+  choose.open = matchMedia("(min-width: 52.01rem)").matches;
+  read();
 })();

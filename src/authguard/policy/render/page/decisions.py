@@ -1,0 +1,83 @@
+"""The decision table of a policy's page, with the form that filters it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.boxes import MAX_BOXES, Space, count
+from authguard.core.decision_table import DIMENSIONS
+from authguard.core.outcomes import Outcome
+from authguard.policy.explain.nearest import rule_regions
+from authguard.policy.render.html_document import escape_whole, render_table
+from authguard.policy.render.matrix import ANY, abbreviate, build_rows
+from authguard.policy.render.page.markup import link_fallback, render_origin, render_outcome, render_text
+
+if TYPE_CHECKING:
+    from authguard.policy.compiled_policy import Policy
+    from authguard.policy.render.matrix import Row
+
+
+def render_decisions(policy: Policy) -> str:
+    """Render the rules in order, below a form that selects those that decide some cells."""
+    space, table_rows = Space(policy.table.values), build_rows(policy)
+    boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
+    reaches, nodes = rule_regions(boxes, space.whole, MAX_BOXES)
+    lines = []
+    for row, box, reach in zip(table_rows, boxes, reaches, strict=True):
+        masks = " ".join(f"{mask:x}" for mask in box)
+        decided = f"{sum(map(count, reach)):,}" if nodes <= MAX_BOXES else "?"
+        lines.append(
+            f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape_whole(row.outcome)}">'
+            f'<th scope="row" class="n">{row.number}</th><td class="when">{_conditions(policy, row)}</td>'
+            f'<td class="then">{render_outcome(row.outcome)} {link_fallback(row.do)}</td>'
+            f'<td class="n cells">{decided}</td><td class="origin">{render_origin(row.origin)}</td></tr>'
+        )
+    caption = (
+        f"{len(table_rows)} rules; the first matching rule decides. A condition that is not named matches any value."
+    )
+    return _form(policy) + render_table(
+        ("rule", "if", "then", "cells", "from"), lines, caption, mark="rules", numbers=(0, 3)
+    )
+
+
+def _conditions(policy: Policy, row: Row) -> str:
+    parts = []
+    for name in DIMENSIONS:
+        values = abbreviate(row.when[name], policy.table.values[name])
+        if values != (ANY,):
+            words = "<span>, </span>".join(f'<span class="v">{render_text(value)}</span>' for value in values)
+            parts.append(f'<span class="c"><span class="d">{escape_whole(name)}</span> {words}</span>')
+    return "".join(parts) or '<span class="c">any request</span>'
+
+
+def _form(policy: Policy) -> str:
+    """Render the filter form; it stays hidden without scripts, and the table is then complete."""
+    operations = "".join(
+        f'<option value="{escape_whole(one.name)}" data-risk="{escape_whole(one.risk)}"'
+        f' data-effect="{escape_whole(one.effect)}">{escape_whole(one.name)}</option>'
+        for one in policy.all_operations
+    )
+    fields = [_select("operation", operations)]
+    fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
+    fields.append(_select("outcome", "".join(map(_option, Outcome))))
+    fields.append(
+        '<label>text in the row<input type="search" name="words" maxlength="100" autocomplete="off" spellcheck="false">'
+        "</label>"
+    )
+    fields.append('<button type="reset">Clear all</button>')
+    return (
+        '<form id="filters" hidden autocomplete="off" aria-label="Filter the decisions"><details id="choose">'
+        "<summary>Filter the rules by request</summary>"
+        f'<div class="filters">{"".join(fields)}</div></details>'
+        '<p id="found" role="status"></p><p id="ignored" hidden></p></form>'
+    )
+
+
+def _select(name: str, options: str, dimension: str = "") -> str:
+    data = f' data-dimension="{escape_whole(dimension)}"' if dimension else ""
+    choices = f'<option value="">any</option>{options}'
+    return f'<label>{escape_whole(name)}<select name="{escape_whole(name)}"{data}>{choices}</select></label>'
+
+
+def _option(value: str) -> str:
+    return f'<option value="{escape_whole(value)}">{escape_whole(value)}</option>'
