@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,10 +147,18 @@ def test_an_app_without_structlog_hears_it_through_the_standard_logger(
         for entry in ANNOUNCED:
             sink.append(entry)
     assert [(line.name, line.levelname, line.getMessage()) for line in caplog.records] == [
-        ("authguard", "INFO", "authguard.transitioned"),
-        ("authguard", "INFO", "authguard.acted"),
-        ("authguard", "ERROR", "authguard.faulted"),
-        ("authguard", "INFO", "authguard.withdrawn"),
+        (
+            "authguard",
+            "INFO",
+            "authguard.transitioned: id=1 machine=session source=absent dest=active cause=request trigger=session.accepted",
+        ),
+        ("authguard", "INFO", "authguard.acted: id=1 act=rollback.engaged"),
+        (
+            "authguard",
+            "ERROR",
+            "authguard.faulted: id=1 reason=guard-fault where=load error=StoreError; see `authguard audit explain 1`",
+        ),
+        ("authguard", "INFO", "authguard.withdrawn: id=1 records=2,3"),
     ]
     assert vars(caplog.records[0])["trigger"] == "session.accepted"
     assert vars(caplog.records[1])["by"] == "mara"
@@ -170,3 +182,29 @@ async def test_the_rest_is_the_inner_sinks(sink: LoggingSink) -> None:
     with pytest.raises(AuditError):
         await sink.flush(2)
     sink.close()
+
+
+@pytest.mark.parametrize("mode", ["uvicorn", "basic", "structlog", "nothing"])
+def test_the_fields_are_printed_however_logging_is_set_up(mode: str, tmp_path: Path) -> None:
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-m", "tests.support.log_program", mode, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "authguard." in line]
+    unnamed = next(line for line in lines if "authguard.unnamed" in line)
+    assert "GET /unnamed/{name}" in unnamed
+    assert "add" in unnamed, "what to do"
+    faulted = next(line for line in lines if "authguard.faulted" in line)
+    if mode == "structlog":
+        assert json.loads(faulted).items() >= {"reason": "guard-fault", "where": "audit", "level": "error"}.items()
+    else:
+        assert "reason=guard-fault where=audit error=AuditError" in faulted
+        assert "authguard audit explain" in faulted
+    assert ("authguard.transitioned" in done.stderr) == (mode in {"basic", "structlog"}), "a lesser level"
+    assert "alice" not in "".join(lines)
+    assert "Traceback" not in done.stderr

@@ -3,13 +3,17 @@
 Rules:
 - Decisions are not forwarded, since a structlog line costs more than the whole decision. The exception is a refused
   credential, at debug level: a developer sees on the console why a token was refused.
+- Without a structlog configuration, the standard logger's message has the fields, because its formatters print no
+  others. It names no person: names, notes and addresses are in the log.
 - The record is written first. No processor of the app can prevent an admission or hide a record, so its exceptions are
   caught and counted.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,12 +68,13 @@ _FORWARDED: Final[dict[type, tuple[str, int]]] = {
 
 #: without a structlog configuration, events go to the standard logger, which drops levels below a warning
 _STANDARD_LOGGER: Final = logging.getLogger("authguard")
-_FALLBACK: Final = structlog.wrap_logger(
-    _STANDARD_LOGGER,
-    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
-    wrapper_class=structlog.stdlib.BoundLogger,
-    context_class=dict,
-)
+#: fields that a message leaves out: who acted and what people wrote, and what every record has
+_UNPRINTED: Final = frozenset({"by", "note", "subject", "actor", "session", "peer", "over", "at", "policy"})
+#: attributes of a log record, which `extra` must not have
+_RESERVED: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+#: events whose record a person may want explained
+_PLAIN: Final = re.compile(r"[\w.,:/@+-]+", re.ASCII).fullmatch
+_EXPLAINED: Final = frozenset({FAULTED, CREDENTIAL_REFUSED})
 
 
 class LoggingSink:
@@ -131,7 +136,7 @@ class LoggingSink:
             if structlog.is_configured():
                 structlog.get_logger("authguard").log(level, name, **fields)
             elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
-                _FALLBACK.log(level, name, **fields)
+                _log_standard(level, name, _format_fields(name, fields), fields)
         except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
             self.failed_events += 1
 
@@ -191,7 +196,26 @@ def _log_event(level: int, name: str, text: str, fields: dict[str, Any]) -> None
         if structlog.is_configured():
             structlog.get_logger("authguard").log(level, name, **fields)
         else:
-            _STANDARD_LOGGER.log(level, "%s: %s", name, text, extra=fields)
+            _log_standard(level, name, text, fields)
+
+
+def _log_standard(level: int, name: str, text: str, fields: dict[str, Any]) -> None:
+    """Log a message, with the fields as attributes for formatters that print them."""
+    extra = {key: value for key, value in fields.items() if key not in _RESERVED}
+    _STANDARD_LOGGER.log(level, "%s: %s", name, text, extra=extra)
+
+
+def _format_fields(name: str, fields: dict[str, Any]) -> str:
+    """Return the printed fields as ``key=value``, and the command that explains the record."""
+    words = [f"{key}={_format_value(value)}" for key, value in fields.items() if key not in _UNPRINTED]
+    advice = f"; see `authguard audit explain {fields['id']}`" if name in _EXPLAINED else ""
+    return f"{' '.join(words)}{advice}"
+
+
+def _format_value(value: object) -> str:
+    """Return a value on one line; quoted if it has a blank or a character that could forge a field."""
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if _PLAIN(text) else json.dumps(text)
 
 
 def _fields(entry: Entry) -> dict[str, Any]:
