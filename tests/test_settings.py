@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
+from authguard import AuthGuard
+from authguard.cli import main
+from authguard.cli.output import INVALID, USAGE
 from authguard.errors import SettingsError
 from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, Settings
 
@@ -86,3 +90,72 @@ def test_how_many_credentials_are_remembered_is_a_number_within_bounds() -> None
     ):
         with pytest.raises(SettingsError, match=r"token_cache_size|TOKEN_CACHE_SIZE"):
             Settings.resolve("x", token_cache_size=given, environ={"AUTHGUARD_TOKEN_CACHE_SIZE": variable})
+
+
+URLS = (
+    "postgres://app:hunter2@db/guard",
+    "redis://localhost",
+    "sqlite:///guard.db",
+    "sqlite:guard.db",
+    "file:///var/guard",
+    "s3://bucket/guard",
+    "memory:x",
+)
+
+
+@pytest.mark.parametrize("url", [*URLS, ":memory:", "memory:", "Memory", "MEMORY"])
+def test_a_store_is_memory_or_a_path(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, environ in (({"store": url}, {}), ({}, {"AUTHGUARD_STORE": url})):
+        with pytest.raises(SettingsError, match="memory") as error:
+            Settings.resolve("x", environ=environ, **given)
+        assert "hunter2" not in str(error.value)
+    with pytest.raises(SettingsError):
+        AuthGuard(None, policy="standard", store=url)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+    assert Settings.resolve("x", store=f"./{url}", environ={}).store == str(tmp_path / url)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("name", ["audit_log", "signing_key", "anchors"])
+def test_a_url_is_no_path_of_the_log_the_key_or_an_anchor(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match="begins a URL") as error:
+        Settings.resolve("x", environ={}, **{name: [url] if name == "anchors" else url})
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(SettingsError, match="begins a URL"):
+        Settings.resolve("x", environ={f"AUTHGUARD_{name.upper()}": url})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit tail --log URL",
+        "audit verify --log URL",
+        "audit query --log URL",
+        "audit keys show --store URL",
+        "audit keys show --file URL",
+        "audit keys generate --file URL",
+        "audit export --output URL",
+        "transactions list --policy standard --store URL",
+        "rollback engage --policy standard --log URL --by Ines --reason why",
+        "policy init URL --yes",
+        "policy check URL",
+        "policy show URL",
+        "policy test URL",
+        "policy graph URL",
+        "token check URL",
+    ],
+)
+def test_a_command_takes_no_url_in_place_of_a_path(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("x"))
+    with pytest.raises(SystemExit) as end:
+        main(command.replace("URL", URLS[0]).split())
+    said = capsys.readouterr()
+    assert end.value.code in {USAGE, INVALID}
+    assert "begins a URL" in " ".join((said.out + said.err).replace("│", " ").split())
+    # a policy is named in each line as it was typed
+    assert command.startswith(("policy", "token")) or "hunter2" not in said.out + said.err
+    assert list(tmp_path.iterdir()) == []

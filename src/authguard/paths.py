@@ -8,6 +8,7 @@ their owner only, and git ignores them.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +18,27 @@ from authguard.errors import SettingsError
 
 #: mode of a created folder
 _FOLDER_MODE: Final = 0o700
+#: scheme of a URL (RFC 3986 3.1); one letter is no scheme
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 #: file that makes git ignore the folder, itself included (gitignore(5))
 _IGNORE_FILE: Final = ".gitignore"
 _IGNORE_ALL: Final = b"*\n"
+
+
+def require_path(given: str | os.PathLike[str], advice: str) -> None:
+    """Check that a path is given, not a URL: it would become a folder such as ``postgres:``.
+
+    A message has the scheme only, because a URL may hold a password.
+
+    Args:
+        given: the path; a file with a colon in its name is given as ``./name``.
+        advice: what is accepted, for the message.
+
+    Raises:
+        SettingsError: a URL is given (RFC 3986 3.1).
+    """
+    if scheme := _SCHEME.match(os.fspath(given)):
+        raise SettingsError(f"`{scheme[0]}` begins a URL, and a path is needed: {advice}")
 
 
 def absolute(given: str | os.PathLike[str]) -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import SettingsError
 from authguard.outbound.http_client import uses_environment_proxies
-from authguard.paths import absolute
+from authguard.paths import absolute, require_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,8 +114,8 @@ class Settings:
 
         Raises:
             SettingsError: there is no policy, a variable has an old name, a key is too short, a value is not a number,
-                the prefix is not a path, the public URL is not a URL, ``AUTHGUARD_PROXIES`` is unknown, or a path is
-                relative to a folder that no longer exists.
+                the prefix is not a path, the public URL is not a URL, a path is a URL, ``AUTHGUARD_PROXIES`` is
+                unknown, or a path is relative to a folder that no longer exists.
         """
         variables = os.environ if environ is None else environ
         refuse_renamed_variables(variables)
@@ -128,9 +128,9 @@ class Settings:
         return cls(
             policy=chosen,
             store=_resolve_store(str(store) if store else variables.get("AUTHGUARD_STORE") or DEFAULT_STORE),
-            audit_log=str(absolute(audit_log or variables.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG)),
+            audit_log=str(absolute(require_log(audit_log or variables.get("AUTHGUARD_AUDIT_LOG") or DEFAULT_LOG))),
             pseudonym_key=_parse_pseudonym_key(pseudonym_key, variables.get("AUTHGUARD_PSEUDONYM_KEY", "")),
-            signing_key=str(signing_key) if signing_key else variables.get("AUTHGUARD_SIGNING_KEY", ""),
+            signing_key=_require_signing_key(str(signing_key or variables.get("AUTHGUARD_SIGNING_KEY", ""))),
             prefix=prefix,
             allowed_modules=allowed_modules,
             token_cache_size=_parse_cache_size(token_cache_size, variables.get("AUTHGUARD_TOKEN_CACHE_SIZE", "")),
@@ -142,8 +142,38 @@ class Settings:
         )
 
 
+def require_store(value: str) -> str:
+    """Return the value of `store`, if it is ``memory`` or a path.
+
+    Raises:
+        SettingsError: it is a URL, or another spelling of ``memory``.
+    """
+    if value.strip(":").casefold() == MEMORY and value != MEMORY:
+        raise SettingsError(f"`{value}` is no store: write `{MEMORY}`, or `./{value}` for a file of this name")
+    require_path(
+        value, f"a store (AUTHGUARD_STORE, `--store`, `store=`) is `{MEMORY}` or a file, such as {DEFAULT_STORE}"
+    )
+    return value
+
+
+def require_log(value: str | Path) -> str | Path:
+    """Return the value of `audit_log`, if it is a path.
+
+    Raises:
+        SettingsError: it is a URL.
+    """
+    require_path(value, f"a log (AUTHGUARD_AUDIT_LOG, `--log`, `audit_log=`) is a file, such as {DEFAULT_LOG}")
+    return value
+
+
+def _require_signing_key(value: str) -> str:
+    """Return the value of `signing_key`, if it is a key or a path."""
+    require_path(value, "a signing key (AUTHGUARD_SIGNING_KEY, `signing_key=`) is a file, or the key itself")
+    return value
+
+
 def _resolve_store(value: str) -> str:
-    return value if value == MEMORY else str(absolute(value))
+    return value if value == MEMORY else str(absolute(require_store(value)))
 
 
 def _validate_anchors(
@@ -151,6 +181,9 @@ def _validate_anchors(
 ) -> tuple[str | Path | Callable[[str], object], ...]:
     if isinstance(value, str) or len(value) > MAX_ANCHORS or not all(value):
         raise SettingsError(f"`anchors` has to be a list of up to {MAX_ANCHORS} paths, addresses and functions")
+    for one in value:
+        if not callable(one) and not str(one).lower().startswith(("https://", "http://")):
+            require_path(one, "an anchor (AUTHGUARD_ANCHORS, `anchors=`) is a file, or an https address")
     return tuple(value)
 
 

@@ -10,11 +10,13 @@ import typer
 
 from authguard import signing_key
 from authguard.cli.audit_trust import file_prefix
-from authguard.cli.options import StoreOption
+from authguard.cli.options import StoreOption, parse_file
 from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
 
-KeyFile = Annotated[Path | None, typer.Option("--file", help="The key file; default: the file next to the store.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--file", callback=parse_file, help="The key file; default: the file next to the store.")
+]
 
 
 def _file(given: Path | None, store: str) -> Path:

@@ -15,7 +15,8 @@ import typer
 from authguard.audit.query.timeparse import FORMS
 from authguard.core.person_name import has_letters
 from authguard.errors import SettingsError
-from authguard.settings import DEFAULT_LOG, DEFAULT_STORE
+from authguard.paths import require_path
+from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, require_log, require_store
 
 #: most records, tickets or transactions that one command lists
 MAX_LISTED: Final = 1_000_000
@@ -30,6 +31,34 @@ def parse_reason(word: str) -> str:
     if not has_letters(word):
         raise typer.BadParameter("give a reason in words: it is recorded in the log")
     return word
+
+
+def _parse_store(given: str) -> str:
+    try:
+        return require_store(given)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _parse_log(given: Path | None) -> Path | None:
+    try:
+        return given if given is None else Path(require_log(given))
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def parse_file(given: Path | None) -> Path | None:
+    """Return the path of a file or folder that a command writes.
+
+    Raises:
+        typer.BadParameter: it is a URL.
+    """
+    try:
+        if given is not None:
+            require_path(given, "name a file or folder of this machine, as `./NAME` if its name has a colon")
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+    return given
 
 
 def require_policy(given: str) -> str:
@@ -52,12 +81,22 @@ PolicyOption = Annotated[
 StoreOption = Annotated[
     str,
     typer.Option(
-        "--store", envvar="AUTHGUARD_STORE", metavar="PATH", help=f"The app's store; default: {DEFAULT_STORE}."
+        "--store",
+        envvar="AUTHGUARD_STORE",
+        metavar="PATH",
+        callback=_parse_store,
+        help=f"The app's store; default: {DEFAULT_STORE}.",
     ),
 ]
 LogOption = Annotated[
     Path | None,
-    typer.Option("--log", envvar="AUTHGUARD_AUDIT_LOG", metavar="PATH", help=f"The audit log; default: {DEFAULT_LOG}."),
+    typer.Option(
+        "--log",
+        envvar="AUTHGUARD_AUDIT_LOG",
+        metavar="PATH",
+        callback=_parse_log,
+        help=f"The audit log; default: {DEFAULT_LOG}.",
+    ),
 ]
 SinceOption = Annotated[
     str,
@@ -73,7 +112,13 @@ UntilOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; times are ISO 8601 in UTC.")]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, mode 0600; default: standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        callback=parse_file,
+        help="Write to this file, mode 0600; default: standard output.",
+    ),
 ]
 LimitOption = Annotated[
     int, typer.Option("--limit", "-n", min=1, max=MAX_LISTED, help="How many at most, the newest ones.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import msgspec
 import typer
 
+from authguard.cli.options import parse_file
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.cli.policy_answers import STANDARD, Given, resolve_answers
 from authguard.cli.terminal import escape
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from authguard.policy.scaffold import Answers
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Target folder; created if missing.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", callback=parse_file, help="Target folder; created if missing.")]
 
 
 def init(

@@ -18,6 +18,8 @@ POLICY_FILENAME: Final = "policy.yaml"
 #: name of the scenario folder next to the policy file
 SCENARIOS_DIRNAME: Final = "scenarios"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+#: scheme of a URL (RFC 3986 3.1)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 #: folder of a policy that was not found; never searched
 NO_FOLDER: Final = Path()
 _STANDARD: Final = Path(__file__).parents[1] / "standard.yaml"
@@ -115,8 +117,10 @@ def file_at(source: str | Path) -> PolicyFile:
     """Return the policy file for a path; the file need not exist.
 
     Raises:
-        PolicyNotFoundError: the text is not a path.
+        PolicyNotFoundError: the text is a URL, or not a path.
     """
+    if scheme := _SCHEME.match(str(source)):
+        raise PolicyNotFoundError(f"`{scheme[0]}` begins a URL, and a policy is a file, a folder or a shipped name")
     try:
         path = Path(source).resolve()
     except (OSError, ValueError, RuntimeError) as error:
