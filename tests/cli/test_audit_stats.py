@@ -80,8 +80,9 @@ def test_a_session_is_told_as_a_story() -> None:
 def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
     done = run("explain", "b", "--policy", "support-desk")
     assert done.exit_code == 0
-    assert f"Rule {RULE.name} (" in done.output
-    assert "rules before it did not match" in done.output
+    assert f"rule {RULE.name} (" in done.output
+    assert "rules before it did not match" not in done.output
+    assert "rules before it did not match" in run("explain", "b", "--policy", "support-desk", "--all").output
     assert "void" in run("explain", "e", "--policy", "support-desk").stderr
     assert json.loads(run("explain", "b", "--policy", "support-desk", "--json").stdout)["rule"] == RULE.name
 
@@ -93,9 +94,8 @@ def test_why_explains_an_endpoint_of_the_guards_own_and_a_refused_credential_by_
     assert "not in this policy" not in told
     assert "reason audience-wrong: `aud` does not name this service" in told
     refusal = " ".join(run("explain", "g", "--policy", "support-desk").output.split())
-    assert "reason: body-too-large" in refusal
-    assert "means: the body is larger than this service reads" in refusal
-    assert f"method: POST trace id: {'4b' * 16}" in refusal
+    assert "reason body-too-large: the body is larger than this service reads" in refusal
+    assert f"sent: method POST, trace_id {'4b' * 16}" in refusal
 
 
 @pytest.mark.usefixtures("log")
@@ -104,8 +104,8 @@ def test_why_names_the_line_of_the_machine_for_a_transition() -> None:
     assert "line: standard.yaml:" in done.output
     assert "leads to: idle" in done.output
     gone = json.loads(run("explain", "d", "--policy", "support-desk", "--json").stdout)
-    assert gone["line"] == "this policy has no such state or event"
-    assert "recorded under another policy" in gone["note"]
+    assert gone["origin"] == "this policy has no such state or event"
+    assert "recorded under another policy" in gone["notes"][0]
     assert "body-too-large" in run("explain", "g", "--policy", "support-desk").output
 
 

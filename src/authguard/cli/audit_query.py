@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from authguard.audit.query.export import format_csv, format_jsonl
-from authguard.audit.query.search import Query, count_period, find, find_by_decision, find_by_id, last
+from authguard.audit.query.search import Query, count_period, find, find_by_decision, last
 from authguard.cli.audit_options import (
     Form,
     FormOption,
@@ -21,6 +21,8 @@ from authguard.cli.audit_options import (
     parse_period,
     print_records,
 )
+from authguard.cli.audit_person import find_names, print_note
+from authguard.cli.audit_selection import find_record
 from authguard.cli.options import (
     IssuerOption,
     JsonOption,
@@ -37,17 +39,15 @@ from authguard.cli.options import (
 )
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.progress import MIN_RECORDS, progress_bar
-from authguard.cli.terminal import escape, format_time_ms
+from authguard.cli.terminal import escape
 from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
 from authguard.core.peer import normalize_address
-from authguard.core.snapshot import account_key
-from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
 from authguard.policy.problem import did_you_mean
 from authguard.pseudonym import KeyedPseudonyms
-from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key
+from authguard.pseudonym_factory import load_pseudonym_key
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ PROGRESS_RECORDS: Final = 1_000
 KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in Entry.__args__)
 #: records shown by default
 DEFAULT_LIMIT: Final = 100
-#: subject names under `audit: {subjects: plain}` and several issuers
-_BY_NAME: Final = KeyedPseudonyms(b"", plain=True, several=True)
-#: hexadecimal digits of a pseudonym
-_PSEUDONYM_DIGITS: Final = 32
 
 
 def _option(words: str, *names: str) -> object:
@@ -83,11 +79,8 @@ def show(
     """Show one record and the transitions that it caused. Exit 1 if there is no such record."""
     form = Form.JSON if as_json else form
     with open_log_index(log, reindex=reindex) as index:
-        found = find_by_id(index, record)
-        if not found:
-            print_error(f"there is no record `{escape(record)}` in the log")
-            raise typer.Exit(FAILED)
-        moved = find_by_decision(index, record)
+        found = find_record(index, record)
+        moved = find_by_decision(index, str(found[0].record.get("id", record)))
         if form is not Form.TEXT:
             print_records([*found, *moved], form)
             return
@@ -113,28 +106,6 @@ def _show(one: Match) -> None:
     typer.echo(f"{intact}; run `authguard audit verify` to verify the chain")
 
 
-def _pseudonyms(name: str, issuer: str, policy: str, store: str) -> Iterator[str]:
-    """Yield the pseudonyms that a subject can have; raise `SettingsError` without a key or an issuer."""
-    if len(name) == _PSEUDONYM_DIGITS and set(name) <= set("0123456789abcdef") and not issuer:
-        return
-    issuers = (issuer,) if issuer else _issuers(policy)
-    settings = Settings.resolve("unread", store=store)
-    keys = create_pseudonyms(settings, plain=False)
-    for one in issuers:
-        account = account_key(one, name)
-        yield from (keys.account(account), _BY_NAME.subject(one, name))
-        if not isinstance(keys, ErasablePseudonyms):
-            continue
-        known = keys.get_info(account)
-        if known.since:
-            yield KeyedPseudonyms(load_pseudonym_key(settings)).account(account)
-        if known.erased:
-            print_error(
-                f"note: the key of this name was destroyed at {format_time_ms(known.erased)}"
-                " (`authguard audit erase`): earlier records of this subject can no longer be found"
-            )
-
-
 def _peer_names(typed: str, store: str) -> Iterator[str]:
     """Yield the names that a client's address can have in a log; a hash is a name itself."""
     address = normalize_address(typed)
@@ -145,14 +116,6 @@ def _peer_names(typed: str, store: str) -> Iterator[str]:
         yield KeyedPseudonyms(load_pseudonym_key(Settings.resolve("unread", store=store))).peer(address)
     except SettingsError as error:
         print_error(f"note: only plain addresses are found: {escape(str(error))}")
-
-
-def _issuers(policy: str) -> tuple[str, ...]:
-    if not policy:
-        raise SettingsError("name the subject's issuer with --issuer, or the app's policy with --policy")
-    from authguard.policy.compiler import load  # noqa: PLC0415 - needed only without --issuer
-
-    return tuple(load(policy).issuers)
 
 
 def query(
@@ -192,6 +155,9 @@ def query(
     begin, end = parse_period(since, until)
     _known("--outcome", outcome or (), tuple(Outcome))
     _known("--kind", kind or (), KINDS)
+    names = find_names(subject, issuer, policy, store) if subject else None
+    if names:
+        print_note(names)
     asked = Query(
         since=begin,
         until=end,
@@ -204,7 +170,7 @@ def query(
         channels=tuple(channel or ()),
         reasons=tuple(reason or ()),
         session=session,
-        subjects=(subject, *_pseudonyms(subject, issuer, policy, store)) if subject else (),
+        subjects=names.names if names else (),
         peers=tuple(name for one in peer or () for name in _peer_names(one, store)),
         methods=tuple(method or ()),
         paths=tuple(path or ()),

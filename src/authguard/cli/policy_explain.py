@@ -112,26 +112,24 @@ def explain(
             typer.echo(escape(line))
 
 
-def explain_record(source: str, recorded: Mapping[str, Any], *, form: Form, everything: bool) -> None:
-    """Print the explanation of a recorded decision under a policy.
+def explain_record(policy: Policy, recorded: Mapping[str, Any]) -> tuple[Explanation, tuple[str, ...]]:
+    """Explain a recorded decision under a policy.
 
     Args:
-        source: shipped name or path of the policy.
+        policy: compiled policy.
         recorded: record of the decision.
-        form: output format.
-        everything: whether to show all rules before the decisive rule.
+
+    Returns:
+        The explanation, and notes on the differences between the record and the explanation.
+
+    Raises:
+        typer.Exit: the policy lacks a state of the record; the message has been printed.
     """
-    loaded = load(resolve_folder(source))
     notes: list[str] = []
-    operation = _named(loaded, recorded, notes)
-    found = explain_decision(loaded, _cell(loaded, recorded, settled=bool(operation)), operation)
-    notes += _compare_record(loaded, found, recorded)
-    found = _with_text_of_reason(loaded, found, recorded)
-    if form is Form.JSON:
-        typer.echo(_json(found, notes))
-        return
-    for line in _format_explanation(found, notes, everything):
-        typer.echo(escape(line))
+    operation = _named(policy, recorded, notes)
+    found = explain_decision(policy, _cell(policy, recorded, settled=bool(operation)), operation)
+    notes += _compare_record(policy, found, recorded)
+    return _with_text_of_reason(policy, found, recorded), (*notes, *found.notes)
 
 
 def _with_text_of_reason(policy: Policy, found: Explanation, recorded: Mapping[str, Any]) -> Explanation:

@@ -17,7 +17,7 @@ from authguard.audit.verify.log_reader import decode_line
 from authguard.core.chain import has_stated_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
@@ -170,13 +170,17 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
     )
     period = (query.since, query.until)
 
-    def select(column: str, value: object) -> Iterator[_Row]:
-        return iter(index.db.execute(f"{_ROW}{column} = ?{order}", (value, *period)))
+    def select(column: str, value: object, further: str = "", *values: object) -> Iterator[_Row]:
+        return iter(index.db.execute(f"{_ROW}{column} = ?{further}{order}", (value, *values, *period)))
 
+    people = f" AND (subject IN ({(marks := _marks(query.subjects))}) OR actor IN ({marks}))" if query.subjects else ""
+    twice = (*query.subjects, *query.subjects)
     if query.session:
-        return select("session", resolve_session(index, query.session))
+        also = " AND transact = ?" if query.transaction else ""
+        transaction = (query.transaction,) if query.transaction else ()
+        return select("session", resolve_session(index, query.session), also + people, *transaction, *twice)
     if query.transaction:
-        return select("transact", query.transaction)
+        return select("transact", query.transaction, people, *twice)
     if query.subjects:
         runs = [select(column, one) for one in query.subjects for column in ("subject", "actor")]
         return _drop_repeated(merge(*runs, key=_sort_key, reverse=newest))
@@ -184,6 +188,10 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
     if len(separate) < len(index.templates()) and len(separate) <= MAX_SEPARATE_TEMPLATES:
         return merge(*(select("template", one) for one in separate), key=_sort_key, reverse=newest)
     return iter(index.db.execute(f"{_ROW}at >= ?{order}", (query.since, *period)))
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _sort_key(row: _Row) -> tuple[float, int]:
