@@ -90,6 +90,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/python scripts/catalogue.py --check
 	@$(BIN)/python scripts/accounts.py --check
 	@$(BIN)/python scripts/providers_page.py --check
+	@$(BIN)/python scripts/commands_page.py --check
 	@$(BIN)/python scripts/architecture.py --check
 	@$(BIN)/python scripts/troubleshooting.py --check
 	@$(BIN)/python scripts/decision_index.py --check
@@ -103,6 +104,7 @@ pages: $(READY)   ## write the generated pages and schemas that `make check` com
 	@$(BIN)/python scripts/catalogue.py
 	@$(BIN)/python scripts/accounts.py
 	@$(BIN)/python scripts/providers_page.py
+	@$(BIN)/python scripts/commands_page.py
 	@$(BIN)/python scripts/architecture.py
 	@$(BIN)/python scripts/troubleshooting.py
 	@$(BIN)/python scripts/decision_index.py

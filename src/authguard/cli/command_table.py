@@ -119,7 +119,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         "audit erase",
         "audit_erase:erase",
-        "Erase one subject: nobody can attribute its records any more.",
+        "Erase one subject: its records become anonymous.",
         _ALL,
         changes=_ACT,
     ),
@@ -139,7 +139,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("handoff close", "handoff:close", "Close a ticket that you took.", _ALL, changes=_ACT),
     Command("issuer check", "issuer_check:check", "Check the metadata and keys of an issuer."),
     Command("policy check", "policy_check:check", "Check policies and report each problem with a correction.", _P),
-    Command("policy diff", "policy_diff:compare", "Compare two policies: what is looser, what is stricter.", _P),
+    Command("policy diff", "policy_diff:compare", "Compare two policies, and list looser and stricter settings.", _P),
     Command("policy explain", "policy_explain:explain", "Explain one decision of a policy.", _PL),
     Command("policy graph", "policy_graph:graph", "Draw the machines of a policy.", _P),
     Command("policy init", "policy_init:init", "Create a valid policy with scenarios and a README.", changes=_FILES),

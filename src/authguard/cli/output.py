@@ -19,6 +19,18 @@ USAGE: Final = 2
 INVALID: Final = 3
 UNVERIFIED: Final = 4
 UNAUTHORISED: Final = 5
+INTERRUPTED: Final = 130
+
+#: exit code -> its meaning, for every command
+EXIT_CODES: Final[dict[int, str]] = {
+    OK: "Success; an empty list is a success.",
+    FAILED: "Failure: an unknown id, a file that cannot be read or written, a refused act.",
+    USAGE: "The command line is not valid: an option, an argument, a time or a filter that nothing can match.",
+    INVALID: "A policy is not valid, a scenario fails, or `--fail-on` found a difference.",
+    UNVERIFIED: "A log or a proof does not verify, or there is no public key to verify it with.",
+    UNAUTHORISED: "The person lacks write access to the store, or the policy requires more persons.",
+    INTERRUPTED: "Interrupted with Ctrl-C.",
+}
 
 
 def exit_code(error: AuthguardError) -> int:
