@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from authguard.policy.checks.checker import CheckResult
     from authguard.policy.checks.route_coverage import Endpoint, RouteMatch
     from authguard.policy.checks.table import ProofCounts
+
+
+#: places below a folder that were not searched and are shown
+MAX_SKIPPED_SHOWN: Final = 20
 
 
 class Format(StrEnum):
@@ -65,14 +69,19 @@ def check(
     began = perf_counter()
     endpoints = _endpoints(app) if app else ()
     found: list[_AppCheck] = []
+    skipped: list[str] = []
     for given in paths:
-        for checked in check_all(given):
+        for checked in check_all(given, report_skipped=skipped.append):
             one = _check_app(checked, endpoints, refuse=not allow_unnamed) if app else _AppCheck(checked)
             found.append(one)
             if form is Format.TEXT:
                 _print(one, perf_counter() - began)
             began = perf_counter()
     _write(form, found, app or "")
+    for place in skipped[:MAX_SKIPPED_SHOWN]:
+        print_error(f"not searched: {place}")
+    if len(skipped) > MAX_SKIPPED_SHOWN:
+        print_error(f"not searched: {len(skipped) - MAX_SKIPPED_SHOWN} more places")
     if not all(one.checked.is_usable for one in found):
         raise typer.Exit(INVALID)
 

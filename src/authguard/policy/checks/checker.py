@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from authguard.policy.checks.policy_search import find_policies
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.checks.table import ProofCounts, count_proved
 from authguard.policy.loading.loader import load_draft
@@ -17,12 +18,9 @@ from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from authguard.policy.draft import Draft
-
-#: most policies below one folder
-MAX_POLICIES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +94,27 @@ def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def check_all(given: str) -> tuple[CheckResult, ...]:
+def check_all(given: str, *, report_skipped: Callable[[str], object] = bool) -> tuple[CheckResult, ...]:
     """Check a shipped name, a file, a policy's folder or a folder of policies.
 
     Args:
         given: the argument. A folder without a `policy.yaml` means every `policy.yaml` below it.
+        report_skipped: called with each place below a folder that was not searched, and the reason.
 
     Returns:
-        One result per policy; a folder without any policy yields one problem.
+        One result per policy; a folder without any policy, or too large to be searched, yields one problem.
     """
     path = Path(given)
     if not path.is_dir():
         return (check(given),)
     if (path / POLICY_FILENAME).exists() or (path / POLICY_FILENAME).is_symlink():
         return (check(path / POLICY_FILENAME),)
-    found = sorted(path.rglob(POLICY_FILENAME))
-    if not found or len(found) > MAX_POLICIES:
-        amount = f"more than {MAX_POLICIES} policies" if found else "no policy"
-        message, advice = (
-            f"there is {amount} in the folder `{given[:200]}`",
-            f"name a folder with a `{POLICY_FILENAME}`",
-        )
+    search = find_policies(path)
+    for skipped in search.skipped:
+        report_skipped(skipped)
+    if search.limit or not search.found:
+        message = f"there is {search.limit or 'no policy'} in the folder `{given[:200]}`"
+        advice = f"name a folder with a `{POLICY_FILENAME}`"
         problem = Problem(code="file-missing", place=Place(given), message=message, advice=advice)
         return (CheckResult(source=given, problems=(problem,)),)
-    return tuple(check(one) for one in found)
+    return tuple(check(one) for one in search.found)

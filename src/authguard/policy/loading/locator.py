@@ -173,7 +173,8 @@ def read_file(source: PolicyFile) -> bytes:
     """
     try:
         if not source.path.is_file():  # reading a pipe or a device may never end
-            raise PolicyNotFoundError(f"there is no file `{source.shown[:200]}`")
+            shown = f"`{source.shown[:200]}`"
+            raise PolicyNotFoundError(f"{shown} is no file" if source.path.exists() else f"there is no file {shown}")
         with source.path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
