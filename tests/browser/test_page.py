@@ -210,7 +210,7 @@ def test_long_names_and_texts_are_whole(browser: Browser, tmp_path: Path, width:
         },
         accounts=tuple(replace(one, map={long * 2: "normal"}) for one in POLICY.accounts),
         origins=dict.fromkeys(POLICY.origins, "folder/" * 20 + "policy.yaml:1"),
-        table=Table(POLICY.table.values, tuple(replace(rule, origin=long, do="refuse") for rule in POLICY.table.rules)),
+        table=Table(POLICY.table.values, tuple(replace(rule, origin=long, do=long) for rule in POLICY.table.rules)),
     )
     with layout.opened(browser, written(tmp_path, wild), "light", width) as tab:
         assert layout.find_cut(tab) == []
@@ -234,9 +234,7 @@ def test_the_address_holds_the_selection(tab: Page, tmp_path: Path, browser: Bro
     tab.select_option("select[name=session]", "expired")
     tab.fill("input[name=words]", "standard")
     chosen, found = rules(tab), tab.inner_text("#found")
-    assert tab.url == f"{address}?operation=refund&session=expired&risk=high&effect=write&words=standard".replace(
-        "session=expired&risk", "session=expired&risk"
-    )
+    assert tab.url == f"{address}?operation=refund&session=expired&risk=high&effect=write&words=standard"
     with layout.opened(browser, tab.url, "dark", 390) as other:
         assert (rules(other), other.inner_text("#found")) == (chosen, found)
         assert other.locator("#ignored").is_hidden()
@@ -335,4 +333,12 @@ def test_on_paper_there_is_what_was_chosen_and_nothing_is_cut_off(tab: Page, tmp
         "cells selected: operation refund, session expired, risk high, effect write."
     )
     assert tab.evaluate("document.documentElement.scrollWidth") <= 1047
+    heights = tab.evaluate("[...document.querySelectorAll('svg')].map((one) => one.getBoundingClientRect().height)")
+    assert max(heights) < 700, "a diagram fits one sheet"
+    tab.emulate_media(media="print", color_scheme="dark")
+    ink, line = tab.evaluate("""['.states .in', '.states .wire'].map((one) => {
+      const style = getComputedStyle(document.querySelector(one));
+      return one.endsWith('wire') ? style.stroke : style.fill;
+    })""")
+    assert (ink, line) == ("rgb(0, 0, 0)", "rgb(11, 87, 208)"), "on paper the colours are those for white"
     assert tab.pdf(format="A4", landscape=True, prefer_css_page_size=True).startswith(b"%PDF-")

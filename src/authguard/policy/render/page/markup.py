@@ -58,8 +58,8 @@ def link_fallback(name: str) -> str:
 
 
 def render_origin(origin: str) -> str:
-    """Render ``file:line``."""
-    return f'<span class="m from">{render_text(origin)}</span>' if origin else ""
+    """Render ``file:line``; a line breaks after a folder first."""
+    return f'<span class="m from">{"/<wbr>".join(map(render_text, origin.split("/")))}</span>' if origin else ""
 
 
 def join_words(words: Iterable[str], last: str = "or") -> str:
