@@ -46,6 +46,13 @@ def report(
     rule, held transactions and their results, failed proofs, transitions of each machine, acts of staff, the verified
     part of the log and the policies in force. --json writes the same figures. Exit 4 if the log does not verify, or
     if there is no public key.
+
+    Examples:
+        authguard audit report --since yesterday -o report.html
+
+        authguard audit report --since 2026-11-01 --until 2026-11-30 --policy policy.yaml -o november.html
+
+        authguard audit report --json --since 1h
     """
     # loaded here, because no other command needs them
     from authguard import __version__  # noqa: PLC0415 - as above

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.audit.report.chart import SIZES, draw_columns, draw_lines, round_up_axis
+from authguard.audit.report.chart import LABEL_WIDTH, SIZES, draw_columns, draw_lines, round_up_axis
 
 AT = 1_800_000_000.0
 
@@ -39,6 +39,17 @@ def test_a_line_has_a_point_for_each_share_and_gaps_where_there_is_none(shares: 
         assert len(list(drawn.iter("circle"))) == sum(one is not None for one in shares)
         for line in drawn.iter("polyline"):
             assert len(line.get("points", "").split()) > 1
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 7, 16, 17, 58, 59, 60])
+def test_the_labels_of_the_time_axis_are_inside_the_plot(columns: int) -> None:
+    times = [AT + 3_600 * place for place in range(columns + 1)]
+    for size, drawn in zip(SIZES, plots(draw_columns("a", "words", times, {"one": [1] * columns})), strict=True):
+        labels = [one for one in drawn.iter("text") if one.get("class") == "tick"]
+        assert labels
+        assert len(labels) <= size.labels
+        for one in labels:
+            assert LABEL_WIDTH / 2 <= float(one.get("x", "nan")) <= size.width - LABEL_WIDTH / 2
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ MARGIN_LEFT: Final = 58
 MARGIN_RIGHT: Final = 14
 MARGIN_TOP: Final = 12
 MARGIN_BOTTOM: Final = 30
+#: largest width of a label on the time axis
+LABEL_WIDTH: Final = 84
 _DAY: Final = 86_400.0
 
 
@@ -190,6 +192,8 @@ def _time_labels(scale: PlotScale) -> str:
     for place in range(0, number, every):
         at = datetime.fromtimestamp(scale.times[place], UTC).strftime(form)
         x = scale.x(place)
+        if x > scale.size.width - LABEL_WIDTH / 2:
+            continue
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
             f'<text class="tick" x="{x:.1f}" y="{scale.size.height - 8}">{at}</text>'

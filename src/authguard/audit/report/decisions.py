@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import ratio
 from authguard.audit.report.chart import draw_columns, draw_lines
-from authguard.audit.report.data import FAILED, GROUPS, MAX_ROWS, REFUSED
+from authguard.audit.report.data import DENIALS, FAILED, GROUPS, MAX_ROWS, REFUSED
 from authguard.audit.report.markup import (
     COUNTS,
     count_cells,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 #: reason of a decision that has no other reason
 DECIDED: Final = Reason.DECIDED.code
 _SEE_DENIALS: Final = ': see <a href="#denials">denials by rule</a>'
+_SEE_OPERATIONS: Final = ': see <a href="#decisions-by-operation">decisions by operation</a>'
 #: verdicts on identity, in the order of a list
 _VERDICTS: Final = ("failed", "ambiguous", "unavailable", "passed")
 #: results without a decision -> (style of an outcome, words)
@@ -105,7 +106,8 @@ def render_reasons(context: ReportContext, data: ReportData) -> str:
         meaning, cure = context.describe_reason(one.reason), context.describe_cure(one.reason)
         if one.reason == DECIDED:
             meaning, cure = "the states of the request and the policy's rule decided", ""
-        said = f"{render_advice(meaning)}{_SEE_DENIALS if one.reason == DECIDED else ''}"
+        see = (_SEE_DENIALS if one.result in DENIALS else _SEE_OPERATIONS) if one.reason == DECIDED else ""
+        said = f"{render_advice(meaning)}{see}"
         done = f'<span class="cure">{render_advice(cure)}</span>' if cure else ""
         rows.append(
             (
@@ -139,7 +141,7 @@ def render_denials(context: ReportContext, data: ReportData) -> str:
     for one in data.denials[:MAX_ROWS]:
         policy = f'<span class="v quiet">{render_id(one.policy, data.short_ids)}</span>' if several else ""
         operations = "".join(
-            f'<span class="v">{render_code(name)} {count:,}</span>' for name, count in sort_counts(one.operations)[:5]
+            f'<span class="v">{count:,} {render_code(name)}</span>' for name, count in sort_counts(one.operations)[:5]
         )
         if (more := len(one.operations) - 5) > 0:
             operations += f'<span class="v quiet">and {more:,} more</span>'

@@ -19,7 +19,7 @@ _UNITS: Final = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
 COUNTS: Final = ("share", "in proportion")
 COUNT_NUMBERS: Final = (1, 2)
 #: longest word that is never broken
-MAX_WORD_CHARS: Final = 24
+MAX_WORD_CHARS: Final = 26
 _CODE: Final = re.compile("`([^`]+)`")
 
 
