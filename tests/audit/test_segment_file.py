@@ -12,7 +12,7 @@ import pytest
 from authguard.audit import segment_file
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find, find_by_id
-from authguard.audit.verify.log_reader import LogReader, find_record
+from authguard.audit.verify.log_reader import LogReader, find_records
 from authguard.audit.write import retention
 from authguard.audit.write.retention import RetentionPolicy
 from authguard.errors import AuditError
@@ -57,7 +57,7 @@ def test_what_is_compressed_is_plain_gzip_of_the_very_lines(desk: Desk) -> None:
 def test_every_question_is_answered_over_all_segments(desk: Desk) -> None:
     filled(desk)
     assert told(desk) == numbers(0, 60)
-    assert find_record(desk.log, "r3")["note"] == "3"
+    assert [one["note"] for one in find_records(desk.log, "r3")] == ["3"]
     shown = [json.loads(line)["note"] for line in LogReader(desk.log).read_last(200)]
     assert [note for note in shown if note.isdigit()] == numbers(0, 60)
     assert [json.loads(line)["note"] for line in LogReader(desk.log).read_last(3)][-1] == shown[-1]

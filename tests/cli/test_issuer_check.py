@@ -66,7 +66,7 @@ def test_a_usable_issuer_is_described_and_its_lines_are_a_policy(server: IssuerS
         "scopes         openid, chat",
     ):
         assert line in lines
-    written = result.stdout.partition("write:\n")[2]
+    written = result.stdout.partition("write:\n")[2].partition("\nnext: ")[0]
     policy = tmp_path / "policy.yaml"
     policy.write_text(
         "authguard: 1\nname: x\nextends: standard\naccounts: none\nfallbacks:\n"

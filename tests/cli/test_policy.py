@@ -63,8 +63,10 @@ def test_check_prints_every_problem_of_every_policy_and_exits_3(
     for problem in ("error[accounts-undeclared]", "error[algorithm-none]", "error[assurance-unknown]"):
         assert sum(problem in line for line in lines) == 1
     assert f"{tmp_path}/policy.yaml:4:" in out
-    assert "policy.yaml: 3 problems" in out
-    assert "standard: each of 411" in out, "the others are checked all the same"
+    assert lines[0] == f"not valid: {tmp_path}/policy.yaml: 3 errors"
+    assert any(line.startswith("valid: standard: each of 411") for line in lines), "the others are checked all the same"
+    assert lines[-2] == "1 of 2 policies is not valid"
+    assert lines[-1].startswith("next: authguard policy check --explain ")
 
 
 def test_a_policy_that_is_not_there_is_invalid_and_no_traceback(

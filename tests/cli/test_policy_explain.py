@@ -61,7 +61,9 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(capsys, "support-desk", "-s", "session=expired", "--credential", "good", "-o", "refund")
+    code, out, err = call(
+        capsys, "support-desk", "--state", "session=expired", "--credential", "good", "--operation", "refund"
+    )
     assert (code, err) == (OK, "")
     assert "Rule 15:sign_in_fresh (standard.yaml:" in out
     assert "decided: session absent or idle or expired." in out
@@ -76,20 +78,20 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
 
 
 def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest.CaptureFixture[str]) -> None:
-    ready = ("-s", "account=normal,verification=verified")
-    out = call(capsys, "support-desk", *ready, "--scope", "missing", "-o", "refund")[1]
+    ready = ("--state", "account=normal,verification=verified")
+    out = call(capsys, "support-desk", *ready, "--scope", "missing", "--operation", "refund")[1]
     assert "scope: missing -> granted, by the customer, with a token that has the scope `refunds:write`" in out
     assert "the fewest events" not in out
-    out = call(capsys, "support-desk", *ready, "-s", "transaction=failed", "-o", "refund")[1]
+    out = call(capsys, "support-desk", *ready, "--state", "transaction=failed", "--operation", "refund")[1]
     assert ", by no party: no events lead there" in out
 
 
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal")
+    code, out, _ = call(capsys, "support-desk", "--operation", "chat", "--state", "account=normal")
     assert code == OK
     assert "18 more; --all shows them" in out
     assert "To be allowed" not in out
-    code, out, _ = call(capsys, "support-desk", "-o", "chat", "-s", "account=normal", "--all")
+    code, out, _ = call(capsys, "support-desk", "--operation", "chat", "--state", "account=normal", "--all")
     assert out.count("(standard.yaml:") + out.count("(support-desk/policy.yaml:") >= 24
     assert "which --all names" not in out
 
@@ -101,7 +103,9 @@ def test_the_standard_words_are_told_where_the_policy_has_none(capsys: pytest.Ca
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "support-desk", "-s", "session=expired", "-o", "refund", "-f", "json")
+    code, out, _ = call(
+        capsys, "support-desk", "--state", "session=expired", "--operation", "refund", "--format", "json"
+    )
     assert code == OK
     told = json.loads(out)
     assert (told["rule"], told["outcome"], told["status"]) == ("15:sign_in_fresh", "step_up", 401)
@@ -113,10 +117,10 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_record_of_the_log_is_explained(capsys: pytest.CaptureFixture[str], log: Path) -> None:
     code, out, err = call(capsys, "support-desk", "--log", str(log), "--id", "one")
     assert (code, err) == (OK, "")
-    assert out.startswith("refund, under policy support-desk")
+    assert out.startswith("step_up: refund, under policy support-desk")
     assert "note:" not in out
     assert "any (the answer is the same)" not in out, "a record has every dimension"
-    code, out, _ = call(capsys, "support-desk", "--log", str(log), "--id", "one", "-s", "session=active")
+    code, out, _ = call(capsys, "support-desk", "--log", str(log), "--id", "one", "--state", "session=active")
     assert "The caller gets: allow" in out, "what if it had been active"
 
 
@@ -133,13 +137,13 @@ def test_a_record_of_another_policy_is_told_as_such(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("-s", "sesion=x"), USAGE, "did you mean `session`?"),
-        (("-s", "session=idel"), USAGE, "did you mean `idle`?"),
+        (("--state", "sesion=x"), USAGE, "did you mean `session`?"),
+        (("--state", "session=idel"), USAGE, "did you mean `idle`?"),
         (("--credential", "god"), USAGE, "did you mean `good`?"),
-        (("-o", "refnd"), USAGE, "did you mean `refund`?"),
-        (("-o", "refund", "--risk", "high"), USAGE, "the operation fixes risk and effect"),
-        (("--id", "x"), USAGE, "--log and --id must be used together"),
-        (("--log", "gone.jsonl", "--id", "x"), FAILED, "there is no record `x` in `gone.jsonl`"),
+        (("--operation", "refnd"), USAGE, "did you mean `refund`?"),
+        (("--operation", "refund", "--risk", "high"), USAGE, "the operation fixes risk and effect"),
+        (("--log", "audit.jsonl"), USAGE, "it needs --id, the record to explain"),
+        (("--log", "gone.jsonl", "--id", "x"), FAILED, "there is no log at `gone.jsonl`"),
     ],
 )
 def test_what_is_misspelt_is_said(
@@ -159,3 +163,35 @@ def test_a_record_that_is_no_decision_is_said(capsys: pytest.CaptureFixture[str]
 def test_a_policy_with_errors_is_not_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("authguard: 1\nname: x\n", "utf-8")
     assert call(capsys, str(tmp_path))[0] == INVALID
+
+
+def test_a_record_is_found_by_the_beginning_of_its_id_and_as_in_a_reply(
+    capsys: pytest.CaptureFixture[str], log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, whole, _ = call(capsys, "support-desk", "--log", str(log), "--id", "one")
+    assert code == OK
+    for typed in ("on", "urn:authguard:record:one", "urn:authguard:record:on"):
+        assert call(capsys, "support-desk", "--log", str(log), "--id", typed) == (OK, whole, "")
+    code, out, err = call(capsys, "support-desk", "--log", str(log), "--id", "o")
+    assert (code, out) == (USAGE, "")
+    assert "`o` is the beginning of 2 records; type more of one:" in err
+    assert "one decision at 1970-01-01 00:00:01" in err
+    assert "old decision at" in err
+    monkeypatch.setenv("AUTHGUARD_AUDIT_LOG", str(log))
+    assert call(capsys, "support-desk", "--id", "one") == (OK, whole, "")
+    assert call(capsys, "support-desk", "--operation", "chat")[0] == OK, "the variable alone asks for no record"
+    assert sorted(path.name for path in log.parent.iterdir() if path.name.startswith(log.name)) == [log.name]
+
+
+def test_a_whole_id_is_not_the_beginning_of_another(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    digest = load("support-desk").digest
+    known = {"at": 1.0, "policy": digest, "operation": "refund", "cell": CELL, "outcome": "step_up"}
+    sink = JsonlSink(tmp_path / "audit.jsonl", clock=FakeClock(), ids=CountingIds())
+    sink.open()
+    try:
+        for name in ("r12", "r1"):
+            sink.append(DecisionEntry(id=name, rule="15:sign_in_fresh", fallback="sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+    finally:
+        sink.close()
+    assert call(capsys, "support-desk", "--log", str(tmp_path / "audit.jsonl"), "--id", "r1")[0] == OK
+    assert call(capsys, "support-desk", "--log", str(tmp_path / "audit.jsonl"), "--id", "r")[0] == USAGE

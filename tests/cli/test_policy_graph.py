@@ -26,7 +26,9 @@ def test_every_machine_is_drawn_unless_some_are_named(capsys: pytest.CaptureFixt
     code, out, err = call(capsys, "policy", "graph", "standard")
     assert (code, err) == (OK, "")
     assert out.count("stateDiagram-v2\n") == len(MACHINES)
-    code, out, _ = call(capsys, "policy", "graph", "standard", "-f", "dot", "-m", "session", "-m", "account")
+    code, out, _ = call(
+        capsys, "policy", "graph", "standard", "--format", "dot", "--machine", "session", "--machine", "account"
+    )
     assert code == OK
     assert [line for line in out.splitlines() if line.startswith("digraph")] == [
         'digraph "session" {',
@@ -47,12 +49,12 @@ def test_the_decision_table_is_shown_as_a_matrix(
 
 
 def test_what_cannot_be_done_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, _, err = call(capsys, "policy", "graph", "standard", "-m", "sesion")
+    code, _, err = call(capsys, "policy", "graph", "standard", "--machine", "sesion")
     assert code == USAGE
-    assert "known: service, account, session, verification, transaction" in " ".join(err.replace("│", "").split())
-    code, _, err = call(capsys, "policy", "graph", "standard", "-m", "session", "-f", "text")
+    assert "did you mean `session`?" in " ".join(err.replace("│", "").split())
+    code, _, err = call(capsys, "policy", "graph", "standard", "--machine", "session", "--format", "text")
     assert code == USAGE
-    assert "--machine needs `mermaid` or `dot`" in err
+    assert "--machine needs `mermaid`, `dot` or `json`" in err
     code, out, err = call(capsys, "policy", "graph", str(tmp_path / "gone.yaml"))
     assert (code, out) == (INVALID, "")
     assert "file-missing" in err

@@ -75,16 +75,20 @@ def test_it_begins_from_any_policy_that_ships(capsys: pytest.CaptureFixture[str]
         assert "../../" not in path.read_text("utf-8")
 
 
-def test_the_readme_tells_what_is_there_and_shows_a_session(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_readme_tells_what_is_there_and_shows_a_session(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--name", "a-desk")[0] == OK
     text = (tmp_path / "new" / "README.md").read_text("utf-8")
     assert text.startswith("# The policy a-desk\n")
     assert "- `scenarios/first.yaml`" in text
     assert "```mermaid\nstateDiagram-v2\n    accTitle: machine session of a-desk\n" in text
-    for line in text.splitlines():
-        if line.startswith("authguard policy ") and "html" not in line:
-            words = line.replace(" . ", f" {tmp_path / 'new'} ").replace(" .", f" {tmp_path / 'new'}").split()
-            assert call(capsys, *words[2:])[0] == OK, line
+    monkeypatch.chdir(tmp_path / "new")
+    lines = [line for line in text.splitlines() if line.startswith("authguard policy ")]
+    assert len(lines) == 5
+    for line in lines:
+        assert call(capsys, *line.split()[2:])[0] == OK, line
+    assert (tmp_path / "new" / "policy.html").is_file()
 
 
 @pytest.mark.parametrize("there", ["policy.yaml", "README.md", "scenarios/own.yaml"])

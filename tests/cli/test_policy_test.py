@@ -57,7 +57,8 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
     folder = write(tmp_path, PASSES)
     code, out, err = call(capsys, folder)
     assert (code, err) == (OK, "")
-    first, *missing = out.splitlines()
+    *missing, first, after = out.splitlines()
+    assert after == f"next: authguard policy test {folder}/policy.yaml --generate"
     assert (
         "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 6 rules of its own (87 are inherited)" in first
     )
@@ -119,7 +120,9 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str], tmp_path: Path
     folder = write(tmp_path, PASSES + HELD + FAILS + HELD.replace("deny", "___").replace("held", "draft"))
     code, out, _ = call(capsys, folder, "--format", "json")
     assert code == INVALID
-    (told,) = json.loads(out)
+    whole = json.loads(out)
+    assert (set(whole), whole["passed"]) == ({"passed", "policies"}, False)
+    (told,) = whole["policies"]
     assert (told["name"], told["passed"]) == ("mine", False)
     assert [one["passed"] for one in told["scenarios"]] == [True, True, False]
     assert told["scenarios"][1]["answers"] == [{"outcome": "deny", "fallback": "refuse", "rule": "0:refuse"}]

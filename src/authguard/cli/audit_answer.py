@@ -9,9 +9,9 @@ from authguard.audit.query.export import format_utc
 from authguard.cli.audit_cause import find_causes
 from authguard.cli.condition_text import describe_condition, describe_limit
 from authguard.cli.next_command import list_commands
-from authguard.cli.policy_explain import explain_record
 from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
+from authguard.cli.recorded_decision import explain_record
 from authguard.core.decision_table import PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 import typer
 
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.options import JsonOption
 from authguard.cli.output import INVALID
-from authguard.cli.terminal import escape
 from authguard.credentials.issuer_document import shown
 from authguard.credentials.issuer_probe import ProbeResult, probe
 from authguard.credentials.remedy import guess_provider
@@ -30,12 +32,16 @@ def check(
     *,
     audience: Annotated[str, typer.Option(metavar="TEXT", help="The audience for the lines to write.")] = "",
     insecure_http: Annotated[bool, typer.Option("--insecure-http", help="Allow URLs without TLS.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check the metadata and the keys of an issuer, with the guard's own readers; no token is needed.
 
     Prints whether the guard can use it as written, every address that was tried, the usable and the ignored keys with
     the cause, and the lines for a policy. Exit 0 if it can be used, 3 if not.
+
+    Examples:
+
+        authguard issuer check https://keycloak.example/realms/shop --audience shop
     """
 
     async def run() -> ProbeResult:
@@ -46,8 +52,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(_to_json(result, audience, insecure_http=insecure_http), indent=2))
     else:
-        for line in _lines(result, audience, insecure_http=insecure_http):
-            typer.echo(escape(line))
+        print_lines(_lines(result, audience, insecure_http=insecure_http))
     if not result.is_usable:
         raise typer.Exit(INVALID)
 
@@ -66,6 +71,10 @@ def _lines(result: ProbeResult, audience: str, *, insecure_http: bool) -> Iterat
         yield ""
         yield "write:"
         yield from _policy_lines(result, audience, insecure_http=insecure_http)
+    if result.is_usable and TENANT_PLACEHOLDER not in result.issuer and not insecure_http:
+        provider = guess_provider(result.issuer) or "generic"
+        words = ["--provider", provider, "--issuer", result.issuer, "--audience", audience or "AUDIENCE"]
+        yield f"next: authguard policy init DIR {shlex.join(words)}"
 
 
 def _document_rows(result: ProbeResult) -> Iterator[str]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 import typer
 
-from authguard.cli.output import INVALID, OK, USAGE, print_error
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption
+from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.checks.checker import check_all
 from authguard.policy.problem import did_you_mean
 from authguard.policy.render.check_report import as_github, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from authguard.policy.checks.checker import CheckResult
     from authguard.policy.checks.route_coverage import Endpoint, RouteMatch
@@ -36,14 +40,16 @@ class Format(StrEnum):
 
 
 def check(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(help="Policy files, shipped names, folders with a `policy.yaml`, or folders of such folders."),
-    ] = None,
+    context: typer.Context,
+    paths: PoliciesArgument = None,
+    *,
+    policy: PolicyOption = "",
     form: Annotated[
         Format,
         typer.Option("--format", help="Output format: text, JSON, SARIF 2.1.0, or GitHub Actions workflow commands."),
     ] = Format.TEXT,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
     app: Annotated[
         str | None,
         typer.Option(
@@ -60,24 +66,36 @@ def check(
         str | None, typer.Option("--explain", metavar="CODE", help="Explain a problem code, with examples.")
     ] = None,
 ) -> None:
-    """Check policies and report each problem with its place and a correction. Exit 3 if a policy is not valid."""
+    """Check policies and report each problem with its place and a correction. Exit 3 if a policy is not valid.
+
+    Policies that are not valid come first.
+
+    Examples:
+
+        authguard policy check policy.yaml
+
+        authguard policy check policies --format sarif -o found.sarif
+
+        authguard policy check --explain machine-hole
+    """
+    form = Format.JSON if is_json(form, Format.TEXT, as_json=as_json) else form
     if code is not None:
-        raise typer.Exit(_explain(code))
-    if not paths:
-        print_error("name a policy: a file, a folder or a shipped name, or use --explain CODE")
-        raise typer.Exit(USAGE)
-    began = perf_counter()
+        write_output(_explain(code, as_json=form is Format.JSON), output)
+        return
+    named = pick_policies(context, paths, policy)
     endpoints = _endpoints(app) if app else ()
     found: list[_AppCheck] = []
     skipped: list[str] = []
-    for given in paths:
+    for given in named:
+        began = perf_counter()
         for checked in check_all(given, report_skipped=skipped.append):
             one = _check_app(checked, endpoints, refuse=not allow_unnamed) if app else _AppCheck(checked)
-            found.append(one)
-            if form is Format.TEXT:
-                _print(one, perf_counter() - began)
+            found.append(replace(one, seconds=perf_counter() - began))
             began = perf_counter()
-    _write(form, found, app or "")
+    if form is Format.TEXT and output is None:
+        print_lines(_format_all(found))
+    else:
+        write_output(_write(form, found, app or ""), output)
     for place in skipped[:MAX_SKIPPED_SHOWN]:
         print_error(f"not searched: {place}")
     if len(skipped) > MAX_SKIPPED_SHOWN:
@@ -93,6 +111,7 @@ class _AppCheck:
     checked: CheckResult
     matches: tuple[RouteMatch, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    seconds: float = 0.0
 
 
 def _endpoints(app: str) -> tuple[Endpoint, ...]:
@@ -110,11 +129,12 @@ def _check_app(checked: CheckResult, endpoints: Sequence[Endpoint], *, refuse: b
     return _AppCheck(checked.with_problems(problems), matches, tuple(endpoints))
 
 
-def _write(form: Format, found: Sequence[_AppCheck], app: str) -> None:
+def _write(form: Format, found: Sequence[_AppCheck], app: str) -> str:
+    """Return the whole output in a format."""
     checked = [one.checked for one in found]
     match form:
         case Format.TEXT:
-            pass
+            lines = list(_format_all(found))
         case Format.JSON:
             more = [
                 {
@@ -126,12 +146,12 @@ def _write(form: Format, found: Sequence[_AppCheck], app: str) -> None:
                 }
                 for one in found
             ]
-            typer.echo(as_json(checked, more=more if app else ()))
+            lines = [as_json(checked, more=more if app else ())]
         case Format.SARIF:
-            typer.echo(_as_sarif(checked))
+            lines = [_as_sarif(checked)]
         case Format.GITHUB:
-            for line in as_github(checked):
-                typer.echo(line)
+            lines = list(as_github(checked))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _as_json(match: RouteMatch) -> dict[str, Any]:
@@ -167,32 +187,55 @@ def _as_sarif(checked: Sequence[CheckResult]) -> str:
     return as_sarif(checked, MEANINGS, __version__)
 
 
-def _explain(code: str) -> int:
+def _explain(code: str, *, as_json: bool) -> str:
     from authguard.policy.catalogue import MEANINGS, explain_problem  # noqa: PLC0415 - needed only with --explain
 
     if code not in MEANINGS:
         print_error(f"there is no problem code `{code}`; {did_you_mean(code, MEANINGS)}")
-        return USAGE
-    typer.echo(explain_problem(code))
-    return OK
+        raise typer.Exit(USAGE)
+    text = explain_problem(code)
+    if not as_json:
+        return f"{text}\n"
+    explained = {"code": code, "meaning": MEANINGS[code], "text": text}
+    return msgspec.json.format(msgspec.json.encode(explained), indent=2).decode() + "\n"
 
 
-def _print(found: _AppCheck, seconds: float) -> None:
+def _format_all(found: Sequence[_AppCheck]) -> Iterator[str]:
+    """Yield the policies that are not valid, then the others, then the count and the next command."""
+    refused = [one for one in found if not one.checked.is_usable]
+    for one in (*refused, *(one for one in found if one.checked.is_usable)):
+        yield from _format(one)
+    if len(found) > 1:
+        yield (
+            f"{len(refused)} of {len(found)} policies {'is' if len(refused) == 1 else 'are'} not valid"
+            if refused
+            else f"all {len(found)} policies are valid"
+        )
+    if refused:
+        yield f"next: authguard policy check --explain {refused[0].checked.errors[0].code}"
+
+
+def _format(found: _AppCheck) -> Iterator[str]:
+    """Yield the verdict on one policy, its problems, and what the endpoints of the app are."""
     one = found.checked
+    if one.figures is None:
+        notes = len(one.problems) - len(one.errors)
+        counts = [_count(len(one.errors), "error"), *([_count(notes, "note")] if notes else ())]
+        yield f"not valid: {one.source}: {', '.join(counts)}"
+    else:
+        yield f"valid: {one.source}: {_format_counts(one.figures)} ({found.seconds * 1000:.0f} ms)"
+    yield from map(str, sorted(one.problems, key=lambda problem: problem.severity != "error"))
     for match in found.matches:
         where = " or ".join(match.operations) if match.endpoint.guarded else "not guarded"
         tools = f" (tools: {', '.join(match.endpoint.tools)})" if match.endpoint.tools else ""
-        typer.echo(f"{match} -> {where}{tools}")
+        yield f"{match} -> {where}{tools}"
     for name, values in _summary(found.endpoints).items():
         if values:
-            typer.echo(f"{name}: {', '.join(values)}")
-    for problem in one.problems:
-        typer.echo(str(problem))
-    if one.figures is None:
-        errors = len(one.errors)
-        typer.echo(f"{one.source}: {errors} problem{'' if errors == 1 else 's'}")
-    else:
-        typer.echo(f"{one.source}: {_format_counts(one.figures)} ({seconds * 1000:.0f} ms)")
+            yield f"{name}: {', '.join(values)}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _format_counts(proved: ProofCounts) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from authguard.cli.output import INVALID, print_error, write_output
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.named_policy import is_json, pick_policies
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption
+from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.checks.checker import check
 from authguard.policy.diff.permissiveness import Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
@@ -40,19 +42,45 @@ class FailOn(StrEnum):
 
 
 def compare(
-    old: Annotated[str, typer.Argument(help="The old policy: a file, a folder, or a shipped name.")],
-    new: Annotated[str, typer.Argument(help="The new policy.")],
+    context: typer.Context,
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="The old policy: a file, a folder, or a shipped name.")
+    ] = "",
+    new: Annotated[
+        str, typer.Argument(metavar="NEW", help="The new policy; if it is the only one, --policy is the old one.")
+    ] = "",
+    *,
+    policy: PolicyOption = "",
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 if there is such a difference.")] = None,
     form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
 ) -> None:
     """Compare two policies over all cells and settings; list what is looser or stricter, the most permissive first.
 
     Exit 3 if a policy is not valid, if the tables are too complex to compare, or if `--fail-on` matches.
+
+    Examples:
+
+        authguard policy diff last-month.yaml policy.yaml
+
+        authguard policy diff policy.yaml --policy support-desk
+
+        authguard policy diff support-desk policy.yaml --fail-on looser
     """
+    form = Format.JSON if is_json(form, Format.TEXT, as_json=as_json) else form
+    if not new:
+        old, new = "", old
+    if not new:
+        print_error("name two policies, or one and --policy or AUTHGUARD_POLICY for the old one")
+        raise typer.Exit(USAGE)
+    (old,) = pick_policies(context, [old] if old else None, policy)
     found = diff_policies(_draft(old), _draft(new))
-    write = {Format.TEXT: as_text, Format.JSON: as_json, Format.MARKDOWN: as_markdown}[form]
-    write_output(write(found), output)
+    if form is Format.TEXT and output is None:
+        print_lines(as_text(found).splitlines())
+    else:
+        write = {Format.TEXT: as_text, Format.JSON: as_json_document, Format.MARKDOWN: as_markdown}[form]
+        write_output(write(found), output)
     if found.undecided:
         print_error("the tables are too complex to compare within the limit; the result is undecided")
         raise typer.Exit(INVALID)
@@ -73,11 +101,12 @@ def _draft(source: str) -> Draft:
 
 
 def as_text(found: PolicyDiff) -> str:
-    """Format each difference as a line, followed by an example of its conditions."""
+    """Format the counts, then each difference as a line, followed by an example of its conditions."""
     return "".join(f"{line}\n" for line in _text(found))
 
 
 def _text(found: PolicyDiff) -> Iterator[str]:
+    yield _total(found)
     for one in found.differences:
         risk = f" {one.risk}:" if one.risk else ""
         cells = f", {one.cells:,} cells" if one.cells else ""
@@ -85,7 +114,6 @@ def _text(found: PolicyDiff) -> Iterator[str]:
         if one.box:
             yield f"    where {one.box}"
             yield f"    after {one.path}"
-    yield _total(found)
 
 
 def _total(found: PolicyDiff) -> str:
@@ -93,7 +121,7 @@ def _total(found: PolicyDiff) -> str:
     return f"{found.old} -> {found.new}: {counts}"
 
 
-def as_json(found: PolicyDiff) -> str:
+def as_json_document(found: PolicyDiff) -> str:
     """Format one JSON object; its differences have the fields of `authguard.policy.diff.part_diff.Difference`."""
     listed = [asdict(one) for one in found.differences]
     whole = {"old": found.old, "new": found.new, "undecided": found.undecided, "differences": listed}

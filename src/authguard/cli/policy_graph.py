@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 import typer
 
+from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import USAGE, print_error, write_output
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
-from authguard.policy.loading.locator import resolve_folder
+from authguard.policy.problem import did_you_mean
 from authguard.policy.render import diagram, matrix
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
-PolicyArgument = Annotated[
-    str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
-]
+if TYPE_CHECKING:
+    from authguard.policy.compiled_policy import Policy
 
 
 class Picture(StrEnum):
@@ -27,6 +27,7 @@ class Picture(StrEnum):
     DOT = "dot"
     TEXT = "text"
     MARKDOWN = "markdown"
+    JSON = "json"
 
 
 _DRAWN: Final = {Picture.MERMAID: diagram.render_mermaid, Picture.DOT: diagram.render_dot}
@@ -41,25 +42,56 @@ _KINDS: Final = (
 
 
 def graph(
-    policy: PolicyArgument,
-    form: Annotated[Picture, typer.Option("--format", "-f", help=_KINDS)] = Picture.MERMAID,
-    machine: Annotated[
-        list[str] | None, typer.Option("--machine", "-m", help="Draw this machine only; may be repeated.")
-    ] = None,
-    output: Output = None,
+    context: typer.Context,
+    source: PolicyArgument = "",
+    *,
+    policy: PolicyOption = "",
+    form: Annotated[Picture, typer.Option("--format", help=_KINDS)] = Picture.MERMAID,
+    as_json: JsonOption = False,
+    machine: Annotated[list[str] | None, typer.Option("--machine", help="This machine only; may be repeated.")] = None,
+    output: OutputOption = None,
 ) -> None:
-    """Draw the machines of a policy, or show its decision table as a matrix."""
+    """Draw the machines of a policy, or show its decision table as a matrix.
+
+    Examples:
+
+        authguard policy graph policy.yaml --machine session
+
+        authguard policy graph policy.yaml --format markdown -o table.md
+    """
+    form = Picture.JSON if is_json(form, Picture.MERMAID, as_json=as_json) else form
     chosen = tuple(machine or MACHINES)
     if unknown := [name for name in chosen if name not in MACHINES]:
-        raise typer.BadParameter(
-            f"`{unknown[0]}` is not a machine; known: {', '.join(MACHINES)}", param_hint="--machine"
-        )
-    loaded = load(resolve_folder(policy))
-    if form in _DRAWN:
-        shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
-    elif machine:
-        print_error(f"--machine needs `mermaid` or `dot`; `{form}` shows the decision table")
+        message = f"`{unknown[0]}` is not a machine; {did_you_mean(unknown[0], MACHINES)}"
+        raise typer.BadParameter(message, param_hint="--machine")
+    if machine and form in _WRITTEN:
+        print_error(f"--machine needs `mermaid`, `dot` or `json`; `{form}` shows the decision table")
         raise typer.Exit(USAGE)
+    loaded = load(pick_policy(context, source, policy))
+    if form is Picture.JSON:
+        shown = msgspec.json.format(msgspec.json.encode(_to_json(loaded, chosen)), indent=2).decode() + "\n"
+    elif form in _DRAWN:
+        shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
     else:
         shown = _WRITTEN[form](loaded)
     write_output(shown, output)
+
+
+def _to_json(policy: Policy, chosen: tuple[str, ...]) -> dict[str, Any]:
+    drawings = [diagram.build_drawing(policy, name) for name in chosen]
+    return {
+        "name": policy.name,
+        "digest": policy.digest,
+        "machines": [
+            {
+                "machine": one.machine,
+                "initial": one.initial,
+                "states": list(policy.machines[one.machine].spec.states),
+                "arrows": [
+                    {"source": arrow.source.label, "dest": arrow.dest.label, "events": list(arrow.events)}
+                    for arrow in one.arrows
+                ],
+            }
+            for one in drawings
+        ],
+    }

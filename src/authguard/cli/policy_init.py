@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import msgspec
 import typer
 
-from authguard.cli.options import parse_file
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.options import JsonOption, parse_file
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.cli.policy_answers import STANDARD, Given, resolve_answers
 from authguard.cli.terminal import escape
@@ -61,12 +62,18 @@ def init(
         typer.Option("--agent", help="Agent that may act for customers (`act.sub` or `client_id`); '' for none."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Use the defaults without questions.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Create a valid policy with passing scenarios and a README; ask for values that no option gives.
 
     Existing files are never changed. Each answer is checked as it is given. Exit 2 if an option is wrong, or if there
     is no terminal for a question; then no file is written.
+
+    Examples:
+
+        authguard policy init my-shop --yes
+
+        authguard policy init my-desk --yes --from support-desk --json
     """
     _refuse_unusable_folder(folder)
     given = Given(
@@ -88,8 +95,7 @@ def init(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(_to_json(folder, answers, files)), indent=2).decode())
     else:
-        for line in _summarize(folder, answers, files):
-            typer.echo(escape(line))
+        print_lines(_summarize(folder, answers, files))
 
 
 def _summarize(folder: Path, answers: Answers, files: Mapping[str, str]) -> Iterator[str]:

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from authguard.cli.options import JsonOption, OutputOption
+from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import INVALID, print_error, write_output
 from authguard.policy.loading.loader import load_draft
-from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
 if TYPE_CHECKING:
     from authguard.policy.loading.loader import LoadedDraft
-
-PolicyArgument = Annotated[
-    str, typer.Argument(metavar="POLICY", help="A policy file, a folder with one, or a shipped name.")
-]
 
 
 class Form(StrEnum):
@@ -31,7 +27,10 @@ class Form(StrEnum):
 
 
 def show(
-    policy: PolicyArgument,
+    context: typer.Context,
+    source: PolicyArgument = "",
+    *,
+    policy: PolicyOption = "",
     form: Annotated[
         Form, typer.Option("--format", help="`html` is one page: decisions with filters, machines, issuers and more.")
     ] = Form.YAML,
@@ -46,12 +45,14 @@ def show(
     be read.
 
     Examples:
+
         authguard policy show policy.yaml
 
         authguard policy show policy.yaml --format html --output policy.html
     """
-    reading = load_draft(resolve_folder(policy))
-    if form is Form.HTML and not as_json:
+    as_json = is_json(form, Form.YAML, as_json=as_json)
+    reading = load_draft(pick_policy(context, source, policy))
+    if form is Form.HTML:
         write_output(_render_page(reading), output)
         return
     errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
@@ -59,7 +60,7 @@ def show(
         for error in errors:
             print_error(error)
         raise typer.Exit(INVALID)
-    if form is Form.YAML and not as_json:
+    if not as_json:
         write_output(as_yaml(reading.tree, reading.draft.digest), output)
         return
     from authguard.policy.render.content import build_content  # noqa: PLC0415 - only JSON needs it

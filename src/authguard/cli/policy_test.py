@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
-from authguard.policy.loading.locator import resolve_folder
+from authguard.policy.loading.locator import POLICY_FILENAME, resolve_folder
 from authguard.policy.testing import generator, report
+from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from authguard.policy.testing.report import PolicyTestReport
 
@@ -32,12 +37,13 @@ class Format(StrEnum):
 
 
 def run_tests(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(help="Policies, folders, scenario files or shipped names; default: the current folder."),
-    ] = None,
+    context: typer.Context,
+    paths: PoliciesArgument = None,
+    *,
+    policy: PolicyOption = "",
     form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
     fail_under: Annotated[
         float,
         typer.Option(
@@ -54,8 +60,21 @@ def run_tests(
         typer.Option("--generate", help="Write draft scenarios for uncovered transitions and rules, to be completed."),
     ] = False,
 ) -> None:
-    """Run the scenarios of policies and report what they do not cover. Exit 3 if a scenario fails."""
-    sources = dict.fromkeys(resolve_folder(given) for given in paths or ["."])  # pre-commit passes every changed file
+    """Run the scenarios of policies and report what they do not cover. Exit 3 if a scenario fails.
+
+    Failing scenarios come first. Without a policy, that of the current folder is tested.
+
+    Examples:
+
+        authguard policy test policy.yaml --fail-under 100
+
+        authguard policy test --format junit -o report.xml
+
+        authguard policy test policy.yaml --generate
+    """
+    form = Format.JSON if is_json(form, Format.TEXT, as_json=as_json) else form
+    named = pick_policies(context, paths, policy or POLICY_FILENAME)
+    sources = dict.fromkeys(resolve_folder(given) for given in named)  # pre-commit passes every changed file
     reports = [report.run_tests(source) for source in sources]
     if generate:
         _write_drafts(reports, output)
@@ -64,15 +83,20 @@ def run_tests(
         if not one.run.results and not one.problems:
             print_error(f"{one.source}: there are no scenarios; add scenarios/NAME.yaml, or start with --generate")
             raise typer.Exit(USAGE)
+    passes = all([_is_passing(one, fail_under) for one in reports])  # noqa: C419 - report every failing policy
     match form:
         case Format.TEXT:
-            text = "".join(f"{line}\n" for one in reports for line in _lines(one, everything))
+            lines = list(_lines(reports, everything=everything))
+            if output is None:
+                print_lines(lines)
+            else:
+                write_output("".join(f"{line}\n" for line in lines), output)
         case Format.JSON:
-            text = json.dumps([report.as_json(one) for one in reports], indent=2, ensure_ascii=False) + "\n"
+            found = {"passed": passes, "policies": [report.as_json(one) for one in reports]}
+            write_output(json.dumps(found, indent=2, ensure_ascii=False) + "\n", output)
         case Format.JUNIT:
-            text = report.as_junit(reports, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    write_output(text, output)
-    if not all([_is_passing(one, fail_under) for one in reports]):  # noqa: C419 - report every failing policy
+            write_output(report.as_junit(reports, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")), output)
+    if not passes:
         raise typer.Exit(INVALID)
 
 
@@ -94,11 +118,35 @@ def _is_passing(one: PolicyTestReport, percent: float) -> bool:
     return one.passed
 
 
-def _lines(one: PolicyTestReport, everything: bool) -> Iterator[str]:
-    yield from map(str, one.problems)
-    yield from map(report.format_failure, one.run.failed)
-    yield report.format_summary(one)
-    missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
-    yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
-    if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
-        yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"
+def _lines(reports: Sequence[PolicyTestReport], *, everything: bool) -> Iterator[str]:
+    """Yield the failures of all policies, what is not covered, the counts, and the next command."""
+    failed = [one for one in reports if not one.passed]
+    for one in failed:
+        yield from map(str, one.problems)
+        yield from map(report.format_failure, one.run.failed)
+    for one in reports:
+        missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
+        yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
+        if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
+            yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"
+    for one in (*failed, *(one for one in reports if one.passed)):
+        yield f"{'passed' if one.passed else 'failed'}: {report.format_summary(one)}"
+    if len(reports) > 1:
+        yield f"{len(failed)} of {len(reports)} policies failed" if failed else f"all {len(reports)} policies passed"
+    if command := _next_command(reports):
+        yield f"next: {command}"
+
+
+def _next_command(reports: Sequence[PolicyTestReport]) -> str:
+    """Return the command that explains the first failure, or that drafts missing scenarios; empty for neither."""
+    for one in reports:
+        for result in one.run.failed:
+            asked = result.scenario.steps[-1].ask
+            if asked and asked.operation:
+                states = ",".join(f"{machine}={state}" for machine, state in result.states.items())
+                words = ["--operation", asked.operation, "--state", states]
+                for name, value in asked.conditions.items():
+                    words += [f"--{name}", value] if DEFAULT_CONDITIONS.get(name, value) != value else []
+                return shlex.join(["authguard", "policy", "explain", one.source, *words])
+    drafts = (one for one in reports if one.passed and one.coverage.uncovered)
+    return next((shlex.join(["authguard", "policy", "test", one.source, "--generate"]) for one in drafts), "")

@@ -7,13 +7,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-import os
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from authguard.cli.line_wrap import wrap_for
 from authguard.cli.output import FAILED, USAGE, print_error
 from authguard.cli.terminal import escape
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 #: longest answer; a terminal passes on lines of at most 4,096 bytes
 MAX_ANSWER_BYTES: Final = 4_096
-_MAX_COLUMNS: Final = 100
 
 
 def has_terminal() -> bool:
@@ -44,7 +42,7 @@ def ask(question: str, default: str, find_fault: Callable[[str], str], *, otherw
         KeyboardInterrupt: the person interrupted the command.
     """
     while True:
-        typer.echo(f"{_wrap(f'{question} [{escape(default)}]')}: ", nl=False, err=True)
+        typer.echo(f"{wrap_for(sys.stderr, f'{question} [{escape(default)}]', spare=2)}: ", nl=False, err=True)
         line = _read_line()
         if not line:
             typer.echo(err=True)
@@ -55,7 +53,7 @@ def ask(question: str, default: str, find_fault: Callable[[str], str], *, otherw
         fault = fault or find_fault(answer)
         if not fault:
             return answer
-        print_error(_wrap(escape(fault)))
+        print_error(wrap_for(sys.stderr, escape(fault)))
 
 
 def ask_yes_or_no(question: str, *, default: bool, otherwise: str) -> bool:
@@ -108,9 +106,3 @@ def _decode(line: bytes) -> tuple[str, str]:
         return "", line.decode()
     except UnicodeDecodeError:
         return "the answer is not UTF-8; type it again", ""
-
-
-def _wrap(text: str) -> str:
-    """Wrap a text to the width of the terminal on standard error, with room for the answer's colon."""
-    columns = min(os.get_terminal_size(sys.stderr.fileno()).columns or _MAX_COLUMNS, _MAX_COLUMNS)
-    return "\n".join(textwrap.wrap(text, max(columns - 2, 20), break_long_words=False, break_on_hyphens=False))

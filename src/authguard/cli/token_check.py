@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import typer
 
+from authguard.audit.query.export import format_utc
+from authguard.cli.line_wrap import print_lines
+from authguard.cli.named_policy import PolicyArgument, pick_policy
+from authguard.cli.options import JsonOption, PolicyOption
 from authguard.cli.output import INVALID, USAGE, print_error
 from authguard.cli.reason_text import describe_reason
-from authguard.cli.terminal import escape, format_time
+from authguard.cli.terminal import format_time
 from authguard.clock import SystemClock
 from authguard.core.conditions import check_assurance, classify_actor, has_role
 from authguard.core.request import NotProven
@@ -27,13 +32,12 @@ from authguard.credentials.diagnosis import diagnose
 from authguard.credentials.single_check import check_token
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load
-from authguard.policy.loading.locator import resolve_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.core.request import Operation, Principal
-    from authguard.credentials.diagnosis import Diagnosis
+    from authguard.credentials.diagnosis import Diagnosis, Fact
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import IssuerStatus
 
@@ -58,19 +62,27 @@ class Access:
 
 
 def check(
-    policy: Annotated[str, typer.Argument(metavar="POLICY", help="A policy file, its folder, or a shipped name.")],
+    context: typer.Context,
+    source: PolicyArgument = "",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    policy: PolicyOption = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Check a token from standard input: `authguard token check policy.yaml < token`.
+    """Check a token from standard input: what the guard reads, what refuses the token, and what to write.
 
-    Prints claim by claim what the guard reads, what refuses the token and what to write. Nothing is stored or logged.
-    Exit 0 if the token is accepted, 3 if it is refused. Keys are fetched as the guard does.
+    Nothing is stored or logged. Keys are fetched as the guard does. Exit 0 if the token is accepted, 3 if not.
+
+    Examples:
+
+        authguard token check policy.yaml < token
+
+        authguard token mint --as okta | authguard token check policy.yaml --json
     """
-    loaded = load(resolve_folder(policy))
+    named = pick_policy(context, source, policy)
+    loaded = load(named)
     token = _read_token()
     now = SystemClock().now()
-    folder = Path(resolve_folder(policy)).parent
+    folder = Path(named).parent
     statuses: list[IssuerStatus] = []
     credential = anyio.run(check_token, loaded.issuers, folder, token, now, dict(os.environ), statuses.append)
     keys = next((one.message for one in statuses if one.message and isinstance(credential, NotProven)), "")
@@ -79,8 +91,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(_to_json(diagnosis, accesses, keys), indent=2))
     else:
-        for line in _lines(diagnosis, accesses, keys):
-            typer.echo(escape(line))
+        print_lines(_lines(diagnosis, accesses, keys))
     if isinstance(credential, NotProven):
         raise typer.Exit(INVALID)
 
@@ -128,18 +139,24 @@ def _lacks(policy: Policy, operation: Operation, principal: Principal, acting: s
     return ""
 
 
+def _refusal_lines(diagnosis: Diagnosis, credential: NotProven, keys: str) -> Iterator[str]:
+    claim = f", claim `{credential.claim}`" if credential.claim else ""
+    yield f"refused: {credential.reason.code}{claim}"
+    yield f"  {describe_reason(credential.reason.code)}"
+    if keys:
+        yield f"  {keys}"
+    for obstacle in diagnosis.obstacles:
+        yield f"- {obstacle.reason.code}{f': {obstacle.found}' if obstacle.found else ''}"
+        if obstacle.remedy:
+            yield f"  {obstacle.remedy}"
+    if keys and diagnosis.issuer:
+        yield f"next: authguard issuer check {shlex.quote(diagnosis.issuer.issuer)}"
+
+
 def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> Iterator[str]:
     credential = diagnosis.credential
     if isinstance(credential, NotProven):
-        claim = f", claim `{credential.claim}`" if credential.claim else ""
-        yield f"refused: {credential.reason.code}{claim}"
-        yield f"  {describe_reason(credential.reason.code)}"
-        if keys:
-            yield f"  {keys}"
-        for obstacle in diagnosis.obstacles:
-            yield f"- {obstacle.reason.code}{f': {obstacle.found}' if obstacle.found else ''}"
-            if obstacle.remedy:
-                yield f"  {obstacle.remedy}"
+        yield from _refusal_lines(diagnosis, credential, keys)
     else:
         principal = credential.principal
         who = "a person" if principal.person else "a machine"
@@ -150,7 +167,7 @@ def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> Ite
     if diagnosis.facts:
         yield ""
     for fact in diagnosis.facts:
-        value = _format_time(fact.value) if fact.name in _TIMES else fact.value
+        value = _format_time(fact, in_utc=False)
         yield f"{fact.name:{_WIDTH}} {value or '(none)'}  from {fact.source}"
     if accesses:
         yield ""
@@ -158,12 +175,15 @@ def _lines(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> Ite
         yield f"{access.operation}: {f'needs {access.lacks}' if access.lacks else 'sufficient'}"
 
 
-def _format_time(value: str) -> str:
-    """Return a time in epoch seconds with its date; any other value unchanged."""
+def _format_time(fact: Fact, *, in_utc: bool) -> str:
+    """Return the value of a fact, and a time in epoch seconds as a date; any other value unchanged."""
     try:
-        return f"{value} ({format_time(float(value))})"
+        at = float(fact.value) if fact.name in _TIMES else None
+        if at is None:
+            return fact.value
+        return format_utc(at) if in_utc else f"{fact.value} ({format_time(at)})"
     except (ValueError, OverflowError, OSError):
-        return value
+        return fact.value
 
 
 def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> dict[str, object]:
@@ -181,6 +201,8 @@ def _to_json(diagnosis: Diagnosis, accesses: tuple[Access, ...], keys: str) -> d
             {"reason": one.reason.code, "claim": one.claim, "found": one.found, "remedy": one.remedy}
             for one in diagnosis.obstacles
         ],
-        "facts": [{"name": one.name, "source": one.source, "value": one.value} for one in diagnosis.facts],
+        "facts": [
+            {"name": one.name, "source": one.source, "value": _format_time(one, in_utc=True)} for one in diagnosis.facts
+        ],
         "operations": [{"name": one.operation, "lacks": one.lacks} for one in accesses],
     }

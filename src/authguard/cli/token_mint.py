@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from authguard.cli.output import USAGE, open_private, print_error
+from authguard.cli.options import JsonOption, OutputOption
+from authguard.cli.output import USAGE, open_private, print_error, write_output
 from authguard.clock import SystemClock
 from authguard.errors import SettingsError
 from authguard.testing.keys import SigningKey, jwks
@@ -44,23 +45,47 @@ def mint(
         Path,
         typer.Option("--keys", help="JWK Set of the trial keys; created if missing, with the private keys beside it."),
     ] = Path("trial-keys.json"),
+    as_json: JsonOption = False,
+    output: OutputOption = None,
 ) -> None:
     """Print a token in the shape that a provider documents, signed with a trial key.
 
     The first call creates `trial-keys.json`, for `policy init --keys`, and the private keys in `trial-keys.pem`. Such
     tokens are for trials on this machine: whoever has the private keys can sign in as anybody.
+
+    Examples:
+
+        authguard token mint --as okta --scope "chat pay"
+
+        authguard token mint --as keycloak --kind machine -o token
     """
     try:
         shape = load_shape(provider)
         algorithm: Algorithm = shape.kind(kind).header["alg"]
         trial = _load_or_create(keys)
         signing = trial[algorithm] if algorithm in trial else SigningKey.generate(algorithm)  # a secret of this call
-        made = Mint(SystemClock(), issuer or shape.issuer, audience or shape.audience, {algorithm: signing})
+        named, recipient = issuer or shape.issuer, audience or shape.audience
+        made = Mint(SystemClock(), named, recipient, {algorithm: signing})
         token = made.mint_as(provider, kind, subject=subject, client=client, scope=scope, strong=strong)
     except ValueError as error:
         print_error(str(error))
         raise typer.Exit(USAGE) from None
-    typer.echo(token)
+    if not as_json:
+        write_output(f"{token}\n", output)
+        return
+    written = {
+        "token": token,
+        "provider": provider,
+        "kind": kind,
+        "issuer": named,
+        "audience": recipient,
+        "subject": subject,
+        "client": client,
+        "scope": scope,
+        "algorithm": algorithm,
+        "keys": str(keys),
+    }
+    write_output(json.dumps(written, indent=2) + "\n", output)
 
 
 def _load_or_create(path: Path) -> Mapping[Algorithm, SigningKey]:

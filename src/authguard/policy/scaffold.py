@@ -324,7 +324,7 @@ Check it, run its scenarios, print the merged policy, and explain a decision:
 authguard policy check .
 authguard policy test .
 authguard policy show .
-authguard policy graph . --format html --output policy.html
+authguard policy show . --format html --output policy.html
 authguard policy explain . --operation chat --state session=idle
 ```
 

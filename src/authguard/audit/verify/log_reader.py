@@ -15,7 +15,7 @@ from authguard.audit import segment_file
 from authguard.core.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from authguard.audit.segment_file import Segment
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: maximum of bytes in a read of one file, from its end or from the last position
 MAX_READ_BYTES: Final = 16 * 1024 * 1024
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+#: most records that one beginning of an id is compared with
+MAX_CANDIDATES: Final = 6
 
 
 def get_time(line: bytes) -> float:
@@ -44,28 +46,34 @@ def merge_by_time(runs: Iterable[list[bytes]]) -> list[bytes]:
     return list(merge(*runs, key=get_time))
 
 
-def find_record(path: Path, record: str) -> dict[str, Any]:
-    """Find a record by its id in all chains of a log; empty if there is none.
+def find_records(path: Path, beginning: str) -> tuple[dict[str, Any], ...]:
+    """Find the records of all chains of a log whose id begins with a text.
 
     Args:
         path: path of the log's first chain.
-        record: the id, as in a reply's ``instance`` and in the log.
+        beginning: the beginning of an id, or a whole one, as in a reply's ``instance`` and in the log.
+
+    Returns:
+        At most `MAX_CANDIDATES` records with different ids; only one if it has exactly this id.
     """
-    needle = record.encode("utf-8", "surrogatepass")
+    needle = beginning.encode("utf-8", "surrogatepass")
+    found: dict[str, dict[str, Any]] = {}
     for chain in segment_file.list_chains(path):
         with suppress(OSError):
             for segment in segment_file.list_segments(chain):
-                if not segment.is_tombstone and (found := _find(segment, needle, record)):
-                    return found
-    return {}
+                for record in () if segment.is_tombstone else _iter_records(segment, needle, beginning):
+                    if record["id"] == beginning:
+                        return (record,)
+                    if len(found) < MAX_CANDIDATES:
+                        found.setdefault(record["id"], record)
+    return tuple(found.values())
 
 
-def _find(segment: Segment, needle: bytes, record: str) -> dict[str, Any]:
+def _iter_records(segment: Segment, needle: bytes, beginning: str) -> Iterator[dict[str, Any]]:
     with segment_file.open_segment(segment) as stream:
         while line := stream.readline(MAX_LINE_BYTES + 1):
-            if needle in line and (found := decode_line(line)).get("id") == record:
-                return found
-    return {}
+            if needle in line and str((record := decode_line(line)).get("id", "")).startswith(beginning):
+                yield {**record, "id": str(record.get("id", ""))}
 
 
 class LogReader:

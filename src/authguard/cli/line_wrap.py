@@ -1,0 +1,51 @@
+"""Lines for a person: broken at the width of the terminal, and whole where the output is a file or a pipe."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from typing import TYPE_CHECKING, Final, TextIO
+
+import typer
+
+from authguard.cli.terminal import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: widest lines on a wide terminal
+MAX_COLUMNS: Final = 120
+#: begin of lines that a person copies, which are never broken
+_COMMAND: Final = "next: "
+_MIN_COLUMNS: Final = 20
+
+
+def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
+    """Break a line at the width of a stream's terminal, and indent what follows; without a terminal, return it whole.
+
+    Args:
+        stream: standard output or standard error.
+        text: one line, escaped.
+        spare: columns to leave free.
+    """
+    if not stream.isatty() or text.startswith(_COMMAND):
+        return text
+    columns = min(os.get_terminal_size(stream.fileno()).columns or MAX_COLUMNS, MAX_COLUMNS) - spare
+    if len(text) <= columns:
+        return text
+    indent = " " * min(len(text) - len(text.lstrip(" ")) + 2, 8)
+    return textwrap.fill(
+        text,
+        max(columns, _MIN_COLUMNS),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines with untrusted text on standard output."""
+    stream = typer.get_text_stream("stdout")
+    for line in lines:
+        typer.echo(wrap_for(stream, escape(line)))
