@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final
 from authguard import signing_key
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.export import format_csv, format_jsonl
-from authguard.audit.query.index import index_path, open_index
+from authguard.audit.query.index import open_index
+from authguard.audit.query.index_place import find_index
 from authguard.audit.query.replay import replay
 from authguard.audit.query.search import Query, count_by_template, count_period, find, last
 from authguard.audit.report.collect import collect_report
@@ -91,7 +92,7 @@ def rebuilt(log: Path) -> Measured:
     with open_index(log, fresh=True) as index:
         took, waited = process_time() - begun, perf_counter() - wall
         number = sum(count_by_template(index, float("-inf"), float("inf")).values())
-    return {"rate": number / took, "seconds": waited, "bytes": index_path(log).stat().st_size / number}
+    return {"rate": number / took, "seconds": waited, "bytes": find_index(log).stat().st_size / number}
 
 
 def exported(log: Path) -> Measured:

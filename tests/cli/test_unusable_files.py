@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from authguard.audit.query import index
 from authguard.cli import main
 from authguard.cli.output import FAILED, UNAUTHORISED, USAGE
-from authguard.errors import AuditError, SettingsError
+from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import absolute
 from authguard.policy.compiler import load
@@ -95,21 +94,6 @@ def test_a_full_disk_is_told_with_the_place_to_change(role: FileRole, tmp_path: 
     said = describe_failure(role, tmp_path / "file", "written", Access.WRITE, full)
     assert "No space left on device" in said
     assert "AUTHGUARD_" in said or "another file" in said or "TMPDIR" in said
-
-
-def test_a_query_without_a_writable_folder_anywhere_names_the_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = tmp_path / "audit.jsonl"
-    log.touch()
-
-    def refuse(**_: object) -> str:
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
-
-    monkeypatch.setattr(index.os, "access", lambda *_: False)
-    monkeypatch.setattr(index.tempfile, "mkdtemp", refuse)
-    with pytest.raises(AuditError, match="TMPDIR"), index.open_index(log):
-        pass
 
 
 def test_a_home_that_nobody_expanded_is_refused() -> None:

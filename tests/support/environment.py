@@ -5,7 +5,9 @@ A developer's deployment, proxies and terminal reach neither the tests nor the p
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
 from typing import Final
 
 from authguard.environment import RENAMED
@@ -38,8 +40,16 @@ _REMOVED: Final = (
 _SET: Final = {"COLUMNS": "80", "LINES": "24", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC"}
 
 
+#: of this test run: no test reads or writes the user's cache
+_CACHE: Final = "authguard-tests-cache-"
+
+
 def isolate() -> None:
     """Remove and set the variables, for this process and those that it starts."""
     for name in (*_REMOVED, *DEPLOYMENT, *RENAMED):
         os.environ.pop(name, None)
     os.environ.update(_SET)
+    if _CACHE not in os.environ.get("XDG_CACHE_HOME", ""):
+        folder = tempfile.TemporaryDirectory(prefix=_CACHE)
+        atexit.register(folder.cleanup)
+        os.environ["XDG_CACHE_HOME"] = folder.name

@@ -134,7 +134,7 @@ def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
 
 
 def _count(settings: Settings, pseudonym: str) -> int:
-    with open_log_index(Path(settings.audit_log)) as index:
+    with open_log_index(Path(settings.audit_log), partial=True) as index:
         return sum(1 for _ in find(index, Query(subjects=(pseudonym,))))
 
 
@@ -158,7 +158,7 @@ def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str)
     found = False
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
-        with open_log_index(Path(settings.audit_log)) as index:
+        with open_log_index(Path(settings.audit_log), partial=True) as index:
             count = index.db.execute("SELECT count(*) FROM record WHERE session = ?", (key,)).fetchone()[0]
         if count:
             found = True

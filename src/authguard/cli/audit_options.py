@@ -14,7 +14,7 @@ from authguard.audit.query.export import format_csv, format_json
 from authguard.audit.query.index import open_index
 from authguard.audit.query.timeparse import parse_time
 from authguard.cli.local_zone import local_zone
-from authguard.cli.output import print_error
+from authguard.cli.output import FAILED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, format_record_line, format_time, require_log_access, resolve_log_path
 from authguard.clock import SystemClock
@@ -38,23 +38,34 @@ FormOption = Annotated[Form, typer.Option("--format", help="Output format.")]
 
 
 @contextmanager
-def open_log_index(log: Path | None, *, reindex: bool = False) -> Iterator[Index]:
+def open_log_index(log: Path | None, *, reindex: bool = False, partial: bool = False) -> Iterator[Index]:
     """Open the up-to-date index of a log; print a note if it had to be rebuilt.
 
+    Args:
+        log: the option's value.
+        reindex: whether to rebuild the index first.
+        partial: whether the command succeeds although a file of the log cannot be read.
+
     Raises:
+        typer.Exit: at the end, a file of the log could not be read, so that records may be missing.
         AuditError: the log does not exist, or cannot be read.
     """
     with (
         progress_bar("reading the log") as progress,
         open_index(require_log_access(resolve_log_path(log)), fresh=reindex, progress=progress) as index,
     ):
+        if index.unkept_reason:
+            print_error(f"note: the log's index is temporary: {escape(index.unkept_reason)}")
         if index.rebuild_reason:
             print_error(f"note: the index was rebuilt: {escape(index.rebuild_reason)}; run `authguard audit verify`")
         for name, why in index.unreadable:
             print_error(
-                f"note: `{escape(name)}` cannot be read now ({why}): records that are not in the index are missing"
+                f"note: `{escape(name)}` cannot be read now ({why}): records that are not in the index are missing;"
+                " give this user access to it, or restore it"
             )
         yield index
+        if index.unreadable and not partial:
+            raise typer.Exit(FAILED)
 
 
 def parse_period(since: str, until: str) -> tuple[float, float]:

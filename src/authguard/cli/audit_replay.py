@@ -65,14 +65,12 @@ def replay(
     loaded = load(require_policy(policy))
     with open_log_index(log, reindex=reindex) as index:
         found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
-    if as_json:
-        typer.echo(json.dumps(_builtins(found), indent=2))
-    else:
-        for line in _format_result(found):
-            typer.echo(escape(line))
-    failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
-    if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
-        raise typer.Exit(INVALID)
+        lines = (json.dumps(_builtins(found), indent=2),) if as_json else map(escape, _format_result(found))
+        for line in lines:
+            typer.echo(line)
+        failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
+        if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
+            raise typer.Exit(INVALID)
 
 
 def _builtins(found: ReplayResult) -> dict[str, Any]:

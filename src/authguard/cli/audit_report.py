@@ -69,7 +69,7 @@ def report(
     loaded = load(policy) if policy else None
     path = find_log(log, store)
     now = SystemClock().now()
-    with open_log_index(log, reindex=reindex) as index:
+    with open_log_index(log, reindex=reindex, partial=True) as index:
         data = collect_report(index, begin, end, loaded, now)
     vouching = load_keys(key, store, path)
     trust = load_trust(path, vouching, anchor, store)

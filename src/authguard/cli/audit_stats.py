@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import collect_stats, ratio
 from authguard.cli.audit_options import open_log_index, parse_period
 from authguard.cli.options import JsonOption, LogOption, ReindexOption, SinceOption, UntilOption
@@ -33,18 +34,16 @@ def stats(
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:
         found = collect_stats(index, begin, end)
-    if as_json:
-        typer.echo(json.dumps(as_builtins(found), indent=2))
-        return
-    for line in _format_stats(found):
-        typer.echo(escape(line))
+        lines = (json.dumps(as_builtins(found), indent=2),) if as_json else map(escape, _format_stats(found))
+        for line in lines:
+            typer.echo(line)
 
 
 def as_builtins(found: Stats) -> dict[str, Any]:
     """Return the statistics as JSON values."""
     return {
-        "since": found.since,
-        "until": found.until,
+        "since": format_utc(found.since) if found.kinds else "",
+        "until": format_utc(found.until) if found.kinds else "",
         "void": found.void,
         "not_records": found.unparsed_lines,
         "records": dict(found.kinds),

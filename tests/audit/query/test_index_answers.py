@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.audit.query.index import SCHEMA_VERSION, index_path, open_index
+from authguard.audit.query.index import open_index
+from authguard.audit.query.index_place import find_index
+from authguard.audit.query.index_schema import SCHEMA_VERSION
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.verify.log_reader import decode_line
 from tests.audit.logs import AT, acted, append, decided, faulted, moved, refused, withdrawn, write
@@ -180,7 +182,7 @@ def test_the_index_answers_what_a_scan_of_the_log_answers_and_is_the_same_made_a
         assert by_template == sum(not void for _, _, void in everything)
         assert named == len(everything)
         followed = contents(log)
-        index_path(log).unlink()
+        find_index(log).unlink()
         assert contents(log) == followed
 
 
@@ -219,7 +221,7 @@ def _of_another_log(path: Path) -> None:
     skip_validation(other.parent)
     write(other, decided("x"), decided("y", 5), decided("z", 9))
     contents(other)
-    shutil.copy(index_path(other), path)
+    shutil.copy(find_index(other), path)
 
 
 @pytest.mark.parametrize("spoil", [_scribbled, _cut, _emptied, _older, _without_a_table, _of_another_log])
@@ -228,6 +230,6 @@ def test_an_index_that_is_no_use_any_more_is_made_anew_by_itself(tmp_path: Path,
     skip_validation(tmp_path)
     write(log, *(decided(f"r{number}", number) for number in range(60)))
     before = contents(log)
-    spoil(index_path(log))
+    spoil(find_index(log))
     assert answered(log, Query()) == Scan(log).answer(Query())
     assert contents(log) == before

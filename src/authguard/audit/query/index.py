@@ -1,7 +1,8 @@
-"""The index of a log: a SQLite file next to it with the position of every record, so that queries are fast.
+"""The index of a log: a SQLite file in the user's cache with the position of every record, so that queries are fast.
 
 Rules:
 - The log is the evidence. The index is derived from it, can be deleted at any time, and holds no text of a single line.
+- Nothing is written beside the log. Without a private cache (`index_place`), the index is temporary.
 - The index follows the log line by line. If the log no longer matches the index (cut, replaced, a chain missing), the
   index is rebuilt with a note; if the index file is unusable, it is rebuilt without one.
 - Memory does not grow with the log. A record withdrawn in the same chain is void; other chains cannot void it.
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import tempfile
 from io import FileIO
@@ -21,6 +21,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit import segment_file
+from authguard.audit.query.index_place import (
+    UnusableCacheError,
+    find_index,
+    is_private,
+    mark_used,
+    prepare_folder,
+    remove,
+)
+from authguard.audit.query.index_schema import INDEXES, MARK_VOID, SCHEMA_OBJECTS, SCHEMA_VERSION, TABLES, connect
 from authguard.audit.query.indexer import Indexer, line_digest
 from authguard.audit.query.rows import RecordTemplate
 from authguard.core.chain import MAX_LINE_BYTES
@@ -35,41 +44,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-#: version of the tables below; an index of another version is rebuilt
-SCHEMA_VERSION: Final = 7
 #: files of the log that are open at the same time
 MAX_OPEN_FILES: Final = 128
 #: bytes of one read while lines are read in their order
 READ_AHEAD_BYTES: Final = 1 << 16
-#: seconds to wait for another command that updates the index
-LOCK_TIMEOUT_S: Final = 30.0
-
-_TABLES: Final = """
-CREATE TABLE file (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, indexed_bytes INTEGER NOT NULL,
-  lines INTEGER NOT NULL, unparsed_lines INTEGER NOT NULL, first BLOB NOT NULL, last BLOB NOT NULL,
-  place INTEGER NOT NULL, state TEXT NOT NULL);
-CREATE TABLE template (no INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
-CREATE TABLE record (no INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, template INTEGER NOT NULL,
-  void INTEGER NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, subject TEXT,
-  actor TEXT, session TEXT, transact TEXT, decision TEXT);
-CREATE TABLE void (file INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
-"""
-_INDEXES: Final = """
-CREATE INDEX by_id ON record (id);
-CREATE INDEX by_at ON record (at);
-CREATE INDEX by_template ON record (template, at, void);
-CREATE INDEX by_subject ON record (subject, at) WHERE subject IS NOT NULL;
-CREATE INDEX by_actor ON record (actor, at) WHERE actor IS NOT NULL;
-CREATE INDEX by_session ON record (session, at) WHERE session IS NOT NULL;
-CREATE INDEX by_transaction ON record (transact, at) WHERE transact IS NOT NULL;
-CREATE INDEX by_decision ON record (decision) WHERE decision IS NOT NULL;
-"""
-_VOID: Final = """UPDATE record SET void = 1 WHERE no IN (
-  SELECT record.no FROM void JOIN record ON record.id = void.id AND record.file = void.file WHERE record.void = 0)"""
-
-
-#: names of the tables and indexes; a file that lacks one is no index
-_SCHEMA_OBJECTS: Final = frozenset(re.findall(r"CREATE (?:TABLE|INDEX) (\w+)", _TABLES + _INDEXES))
 
 
 class StaleError(Exception):
@@ -83,16 +61,17 @@ class Index:
         log: the log's first chain.
         db: the open database.
         rebuild_reason: why the index was rebuilt, if the log did not match it; else empty.
+        unkept_reason: why the index is temporary; else empty.
         unreadable: files that cannot be read now, each with the reason; lines of them that are indexed are still found.
     """
 
-    def __init__(self, log: Path, db: sqlite3.Connection, rebuild_reason: str, folder: str) -> None:
+    def __init__(self, log: Path, db: sqlite3.Connection, rebuild_reason: str, unkept_reason: str) -> None:
         """Store the parts; use `open_index` to create an index."""
         self.log = log
         self.db = db
         self.rebuild_reason = rebuild_reason
+        self.unkept_reason = unkept_reason
         self.unreadable = segment_file.list_unreadable(log)
-        self._folder = folder
         self._files: dict[int, BinaryIO] = {}
         #: file -> position and bytes of the last read, which is longer while lines are read in their order
         self._reads: dict[int, tuple[int, bytes]] = {}
@@ -139,19 +118,10 @@ class Index:
         return int(self.db.execute("SELECT coalesce(sum(unparsed_lines), 0) FROM file").fetchone()[0])
 
     def close(self) -> None:
-        """Close all files; remove a temporary index."""
+        """Close all files; a temporary index is gone then."""
         for file in self._files.values():
             file.close()
         self.db.close()
-        if self._folder:
-            for name in Path(self._folder).iterdir():
-                name.unlink()
-            Path(self._folder).rmdir()
-
-
-def index_path(log: Path) -> Path:
-    """Return the path of the index of a log."""
-    return log.with_name(log.name + ".index")
 
 
 def _no_progress(_done: int, _whole: int) -> None:
@@ -162,7 +132,7 @@ def _no_progress(_done: int, _whole: int) -> None:
 def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progress) -> Iterator[Index]:
     """Open the index of a log; build or update it first, and close it at the end.
 
-    If the folder of the log is not writable, the index is built in a temporary private folder.
+    Without a private cache folder, the index is built in a temporary file that only this process can open.
 
     Args:
         log: the log's first chain.
@@ -186,7 +156,8 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progr
         yield index
     except sqlite3.Error as error:
         # earlier results may be wrong too, so the query stops
-        index_path(log).unlink(missing_ok=True)
+        with contextlib.suppress(UnusableCacheError, OSError):
+            remove(find_index(log))
         raise AuditError(
             f"the index of `{log}` was damaged and has been removed: repeat the query to rebuild it"
         ) from error
@@ -195,72 +166,97 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progr
 
 
 def _open(log: Path, progress: Progress, *, fresh: bool) -> Index:
-    path, rebuild_reason = index_path(log), ""
-    if path.exists() and not fresh:
-        try:
-            return Index(log, _update(log, path, progress), "", "")
-        except StaleError as stale:
-            rebuild_reason = str(stale)
-        except sqlite3.Error:
-            rebuild_reason = ""  # another file, another version, or damaged: rebuild it
-    folder = ""
-    if not os.access(log.parent, os.W_OK):
-        try:
-            folder = tempfile.mkdtemp(prefix="authguard-index-")
-        except OSError as error:
-            raise AuditError(
-                f"the audit log `{log}` cannot be indexed: neither its folder nor a temporary folder can be written:"
-                " set TMPDIR to a folder that this process may write"
-            ) from error
-        path = Path(folder) / "index"
-    _build(log, path, progress)
-    return Index(log, _connect(path), rebuild_reason, folder)
+    rebuild_reason = ""
+    try:
+        path = find_index(log)
+        prepare_folder(path)
+        if is_private(path) and not fresh:
+            try:
+                db = _update(log, path, progress)
+            except StaleError as stale:
+                rebuild_reason = str(stale)
+            except sqlite3.Error:
+                rebuild_reason = ""  # another file, another version, or damaged: rebuild it
+            else:
+                mark_used(path)
+                return Index(log, db, "", "")
+        _build_file(log, path, progress)
+    except UnusableCacheError as error:
+        return Index(log, _build_temporary(log, progress), "", str(error))
+    except _CacheWriteError as error:
+        return Index(log, _build_temporary(log, progress), rebuild_reason, str(error))
+    mark_used(path)
+    return Index(log, connect(path), rebuild_reason, "")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
-    # a crash of the machine may damage the index; then it is rebuilt
-    db.execute("PRAGMA synchronous = OFF")
-    return db
+class _CacheWriteError(Exception):
+    """The index cannot be stored in the cache; the message states why."""
 
 
-def _build(log: Path, path: Path, progress: Progress) -> None:
+def _build_file(log: Path, path: Path, progress: Progress) -> None:
     """Build the index in a temporary file and move it into place when it is complete."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _CacheWriteError(f"`{path.parent}` cannot be written ({error.strerror})") from error
     os.close(handle)
     try:
-        db = _connect(Path(name))
-        try:
+        with contextlib.closing(connect(name)) as db:
             db.execute("PRAGMA journal_mode = OFF")
-            db.execute("PRAGMA cache_size = -65536")
-            db.executescript(_TABLES)
-            db.execute("BEGIN")
-            _ingest(log, db, progress)
-            db.execute("COMMIT")
-            db.executescript(_INDEXES)
-            db.execute(_VOID)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        finally:
-            db.close()
-        Path(name).replace(path)
+            _build(log, db, progress)
+        try:
+            Path(name).replace(path)
+        except OSError as error:
+            raise _CacheWriteError(f"`{path}` cannot be replaced ({error.strerror})") from error
+    except sqlite3.OperationalError as error:
+        raise _CacheWriteError(f"`{path.parent}` cannot be written ({error})") from error
     finally:
         Path(name).unlink(missing_ok=True)
 
 
+def _build_temporary(log: Path, progress: Progress) -> sqlite3.Connection:
+    """Build an index that is gone with its connection: a file without a name, or in memory where there is no folder."""
+    for place in ("", ":memory:"):
+        db = connect(place)
+        try:
+            _build(log, db, progress)
+        except sqlite3.OperationalError:
+            db.close()
+            if place:
+                raise
+        except BaseException:
+            db.close()
+            raise
+        else:
+            break
+    return db
+
+
+def _build(log: Path, db: sqlite3.Connection, progress: Progress) -> None:
+    db.execute("PRAGMA cache_size = -65536")
+    db.executescript(TABLES)
+    db.execute("BEGIN")
+    _ingest(log, db, progress)
+    db.execute("COMMIT")
+    db.executescript(INDEXES)
+    db.execute(MARK_VOID)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def _update(log: Path, path: Path, progress: Progress) -> sqlite3.Connection:
     """Update an index to the current log; raise `StaleError` or `sqlite3.Error` if it has to be rebuilt."""
-    db = _connect(path)
+    db = connect(path)
     try:
         if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
             raise sqlite3.DatabaseError("another version")  # noqa: TRY301 - the database is closed in one place
-        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= _SCHEMA_OBJECTS:
+        if not {name for (name,) in db.execute("SELECT name FROM sqlite_schema")} >= SCHEMA_OBJECTS:
             raise sqlite3.DatabaseError("a part is missing")  # noqa: TRY301 - same reason
         retired = _check_unchanged(log, db)
         if retired or _has_new_lines(log, db):
             db.execute("BEGIN IMMEDIATE")
             _delete_retired(db, retired)
             if _ingest(log, db, progress):
-                db.execute(_VOID)
+                db.execute(MARK_VOID)
             db.execute("COMMIT")
     except BaseException:
         db.close()
