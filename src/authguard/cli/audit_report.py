@@ -24,6 +24,7 @@ from authguard.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData
+    from authguard.policy.compiled_policy import Policy
 
 
 def report(
@@ -63,10 +64,9 @@ def report(
     from authguard.cli.reason_cure import describe_cure  # noqa: PLC0415 - as above
     from authguard.cli.reason_text import describe_reason  # noqa: PLC0415 - as above
     from authguard.clock import SystemClock  # noqa: PLC0415 - as above
-    from authguard.policy.compiler import load  # noqa: PLC0415 - as above
 
     begin, end = parse_period(since, until)
-    loaded = load(policy) if policy else None
+    loaded = _load_policy(policy) if policy else None
     path = find_log(log, store)
     now = SystemClock().now()
     with open_log_index(log, reindex=reindex, partial=True) as index:
@@ -102,6 +102,12 @@ def report(
         print_error(NO_KEY)
     if not found.ok or trust is None:
         raise typer.Exit(UNVERIFIED)
+
+
+def _load_policy(policy: str) -> Policy:
+    from authguard.policy.compiler import load  # noqa: PLC0415 - only with --policy
+
+    return load(policy)
 
 
 def _format(context: ReportContext, data: ReportData, *, as_json: bool) -> str:
