@@ -109,7 +109,7 @@ def opened(browser: Browser, address: str, scheme: str, width: int) -> Iterator[
     """Open a page in a window of one width and colour scheme; scripts of the test may run beside its own."""
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]  # one of its words
-        viewport={"width": width, "height": HEIGHTS[width]},
+        viewport={"width": width, "height": HEIGHTS.get(width, 800)},
         bypass_csp=True,
     )
     try:

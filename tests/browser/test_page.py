@@ -155,7 +155,7 @@ def test_no_text_of_a_policy_becomes_markup_or_code(tab: Page, tmp_path: Path, s
     assert len(tab.query_selector_all("script")) == 1
     assert tab.inner_text("h1") == f"Policy {HOSTILE}"
     assert tab.inner_text("#fallback-refuse .say") == f"({HOSTILE}, {HOSTILE}) {HOSTILE}"
-    assert tab.inner_text("#fallback-refuse td:last-child") == HOSTILE
+    assert tab.inner_text("#fallback-refuse .from") == HOSTILE
     assert tab.inner_text("#rule-0 td:last-child") == HOSTILE
     assert tab.query_selector_all("option")[1].get_attribute("value") == HOSTILE
     assert said == [f"request: {address}"]
@@ -190,7 +190,14 @@ def test_every_shipped_policy_is_whole(browser: Browser, tmp_path: Path, name: s
         assert layout.is_above_fold(tab, "#rules tbody tr")
 
 
-@pytest.mark.parametrize("width", layout.HEIGHTS)
+@pytest.mark.parametrize("width", [320, 360, 600, 834, 1024, 1100, 1200, 1920])
+def test_it_is_whole_at_widths_between(browser: Browser, tmp_path: Path, width: int) -> None:
+    with layout.opened(browser, written(tmp_path, load("telecom")), "light", width) as tab:
+        assert layout.find_cut(tab) == []
+        assert width < min(layout.HEIGHTS) or layout.find_diagram_faults(tab) == []
+
+
+@pytest.mark.parametrize("width", [*layout.HEIGHTS, 320, 1024, 1200])
 def test_long_names_and_texts_are_whole(browser: Browser, tmp_path: Path, width: int) -> None:
     long, words = "n" * 64, "a text without an end " * 40
     wild = replace(

@@ -159,8 +159,8 @@ def render_fallbacks(policy: Policy) -> str:
     for rule in policy.table.rules:
         users[rule.do] = users.get(rule.do, 0) + 1
     lines = [_fallback(policy, one, users.get(one.name, 0)) for one in policy.fallbacks.values()]
-    heads = ("fallback", "outcome", "status", "what it does", "text for the customer", "rules", "from")
-    return render_table(heads, lines, "named responses and their texts", numbers=(5,))
+    heads = ("fallback", "reply", "what it does", "text for the customer", "rules")
+    return render_table(heads, lines, "named responses, with their texts and the number of rules", numbers=(4,))
 
 
 def _fallback(policy: Policy, one: Fallback, users: int) -> str:
@@ -168,13 +168,12 @@ def _fallback(policy: Policy, one: Fallback, users: int) -> str:
         f'<span class="v"{_language(language)}>{render_text(_where(language, channel))}{_paragraphs(text)}</span>'
         for (language, channel), text in sorted(one.message.texts.items())
     )
-    status = str(one.status or RESPONSES.get(one.kind, ("",))[0])
+    status = one.status or RESPONSES.get(one.kind, (0,))[0]
     return (
-        f'<tr id="fallback-{escape_whole(one.name)}"><th scope="row" class="m">{render_text(one.name)}</th>'
-        f"<td>{render_outcome(one.kind.value)}</td><td>{status or 'of the app'}</td>"
-        f"<td>{render_lines(_effects(one))}</td>"
-        f'<td class="say">{texts}</td><td class="n">{users}</td>'
-        f"<td>{render_origin(policy.origins.get(f'fallback:{one.name}', ''))}</td></tr>"
+        f'<tr id="fallback-{escape_whole(one.name)}"><th scope="row">{render_code(one.name)}'
+        f"{render_origin(policy.origins.get(f'fallback:{one.name}', ''))}</th>"
+        f"<td>{render_outcome(one.kind.value)}{f'&nbsp;{status}' if status else ''}</td>"
+        f'<td>{render_lines(_effects(one))}</td><td class="say">{texts}</td><td class="n">{users}</td></tr>'
     )
 
 
