@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from authguard.settings import Settings
 
 
-def build_state_repository(settings: Settings) -> tuple[StateRepository, Store, Journal]:
+def build_state_repository(settings: Settings, *, read_only: bool = False) -> tuple[StateRepository, Store, Journal]:
     """Build the state repository of an operator's command: the app's store, and a separate chain of the app's log."""
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
-    store = create_store(settings, policy)
+    store = create_store(settings, policy, read_only=read_only)
     journal = Journal(policy.digest, create_sink(settings, policy, clock, ids), ids)
     return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
@@ -60,12 +60,14 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
     return StaffActions(repository, pseudonyms)
 
 
-def create_store(settings: Settings, policy: Policy) -> Store:
-    """Create the store: a SQLite file, or memory."""
+def create_store(settings: Settings, policy: Policy, *, read_only: bool = False) -> Store:
+    """Create the store: a SQLite file, which may be only read, or memory."""
     keep, answers, ended = policy.retention, policy.response_retention, policy.final_transaction_states
     if settings.store == MEMORY:
         return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
-    return SqliteStore(Path(settings.store), retention=keep, response_retention=answers, final_states=ended)
+    return SqliteStore(
+        Path(settings.store), retention=keep, response_retention=answers, final_states=ended, read_only=read_only
+    )
 
 
 def create_sink(

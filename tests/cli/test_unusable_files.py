@@ -20,6 +20,11 @@ from authguard.policy.compiler import load
 from tests.cli.unusable_files_program import NOT_STARTED, TRACEBACK
 
 ROOT = Path(__file__).parents[2]
+#: commands that work where nothing can be written, since they only read
+LOOKING = {
+    f"{command}: a read-only folder"
+    for command in ("rollback status", "sessions show", "accounts show", "transactions list", "handoff list")
+}
 #: words that a message must have, by the part of the case before its colon and the rest
 SETTINGS = {
     "store": "AUTHGUARD_STORE",
@@ -75,6 +80,9 @@ def test_a_command_exits_with_its_code_and_names_the_setting_or_option(found: di
     for name, (code, said) in found.items():
         if name.startswith("start: "):
             continue
+        if name in LOOKING:
+            assert "no write access" not in said, name
+            continue
         notes = name.endswith("files of somebody else") and name.startswith("audit ") and "cannot be read" in said
         assert code in {FAILED, USAGE, UNAUTHORISED} or notes, (name, code, said)
         flat = " ".join(said.replace("\u2502", " ").split())
@@ -85,7 +93,7 @@ def test_the_lack_of_write_access_to_the_store_is_the_lack_of_authority(found: d
     for name, (code, _) in found.items():
         if name.partition(":")[0] in {"rollback engage", "rollback status", "sessions show", "handoff list"}:
             denied = name.endswith(("files of somebody else", "a read-only folder", "cannot be entered"))
-            assert code == (UNAUTHORISED if denied else FAILED), name
+            assert name in LOOKING or code == (UNAUTHORISED if denied else FAILED), name
 
 
 @pytest.mark.parametrize("role", FileRole)

@@ -10,7 +10,7 @@ import typer
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import NO_KEY, load_keys, load_trust
-from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.operator_session import open_deployment, parse_names, require_access
 from authguard.cli.options import LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
@@ -42,6 +42,7 @@ def accept(
     if not 0 < len(why) <= MAX_REASON_CHARS:
         raise typer.BadParameter(f"a reason has 1 to {MAX_REASON_CHARS} characters", param_hint="--reason")
     settings = Settings.resolve(policy, store=store, audit_log=log)
+    require_access(settings.store, writes=True)
     require_log(Path(settings.audit_log))
     path = Path(settings.audit_log)
     trust = load_trust(path, load_keys(None, settings.store, path), (), settings.store)

@@ -11,7 +11,7 @@ import typer
 from authguard.audit.query.search import Query, find
 from authguard.cli.account_selector import AccountSelector, find_account, suggest_option
 from authguard.cli.audit_options import open_log_index
-from authguard.cli.operator_session import open_deployment, parse_names, pick_issuer
+from authguard.cli.operator_session import open_deployment, parse_names, pick_issuer, require_access
 from authguard.cli.options import (
     IssuerOption,
     LogOption,
@@ -72,6 +72,7 @@ def erase(
     require_terminal_unless(yes=yes)
     names = ", ".join(parse_names(by))
     settings = Settings.resolve(policy, store=store, audit_log=log)
+    require_access(settings.store, writes=True)  # before anything is asked
     declared = load(settings.policy)
     asked = AccountSelector(subject, issuer, ticket, session, transaction)
     keys = _keys(settings, declared)

@@ -155,7 +155,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("sessions reset", "sessions:reset", "Reset the verification of a session.", _ALL, changes=_ACT),
     Command("sessions end", "sessions:end", "End a session.", _ALL, changes=_ACT),
     Command("token check", "token_check:check", "Check a token against a policy.", _P),
-    Command("token mint", "token_mint:mint", "Print a token in the shape of a provider, for local trials."),
+    Command(
+        "token mint",
+        "token_mint:mint",
+        "Print a token in the shape of a provider, for local trials.",
+        changes=_FILES,
+    ),
     Command("transactions list", "transactions:listing", "List transactions.", _ALL, Output.LIST, has_period=True),
     Command("transactions show", "transactions:show", "Show one transaction.", _ALL),
     Command("transactions approve", "transactions:approve", "Approve a held transaction.", _ALL, changes=_ACT),

@@ -1,7 +1,8 @@
 """Open the store and log of a deployment for an operator's command.
 
-A command never creates a store: the running app would not use it. Write access to the store is the authority to
-operate, so that a store without write access is an `AuthorityError` (exit code 5).
+A command never creates a store: the running app would not use it. Read access to the store is the authority to look,
+and write access the authority to decide; without it, the command ends with an `AuthorityError` (exit code 5). A command
+that looks changes no file.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ async def open_deployment(
 ) -> AsyncIterator[tuple[StateRepository, Store]]:
     """Open the store, and for a change the log, of the deployment; close them at the end.
 
+    For a command that only reads, the store is opened so that no file changes.
+
     Args:
         policy: value of `--policy`; may be empty.
         store: value of `--store`; may be empty.
@@ -47,12 +50,12 @@ async def open_deployment(
 
     Raises:
         SettingsError: the store does not exist, or is in the memory of another process.
-        AuthorityError: the caller has no write access to the store.
+        AuthorityError: the caller has no access to the store: write access for a change, else read access.
         AuthguardError: the policy, the store or the log cannot be used.
     """
     settings = Settings.resolve(policy, store=store, audit_log=log)
-    _require_access(settings.store)
-    repository, opened, journal = build_state_repository(settings)
+    require_access(settings.store, writes=records)
+    repository, opened, journal = build_state_repository(settings, read_only=not records)
     await opened.open()
     try:
         if records:
@@ -85,29 +88,35 @@ def pick_issuer(policy: Policy, issuer: str) -> str:
     raise typer.BadParameter(f"name one of {', '.join(policy.issuers)}", param_hint="--issuer")
 
 
-def _require_access(store: str) -> None:
-    """Raise unless the store exists and the caller may write it."""
+def require_access(store: str, *, writes: bool) -> None:
+    """Check that the store exists, and that the caller may read it, and write it for a change.
+
+    Raises:
+        SettingsError: the store does not exist, or is in the memory of another process.
+        AuthorityError: the caller has no such access.
+    """
     if store == MEMORY:
         raise SettingsError("a store in memory belongs to one process: name the app's SQLite file with --store")
     path = Path(store)
     try:
         path.stat()
     except PermissionError:
-        raise _unauthorised(store) from None
+        raise _unauthorised(store, writes=writes) from None
     except OSError:
         raise SettingsError(
             f"there is no store at `{store}`: name the app's with --store or AUTHGUARD_STORE, or start the app"
         ) from None
     # SQLite writes its journal next to the file
-    if not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
-        raise _unauthorised(store)
+    may_write = os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)
+    if not (may_write if writes else os.access(path, os.R_OK)):
+        raise _unauthorised(store, writes=writes)
 
 
-def _unauthorised(store: str) -> AuthorityError:
-    why = find_obstacle(Path(store), Access.DATABASE)
+def _unauthorised(store: str, *, writes: bool) -> AuthorityError:
+    why = find_obstacle(Path(store), Access.DATABASE if writes else Access.READ)
     return AuthorityError(
-        f"no write access to the store `{store}`{f' ({why})' if why else ''}: run the command as a user who has it, or"
-        " name the app's store with --store or AUTHGUARD_STORE"
+        f"no {'write' if writes else 'read'} access to the store `{store}`{f' ({why})' if why else ''}: run the command"
+        " as a user who has it, or name the app's store with --store or AUTHGUARD_STORE"
     )
 
 

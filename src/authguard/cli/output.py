@@ -28,7 +28,10 @@ EXIT_CODES: Final[dict[int, str]] = {
     USAGE: "The command line is not valid: an option, an argument, a time or a filter that nothing can match.",
     INVALID: "A policy is not valid, a scenario fails, or `--fail-on` found a difference.",
     UNVERIFIED: "A log or a proof does not verify, or there is no public key to verify it with.",
-    UNAUTHORISED: "The person lacks write access to the store, or the policy requires more persons.",
+    UNAUTHORISED: (
+        "The person lacks access to the store (read access to look, write access to decide), or the policy requires"
+        " more persons."
+    ),
     INTERRUPTED: "Interrupted with Ctrl-C.",
 }
 

@@ -27,6 +27,7 @@ from authguard.ports import FIRST
 from authguard.stores.cancellation import CommitGuard, reraise_cancellation
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
 from authguard.stores.sqlite_document import read_document, write_document
+from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
 from authguard.stores.sqlite_transaction_index import find_transactions, remove_from_index, update_index
 from authguard.worker import Worker
 
@@ -71,6 +72,7 @@ class SqliteStore:
         retention: least seconds between a record's last change and its deletion, as in `MemoryStore`; infinite for
             none.
         response_retention: seconds for which first responses of transactions are stored; infinite for as long as those.
+        read_only: whether nothing on the disk changes, so that every write raises `StoreError`.
         final_states: states in which a transaction may be deleted, as in `authguard.core.record_codec.is_expired`.
     """
 
@@ -78,10 +80,12 @@ class SqliteStore:
         "_checked_at",
         "_final_states",
         "_identity",
+        "_is_read_only",
         "_lock",
         "_lock_timeout_s",
         "_opened",
         "_path",
+        "_read_only",
         "_reader",
         "_response_retention",
         "_retention",
@@ -101,9 +105,12 @@ class SqliteStore:
         retention: float = math.inf,
         *,
         response_retention: float = math.inf,
+        read_only: bool = False,
         final_states: frozenset[str] = record_codec.FINAL_TRANSACTION_STATES,
     ) -> None:
         self._path = path
+        self._is_read_only = read_only
+        self._read_only: ReadOnlyFile | None = None
         self._response_retention = response_retention
         self._final_states = final_states
         self._lock_timeout_s = lock_timeout_s
@@ -119,7 +126,7 @@ class SqliteStore:
         self._writer: sqlite3.Connection | None = None
 
     async def open(self) -> None:
-        """Create the file and its tables if they are missing; safe to call again, and after `close`.
+        """Open the file; create it and its tables if they are missing. Safe to call again, and after `close`.
 
         Raises:
             StoreError: the file cannot be used, or an older or newer authguard or another program wrote it.
@@ -362,15 +369,23 @@ class SqliteStore:
         return await self._worker.run(alone)
 
     def _connect(self) -> None:
-        if self._writer is None:
+        if self._writer is not None:
+            return
+        if self._is_read_only:
+            self._read_only = open_read_only(self._path, self._lock_timeout_s)
+            self._writer, self._reader = self._read_only.connections
+        else:
             self._writer, self._reader = open_connections(self._path, self._lock_timeout_s)
-            self._identity = file_identity(self._path)
+        self._identity = file_identity(self._path)
 
     def _disconnect(self) -> None:
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()
         self._reader = self._writer = None
+        file, self._read_only = self._read_only, None
+        if file is not None:
+            require_unchanged(self._path, file)
 
     def _reader_connection(self) -> sqlite3.Connection:
         """Return the connection for reads; check the file's identity from time to time."""

@@ -104,6 +104,16 @@ def file_identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def require_own_schema(path: Path, reader: sqlite3.Connection) -> None:
+    """Check that this code created the file.
+
+    Raises:
+        StoreError: it is empty, or an older or newer authguard or another program wrote it.
+    """
+    if _is_new(path, reader):
+        raise StoreError(f"the store {path} is empty: name the app's, or start the app")
+
+
 def _connection(path: Path, lock_timeout_s: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
 
