@@ -173,12 +173,47 @@ def test_tail_shows_the_last_lines_of_all_chains_readably(run: CliRunner, log: P
     ]
 
 
-def test_tail_shows_raw_lines_that_stay_the_same_json(run: CliRunner, log: Path) -> None:
+def test_tail_prints_json_with_iso_times_and_raw_lines_byte_for_byte(run: CliRunner, log: Path) -> None:
     lines = write(log, act("turned \u202e round, \x7f, \x1b[31m, \U000e0001, and ü"))
-    done = run.invoke(app, ["tail", "--log", str(log), "--json"])
-    shown = done.output.rstrip("\n")
+    shown = run.invoke(app, ["tail", "--log", str(log), "--json"]).output.rstrip("\n")
     assert shown.isprintable()
-    assert json.loads(shown) == json.loads(lines[0])
+    assert json.loads(shown) == {**json.loads(lines[0]), "at": "2027-01-15T08:00:00.000Z"}
+    assert run.invoke(app, ["tail", "--log", str(log), "--raw"]).stdout_bytes == lines[0]
+    assert run.invoke(app, ["tail", "--log", str(log), "--raw", "--json"]).exit_code == 2
+    log.write_bytes(b"\xff\x1b no record\n")
+    assert json.loads(run.invoke(app, ["tail", "--log", str(log), "--json"]).output) == {
+        "kind": "not_a_record",
+        "line": "\\xff\x1b no record",
+    }
+
+
+def test_tail_takes_a_period(run: CliRunner, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("authguard.clock.SystemClock.now", lambda _: AT + 7_200)
+    write(log, *(act(str(minute), AT + 60 * minute) for minute in range(60)))
+
+    def notes(*words: str) -> list[str]:
+        done = run.invoke(app, ["tail", "--log", str(log), "--json", *words])
+        return [json.loads(line)["note"] for line in done.stdout.splitlines()]
+
+    assert notes("--since", "2027-01-15T08:57Z") == ["57", "58", "59"]
+    assert notes("--until", "2027-01-15T08:02Z", "-n", "2") == ["1", "2"]
+    assert notes("--since", "2027-01-15T08:05Z", "--until", "2027-01-15T08:06Z") == ["5", "6"]
+    done = run.invoke(app, ["tail", "--log", str(log), "--since", "30m"])
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no record in this period\n")
+    assert run.invoke(app, ["tail", "--follow", "--until", "1m"]).exit_code == 2
+
+
+def test_tail_reads_no_more_of_a_long_log_than_it_shows(run: CliRunner, log: Path) -> None:
+    lines = write(log, *(act("n" * 400 + str(number), AT + number) for number in range(3_000)))
+    for base in range(0, 2_900, 100):
+        log.with_name(f"{log.name}.{base:012}").write_bytes(b"".join(lines[base : base + 100]))
+    log.write_bytes(b"".join(lines[2_900:]))
+    for count in (1, 150, 2_999):
+        assert run.invoke(app, ["tail", "--log", str(log), "--raw", "-n", str(count)]).stdout_bytes == b"".join(
+            lines[-count:]
+        )
+    log.with_name(f"{log.name}.{2_800:012}").write_bytes(b"broken")
+    assert run.invoke(app, ["tail", "--log", str(log), "--raw", "-n", "1"]).stdout_bytes == lines[-1]
 
 
 def test_what_does_not_print_is_shown_by_its_code_and_a_value_cannot_pass_for_two(run: CliRunner, log: Path) -> None:

@@ -18,6 +18,7 @@ import typer
 
 from authguard.cli.command_table import COMMANDS, GROUPS
 from authguard.cli.output import FAILED, exit_code, print_error
+from authguard.cli.parameter import convert_simply
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
 from authguard.file_access import Access, explain_failure
@@ -123,8 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         refuse_renamed_variables(os.environ)
         wanted = find_command(_completed_words(os.environ) if completes else given)
         with _no_garbage_collection():
-            app = build(wanted)
-        app(args=given, prog_name="authguard")
+            command = convert_simply(typer.main.get_command(build(wanted)))
+        command(args=given, prog_name="authguard")
     except AuthguardError as error:
         print_error(str(error))
         raise SystemExit(exit_code(error)) from None

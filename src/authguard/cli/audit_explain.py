@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index
 from authguard.cli.audit_person import find_names, print_note
 from authguard.cli.audit_selection import Selector, find_record, parse_at, select_refusal, shorten
 from authguard.cli.options import (
@@ -25,6 +25,7 @@ from authguard.cli.options import (
     require_policy,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.period import parse_period
 from authguard.cli.terminal import escape, format_time
 from authguard.clock import SystemClock
 from authguard.core.outcomes import Outcome

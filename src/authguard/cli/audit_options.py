@@ -12,12 +12,9 @@ import typer
 
 from authguard.audit.query.export import format_csv, format_json
 from authguard.audit.query.index import open_index
-from authguard.audit.query.timeparse import parse_time
-from authguard.cli.local_zone import local_zone
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.progress import progress_bar
-from authguard.cli.terminal import escape, format_record_line, format_time, require_log_access, resolve_log_path
-from authguard.clock import SystemClock
+from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,26 +63,6 @@ def open_log_index(log: Path | None, *, reindex: bool = False, partial: bool = F
         yield index
         if index.unreadable and not partial:
             raise typer.Exit(FAILED)
-
-
-def parse_period(since: str, until: str) -> tuple[float, float]:
-    """Parse `--since` and `--until` into epoch seconds.
-
-    Raises:
-        typer.BadParameter: a time cannot be parsed, or the period is empty.
-    """
-    now = SystemClock().now()
-    ends = []
-    for typed, hint, otherwise in ((since, "--since", float("-inf")), (until, "--until", float("inf"))):
-        try:
-            ends.append(parse_time(typed, now, local_zone(), end=hint == "--until") if typed else otherwise)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint=hint) from None
-    if ends[0] > now:
-        raise typer.BadParameter(f"{format_time(ends[0])} is in the future", param_hint="--since")
-    if ends[0] > ends[1]:
-        raise typer.BadParameter("--until is before --since", param_hint="--until")
-    return ends[0], ends[1]
 
 
 def print_records(found: Iterable[Match], form: Form) -> int:

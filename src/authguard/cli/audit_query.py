@@ -18,7 +18,6 @@ from authguard.cli.audit_options import (
     format_fields,
     format_record,
     open_log_index,
-    parse_period,
     print_records,
 )
 from authguard.cli.audit_person import find_names, print_note
@@ -38,6 +37,7 @@ from authguard.cli.options import (
     UntilOption,
 )
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.period import parse_period
 from authguard.cli.progress import MIN_RECORDS, progress_bar
 from authguard.cli.terminal import escape
 from authguard.core.entries import Entry

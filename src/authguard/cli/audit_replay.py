@@ -10,7 +10,7 @@ import typer
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.replay import replay as run
-from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index
 from authguard.cli.options import (
     JsonOption,
     LogOption,
@@ -21,6 +21,7 @@ from authguard.cli.options import (
     require_policy,
 )
 from authguard.cli.output import INVALID
+from authguard.cli.period import parse_period
 from authguard.cli.terminal import escape
 from authguard.policy.compiler import load
 from authguard.policy.diff.permissiveness import Direction

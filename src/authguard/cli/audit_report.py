@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index
 from authguard.cli.audit_trust import NO_KEY, AlsoOption, AnchorOption, KeyOption, find_log, load_keys, load_trust
 from authguard.cli.options import (
     JsonOption,
@@ -20,6 +20,7 @@ from authguard.cli.options import (
     UntilOption,
 )
 from authguard.cli.output import UNVERIFIED, print_error, write_output
+from authguard.cli.period import parse_period
 from authguard.cli.progress import progress_bar
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import typer
 
 from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import collect_stats, ratio
-from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index
 from authguard.cli.options import JsonOption, LogOption, ReindexOption, SinceOption, UntilOption
+from authguard.cli.period import parse_period
 from authguard.cli.terminal import escape, format_time
 
 if TYPE_CHECKING:

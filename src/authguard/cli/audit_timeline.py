@@ -8,9 +8,10 @@ import typer
 
 from authguard.audit.query.search import Query, last
 from authguard.audit.query.timeline import format_timeline
-from authguard.cli.audit_options import open_log_index, parse_period
+from authguard.cli.audit_options import open_log_index
 from authguard.cli.options import LogOption, ReindexOption, SinceOption, UntilOption
 from authguard.cli.output import FAILED, print_error
+from authguard.cli.period import parse_period
 from authguard.cli.terminal import escape, format_time_ms
 
 #: most records of a session that a timeline shows

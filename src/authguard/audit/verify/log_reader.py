@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from heapq import merge
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from authguard.audit.segment_file import Segment
 
-#: maximum of bytes in a read of one file, from its end or from the last position
+#: maximum of bytes in a read of one file from the last position
 MAX_READ_BYTES: Final = 16 * 1024 * 1024
+#: bytes of the first read from the end of a file, and of the largest one
+FIRST_BLOCK_BYTES: Final = 1 << 14
+LAST_BLOCK_BYTES: Final = 1 << 20
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 #: most records that one beginning of an id is compared with
 MAX_CANDIDATES: Final = 6
@@ -88,26 +91,56 @@ class LogReader:
         #: chain -> number of the first line of the last file, its inode, and the position in it
         self._positions: dict[Path, tuple[int, int, int]] = {}
 
-    def read_last(self, count: int) -> list[bytes]:
-        """Return the last complete lines of all chains, merged by time."""
-        lines = merge_by_time([self._read_last(chain, count) for chain in segment_file.list_chains(self._path)])
+    def read_last(self, count: int, since: float = float("-inf"), until: float = float("inf")) -> list[bytes]:
+        """Return the last complete lines of all chains, merged by time.
+
+        Args:
+            count: most lines.
+            since: earliest time, epoch seconds UTC.
+            until: latest time.
+        """
+        period = (since, until)
+        lines = merge_by_time([self._read_last(chain, count, period) for chain in segment_file.list_chains(self._path)])
         return lines[len(lines) - min(count, len(lines)) :]
 
     def read_new(self) -> list[bytes]:
         """Return the complete lines since the last call, merged by time; new files are included."""
         return merge_by_time([self._read_new(chain) for chain in segment_file.list_chains(self._path)])
 
-    def _read_last(self, chain: Path, count: int) -> list[bytes]:
-        lines: list[bytes] = []
+    def _read_last(self, chain: Path, count: int, period: tuple[float, float]) -> list[bytes]:
+        """Return the last lines of a period of one chain; read no more of its files than needed."""
+        runs: list[list[bytes]] = []
+        wanted = count
         with suppress(OSError):
-            for number, segment in enumerate(reversed(segment_file.list_segments(chain))):
-                if segment.is_tombstone or len(lines) > count:
+            for lines in self._read_back(chain, period):
+                runs.append(lines[-wanted:] if wanted else [])
+                wanted -= len(runs[-1])
+                if not wanted:
                     break
-                found, position = _read(segment, 0)
+        return [line for run in reversed(runs) for line in run]
+
+    def _read_back(self, chain: Path, period: tuple[float, float]) -> Iterator[list[bytes]]:
+        """Yield the lines of a period from the end of a chain, a block at a time; store the position of its end.
+
+        Lines are written almost in the order of their times, so a block whose lines are all too early is the last one.
+        """
+        since, until = period
+        whole = since == float("-inf") and until == float("inf")
+        for number, segment in enumerate(reversed(segment_file.list_segments(chain))):
+            if segment.is_tombstone:
+                return
+            with segment_file.open_segment(segment) as stream:
+                size = segment_file.get_length(stream)
                 if number == 0:
-                    self._positions[chain] = position
-                lines = found[-count - 1 :] + lines
-        return lines
+                    self._positions[chain] = max(segment.base, 0), segment.inode, _find_end(stream, size)
+                for lines in _read_blocks(stream, size):
+                    if whole:
+                        yield lines
+                        continue
+                    times = [get_time(line) for line in lines]
+                    yield [line for line, at in zip(lines, times, strict=True) if since <= at <= until]
+                    if max(times) < since:
+                        return
 
     def _read_new(self, chain: Path) -> list[bytes]:
         lines: list[bytes] = []
@@ -120,6 +153,34 @@ class LogReader:
                 found, self._positions[chain] = _read(segment, offset if same else 0)
                 lines += found
         return lines
+
+
+def _find_end(stream: BinaryIO, size: int) -> int:
+    """Return the position after the last complete line of a file."""
+    stream.seek(max(0, size - MAX_LINE_BYTES - 1))
+    data = stream.read(MAX_LINE_BYTES + 1)
+    end = data.rfind(b"\n") + 1
+    # do not wait for the end of a line that is too long
+    return size if not end and size > MAX_LINE_BYTES else size - len(data) + end
+
+
+def _read_blocks(stream: BinaryIO, size: int) -> Iterator[list[bytes]]:
+    """Yield the complete lines of a file, a block at a time, the last block first; the order within a block stays."""
+    length, rest, position, is_complete = FIRST_BLOCK_BYTES, b"", size, False
+    while position > 0 and (is_complete or size - position <= MAX_READ_BYTES):
+        begin = max(0, position - length)
+        stream.seek(begin)
+        data = stream.read(position - begin)
+        position, length = begin, min(2 * length, LAST_BLOCK_BYTES)
+        if not is_complete:
+            data = data[: data.rfind(b"\n") + 1]
+            is_complete = bool(data)
+        data += rest
+        # a line that starts before this block is completed by the next one
+        start = data.find(b"\n") + 1 if begin else 0
+        if lines := data[start:].splitlines(keepends=True):
+            yield lines
+        rest = data[:start][-MAX_LINE_BYTES - 1 :]
 
 
 def _read(segment: Segment, position: int) -> tuple[list[bytes], tuple[int, int, int]]:
