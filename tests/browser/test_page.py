@@ -13,6 +13,7 @@ from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import LocalizedText
 from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
+from authguard.policy.deployment import AccountSource
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
@@ -215,7 +216,11 @@ def test_long_names_and_texts_are_whole(browser: Browser, tmp_path: Path, width:
                 next(iter(POLICY.issuers.values())), audience=(long * 2,), provider=long
             )
         },
-        accounts=tuple(replace(one, map={long * 2: "normal"}) for one in POLICY.accounts),
+        accounts=(
+            *(replace(one, map={long * 2: "normal"}) for one in POLICY.accounts),
+            AccountSource(name="http", url=f"https://{long}.example/{long}", map={"ok": "normal"}),
+            AccountSource(name="python", call=f"{long}:{long}", map={"ok": "normal"}),
+        ),
         origins=dict.fromkeys(POLICY.origins, "folder/" * 20 + "policy.yaml:1"),
         table=Table(POLICY.table.values, tuple(replace(rule, origin=long, do=long) for rule in POLICY.table.rules)),
     )

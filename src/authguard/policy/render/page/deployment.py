@@ -63,7 +63,9 @@ def _sign_in(operation: Operation) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    what = f"{limit.amount} {limit.currency}" if limit.amount else f"{limit.calls} calls"
+    what = (
+        f"{limit.amount} {limit.currency}" if limit.amount else f"{limit.calls} call{'' if limit.calls == 1 else 's'}"
+    )
     return f"{what} a call" if not limit.per else f"{what} in {format_duration(limit.per)}, by {limit.by}"
 
 
@@ -146,11 +148,11 @@ def _account_source(policy: Policy, source: AccountSource) -> str:
     lines = [render_row(render_code(value), render_text(state)) for value, state in source.map.items()]
     lines += [] if source.map else [render_row("a state of the account", "that state")]
     lines.append(render_row("anything else", "unrecognised"))
-    found = "" if source.claim else f", asked for at most {format_duration(source.timeout)}"
-    found += f", cached for {format_duration(source.max_age)}" if not source.claim else ""
+    where = f"claim {source.claim}" if source.claim else f"directory {source.url}" if source.url else source.call
+    if not source.claim:
+        where += f", asked for at most {format_duration(source.timeout)}, cached for {format_duration(source.max_age)}"
     strictest = "; of several sources the strictest counts" if len(policy.accounts) > 1 else ""
-    where = f"claim {source.claim}" if source.claim else source.name
-    return render_table(("value", "account state"), lines, f"{where}{found}{strictest}", slim=True)
+    return render_table(("value", "account state"), lines, f"{where}{strictest}", slim=True)
 
 
 def render_fallbacks(policy: Policy) -> str:
