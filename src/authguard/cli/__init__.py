@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from authguard.cli.command_table import COMMANDS, GROUPS
-from authguard.cli.output import FAILED, exit_code, print_error
+from authguard.cli.output import FAILED, OUTPUT_ERRORS, discard_output, exit_code, flush_output, print_error
 from authguard.cli.parameter import convert_simply
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
@@ -125,12 +125,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wanted = find_command(_completed_words(os.environ) if completes else given)
         with _no_garbage_collection():
             command = convert_simply(typer.main.get_command(build(wanted)))
-        command(args=given, prog_name="authguard")
+        try:
+            command(args=given, prog_name="authguard")
+        except SystemExit:
+            flush_output()
+            raise
     except AuthguardError as error:
         print_error(str(error))
         raise SystemExit(exit_code(error)) from None
     except OSError as error:
         if not isinstance(error.filename, str):
+            if error.errno in OUTPUT_ERRORS:
+                discard_output(error)
             raise
         why = explain_failure(Path(error.filename), Access.READ, error)
         print_error(f"`{error.filename}` cannot be used: {why}; change that, or name another path")

@@ -36,8 +36,8 @@ NEAR_S: Final = 300.0
 MAX_NEAR: Final = 1_000
 #: most records that are examined for the refusal nearest to a time
 MAX_EXAMINED: Final = 100_000
-#: fewest digits of an id that are shown
-SHORT_DIGITS: Final = 8
+#: fewest digits of an id that are shown: the time of a record takes so many, so later records rarely make it ambiguous
+SHORT_DIGITS: Final = 12
 #: outcomes that did not admit the request and did not repeat an earlier response
 REFUSING: Final = tuple(one.value for one in Outcome if one not in {*ADMITTING, Outcome.REPEAT})
 _CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?|noon|midnight")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING, Final, TextIO
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 import typer
 
@@ -35,6 +38,9 @@ EXIT_CODES: Final[dict[int, str]] = {
     INTERRUPTED: "Interrupted with Ctrl-C.",
 }
 
+#: errors of a write to standard output; such an error has no file name
+OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE})
+
 
 def exit_code(error: AuthguardError) -> int:
     """Return the exit code of an authguard error."""
@@ -50,6 +56,31 @@ def exit_code(error: AuthguardError) -> int:
 def print_error(message: str) -> None:
     """Print a message on standard error."""
     typer.echo(message, err=True)
+
+
+def flush_output() -> None:
+    """Flush standard output.
+
+    Raises:
+        SystemExit: standard output cannot be written, with `FAILED`; the message has been printed.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        discard_output(error)
+
+
+def discard_output(error: OSError) -> NoReturn:
+    """Discard what standard output has not written, so that the interpreter does not try again; end the command.
+
+    Raises:
+        SystemExit: always, with `FAILED`; the message has been printed, unless the reader of a pipe has gone.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        print_error(f"standard output cannot be written: {error.strerror or type(error).__name__}")
+    raise SystemExit(FAILED) from None
 
 
 def open_private(path: Path, flag: int) -> TextIO:

@@ -109,7 +109,8 @@ def test_a_session_is_found_by_as_many_digits_as_tell_it(log: Path) -> None:
     with open_index(log) as index:
         assert resolve_session(index, "7") == "77"
         assert resolve_session(index, "5e55") == "5e55"
-        with pytest.raises(LookupError, match="several sessions"):
+        assert resolve_session(index, "urn:authguard:session:5e55") == "5e55"
+        with pytest.raises(LookupError, match="several sessions begin with `5e`: 5e55, 5e"):
             resolve_session(index, "5e")
         with pytest.raises(LookupError, match="no session"):
             resolve_session(index, "x")

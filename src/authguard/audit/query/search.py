@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: maximum number of templates that are queried separately; more are queried together, by time
 MAX_SEPARATE_TEMPLATES: Final = 256
+#: most candidates that a message lists
+MAX_CANDIDATES: Final = 8
 #: kinds of records with properties of a request; in other kinds, a field of the app can have the same name
 _REQUEST_KINDS: Final = frozenset({"decision", "refusal", "fault"})
 _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
@@ -48,7 +50,7 @@ class Query:
         text: text anywhere in the line, in any case.
         subjects: pseudonyms, of the subject or of the actor.
         session: the session's key, or a unique prefix of it.
-        transaction: id.
+        transaction: the transaction's id, or a unique prefix of it.
         peers: names of the client's address: the address or its keyed hash.
         methods: HTTP methods.
         paths: path templates.
@@ -175,12 +177,13 @@ def _rows(index: Index, query: Query, templates: Iterable[int], *, newest: bool)
 
     people = f" AND (subject IN ({(marks := _marks(query.subjects))}) OR actor IN ({marks}))" if query.subjects else ""
     twice = (*query.subjects, *query.subjects)
+    transact = resolve_transaction(index, query.transaction) if query.transaction else ""
     if query.session:
         also = " AND transact = ?" if query.transaction else ""
-        transaction = (query.transaction,) if query.transaction else ()
+        transaction = (transact,) if transact else ()
         return select("session", resolve_session(index, query.session), also + people, *transaction, *twice)
     if query.transaction:
-        return select("transact", query.transaction, people, *twice)
+        return select("transact", transact, people, *twice)
     if query.subjects:
         runs = [select(column, one) for one in query.subjects for column in ("subject", "actor")]
         return _drop_repeated(merge(*runs, key=_sort_key, reverse=newest))
@@ -210,16 +213,35 @@ def resolve_session(index: Index, prefix: str) -> str:
     """Return the only session key with a prefix.
 
     Raises:
-        LookupError: there is none, or there are several; the message says which.
+        LookupError: there is none, or there are several; the message lists them.
     """
-    after = prefix + "\U0010ffff"
-    sql = "SELECT DISTINCT session FROM record WHERE session >= ? AND session < ? LIMIT 2"
-    keys = [key for (key,) in index.db.execute(sql, (prefix, after))]
+    return _resolve(index, "session", prefix, "session")
+
+
+def resolve_transaction(index: Index, prefix: str) -> str:
+    """Return the only transaction id with a prefix.
+
+    Raises:
+        LookupError: there is none, or there are several; the message lists them.
+    """
+    return _resolve(index, "transact", prefix, "transaction")
+
+
+def _resolve(index: Index, column: str, typed: str, noun: str) -> str:
+    prefix = typed.rpartition(":")[2]  # as it stands in a reply
+    sql = (
+        f"SELECT DISTINCT {column} FROM record WHERE {column} >= ? AND {column} < ?"  # noqa: S608 - a constant column
+        f" ORDER BY {column} LIMIT {MAX_CANDIDATES + 1}"
+    )
+    keys = [str(key) for (key,) in index.db.execute(sql, (prefix, prefix + "\U0010ffff"))]
     if prefix in keys:
         return prefix
     if len(keys) == 1:
-        return str(keys[0])
-    raise LookupError(f"{'several sessions begin' if keys else 'there is no session that begins'} with `{prefix}`")
+        return keys[0]
+    if not keys:
+        raise LookupError(f"there is no {noun} that begins with `{prefix}`")
+    listed = ", ".join(keys[:MAX_CANDIDATES]) + (" and more" if len(keys) > MAX_CANDIDATES else "")
+    raise LookupError(f"several {noun}s begin with `{prefix}`: {listed}; type more of it")
 
 
 def find_by_id(index: Index, record: str) -> list[Match]:
