@@ -96,7 +96,7 @@ class AccountSource(StrictModel):
     timeout: Duration = 0.5
     breaker: Breaker | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
-    auth: ServiceAuth = ServiceAuth()
+    auth: ServiceAuth = Field(default_factory=ServiceAuth.model_construct)
 
 
 def accounts_or_none(typed: object) -> object:
@@ -150,7 +150,7 @@ class Otherwise(StrictModel):
     risk: Risk = "sensitive"
     effect: Effect = "write"
     scopes: tuple[Token, ...] = ()
-    assurance: Need = Need()
+    assurance: Need = Field(default_factory=Need.model_construct)
 
 
 def otherwise_or_deny(typed: object) -> object:
@@ -170,7 +170,7 @@ class Operation(StrictModel):
     effect: Effect
     scopes: tuple[Token, ...] = ()
     roles: Annotated[tuple[Role, ...], Field(max_length=MAX_ROLES)] = ()
-    assurance: Need = Need()
+    assurance: Need = Field(default_factory=Need.model_construct)
     amount: Amount | None = None
     payee: Payee | None = None
     limits: Annotated[tuple[Limit, ...], Field(max_length=MAX_LIMITS)] = ()
@@ -223,9 +223,9 @@ class Verifier(StrictModel):
     retries: Annotated[int, Field(ge=0, le=10)] = 0
     breaker: Breaker | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
-    auth: ServiceAuth = ServiceAuth()
+    auth: ServiceAuth = Field(default_factory=ServiceAuth.model_construct)
     request: dict[Pointer, Source] = Field(default_factory=dict)
-    response: ServiceAnswer = ServiceAnswer()
+    response: ServiceAnswer = Field(default_factory=ServiceAnswer.model_construct)
     hedge: Hedge | None = None
     digits: Annotated[int, Field(ge=6, le=10)] = 6
     window: Annotated[int, Field(ge=0, le=2)] = 1
@@ -369,6 +369,6 @@ class Audit(StrictModel):
     public: Literal["each", "windows"] = "each"
     request: Annotated[tuple[Literal["peer", "method", "path"], ...], Field(max_length=3)] = ()
     peers: Literal["pseudonymous", "plain"] = "pseudonymous"
-    checkpoint: Checkpoints = Checkpoints()
-    rotate: Rotate = Rotate()
+    checkpoint: Checkpoints = Field(default_factory=Checkpoints.model_construct)
+    rotate: Rotate = Field(default_factory=Rotate.model_construct)
     retention: Annotated[Duration, Field(ge=3_600.0)] | None = None

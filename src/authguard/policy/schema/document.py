@@ -167,19 +167,19 @@ class Document(StrictModel):
         Otherwise | None,
         BeforeValidator(otherwise_or_deny, json_schema_input_type=Literal["deny"] | Otherwise),
     ] = None
-    assurance: Assurance = Assurance(order=())
+    assurance: Assurance = Field(default_factory=lambda: Assurance.model_construct(order=()))
     identity: Identity | None = None
     verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=MAX_PARTS)
     methods: dict[Name, Method] = Field(default_factory=dict, max_length=MAX_PARTS)
     channels: Channels | None = None
-    budget: Budget = Budget()
+    budget: Budget = Field(default_factory=Budget.model_construct)
     cors: Cors | None = None
-    settings: Settings = Settings()
-    rollback: Rollback = Rollback()
+    settings: Settings = Field(default_factory=Settings.model_construct)
+    rollback: Rollback = Field(default_factory=Rollback.model_construct)
     staff: Staff | None = None
-    audit: Audit = Audit()
-    transactions: Transactions = Transactions()
-    reports: Reports = Reports()
+    audit: Audit = Field(default_factory=Audit.model_construct)
+    transactions: Transactions = Field(default_factory=Transactions.model_construct)
+    reports: Reports = Field(default_factory=Reports.model_construct)
     machines: dict[Machine, States] = Field(default_factory=dict)
     decisions: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
     fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=MAX_FALLBACKS)

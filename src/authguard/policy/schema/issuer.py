@@ -98,7 +98,7 @@ class Issuer(StrictModel):
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
     evidence: Literal["auth_time", "sid", "none", "any"] = "any"
-    claims: Claims = Claims()
+    claims: Claims = Field(default_factory=Claims.model_construct)
     require: ClaimValues = Field(default_factory=dict)
     require_person: ClaimNames = ()
     machine: ClaimValues = Field(default_factory=dict)
