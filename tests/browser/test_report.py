@@ -100,6 +100,13 @@ def test_nothing_is_cut_and_it_is_accessible_in_each_view(
         assert tab.evaluate("window.ran") is None
 
 
+@pytest.mark.parametrize("width", [320, 360, 600, 833, 900, 1024, 1920])
+def test_it_is_whole_at_widths_between(browser: Browser, reports: dict[str, Path], width: int) -> None:
+    with opened(browser, reports["full"].as_uri(), "light", width) as tab:
+        assert find_cut(tab) == []
+        assert find_diagram_faults(tab) == []
+
+
 @pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_the_results_come_before_the_details(
     browser: Browser, reports: dict[str, Path], scheme: str, width: int

@@ -21,7 +21,7 @@ MARGIN_RIGHT: Final = 14
 MARGIN_TOP: Final = 12
 MARGIN_BOTTOM: Final = 30
 #: largest width of a label on the time axis
-LABEL_WIDTH: Final = 84
+LABEL_WIDTH: Final = 92
 _DAY: Final = 86_400.0
 
 
