@@ -13,7 +13,7 @@ from authguard.clock import SystemClock
 from authguard.core.urls import origin_of
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
-from authguard.credentials.jwt_validator import JwtValidator
+from authguard.credentials.jwt_validator import JwtValidator, needs_token_validator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.deployment_keys import DeploymentKeys
 from authguard.directories.function import FunctionLookup, find_function
@@ -92,7 +92,7 @@ def build_enforcer(
         notify=log_issuer_status,
     )
     checker: CredentialValidator = jwt
-    if token_validator.needs_token_validator(policy.issuers):
+    if needs_token_validator(policy.issuers):
         nonces = NonceGenerator(keys.derive("nonces"))
         checker = token_validator.TokenValidator(
             jwt,

@@ -15,14 +15,11 @@ import typer
 from authguard.cli.output import USAGE, print_error
 from authguard.cli.prompt import ask, ask_yes_or_no, has_terminal
 from authguard.cli.terminal import escape
-from authguard.core.strict_json import parse_object
-from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
-from authguard.credentials.jwk_set import load_jwks
 from authguard.policy.checks.deployment import ASYMMETRIC
 from authguard.policy.loading import locator
-from authguard.policy.loading.preset import list_presets, load_preset
+from authguard.policy.loading.preset import LEVELS, list_presets, load_preset
 from authguard.policy.problem import did_you_mean
-from authguard.policy.scaffold import LEVELS, Answers, find_errors
+from authguard.policy.scaffold import Answers, find_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,6 +257,8 @@ def read_keys(path: Path) -> str:
     Raises:
         ValueError: the file cannot be read, or is no such set; the message says what to give.
     """
+    from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES  # noqa: PLC0415 - only --keys needs it
+
     advice = "name a JWK Set, or leave out --keys to fetch the keys from the issuer"
     try:
         with path.open("rb") as file:
@@ -274,6 +273,10 @@ def read_keys(path: Path) -> str:
 
 
 def _check_keys(text: bytes) -> str:
+    from authguard.core.strict_json import parse_object  # noqa: PLC0415 - only --keys needs the next three
+    from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES  # noqa: PLC0415
+    from authguard.credentials.jwk_set import load_jwks  # noqa: PLC0415
+
     if len(text) > MAX_RESPONSE_BYTES:
         raise ValueError("it is larger than 256 KiB")
     if not load_jwks(parse_object(text, nodes=MAX_RESPONSE_NODES), frozenset(ASYMMETRIC)).keys:

@@ -12,13 +12,6 @@ from authguard.cli.explanation_text import format_json, format_text
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
 from authguard.cli.options import JsonOption, LogOption, PolicyOption
-from authguard.cli.recorded_decision import (
-    add_text_of_reason,
-    compare_record,
-    find_decision,
-    find_operation,
-    read_cell,
-)
 from authguard.cli.terminal import require_log, resolve_log_path
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -96,18 +89,21 @@ def explain(
     loaded = load(pick_policy(context, source, policy))
     given = _states(loaded, state or []) | _conditions(conditions)
     notes: list[str] = []
-    recorded: Mapping[str, Any] = {}
     if record:
+        from authguard.cli import recorded_decision  # noqa: PLC0415 - only --id reads a log
+
         path = resolve_log_path(log)
         require_log(path)
-        recorded = find_decision(path, record)
-        operation = operation or find_operation(loaded, recorded, notes)
-        given = read_cell(loaded, recorded, settled=bool(operation)) | given
-    _check_operation(loaded, operation, given)
-    found = explain_decision(loaded, given, operation)
-    if recorded:
-        notes += compare_record(loaded, found, recorded)
-        found = add_text_of_reason(loaded, found, recorded)
+        recorded = recorded_decision.find_decision(path, record)
+        operation = operation or recorded_decision.find_operation(loaded, recorded, notes)
+        given = recorded_decision.read_cell(loaded, recorded, settled=bool(operation)) | given
+        _check_operation(loaded, operation, given)
+        found = explain_decision(loaded, given, operation)
+        notes += recorded_decision.compare_record(loaded, found, recorded)
+        found = recorded_decision.add_text_of_reason(loaded, found, recorded)
+    else:
+        _check_operation(loaded, operation, given)
+        found = explain_decision(loaded, given, operation)
     if as_json:
         typer.echo(format_json(found, notes))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import msgspec
 import typer
@@ -13,18 +13,18 @@ import typer
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption, parse_file
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
-from authguard.cli.policy_answers import STANDARD, Given, resolve_answers
 from authguard.cli.terminal import escape
 from authguard.file_access import Access, explain_failure, find_obstacle
 from authguard.paths import make_folder
-from authguard.policy.loading import locator
-from authguard.policy.loading.preset import list_presets, load_preset
-from authguard.policy.scaffold import LEVELS, build_files
+from authguard.policy.loading.preset import LEVELS, list_presets, load_preset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.policy.scaffold import Answers
+
+#: name of the policy's file
+POLICY_FILENAME: Final = "policy.yaml"
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", callback=parse_file, help="Target folder; created if missing.")]
 
@@ -35,7 +35,7 @@ def init(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the policy; default: the name of the folder.")
     ] = None,
-    extends: Annotated[str, typer.Option("--from", help="The shipped policy to extend.")] = STANDARD,
+    extends: Annotated[str, typer.Option("--from", help="The shipped policy to extend.")] = "standard",
     provider: Annotated[
         str | None, typer.Option("--provider", help=f"Identity provider: {', '.join(list_presets())}.")
     ] = None,
@@ -75,6 +75,9 @@ def init(
 
         authguard policy init my-desk --yes --from support-desk --json
     """
+    from authguard.cli.policy_answers import Given, resolve_answers  # noqa: PLC0415 - help does not need it
+    from authguard.policy.scaffold import build_files  # noqa: PLC0415
+
     _refuse_unusable_folder(folder)
     given = Given(
         name=name,
@@ -105,7 +108,7 @@ def _summarize(folder: Path, answers: Answers, files: Mapping[str, str]) -> Iter
     yield f"  trusts: {answers.issuer} ({answers.provider}), for the audience {answers.audience}"
     yield from (f"  wrote: {folder / name}" for name in sorted(files))
     if _is_example(answers):
-        yield f"  the issuer is an example: write yours in {folder / locator.POLICY_FILENAME}"
+        yield f"  the issuer is an example: write yours in {folder / POLICY_FILENAME}"
     yield from (f"next: {command}" for command in _next_commands(folder, answers))
 
 
@@ -136,7 +139,7 @@ def _to_json(folder: Path, answers: Answers, files: Mapping[str, str]) -> dict[s
 
 def _refuse_unusable_folder(folder: Path) -> None:
     """Refuse a folder with files of a policy, or in which no file can be created, before the first question."""
-    for name in (locator.POLICY_FILENAME, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
+    for name in (POLICY_FILENAME, "scenarios", "README.md", "authguard.schema.json", "scenarios.schema.json"):
         if os.path.lexists(folder / name):
             print_error(escape(f"`{folder / name}` already exists; nothing was written: name another DIR"))
             raise typer.Exit(USAGE)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.audit.segment_file import list_chains
 from authguard.cli.local_zone import local_zone
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
@@ -53,6 +52,8 @@ def require_log(log: Path) -> None:
     Raises:
         AuditError: there is none, or something is in the way of its path.
     """
+    from authguard.audit.segment_file import list_chains  # noqa: PLC0415 - commands of policies read no log
+
     if not any(list_chains(require_log_access(log))):
         raise AuditError(f"there is no log at `{escape(str(log))}`: name one with --log, or set AUTHGUARD_AUDIT_LOG")
 

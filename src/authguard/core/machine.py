@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from transitions import Machine as TransitionsMachine
 
 from authguard.core.events import REENTERING, Event, triggers
 from authguard.core.snapshot import STATE_FIELDS, Snapshot
@@ -21,6 +20,8 @@ from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from transitions import Machine as TransitionsMachine
 
 STAY: Final = "="
 ANY: Final = "*"
@@ -163,6 +164,8 @@ def build_engine(spec: Spec) -> TransitionsMachine:
     It has only the declared transitions: no ``to_STATE`` triggers, no callbacks, no queue, no model. The differential
     tests run it. Requests use the compiled table, which is a hundred times faster.
     """
+    from transitions import Machine as TransitionsMachine  # noqa: PLC0415 - only a policy that is compiled needs it
+
     expansion = expand(spec)
     return TransitionsMachine(
         model=None,

@@ -12,11 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import httpx2
 
 from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
@@ -24,6 +23,8 @@ from authguard.credentials.jwk import DocumentVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx2
 
 #: maximum size of a response
 MAX_RESPONSE_BYTES: Final = 262_144
@@ -76,6 +77,8 @@ async def read_document(
         KeysUnreachableError: there is no response, or one of an outage.
         KeysUnusableError: the response is not such a document, or the URL may not be used.
     """
+    import httpx2  # noqa: PLC0415 - the caller's client has loaded it; policies with key files do not
+
     if not (is_secure_url(address) or (insecure_http and is_plain_url(address))):
         raise KeysUnusableError(KeysProblem.INSECURE, f"`{shown(address)}` is not an https URL without a user name")
     is_known = bool(known.tag) and known.address == address
@@ -83,7 +86,7 @@ async def read_document(
     try:
         async with client.stream("GET", address, headers=headers, follow_redirects=False) as response:
             lifetime = _lifetime(response.headers)
-            if is_known and response.status_code == httpx2.codes.NOT_MODIFIED:
+            if is_known and response.status_code == HTTPStatus.NOT_MODIFIED:
                 return IssuerDocument(None, lifetime, known)
             _check_status(address, response)
             body = bytearray()
@@ -107,13 +110,13 @@ async def read_document(
 def _check_status(address: str, response: httpx2.Response) -> None:
     """Raise an error unless the response has a body that may be read."""
     status = response.status_code
-    if status >= httpx2.codes.INTERNAL_SERVER_ERROR or status in _TEMPORARY_STATUSES:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TEMPORARY_STATUSES:
         raise KeysUnreachableError(f"`{address}` responds with status {status}", has_response=True)
     if response.has_redirect_location:
         to = shown(response.headers.get("location", "").partition("?")[0])
         message = f"`{address}` redirects to `{to}`, and redirects are not followed: write the address of the document"
         raise KeysUnusableError(KeysProblem.REDIRECTED, message)
-    if status != httpx2.codes.OK:
+    if status != HTTPStatus.OK:
         raise KeysUnusableError(KeysProblem.MISSING, f"`{address}` responds with status {status}")
     if "content-encoding" in response.headers:
         message = f"`{address}` responds with a compressed document, which was not requested"

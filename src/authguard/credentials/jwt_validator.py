@@ -290,3 +290,8 @@ def _source_key(issuer: Issuer) -> tuple[object, ...]:
     if not issuer.template or not address:
         return (issuer.issuer,)
     return issuer.template, address, issuer.algorithms, issuer.stale_keys, issuer.insecure_http
+
+
+def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
+    """Return whether a policy requires more than the validation of JWT bearer tokens."""
+    return any(issuer.introspection is not None or issuer.sender_constraint != "none" for issuer in issuers.values())

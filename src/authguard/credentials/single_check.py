@@ -6,9 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from authguard.core.request import NotProven
-from authguard.credentials import token_validator
-from authguard.credentials.jwt_validator import JwtValidator
-from authguard.credentials.nonce import NonceGenerator
+from authguard.credentials.jwt_validator import JwtValidator, needs_token_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,14 +55,17 @@ async def check_token(  # noqa: PLR0917 - the parts of a deployment
         folder=folder,
         notify=notify,
     )
-    if not token_validator.needs_token_validator(issuers):
+    if not needs_token_validator(issuers):
         await jwt.open()
         found = await jwt.validate(token, now)
         await jwt.close()
         return found if isinstance(found, NotProven) else found[0].proven
+    from authguard.credentials.nonce import NonceGenerator  # noqa: PLC0415 - most policies need no more than the above
+    from authguard.credentials.token_validator import TokenValidator  # noqa: PLC0415
+
     secret = os.urandom(32)
     nonces = NonceGenerator(lambda: secret)
-    checker = token_validator.TokenValidator(jwt, issuers, environ=environ, nonces=nonces, store=_NoStore())
+    checker = TokenValidator(jwt, issuers, environ=environ, nonces=nonces, store=_NoStore())
     await checker.open()
     result = await checker.validate(token, now)
     await checker.close()

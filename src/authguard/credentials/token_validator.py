@@ -322,11 +322,6 @@ def opaque_token_issuer(issuers: Mapping[str, Issuer]) -> Issuer | None:
     return found[0] if len(found) == 1 else None
 
 
-def needs_token_validator(issuers: Mapping[str, Issuer]) -> bool:
-    """Return whether a policy requires more than the validation of JWT bearer tokens."""
-    return any(issuer.introspection is not None or issuer.sender_constraint != "none" for issuer in issuers.values())
-
-
 def is_jwt(token: bytes) -> bool:
     """Return whether a token has the form of a JWT: three parts, the first the start of a JSON object."""
     return token.startswith(_JSON_STARTS) and token.count(b".") == 2  # noqa: PLR2004 - RFC 7515 7.1

@@ -6,7 +6,6 @@ Messages are lower-case and have no final period, line break or internal type na
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         word: word in the file.
         known: accepted words.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only a problem needs it
+
     words = sorted(set(known))
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     if near:

@@ -18,7 +18,7 @@ from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
-from authguard.policy.loading.preset import load_preset
+from authguard.policy.loading.preset import LEVELS, load_preset
 from authguard.policy.render.diagram import render_mermaid
 from authguard.policy.render.yaml_document import scalar
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.problem import Problem
 
-#: assurance levels of a new policy, weakest first
-LEVELS: Final = ("aal1", "aal2", "aal3")
 _PERSON: Final = "{kind: handoff, queue: identity, message: A colleague will check with you who you are.}"
 #: file of the issuer's keys, beside the policy
 KEYS_FILENAME: Final = "keys.json"

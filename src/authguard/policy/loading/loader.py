@@ -6,6 +6,7 @@ A bad policy raises no exception; the result contains its problems.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.compiled_policy import Changes
@@ -14,7 +15,7 @@ from authguard.policy.loading.builder import build_draft
 from authguard.policy.loading.merge import find_changes, merge
 from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
-from authguard.policy.loading.yaml_parser import MAX_NODES, MAX_PROBLEMS, parse_yaml
+from authguard.policy.loading.yaml_parser import MAX_NODES, MAX_PROBLEMS, ParsedYaml, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import removed_key, reserved_key
 from authguard.policy.tree import Node, quote
@@ -162,7 +163,7 @@ def _load_files(source: str | Path, text: bytes | None) -> tuple[list[Node], Pat
         return trees, locator.NO_FOLDER, [problem]
     folder, seen, nodes_left = file.folder, {file.path}, MAX_NODES
     while True:
-        got = parse_yaml(data, file.shown, nodes_left)
+        got = _parse(file, data, nodes_left)
         nodes_left -= got.nodes
         tree, versioned = _check_version(got.tree)
         trees.append(tree)
@@ -184,6 +185,18 @@ def _load_files(source: str | Path, text: bytes | None) -> tuple[list[Node], Pat
         except _RefusedError as refusal:
             problem = Problem(code=refusal.code, place=reference.place, message=str(refusal))
             return trees, folder, [*problems, problem]
+
+
+def _parse(file: PolicyFile, data: bytes, max_nodes: int) -> ParsedYaml:
+    """Parse a file; parse a shipped one once for all policies of this process that extend it."""
+    if file.is_shipped and (got := _parse_shipped(data, file.shown)).nodes <= max_nodes:
+        return got
+    return parse_yaml(data, file.shown, max_nodes)
+
+
+@lru_cache(maxsize=8)
+def _parse_shipped(data: bytes, shown: str) -> ParsedYaml:
+    return parse_yaml(data, shown, MAX_NODES)
 
 
 def _suggest_policy(typed: str) -> str:

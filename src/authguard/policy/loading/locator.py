@@ -41,11 +41,13 @@ class PolicyFile:
         path: path of the file, symlinks resolved.
         shown: name of the file in places: as typed, or the name of the shipped file.
         folder: folder that paths in the policy must not leave.
+        is_shipped: whether it was named by the name of a shipped policy.
     """
 
     path: Path
     shown: str
     folder: Path
+    is_shipped: bool = False
 
 
 def shipped_policies() -> dict[str, Path]:
@@ -82,7 +84,7 @@ def find_shipped(name: str) -> PolicyFile:
     if path is None:
         raise PolicyNotFoundError(f"no policy named `{name[:64]}` ships with authguard")
     shown = path.name if path == _STANDARD else f"{name}/{path.name}"
-    return PolicyFile(path.resolve(), shown, path.resolve().parent)
+    return PolicyFile(path.resolve(), shown, path.resolve().parent, is_shipped=True)
 
 
 def resolve_source(source: str | Path) -> PolicyFile:

@@ -12,11 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from authguard.policy.loading.yaml_parser import MAX_NODES, parse_yaml
 from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.tree import Node, quote
 
 _FOLDER: Final = Path(__file__).parents[1] / "providers"
+#: assurance levels of the presets, weakest first
+LEVELS: Final = ("aal1", "aal2", "aal3")
 #: keys whose entries are merged with the preset's
 MERGED: Final = frozenset({"claims", "require", "machine"})
 
@@ -72,6 +73,8 @@ def load_preset(name: str) -> Preset:
     """
     if name not in list_presets():
         raise KeyError(name)
+    from authguard.policy.loading.yaml_parser import MAX_NODES, parse_yaml  # noqa: PLC0415 - a list of names needs no file
+
     path = _FOLDER / f"{name}.yaml"
     tree = parse_yaml(path.read_bytes(), f"providers/{path.name}", MAX_NODES).tree
     entries = tree.entries()
