@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.core.chain import LineTemplate
     from authguard.core.entries import Entry
     from authguard.core.request import Credential, Evidence, Principal, Unseen
-    from authguard.core.snapshot import Delegation, Keys, Snapshot, TransactionRecord
+    from authguard.core.snapshot import Delegation, Keys, Record, Snapshot, TransactionRecord
     from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 
 
@@ -41,6 +41,8 @@ class Ids(Protocol):
 
 #: position before the first transaction of a list
 FIRST: Final = (-1.0, "")
+#: kinds of records that have keys of their own
+RecordKind = Literal["account", "session", "transaction"]
 
 
 class Store(Protocol):
@@ -128,6 +130,22 @@ class Store(Protocol):
 
         Raises:
             StoreError: the store cannot be read now.
+        """
+        ...
+
+    async def records(
+        self, kind: RecordKind, *, first: bytes = b"", end: bytes = b"", limit: int
+    ) -> tuple[tuple[bytes, Record], ...]:
+        """Return the records of a kind with their keys, in the order of the keys; for operators' commands.
+
+        Args:
+            kind: of the records.
+            first: smallest key; the next page begins after the last key of this one, with a zero byte appended.
+            end: key before which the range ends; empty for no end.
+            limit: maximum number.
+
+        Raises:
+            StoreError: the store cannot be read now, or a record is damaged.
         """
         ...
 

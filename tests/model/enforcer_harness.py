@@ -88,6 +88,7 @@ class TapedStore:
         self.record_keys = inner.record_keys
         self.list_keys = inner.list_keys
         self.transactions = inner.transactions
+        self.records = inner.records
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
         self.tape.touch("store")
@@ -141,6 +142,7 @@ class ReadOnly:
         self.record_keys = inner.record_keys
         self.peek_versions = inner.peek_versions
         self.transactions = inner.transactions
+        self.records = inner.records
 
     async def open(self) -> None:
         """Nothing to open."""

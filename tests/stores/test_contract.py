@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from authguard.core.record_codec import MAX_DOCUMENT_BYTES, MAX_KEY_CHARS
-from authguard.core.snapshot import EMPTY_LEDGER, Keys, LedgerEntry, LedgerRecord
+from authguard.core.snapshot import EMPTY_LEDGER, AccountRecord, Keys, LedgerEntry, LedgerRecord
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from tests.stores.samples import BLANK, LEDGER, SCOPED, amended, increment, keys, signed_in, snapshot
@@ -336,3 +336,23 @@ async def test_transactions_are_found_by_state_role_and_operation_the_oldest_fir
     assert await record_keys(state="held") == ["t0", "t1"]
     ((name, record),) = await store.transactions(state="approved", limit=1)
     assert (name, record.state, record.version) == ("t3", "approved", 2)
+
+
+async def test_records_of_a_kind_are_found_by_a_range_of_their_keys_in_pages(store: AnyStore) -> None:
+    names = (b"\x00a", b"\xab", b"\xab\xc0", b"\xac", b"\xff\xff")
+    for number, name in enumerate(names, 1):
+        of = Keys(name, name, name.decode("latin-1"))
+        assert await store.commit(of, await store.load(of, BLANK), signed_in(BLANK, float(number)))
+    found = await store.records("account", limit=10)
+    assert [name for name, _ in found] == list(names)
+    assert [record.entered for _, record in found if isinstance(record, AccountRecord)] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [name for name, _ in await store.records("session", first=b"\xab", end=b"\xac", limit=10)] == [*names[1:3]]
+    assert [name for name, _ in await store.records("session", first=b"\xab\x00", limit=2)] == [*names[2:4]]
+    assert await store.records("transaction", limit=10) == ()
+    paid = amended(BLANK, "transaction", state="held")
+    for name in ("t-1", "t-2", "t-20", "u"):
+        assert await store.commit(Keys(transaction=name), BLANK, paid)
+    assert [name for name, _ in await store.records("transaction", first=b"t-2", end=b"t-3", limit=10)] == [
+        b"t-2",
+        b"t-20",
+    ]

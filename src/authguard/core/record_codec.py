@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SERVICE: Final = b"v"
 TRANSACTION: Final = b"t"
+#: kind of record -> first byte of its names
+KIND_PREFIXES: Final = {"account": b"a", "session": b"s", "transaction": TRANSACTION}
 #: account states that a new sign-in would reach again
 DEFAULT_ACCOUNT_STATES: Final = frozenset({"unknown", "normal"})
 #: transaction states without a way out
@@ -82,6 +84,18 @@ def record_keys(keys: Keys) -> list[bytes]:
 def transaction_key(transaction: str) -> bytes:
     """Return the record name of a transaction id."""
     return TRANSACTION + transaction.encode("utf-8", "surrogatepass")
+
+
+def key_range(kind: str, first: bytes, end: bytes) -> tuple[bytes, bytes]:
+    """Return the smallest name of a range of keys, and the name before which it ends.
+
+    Args:
+        kind: one of `KIND_PREFIXES`.
+        first: smallest key.
+        end: key before which the range ends; empty for no end.
+    """
+    prefix = KIND_PREFIXES[kind]
+    return prefix + first, prefix + end if end else bytes([prefix[0] + 1])
 
 
 def decode_snapshot(rows: Iterable[tuple[bytes, bytes]], blank: Snapshot) -> Snapshot:

@@ -17,7 +17,8 @@ from authguard.errors import StoreError
 from authguard.ports import FIRST
 
 if TYPE_CHECKING:
-    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
+    from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
+    from authguard.ports import RecordKind
 
 #: seconds: the default life of a credential (`authguard.policy.compiled_policy.Issuer.max_lifetime`) and one day more
 RETENTION_S: Final = 90_000.0
@@ -162,6 +163,18 @@ class MemoryStore:
         return tuple(
             record_codec.decode_transaction(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found)
         )
+
+    async def records(
+        self, kind: RecordKind, *, first: bytes = b"", end: bytes = b"", limit: int
+    ) -> tuple[tuple[bytes, Record], ...]:
+        """Return the records of a kind with their keys, in the order of the keys.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        least, bound = record_codec.key_range(kind, first, end)
+        found = nsmallest(limit, (name for shard in self._records for name in shard if least <= name < bound))
+        return tuple((name[1:], record_codec.decode_record(name, self._records[name[-1]][name])) for name in found)
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Store a document under a name; empty bytes delete it.

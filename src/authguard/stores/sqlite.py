@@ -25,8 +25,9 @@ from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.cancellation import CommitGuard, reraise_cancellation
+from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
-from authguard.stores.sqlite_document import read_document, write_document
+from authguard.stores.sqlite_document import list_documents, read_document, write_document
 from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
 from authguard.stores.sqlite_transaction_index import find_transactions, remove_from_index, update_index
 from authguard.worker import Worker
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
+    from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
+    from authguard.ports import RecordKind
 
 Answer = TypeVar("Answer")
 
@@ -45,18 +47,13 @@ SELECT_RECORDS: Final = tuple(
 )
 INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
+SELECT_RANGE: Final = "SELECT name, value FROM records WHERE name >= ? AND name < ? ORDER BY name LIMIT ?"
 SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
-SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE namespace = ? ORDER BY name LIMIT ?"
 #: records checked for expiry per new record, so that all are checked before the file has doubled
 SWEEP_COUNT: Final = 4
 #: seconds (monotonic clock) between checks that the file is still at its path; every write checks too
 IDENTITY_CHECK_INTERVAL_S: Final = 1.0
-DELETE_EXPIRED_CLAIMS: Final = (
-    "DELETE FROM claims WHERE name IN (SELECT name FROM claims WHERE until <= ? ORDER BY until LIMIT 16)"
-)
-DELETE_EXPIRED_CLAIM: Final = "DELETE FROM claims WHERE name = ? AND until <= ?"
-INSERT_CLAIM: Final = "INSERT INTO claims (name, until) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteStore:
@@ -260,13 +257,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be written now.
         """
-
-        def take(writer: sqlite3.Connection) -> bool:
-            writer.execute(DELETE_EXPIRED_CLAIMS, (now,))
-            writer.execute(DELETE_EXPIRED_CLAIM, (name, now))
-            return writer.execute(INSERT_CLAIM, (name, until)).rowcount == 1
-
-        return await self._write(take)
+        return await self._write(lambda writer: insert_claim(writer, name, until, now))
 
     async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
         """Return the names in a namespace, sorted, at most `limit`.
@@ -276,9 +267,7 @@ class SqliteStore:
         """
 
         def listed() -> tuple[str, ...]:
-            return tuple(
-                name for (name,) in self._require_open(self._writer).execute(SELECT_DOCUMENT_KEYS, (namespace, limit))
-            )
+            return list_documents(self._require_open(self._writer), namespace, limit)
 
         return await self._in_worker("read", listed)
 
@@ -304,6 +293,22 @@ class SqliteStore:
         return tuple(
             record_codec.decode_transaction(name, value) for name, value in await self._in_worker("read", found)
         )
+
+    async def records(
+        self, kind: RecordKind, *, first: bytes = b"", end: bytes = b"", limit: int
+    ) -> tuple[tuple[bytes, Record], ...]:
+        """Return the records of a kind with their keys, in the order of the keys.
+
+        Raises:
+            StoreError: the file cannot be read now, or a record is damaged.
+        """
+        asked = (*record_codec.key_range(kind, first, end), limit)
+
+        def found() -> list[tuple[bytes, bytes]]:
+            return self._require_open(self._writer).execute(SELECT_RANGE, asked).fetchall()
+
+        rows = await self._in_worker("read", found)
+        return tuple((name[1:], record_codec.decode_record(name, value)) for name, value in rows)
 
     def _sweep(self, writer: sqlite3.Connection, count: int, now: float) -> None:
         """Check the next `count` records in turn; delete expired records and expired responses."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 SELECT_DOCUMENT: Final = "SELECT value FROM documents WHERE namespace = ? AND name = ?"
+SELECT_DOCUMENT_KEYS: Final = "SELECT name FROM documents WHERE namespace = ? ORDER BY name LIMIT ?"
 UPSERT_DOCUMENT: Final = "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 DELETE_DOCUMENT: Final = "DELETE FROM documents WHERE namespace = ? AND name = ?"
 
@@ -16,6 +17,11 @@ def read_document(connection: sqlite3.Connection, namespace: str, name: str) -> 
     """Return a document; empty bytes if there is none."""
     rows: list[tuple[bytes]] = connection.execute(SELECT_DOCUMENT, (namespace, name)).fetchall()
     return rows[0][0] if rows else b""
+
+
+def list_documents(connection: sqlite3.Connection, namespace: str, limit: int) -> tuple[str, ...]:
+    """Return the names of documents, sorted, at most `limit`."""
+    return tuple(name for (name,) in connection.execute(SELECT_DOCUMENT_KEYS, (namespace, limit)))
 
 
 def write_document(writer: sqlite3.Connection, namespace: str, name: str, value: bytes) -> bytes:
