@@ -150,7 +150,7 @@ def people(stage: Stage) -> None:
     """Customers who were handed over are in the desk's queue, each once."""
     stage.scene("the people's desk")
     code, output = stage.world.command("handoff", "list", "--json")
-    tickets = [json.loads(line) for line in output.splitlines()] if code == 0 else []
+    tickets = json.loads(output) if code == 0 else []
     queues = sorted(ticket["ticket"]["queue"] for ticket in tickets)
     stage.act(
         f"`authguard handoff list`: {len(tickets)} tickets wait",

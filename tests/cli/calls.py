@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _BY: Final = ("--by", "Ines", "--reason", "asked by the customer")
 #: words of a command -> its arguments; names in braces are attributes of the deployment
 CALLS: Final[dict[str, tuple[str, ...]]] = {
+    "accounts list": (),
     "accounts show": ("alice",),
     "accounts reinstate": ("alice", *_BY),
     "accounts sign-out": ("alice", *_BY),
@@ -53,6 +54,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "rollback status": (),
     "rollback engage": _BY,
     "rollback release": _BY,
+    "sessions list": (),
     "sessions show": ("{session}",),
     "sessions reset": ("{session}", *_BY),
     "sessions end": ("{session}", *_BY),

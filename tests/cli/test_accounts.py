@@ -116,6 +116,11 @@ def test_a_frozen_account_is_shown_and_lifted_and_its_next_request_is_let_in(cou
         out
     )
     assert "alice" not in out
+    code, listed, _ = counter.shell("accounts", "list")
+    assert (code, listed.splitlines()[0]) == (OK, "1 account, the last changed first")
+    assert counter.shell("accounts", "show", listed.split()[6][:8])[1] == out
+    assert counter.shell("accounts", "list", "--state", "locked")[1] == "no account is locked\n"
+    assert counter.shell("accounts", "list", "--state", "lokced")[0] == USAGE
     counter.idp.set_account_status("alice", None)
     code, out, _ = counter.shell("accounts", "reinstate", "alice", *WHY)
     assert (code, out) == (OK, "the account is normal\n")
@@ -129,8 +134,13 @@ def test_a_session_is_ended_by_a_person_and_only_a_later_sign_in_opens_it(counte
     counter.idp.set_account_status("bob", "active")
     assert counter.chat("bob") == 200
     session = next(line["session"] for line in counter.log() if line["kind"] == "decision")
-    code, out, _ = counter.shell("sessions", "show", session)
+    shown_name = json.loads(counter.shell("accounts", "show", "bob", "--json")[1])["subject"]
+    (listed,) = json.loads(counter.shell("sessions", "list", "--subject", shown_name[:8], "--json")[1])
+    assert (listed["session"], listed["subject"]) == (session, shown_name)
+    assert f"{session[:8]}  active" in counter.shell("sessions", "list")[1]
+    code, out, _ = counter.shell("sessions", "show", session[:8])
     assert (code, out.splitlines()[0].startswith(f"{session} active since")) == (OK, True)
+    assert f"account    {shown_name}" in out
     assert "verified since" in out
     shown = json.loads(counter.shell("sessions", "show", session, "--json")[1])
     assert shown["account"] == json.loads(counter.shell("accounts", "show", "bob", "--json")[1])["account"]
@@ -176,8 +186,9 @@ def test_what_was_never_seen_is_said_to_be_so_and_what_is_no_session_is_refused(
     code, out, _ = app.call("accounts", "show", "nobody")
     assert (code, "unknown, not in the store" in out) == (OK, True)
     assert app.call("accounts", "show", "nobody", "--issuer", "https://other.example")[0] == USAGE
-    assert app.call("sessions", "show", "0" * 32)[::2] == (FAILED, "no such session\n")
+    code, _, err = app.call("sessions", "show", "0" * 32)
+    assert (code, "there is no such session" in err, "next: authguard sessions list" in err) == (FAILED, True, True)
     assert app.call("sessions", "end", "0" * 32, *WHY)[0] == FAILED
-    assert app.call("sessions", "show", "alice")[0] == USAGE
+    assert app.call("sessions", "show", "alice")[0] == FAILED
     assert app.call("accounts", "reinstate", "nobody", "--by", " ", "--reason", "x")[0] == USAGE
     assert app.log() == []

@@ -34,31 +34,38 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_an_empty_desk_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert deploy(tmp_path, capsys).call("handoff", "list") == (OK, "", "")
+    assert deploy(tmp_path, capsys).call("handoff", "list") == (OK, "no ticket waits: the desk is empty\n", "")
+    assert deploy(tmp_path, capsys).call("handoff", "list", "--json")[1] == "[]\n"
 
 
 def test_who_waits_the_longest_is_shown_first_and_looking_records_nothing(app: Deployment) -> None:
     code, out, _ = app.call("handoff", "list")
     assert code == OK
-    assert out.splitlines() == [
-        "1second fraud open since 2023-11-14 22:13:20Z: order, service=live account=compromised",
-        "0first fraud open since 2027-01-15 08:00:00Z: order, service=live account=compromised",
-    ]
+    verdict, first, second, then = out.splitlines()
+    assert verdict == "2 tickets wait for a person: 2 open"
+    assert first.split()[:2] == ["1second", "fraud"]
+    assert first.split()[-2:] == ["order", "compromised"]
+    assert second.split()[:2] == ["0first", "fraud"]
+    assert then == "next: authguard handoff take 1second --by NAME"
     assert app.log() == []
 
 
 def test_a_program_reads_each_ticket_whole(app: Deployment) -> None:
     _, out, _ = app.call("handoff", "list", "--json")
-    assert [json.loads(line)["ticket"]["subject"] for line in out.splitlines()] == ["p-2", "p-1"]
+    assert [one["ticket"]["subject"] for one in json.loads(out)] == ["p-2", "p-1"]
+    assert json.loads(out)[0]["ticket"]["opened"] == "2023-11-14T22:13:20.000Z"
+    assert len(json.loads(app.call("handoff", "list", "--json", "--queue", "fraud")[1])) == 2
+    code, _, err = app.call("handoff", "list", "--queue", "frad")
+    assert (code, "did you mean `fraud`?" in err) == (USAGE, True)
 
 
 def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deployment) -> None:
     code, out, _ = app.call("handoff", "take", "0first", "--by", "Ines")
     assert code == OK
-    assert "0first fraud taken by Ines since" in out
-    code, out, err = app.call("handoff", "take", "0first", "--by", "Omar")
+    assert "0first is taken by Ines since" in out
+    code, out, err = app.call("handoff", "take", "0fi", "--by", "Omar")
     assert (code, out) == (FAILED, "")
-    assert err == "Ines has taken it already\n"
+    assert err.startswith("Ines has taken it already, at 2")
     taken, tried, void = app.log()
     assert (taken["act"], taken["by"], taken["ticket"], taken["subject"]) == ("handoff.taken", "Ines", "0first", "p-1")
     assert void["records"] == [tried["id"]]
@@ -106,4 +113,4 @@ def test_who_and_which_are_always_told(app: Deployment, words: tuple[str, ...]) 
 
 def test_a_name_of_nobody_takes_nothing(app: Deployment) -> None:
     assert app.call("handoff", "take", "0first", "--by", " ")[0] == USAGE
-    assert "open since" in app.call("handoff", "list")[1].splitlines()[1]
+    assert app.call("handoff", "list")[1].startswith("2 tickets wait for a person: 2 open")

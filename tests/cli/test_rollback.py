@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,16 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_a_service_that_nobody_touched_is_live_and_looking_records_nothing(app: Deployment) -> None:
-    assert app.call("rollback", "status") == (OK, "live since the beginning\n", "")
+    assert app.call("rollback", "status") == (
+        OK,
+        "live: the agent serves\nto stop it: authguard rollback engage --by NAME --reason WHY\n",
+        "",
+    )
+    assert json.loads(app.call("rollback", "status", "--json")[1]) == {
+        "state": "live",
+        "entered": None,
+        "faulted": None,
+    }
     assert app.log() == []
 
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from authguard.cli import transactions
-from authguard.cli.output import FAILED, OK, USAGE
+from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
 from authguard.core.canonical import canonicalize
-from authguard.core.snapshot import Keys, TransactionRecord, blank
+from authguard.core.snapshot import Keys, TransactionRecord, account_key, blank
 from authguard.deployment_keys import create_cipher
 from authguard.policy.compiler import load
 from authguard.pseudonym_factory import load_pseudonym_key
@@ -62,15 +62,30 @@ def app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Deployment:
 
 
 def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: Deployment) -> None:
-    assert app.call("transactions", "list")[1] == "t1 pay held since 2096-10-02 07:06:40Z, 0 of 2 boss\n"
-    assert app.call("transactions", "list", "--state", "")[1].split()[::8][:1] == ["t2"]
-    assert app.call("transactions", "list", "--state", "", "--after", "t2")[1].split()[0] == "t1"
-    assert app.call("transactions", "list", "--after", "t9")[0] == FAILED
-    assert app.call("transactions", "list", "--subject", "p-1")[1].split()[0] == "t1"
-    for filters in (("--subject", "p-2"), ("--role", "clerk"), ("--operation", "move"), ("--state", "done")):
-        assert app.call("transactions", "list", *filters) == (OK, "", "")
-    (line,) = app.call("transactions", "list", "--json")[1].splitlines()
-    assert json.loads(line)["shown"] == list(HELD.shown)
+    code, out, _ = app.call("transactions", "list")
+    verdict, doubtful, held, settle, approve = out.splitlines()
+    assert (code, verdict) == (OK, "2 transactions wait for you: 1 in doubt, 1 held")
+    assert doubtful.split()[:2] == ["t2", "move"]
+    assert held.split()[:3] == ["t1", "pay", "p-1"]
+    assert held.endswith("held      0 of 2 boss  the policy asks for an approval")
+    assert settle == "next: authguard transactions settle t2 done --by NAME --reason WHY"
+    assert approve == "next: authguard transactions approve t1 --by NAME --reason WHY"
+    assert app.call("transactions", "list", "--state", "any")[1].splitlines()[0] == "2 transactions"
+    assert app.call("transactions", "list", "--state", "held")[1].splitlines()[0] == "1 transaction is held"
+    assert "t1 " in app.call("transactions", "list", "--subject", "p-1", "--role", "boss")[1]
+    assert app.call("transactions", "list", "--state", "done")[:2] == (OK, "no transaction is done\n")
+    assert app.call("transactions", "list", "--until", "2h")[:2] == (OK, "no transaction that matches waits for you\n")
+    for option, typed, near in (
+        ("--role", "clerk", "supervisor"),
+        ("--operation", "cat", "chat"),
+        ("--state", "helt", "held"),
+    ):
+        code, _, err = app.call("transactions", "list", option, typed)
+        assert (code, option in err, near in err) == (USAGE, True, True)
+    assert app.call("transactions", "list", "--subject", "p-2")[0] == USAGE
+    (first,) = json.loads(app.call("transactions", "list", "--state", "held", "--json")[1])
+    assert first["shown"] == list(HELD.shown)
+    assert json.loads(app.call("transactions", "list", "--state", "done", "--json")[1]) == []
     assert [json.loads(line)["transaction"] for line in app.call("transactions", "export")[1].splitlines()] == [
         "t2",
         "t1",
@@ -80,18 +95,22 @@ def test_what_is_held_is_listed_and_filtered_and_looking_records_nothing(app: De
 
 def test_more_than_a_page_are_told_one_after_the_other(app: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transactions, "PAGE_SIZE", 1)
-    assert [line.split()[0] for line in app.call("transactions", "list", "--state", "")[1].splitlines()] == ["t2", "t1"]
+    listed = json.loads(app.call("transactions", "list", "--state", "any", "--json")[1])
+    assert [one["transaction"] for one in listed] == ["t2", "t1"]
     assert len(app.call("transactions", "export")[1].splitlines()) == 2
-    assert app.call("transactions", "list", "--state", "", "--limit", "1")[1].split()[0] == "t2"
+    code, out, err = app.call("transactions", "list", "--limit", "1")
+    assert (code, out.splitlines()[0], out.splitlines()[1][:2]) == (OK, "2 transactions wait for you", "t2")
+    assert err == "the first 1 of 2 are shown; --limit shows more\n"
 
 
 def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: Deployment) -> None:
     assert "held" in app.call("transactions", "approve", "t1", "--by", "Ines", "--reason", "called back")[1]
-    assert "held" in app.call("transactions", "approve", "t1", "--by", "Ines", "--reason", "again")[1]
+    code, out, _ = app.call("transactions", "approve", "t1", "--by", "Ines", "--reason", "again")
+    assert (code, "Ines had approved it already" in out) == (OK, True)
     assert "approved" in app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")[1]
     shown = app.call("transactions", "show", "t1")[1]
     assert 'POST "/pay?"' in shown
-    assert "approved by Ines at" in shown
+    assert "by Ines at" in shown
     assert "called back" in shown
     assert [(line["by"], line["note"]) for line in app.log() if line["kind"] == "act"][::2] == [
         ("Ines", "called back"),
@@ -102,14 +121,15 @@ def test_each_of_two_persons_approves_and_both_are_named_with_their_reason(app: 
 def test_a_denied_one_stays_denied(app: Deployment) -> None:
     assert "denied" in app.call("transactions", "deny", "t1", "--by", "Ines", "--reason", "odd")[1]
     code, _, err = app.call("transactions", "approve", "t1", "--by", "Omar", "--reason", "fine")
-    assert (code, "does not wait for such a decision" in err) == (FAILED, True)
-    assert "decided by Ines: odd" in app.call("transactions", "show", "t1")[1]
+    assert (code, "it is already denied since" in err, "by Ines: odd" in err) == (FAILED, True, True)
+    assert "by Ines: odd" in app.call("transactions", "show", "t1")[1]
 
 
 def test_what_is_in_doubt_is_settled_by_a_persons_word_and_only_once(app: Deployment) -> None:
     assert "done" in app.call("transactions", "settle", "t2", "done", "--by", "Kim", "--reason", "it was charged")[1]
     assert app.call("transactions", "settle", "t2", "failed", "--by", "Kim", "--reason", "no")[0] == FAILED
-    assert app.call("transactions", "settle", "t1", "done", "--by", "Kim", "--reason", "no")[0] == FAILED
+    code, _, err = app.call("transactions", "settle", "t1", "done", "--by", "Kim", "--reason", "no")
+    assert (code, "it is not in doubt" in err, "transactions approve t1" in err) == (FAILED, True, True)
     moved = [line for line in app.log() if line["kind"] == "transition"]
     assert [(line["source"], line["dest"], line["cause"]) for line in moved] == [("in_doubt", "done", "operator")]
 
@@ -150,4 +170,44 @@ def test_what_was_asked_opens_with_every_key_that_the_deployment_has_had(
     for name, is_shown in (("derived", True), ("named", False), ("rotated", True)):
         said = app.call("transactions", "show", name)[1]
         assert ('"/amount": 9011771' in said, "encrypted with another key" in said) == (is_shown, not is_shown)
-        assert f"digest {DIGEST}" in said
+        assert DIGEST in said
+
+
+def test_an_id_is_taken_by_its_start_or_as_it_stands_in_a_reply(app: Deployment) -> None:
+    async def add() -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        for name in ("abcdef0123456789", "abcdef0123450000", "b" * 32):
+            await store.commit(Keys(transaction=name), BLANK, msgspec.structs.replace(BLANK, transaction=HELD))
+        await store.close()
+
+    anyio.run(add)
+    assert json.loads(app.call("transactions", "show", "bbb", "--json")[1])["transaction"] == "b" * 32
+    assert json.loads(app.call("transactions", "show", f"urn:authguard:transaction:{'b' * 32}", "--json")[1])
+    code, out, err = app.call("transactions", "show", "abc")
+    assert (code, out) == (USAGE, "")
+    assert err.startswith("`abc` is the start of 2 transactions: type more of the id\n")
+    assert "abcdef0123456789" in err
+    assert "pay" in err
+    listed = app.call("transactions", "list")[1]
+    assert {"bbbbbbbb", "abcdef0123456", "abcdef0123450"} <= set(listed.split())
+
+
+def test_whoever_asked_for_it_cannot_approve_it(app: Deployment) -> None:
+    mine = msgspec.structs.replace(HELD, account=account_key("https://idp.example", "Ines"))
+
+    async def add() -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        await store.commit(Keys(transaction="t3"), BLANK, msgspec.structs.replace(BLANK, transaction=mine))
+        await store.close()
+
+    anyio.run(add)
+    code, _, err = app.call("transactions", "approve", "t3", "--by", "Ines", "--reason", "it is mine")
+    assert (code, "Ines asked for this transaction" in err, "of role `boss`" in err) == (UNAUTHORISED, True, True)
+    assert app.log() == []
+
+
+def test_a_limit_that_is_none_is_refused(app: Deployment) -> None:
+    code, _, err = app.call("transactions", "approve", "t1", "--by", "a", "--reason", "b", "--over", "daily")
+    assert (code, "--over" in err) == (USAGE, True)

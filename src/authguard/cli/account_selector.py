@@ -1,7 +1,7 @@
-"""Select the account of a command: by subject and issuer, or by ticket, session or transaction.
+"""Select the account of a command: by subject, or by ticket, session or transaction.
 
-A subject is a name from the issuer; the other selectors are ids of the guard. Each has a separate option, so that
-one is never read as the other.
+A subject is a name from the issuer or a pseudonym of the log; the other selectors are ids of the guard. Each has a
+separate option, so that one is never read as the other.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.cli.operator_session import pick_issuer
 from authguard.cli.output import FAILED, print_error
-from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
+from authguard.cli.record_lookup import MAX_TICKETS, find_session, find_ticket, find_transaction
+from authguard.cli.subject import find_subject
+from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.transaction_list import effective_snapshot
 
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 
-#: most tickets that are searched for one id
-MAX_TICKETS = 100_000
-
-SubjectArgument = Annotated[str, typer.Argument(help="The subject of the account: `sub` in the tokens of its issuer.")]
+SubjectArgument = Annotated[
+    str,
+    typer.Argument(help="The issuer's name of a person (`sub`), or a pseudonym of the log, or its first 8 digits."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class AccountSelector:
     """The selection of an account on the command line; exactly one of subject, ticket, session and transaction is set.
 
     Attributes:
-        subject: name of the subject at its issuer.
-        issuer: issuer of the subject; empty for the only issuer of the policy.
+        subject: name of the subject at its issuer, or a pseudonym.
+        issuer: issuer of the subject; empty for any issuer of the policy.
         ticket: id of a hand-off ticket.
         session: key of a session, hexadecimal.
         transaction: id of a transaction.
@@ -72,8 +73,8 @@ async def find_account(repository: StateRepository, naming: Pseudonymizer, asked
     if len(selected) != 1:
         raise typer.BadParameter("select one account: a subject, --ticket, --session or --transaction")
     if asked.subject:
-        issuer = pick_issuer(repository.policy, asked.issuer)
-        key, name = account_key(issuer, asked.subject), naming.subject(issuer, asked.subject)
+        named = await find_subject(repository, naming, asked.subject, asked.issuer)
+        key, name = named.key, named.name
     else:
         key, name = await _resolve_id(repository, asked)
         name = naming.account(key) or name
@@ -97,23 +98,17 @@ async def find_known_account(repository: StateRepository, naming: Pseudonymizer,
 
 async def _resolve_id(repository: StateRepository, asked: AccountSelector) -> tuple[bytes, str]:
     """Return the key of the account and the subject name of the selected record."""
-    key, name, what = b"", "", ""
     if asked.ticket:
-        what = "ticket"
-        for filed in await StoreDesk(repository.store).tickets(MAX_TICKETS):
-            if filed.ticket.id == asked.ticket:
-                key, name = bytes.fromhex(filed.ticket.account), filed.ticket.subject
-    elif asked.session:
-        what = "session"
-        key = (await repository.load(Keys(session=_session(asked.session)))).snapshot.session.account
-    else:
-        what = "transaction"
-        record = (await repository.load(Keys(transaction=asked.transaction))).snapshot.transaction
-        key, name = record.account, record.subject
-    if not key:
-        print_error(f"there is no such {what}, or it has expired; nothing was changed")
+        ticket = (await find_ticket(repository.store, asked.ticket, repository.clock.now())).ticket
+        return bytes.fromhex(ticket.account), ticket.subject
+    if asked.transaction:
+        _, transaction = await find_transaction(repository, asked.transaction)
+        return transaction.account, transaction.subject
+    _, session = await find_session(repository, asked.session)
+    if not session.account:
+        print_error("this session does not name its account: it was stored by an older version; name the subject")
         raise typer.Exit(FAILED)
-    return key, name
+    return session.account, ""
 
 
 def _session(word: str) -> bytes:
@@ -131,8 +126,6 @@ async def suggest_option(repository: StateRepository, word: str) -> str:
     for filed in await StoreDesk(repository.store).tickets(MAX_TICKETS):
         if word == filed.ticket.id:
             return ": this is a ticket, use --ticket"
-        if word == filed.ticket.subject:
-            return f": this is the pseudonym of ticket {filed.ticket.id}, use --ticket {filed.ticket.id}"
     if _session(word) and (await repository.load(Keys(session=_session(word)))).snapshot.session.version:
         return ": this is a session, use --session"
     if (await repository.load(Keys(transaction=word))).snapshot.transaction.version:

@@ -1,41 +1,143 @@
-"""`authguard accounts`: show, reinstate and sign out accounts.
+"""`authguard accounts`: list, show, reinstate and sign out accounts.
 
-An account is identified by issuer and subject, or through a ticket, a session or a transaction.
+An account is identified by its subject, or through a ticket, a session or a transaction.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from heapq import nlargest
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import anyio
 import typer
 
 from authguard.cli.account_selector import Account, AccountSelector, SubjectArgument, find_account, find_known_account
-from authguard.cli.operator_session import open_staff_actions, parse_names
+from authguard.cli.identifier import refuse_filter
+from authguard.cli.json_document import json_time, print_array, print_object
+from authguard.cli.operator_session import (
+    StoredContent,
+    open_deployment,
+    open_staff_actions,
+    parse_names,
+    resolve_settings,
+)
 from authguard.cli.options import (
     ByOption,
     IssuerOption,
     JsonOption,
+    LimitOption,
     LogOption,
     PolicyOption,
     ReasonOption,
     SessionOption,
+    SinceOption,
     StoreOption,
     TicketOption,
     TransactionOption,
+    UntilOption,
 )
-from authguard.cli.terminal import format_time
+from authguard.cli.period import parse_period
+from authguard.cli.record_lookup import each_record
+from authguard.cli.span import format_span
+from authguard.cli.table import format_table, window_width
+from authguard.cli.terminal import escape, format_time
+from authguard.core.snapshot import AccountRecord
 from authguard.policy.render.yaml_document import scalar
 from authguard.runtime import sign_out_delay
 from authguard.runtime.journal import sanitize_text
+from authguard.runtime.transaction_list import effective_account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from authguard.core.snapshot import AccountRecord
+    from authguard.policy.compiled_policy import Policy
 
+HEADS: Final = ("subject", "state", "for", "sources", "roles")
+#: value of `--state` for every state but those of a customer in good standing
+NOT_NORMAL: Final = "not-normal"
+ANY: Final = "any"
 Unseen = Annotated[bool, typer.Option("--unseen", help="Accept an account that the store does not have.")]
+
+
+def listing(
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    state: Annotated[
+        str, typer.Option("--state", help="Only accounts in this state, such as `locked`; `not-normal` or `any`.")
+    ] = NOT_NORMAL,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List the accounts that are not normal, the last changed first. Change and record nothing.
+
+    `--since` and `--until` say when they came into their state.
+
+    Examples:
+
+        authguard accounts list
+
+        authguard accounts list --state locked --since yesterday --json
+    """
+
+    async def load() -> tuple[list[Account], int, float]:
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            begin, end = parse_period(since, until)
+            states = _states(repository.policy, state)
+            count, newest = 0, []
+            async for key, stored in each_record(repository.store, "account"):
+                record = effective_account(repository, stored) if isinstance(stored, AccountRecord) else None
+                if record is not None and record.state in states and begin <= record.entered <= end:
+                    count += 1
+                    newest.append((record.entered, key, record))
+                    if len(newest) > 2 * limit:  # keep the newest ones, so that memory stays bounded
+                        newest = nlargest(limit, newest, key=lambda one: one[:2])
+            newest = nlargest(limit, newest, key=lambda one: one[:2])
+            found = [Account(key, content.name_account(key), record) for _, key, record in newest]
+            return found, count, repository.clock.now()
+
+    found, count, now = anyio.run(load)
+    if as_json:
+        print_array([_document(one) for one in found])
+    elif not found:
+        told = {NOT_NORMAL: "in a state other than normal", ANY: "stored"}.get(state, state)
+        typer.echo(f"no account is {told}{' in this period' if since or until else ''}")
+    else:
+        _print_list(found, count, now)
+
+
+def _states(policy: Policy, state: str) -> frozenset[str]:
+    """Return the states that a value of `--state` means."""
+    machine, initial = policy.machines["account"], policy.initial["account"]
+    if state == ANY:
+        return frozenset(machine.spec.states)
+    if state == NOT_NORMAL:
+        return frozenset(machine.spec.states) - {initial, machine.table[initial, "reinstated"].dest}
+    if state not in machine.spec.states:
+        raise refuse_filter("--state", state, [*machine.spec.states, NOT_NORMAL, ANY])
+    return frozenset({state})
+
+
+def _print_list(found: Sequence[Account], count: int, now: float) -> None:
+    typer.echo(f"{count} account{'s' * (count != 1)}, the last changed first")
+    rows = [
+        (
+            one.name,
+            one.record.state,
+            format_span(now - one.record.entered),
+            ", ".join(sorted(one.record.reports or {})),
+            ", ".join(sanitize_text(role) for role in one.record.roles),
+        )
+        for one in found
+    ]
+    for line in format_table(HEADS, rows, window_width()):
+        typer.echo(line)
+    if len(found) < count:
+        typer.echo(f"the newest {len(found)} of {count} are shown; --limit shows more", err=True)
+    typer.echo(escape(f"next: authguard accounts show {found[0].name}"))
 
 
 def show(
@@ -47,9 +149,16 @@ def show(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
-    whole: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show the state of an account, its age and the last report of each source. Change and record nothing."""
+    """Show the state of an account, its age and the last report of each source. Change and record nothing.
+
+    Examples:
+
+        authguard accounts show alice
+
+        authguard accounts show --ticket adc9b1b0
+    """
 
     async def load() -> Account:
         async with open_staff_actions(policy, store, log, records=False) as (actions, repository):
@@ -58,11 +167,11 @@ def show(
             )
 
     found = anyio.run(load)
-    if whole:
-        typer.echo(_document(found))
-    else:
-        for line in _format_account(found.name, found.record):
-            typer.echo(line)
+    if as_json:
+        print_object(_document(found))
+        return
+    for line in _format_account(found.name, found.record):
+        typer.echo(line)
 
 
 def reinstate(
@@ -77,20 +186,30 @@ def reinstate(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Reinstate an account: earlier reports of its state are ignored, later reports count.
 
     Exit 1 if the store has no such account.
+
+    Examples:
+
+        authguard accounts reinstate alice --by Ines --reason "came to the branch with a passport"
     """
     (name,) = parse_names([by])
 
-    async def act() -> str:
+    async def act() -> Account:
         async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
             found = await find_known_account(repository, actions.naming, asked)
-            return (await actions.reinstate(found.key, found.name, name, reason)).account.state
+            after = await actions.reinstate(found.key, found.name, name, reason)
+            return Account(found.key, found.name, after.account)
 
-    typer.echo(f"the account is {anyio.run(act)}")
+    done = anyio.run(act)
+    if as_json:
+        print_object(_document(done))
+    else:
+        typer.echo(f"the account is {done.record.state}")
 
 
 def sign_out(
@@ -106,22 +225,31 @@ def sign_out(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End all sessions of an account, also unknown ones: a sign-in from before now is no longer accepted.
 
     Exit 1 if the store has no such account, unless `--unseen` is given.
+
+    Examples:
+
+        authguard accounts sign-out alice --by Ines --reason "the phone was stolen"
     """
     (name,) = parse_names([by])
 
-    async def act() -> float:
+    async def act() -> Account:
         async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
             asked = AccountSelector(subject, issuer, ticket, session, transaction)
             found = await (find_account if unseen else find_known_account)(repository, actions.naming, asked)
             after = await actions.sign_out(found.key, found.name, name, reason)
             await sign_out_delay.wait_for_next_second(repository.clock, after)
-            return after.account.not_before
+            return Account(found.key, found.name, after.account)
 
-    typer.echo(f"no sign-in from before {format_time(anyio.run(act))} is accepted")
+    done = anyio.run(act)
+    if as_json:
+        print_object(_document(done))
+    else:
+        typer.echo(f"no sign-in from before {format_time(done.record.not_before)} is accepted")
 
 
 def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
@@ -141,28 +269,29 @@ def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
         yield f"  roles: {', '.join(sanitize_text(scalar(role)) for role in record.roles)}"
 
 
-def _document(account: Account) -> str:
+def _document(account: Account) -> dict[str, Any]:
+    """Return the JSON of an account; its keys are stable."""
     record = account.record
-    document: dict[str, Any] = {
+    return {
         "account": account.key.hex(),
         "subject": account.name,
         "seen": bool(record.version),
         "state": record.state,
-        "entered": record.entered,
-        "reported": record.reported,
-        "reinstated": record.decided,
-        "not_before": record.not_before,
+        "entered": json_time(record.entered),
+        "reported": json_time(record.reported),
+        "reinstated": json_time(record.decided),
+        "not_before": json_time(record.not_before),
         "reports": {
             source: {
                 "state": report.state,
-                "at": report.at,
-                "delegations": [{"actor": each.actor.hex(), "for": each.names} for each in report.delegations],
+                "at": json_time(report.at),
+                "delegations": [{"actor": each.actor.hex(), "for": list(each.names)} for each in report.delegations],
             }
             for source, report in (record.reports or {}).items()
         },
         "attempts": {
-            name: {"count": tally.count, "since": tally.since} for name, tally in (record.tallies or {}).items()
+            name: {"count": tally.count, "since": json_time(tally.since)}
+            for name, tally in (record.tallies or {}).items()
         },
         "roles": list(record.roles),
     }
-    return json.dumps(document)

@@ -11,7 +11,7 @@ import typer
 from authguard.audit.query.search import Query, find
 from authguard.cli.account_selector import AccountSelector, find_account, suggest_option
 from authguard.cli.audit_options import open_log_index
-from authguard.cli.operator_session import open_deployment, parse_names, pick_issuer, require_access
+from authguard.cli.operator_session import open_deployment, parse_names, require_access
 from authguard.cli.options import (
     IssuerOption,
     LogOption,
@@ -29,7 +29,7 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.prompt import require_confirmation, require_terminal_unless
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.clock import SystemClock
-from authguard.core.snapshot import Keys, session_key
+from authguard.core.snapshot import Keys, account_key, session_key
 from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load
@@ -112,9 +112,12 @@ def erase(
             f"{older} records from before {format_time_ms(known.since)} have a pseudonym of the deployment's"
             " shared key: they stay attributable until they are retired (`audit: {retention: ...}`)"
         )
-    guessable = subject and _is_guessable(settings, declared, pick_issuer(declared, issuer), subject)
-    if not subject:
-        print_error("note: use --subject to check whether session keys in the log can be guessed")
+    home = next((one for one in declared.issuers if account_key(one, subject) == account.key), "")
+    guessable = home and _is_guessable(settings, declared, home, subject)
+    if not home:
+        print_error(
+            "note: give the issuer's name with --subject to check whether session keys in the log can be guessed"
+        )
     if older or guessable:
         raise typer.Exit(FAILED)
 

@@ -87,6 +87,9 @@ GROUPS: Final[dict[str, str]] = {
 }
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        "accounts list", "accounts:listing", "List accounts that are not normal.", _ALL, Output.LIST, has_period=True
+    ),
     Command("accounts show", "accounts:show", "Show the state of an account.", _ALL),
     Command("accounts reinstate", "accounts:reinstate", "Reinstate an account.", _ALL, changes=_ACT),
     Command("accounts sign-out", "accounts:sign_out", "End all sessions of an account.", _ALL, changes=_ACT),
@@ -151,6 +154,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("rollback status", "rollback:show", "Show the state of the service.", _ALL),
     Command("rollback engage", "rollback:engage", "Stop the agent.", _ALL, changes=_ACT),
     Command("rollback release", "rollback:release", "Release the agent.", _ALL, changes=_ACT),
+    Command(
+        "sessions list",
+        "sessions:listing",
+        "List sessions, or those of one account.",
+        _ALL,
+        Output.LIST,
+        has_period=True,
+    ),
     Command("sessions show", "sessions:show", "Show the state of a session.", _ALL),
     Command("sessions reset", "sessions:reset", "Reset the verification of a session.", _ALL, changes=_ACT),
     Command("sessions end", "sessions:end", "End a session.", _ALL, changes=_ACT),
@@ -161,10 +172,17 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Print a token in the shape of a provider, for local trials.",
         changes=_FILES,
     ),
-    Command("transactions list", "transactions:listing", "List transactions.", _ALL, Output.LIST, has_period=True),
+    Command(
+        "transactions list",
+        "transactions:listing",
+        "List the transactions that wait for a person.",
+        _ALL,
+        Output.LIST,
+        has_period=True,
+    ),
     Command("transactions show", "transactions:show", "Show one transaction.", _ALL),
-    Command("transactions approve", "transactions:approve", "Approve a held transaction.", _ALL, changes=_ACT),
-    Command("transactions deny", "transactions:deny", "Deny a transaction.", _ALL, changes=_ACT),
-    Command("transactions settle", "transactions:settle", "Settle a transaction in doubt.", _ALL, changes=_ACT),
+    Command("transactions approve", "transaction_decision:approve", "Approve a held transaction.", _ALL, changes=_ACT),
+    Command("transactions deny", "transaction_decision:deny", "Deny a transaction.", _ALL, changes=_ACT),
+    Command("transactions settle", "transaction_decision:settle", "Settle a transaction in doubt.", _ALL, changes=_ACT),
     Command("transactions export", "transactions:export", "Export transactions.", _ALL, Output.LINES, has_period=True),
 )

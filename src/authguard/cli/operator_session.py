@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from authguard.cli.options import require_policy
 from authguard.core.person_name import distinct_names, normalize_name
+from authguard.deployment_keys import create_decryption_cipher
 from authguard.errors import AuthorityError, SettingsError
 from authguard.file_access import Access, find_obstacle
+from authguard.pseudonym_factory import create_pseudonyms
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
 from authguard.state_factory import build_state_repository, create_staff_actions
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import Store
+    from authguard.ports import Cipher, Store
+    from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.staff_actions import StaffActions
     from authguard.runtime.state_repository import StateRepository
 
 
+#: shown for an account without a pseudonym
+UNNAMED: Final = "an unnamed account"
 #: most characters of a person's name
 MAX_NAME_CHARS: Final = 100
 
@@ -53,7 +59,7 @@ async def open_deployment(
         AuthorityError: the caller has no access to the store: write access for a change, else read access.
         AuthguardError: the policy, the store or the log cannot be used.
     """
-    settings = Settings.resolve(policy, store=store, audit_log=log)
+    settings = resolve_settings(policy, store, log)
     require_access(settings.store, writes=records)
     repository, opened, journal = build_state_repository(settings, read_only=not records)
     await opened.open()
@@ -72,20 +78,53 @@ async def open_staff_actions(
 ) -> AsyncIterator[tuple[StaffActions, StateRepository]]:
     """Open a deployment as `open_deployment`, with its staff actions."""
     async with open_deployment(policy, store, log, records=records) as (repository, _):
-        yield await create_staff_actions(repository, Settings.resolve(policy, store=store, audit_log=log)), repository
+        yield await create_staff_actions(repository, resolve_settings(policy, store, log)), repository
 
 
-def pick_issuer(policy: Policy, issuer: str) -> str:
-    """Return the given issuer, or the only issuer of the policy.
+def resolve_settings(policy: str, store: str, log: Path | None) -> Settings:
+    """Return the settings of a deployment, from options or else from variables.
 
     Raises:
-        typer.BadParameter: the policy does not have this issuer, or has several and none is given.
+        SettingsError: a setting cannot be used, or no policy is given.
     """
-    if issuer in policy.issuers:
-        return issuer
-    if not issuer and len(policy.issuers) == 1:
-        return next(iter(policy.issuers))
-    raise typer.BadParameter(f"name one of {', '.join(policy.issuers)}", param_hint="--issuer")
+    return Settings.resolve(
+        require_policy(policy or os.environ.get("AUTHGUARD_POLICY", "")), store=store, audit_log=log
+    )
+
+
+class StoredContent:
+    """The keys of a deployment, loaded only if something needs them: of stored requests, and of pseudonyms."""
+
+    def __init__(self, settings: Settings, policy: Policy) -> None:
+        """Store the settings and the policy."""
+        self._settings = settings
+        self._policy = policy
+        self._cipher: Cipher | None = None
+        self._naming: Pseudonymizer | None = None
+
+    def cipher(self) -> Cipher:
+        """Return the cipher that decrypts stored requests."""
+        if self._cipher is None:
+            self._cipher = create_decryption_cipher(self._settings)
+        return self._cipher
+
+    def naming(self) -> Pseudonymizer:
+        """Return the pseudonyms of the app.
+
+        Raises:
+            SettingsError: the pseudonym keys cannot be read.
+        """
+        if self._naming is None:
+            plain, several = not self._policy.pseudonymous, len(self._policy.issuers) > 1
+            self._naming = create_pseudonyms(self._settings, plain=plain, several=several)
+        return self._naming
+
+    def name_account(self, account: bytes) -> str:
+        """Return the pseudonym of an account; a placeholder if the deployment keeps none, or its keys are not here."""
+        try:
+            return self.naming().account(account) or UNNAMED
+        except SettingsError:
+            return UNNAMED
 
 
 def require_access(store: str, *, writes: bool) -> None:
@@ -117,6 +156,7 @@ def _unauthorised(store: str, *, writes: bool) -> AuthorityError:
     return AuthorityError(
         f"no {'write' if writes else 'read'} access to the store `{store}`{f' ({why})' if why else ''}: run the command"
         " as a user who has it, or name the app's store with --store or AUTHGUARD_STORE"
+        f"{'; the commands that list and show need read access only' if writes else ''}"
     )
 
 

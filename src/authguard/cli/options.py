@@ -142,6 +142,7 @@ SubjectOption = Annotated[
 IssuerOption = Annotated[
     str, typer.Option("--issuer", metavar="URL", help="Issuer of the subject; default: the issuers of the policy.")
 ]
+OperationOption = Annotated[str, typer.Option("--operation", metavar="NAME", help="An operation of the policy.")]
 TicketOption = Annotated[str, typer.Option("--ticket", metavar="ID", help="A hand-off ticket.")]
 SessionOption = Annotated[str, typer.Option("--session", metavar="KEY", help="A session.")]
 TransactionOption = Annotated[str, typer.Option("--transaction", metavar="ID", help="A transaction.")]

@@ -110,7 +110,7 @@ CURES: Final[dict[Reason, str]] = {
     ),
     Reason.PROOF_MALFORMED: "the client must name a method of the reply; see `methods` of the policy",
     Reason.TRANSACTION_UNKNOWN: (
-        "run `authguard transactions list --state ''`; an old one is deleted after `retention`"
+        "run `authguard transactions list --state any`; an old one is deleted after `retention`"
     ),
     Reason.TRANSACTION_ALTERED: (
         "the client must repeat exactly the held request, or send a new `Idempotency-Key`; `authguard transactions"

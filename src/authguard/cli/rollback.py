@@ -8,43 +8,72 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import typer
 
+from authguard.cli.json_document import json_time, print_object
 from authguard.cli.operator_session import open_deployment, parse_names
-from authguard.cli.options import LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
+from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.terminal import format_time
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import ServiceRecord
+    from authguard.policy.compiled_policy import Policy
 
 
-def show(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None) -> None:
-    """Show the state of the service. Change and record nothing."""
+def show(
+    policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None, as_json: JsonOption = False
+) -> None:
+    """Show the state of the service. Change and record nothing.
 
-    async def load() -> ServiceRecord:
+    Examples:
+
+        authguard rollback status
+    """
+
+    async def load() -> tuple[ServiceRecord, Policy]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
-            return await Rollback(repository).status()
+            return await Rollback(repository).status(), repository.policy
 
-    typer.echo(_format_service(anyio.run(load)))
+    _print_service(*anyio.run(load), as_json=as_json)
 
 
 def engage(
-    by: PersonsOption, reason: ReasonOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
+    by: PersonsOption,
+    reason: ReasonOption,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Stop the agent: from the next request on, every customer is handed to a person."""
-    typer.echo(_format_service(anyio.run(_act, "engage", by, reason, policy, store, log)))
+    """Stop the agent: from the next request on, every customer is handed to a person.
+
+    Examples:
+
+        authguard rollback engage --by Ines --reason "refunds look odd"
+    """
+    _print_service(*anyio.run(_act, "engage", by, reason, policy, store, log), as_json=as_json)
 
 
 def release(
-    by: PersonsOption, reason: ReasonOption, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
+    by: PersonsOption,
+    reason: ReasonOption,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Release the agent; high-risk writes wait for an approval until the service has recovered."""
-    typer.echo(_format_service(anyio.run(_act, "release", by, reason, policy, store, log)))
+    """Release the agent; high-risk writes wait for an approval until the service has recovered.
+
+    Examples:
+
+        authguard rollback release --by Ines --by Omar --reason "the cause is mended"
+    """
+    _print_service(*anyio.run(_act, "release", by, reason, policy, store, log), as_json=as_json)
 
 
 async def _act(
     act: Literal["engage", "release"], by: list[str], reason: str, policy: str, store: str, log: Path | None
-) -> ServiceRecord:
+) -> tuple[ServiceRecord, Policy]:
     names = parse_names(by)
     async with open_deployment(policy, store, log, records=True) as (repository, _):
         role, count = repository.policy.rollback_roles.get(act, ("", 1))
@@ -55,8 +84,20 @@ async def _act(
             )
         switch = Rollback(repository)
         move = switch.engage if act == "engage" else switch.release
-        return await move(", ".join(names), reason)
+        return await move(", ".join(names), reason), repository.policy
 
 
-def _format_service(service: ServiceRecord) -> str:
-    return f"{service.state} since {format_time(service.entered)}"
+def _print_service(service: ServiceRecord, policy: Policy, *, as_json: bool) -> None:
+    if as_json:
+        print_object(
+            {"state": service.state, "entered": json_time(service.entered), "faulted": json_time(service.faulted)}
+        )
+        return
+    stopped = service.state == policy.rollback_state
+    told = "the agent is stopped, and customers are handed to people" if stopped else "the agent serves"
+    since = f" since {format_time(service.entered)}" if service.entered else ""
+    typer.echo(f"{service.state}{since}: {told}")
+    act = "release" if stopped else "engage"
+    _, count = policy.rollback_roles.get(act, ("", 1))
+    verb = "release it" if stopped else "stop it"
+    typer.echo(f"to {verb}: authguard rollback {act}{' --by NAME' * count} --reason WHY")

@@ -1,123 +1,250 @@
-"""`authguard sessions`: show, reset and end sessions.
+"""`authguard sessions`: list, show, reset and end sessions.
 
 A session is identified by its key, as in the log and in a hand-off ticket; the key does not reveal the subject.
 """
 
 from __future__ import annotations
 
-import json
+from heapq import nlargest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import anyio
 import typer
 
-from authguard.cli.operator_session import open_deployment, open_staff_actions, parse_names
-from authguard.cli.options import ByOption, JsonOption, LogOption, PolicyOption, ReasonOption, StoreOption
-from authguard.cli.output import FAILED, print_error
+from authguard.cli.identifier import refuse_filter, shorten
+from authguard.cli.json_document import json_time, print_array, print_object
+from authguard.cli.operator_session import (
+    StoredContent,
+    open_deployment,
+    open_staff_actions,
+    parse_names,
+    resolve_settings,
+)
+from authguard.cli.options import (
+    ByOption,
+    IssuerOption,
+    JsonOption,
+    LimitOption,
+    LogOption,
+    PolicyOption,
+    ReasonOption,
+    SinceOption,
+    StoreOption,
+    SubjectOption,
+    UntilOption,
+)
+from authguard.cli.period import parse_period
+from authguard.cli.record_lookup import each_record, find_session
+from authguard.cli.span import format_ago
+from authguard.cli.subject import find_subject
+from authguard.cli.table import format_fields, format_table, window_width
 from authguard.cli.terminal import format_time
-from authguard.core.snapshot import KEY_BYTES, Keys
+from authguard.cli.transaction_view import short_name
+from authguard.core.snapshot import SessionRecord
 from authguard.runtime import sign_out_delay
-from authguard.runtime.transaction_list import effective_snapshot
+from authguard.runtime.transaction_list import effective_session
 
 if TYPE_CHECKING:
-    from authguard.core.snapshot import SessionRecord
+    from collections.abc import Mapping, Sequence
+
+    from authguard.policy.compiled_policy import Policy
+
+HEADS: Final = ("session", "state", "verification", "account", "last seen", "signed in")
+SessionArgument = Annotated[
+    str, typer.Argument(metavar="SESSION", help="Key of the session, or its start, as in the log or a ticket.")
+]
 
 
-def _key(word: str) -> bytes:
-    try:
-        key = bytes.fromhex(word)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise typer.BadParameter(f"a session key has {2 * KEY_BYTES} hexadecimal digits, as in the log and the ticket")
-    return key
+def listing(
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    subject: SubjectOption = "",
+    issuer: IssuerOption = "",
+    state: Annotated[str, typer.Option("--state", help="Only sessions in this state, such as `active`.")] = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List the sessions that were seen last, or those of one account. Change and record nothing.
+
+    `--since` and `--until` say when they were last seen. `--state` is a state of the session or of its verification.
+
+    Examples:
+
+        authguard sessions list
+
+        authguard sessions list --subject alice
+
+        authguard sessions list --state active --since 2h -n 1000 --json
+    """
+
+    async def load() -> tuple[list[tuple[bytes, SessionRecord]], int, dict[bytes, str], float]:
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            _require_state(repository.policy, state)
+            begin, end = parse_period(since, until)
+            account = b""
+            if subject:
+                account = (await find_subject(repository, content.naming(), subject, issuer)).key
+            count, newest = 0, []
+            async for key, stored in each_record(repository.store, "session"):
+                if not isinstance(stored, SessionRecord) or account not in {b"", stored.account}:
+                    continue
+                record = effective_session(repository, stored)
+                if begin <= record.last_seen <= end and state in {"", record.state, record.verification}:
+                    count += 1
+                    newest.append((record.last_seen, key, record))
+                    if len(newest) > 2 * limit:  # keep the newest ones, so that memory stays bounded
+                        newest = nlargest(limit, newest, key=lambda one: one[:2])
+            newest = nlargest(limit, newest, key=lambda one: one[:2])
+            names = {record.account: content.name_account(record.account) for _, _, record in newest if record.account}
+            return [(key, record) for _, key, record in newest], count, names, repository.clock.now()
+
+    found, count, names, now = anyio.run(load)
+    if as_json:
+        print_array([_document(key, record, names.get(record.account, "")) for key, record in found])
+    elif not found:
+        typer.echo("no session matches" if subject or state or since or until else "no session is stored")
+    else:
+        _print_list(found, count, names, now)
 
 
-Session = Annotated[bytes, typer.Argument(parser=_key, metavar="SESSION", help="Key of the session, as in the log.")]
+def _print_list(
+    found: Sequence[tuple[bytes, SessionRecord]], count: int, names: Mapping[bytes, str], now: float
+) -> None:
+    typer.echo(f"{count} session{'s' * (count != 1)}, the last seen first")
+    short = shorten([key.hex() for key, _ in found], ())
+    rows = [
+        (
+            short[key.hex()],
+            record.state,
+            record.verification,
+            short_name(names.get(record.account, "")),
+            format_ago(record.last_seen, now),
+            format_ago(record.signed_in, now),
+        )
+        for key, record in found
+    ]
+    for line in format_table(HEADS, rows, window_width()):
+        typer.echo(line)
+    if len(found) < count:
+        typer.echo(f"the newest {len(found)} of {count} are shown; --limit shows more", err=True)
+    typer.echo(f"next: authguard sessions show {rows[0][0]}")
 
 
 def show(
-    session: Session,
+    session: SessionArgument,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
-    whole: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show the current state of a session and its verification, with due timers. Change and record nothing."""
+    """Show the current state of a session and its verification, with due timers. Change and record nothing.
 
-    async def load() -> SessionRecord:
+    Examples:
+
+        authguard sessions show 76e48676
+    """
+
+    async def load() -> tuple[bytes, SessionRecord, str, float]:
         async with open_deployment(policy, store, log, records=False) as (repository, _):
-            found = (await repository.load(Keys(session=session))).snapshot
-            return effective_snapshot(repository, found).session if found.session.version else found.session
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            key, record = await find_session(repository, session)
+            return key, record, content.name_account(record.account) if record.account else "", repository.clock.now()
 
-    record = _require_known(anyio.run(load))
-    if whole:
-        typer.echo(_document(session, record))
+    key, record, name, now = anyio.run(load)
+    if as_json:
+        print_object(_document(key, record, name))
         return
-    typer.echo(f"{session.hex()} {record.state} since {format_time(record.entered)}")
+    typer.echo(f"{key.hex()} {record.state} since {format_time(record.entered)}")
     typer.echo(f"  {record.verification} since {format_time(record.verification_entered)}")
     typer.echo(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
+    shown = [("account", name), ("channel", record.channel), ("last seen", format_ago(record.last_seen, now))]
+    for line in format_fields(shown, window_width()):
+        typer.echo(line)
+    typer.echo(f"next: authguard sessions end {key.hex()} --by NAME --reason WHY")
+    typer.echo(f"  or: authguard sessions reset {key.hex()} --by NAME --reason WHY")
 
 
 def reset(
-    session: Session,
+    session: SessionArgument,
     *,
     by: ByOption,
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Reset the verification of a session and the attempt counters of its account."""
-    record = anyio.run(_act, session, by, reason, policy, store, log, True)
-    typer.echo(f"the session is {record.verification}")
+    """Reset the verification of a session and the attempt counters of its account.
+
+    Examples:
+
+        authguard sessions reset 76e48676 --by Ines --reason "came to the branch with a passport"
+    """
+    key, record, name = anyio.run(_act, session, by, reason, policy, store, log, True)
+    if as_json:
+        print_object(_document(key, record, name))
+    else:
+        typer.echo(f"the session is {record.verification}")
 
 
 def end(
-    session: Session,
+    session: SessionArgument,
     *,
     by: ByOption,
     reason: ReasonOption,
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """End a session: only a later sign-in opens it again."""
-    record = anyio.run(_act, session, by, reason, policy, store, log, False)
-    typer.echo(f"the session is {record.state}")
+    """End a session: only a later sign-in opens it again.
+
+    Examples:
+
+        authguard sessions end 76e48676 --by Ines --reason "the phone was stolen"
+    """
+    key, record, name = anyio.run(_act, session, by, reason, policy, store, log, False)
+    if as_json:
+        print_object(_document(key, record, name))
+    else:
+        typer.echo(f"the session is {record.state}")
 
 
 async def _act(
-    session: bytes, by: str, reason: str, policy: str, store: str, log: Path | None, resets: bool
-) -> SessionRecord:
+    session: str, by: str, reason: str, policy: str, store: str, log: Path | None, resets: bool
+) -> tuple[bytes, SessionRecord, str]:
     (name,) = parse_names([by])
     async with open_staff_actions(policy, store, log, records=True) as (actions, repository):
-        record = _require_known((await repository.load(Keys(session=session))).snapshot.session)
+        key, record = await find_session(repository, session)
         act = actions.reset if resets else actions.end_session
-        after = await act(session, record.account, name, reason)
+        after = await act(key, record.account, name, reason)
         if not resets:
             await sign_out_delay.wait_for_next_second(repository.clock, after)
-        return after.session
+        return key, after.session, actions.naming.account(record.account) if record.account else ""
 
 
-def _require_known(record: SessionRecord) -> SessionRecord:
-    if not record.version:
-        print_error("no such session")
-        raise typer.Exit(FAILED)
-    return record
+def _require_state(policy: Policy, state: str) -> None:
+    known = (*policy.machines["session"].spec.states, *policy.machines["verification"].spec.states)
+    if state and state not in known:
+        raise refuse_filter("--state", state, known)
 
 
-def _document(session: bytes, record: SessionRecord) -> str:
-    document: dict[str, Any] = {
+def _document(session: bytes, record: SessionRecord, subject: str) -> dict[str, Any]:
+    """Return the JSON of a session; its keys are stable."""
+    return {
         "session": session.hex(),
         "account": record.account.hex(),
+        "subject": subject,
         "state": record.state,
-        "entered": record.entered,
-        "signed_in": record.signed_in,
-        "last_seen": record.last_seen,
+        "entered": json_time(record.entered),
+        "signed_in": json_time(record.signed_in),
+        "last_seen": json_time(record.last_seen),
         "verification": record.verification,
-        "verification_entered": record.verification_entered,
+        "verification_entered": json_time(record.verification_entered),
         "channel": record.channel,
     }
-    return json.dumps(document)

@@ -1,268 +1,295 @@
-"""`authguard transactions`: list, show and decide transactions; write access to the store is the authority."""
+"""`authguard transactions list`, `show` and `export`: what waits for a person, and what to decide by."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from sys import maxsize
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 import typer
 
-from authguard.cli.operator_session import open_deployment, parse_names
+from authguard.cli.identifier import refuse_filter
+from authguard.cli.json_document import print_array, print_json_line, print_object
+from authguard.cli.operator_session import StoredContent, open_deployment, resolve_settings
 from authguard.cli.options import (
+    IssuerOption,
     JsonOption,
     LimitOption,
     LogOption,
-    PersonsOption,
+    OperationOption,
     PolicyOption,
-    ReasonOption,
+    SinceOption,
     StoreOption,
     SubjectOption,
+    UntilOption,
 )
-from authguard.cli.output import FAILED, print_error
-from authguard.cli.terminal import format_time
-from authguard.core.outcomes import Reason
-from authguard.core.snapshot import Keys
-from authguard.deployment_keys import create_decryption_cipher
+from authguard.cli.period import parse_period
+from authguard.cli.record_lookup import find_transaction, shorten_transactions
+from authguard.cli.subject import find_pseudonym
+from authguard.cli.table import format_fields, format_table, window_width
+from authguard.cli.terminal import escape
+from authguard.cli.transaction_view import (
+    HEADS,
+    TOO_LONG,
+    UNREADABLE,
+    TransactionView,
+    commands,
+    fields,
+    format_limit,
+    limit_document,
+    row,
+    spell,
+    to_document,
+    verdict,
+    view_transaction,
+)
 from authguard.ports import FIRST
-from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import limit_usages
-from authguard.runtime.transaction_list import effective_record, list_transactions
+from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time, list_transactions
 from authguard.runtime.transactions import decrypt_request
-from authguard.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from authguard.core.snapshot import TransactionRecord
-    from authguard.ports import Cipher
+    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.booking import LimitUsage
+    from authguard.runtime.state_repository import StateRepository
 
-#: most transactions of `--limit`
-MAX_LISTED: Final = 100_000
 #: transactions read from the store per page
 PAGE_SIZE: Final = 500
-
-#: shown instead of a request
-UNREADABLE: Final = (
-    "the request is encrypted with another key, or was altered: "
-    "set AUTHGUARD_ENCRYPTION_KEYS, or AUTHGUARD_PSEUDONYM_KEY, as for the app"
-)
-TOO_LONG: Final = "the request is too long to be stored; only its digest is known"
+#: values of `--state` that are no state of the machine
+WAITING: Final = "waiting"
+ANY: Final = "any"
 
 TransactionArgument = Annotated[
-    str, typer.Argument(help="Id of the transaction, from `transactions list` or the reply.")
-]
-OverOption = Annotated[
-    list[str],
-    typer.Option("--over", help="Name of a limit that may be exceeded, from `transactions show`; may be repeated."),
+    str, typer.Argument(help="Id of the transaction, or its start, from `transactions list` or the reply.")
 ]
 StateOption = Annotated[
-    str, typer.Option("--state", help="Only transactions in this state, such as `held` or `in_doubt`.")
+    str,
+    typer.Option("--state", help="Only transactions in this state, such as `held`; `waiting` for a person, or `any`."),
 ]
 RoleOption = Annotated[str, typer.Option("--role", help="Only transactions that wait for this role.")]
-OperationOption = Annotated[str, typer.Option("--operation", help="Only transactions of this operation.")]
-AfterOption = Annotated[
-    str, typer.Option("--after", help="Continue after this transaction, the last of the previous page.")
-]
 
 
 def listing(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
-    state: StateOption = "held",
+    state: StateOption = WAITING,
     role: RoleOption = "",
     operation: OperationOption = "",
     subject: SubjectOption = "",
-    after: AfterOption = "",
+    issuer: IssuerOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     limit: LimitOption = 100,
-    whole: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """List transactions in a state, or in any with `--state ''`, in approval order. Change and record nothing."""
+    """List the transactions that wait for a person, held or in doubt; those in doubt first, then what lapses first.
 
-    def write(name: str, record: TransactionRecord, cipher: Cipher) -> None:
-        typer.echo(_document(name, record, cipher) if whole else _format_transaction(name, record))
+    `--since` and `--until` say when they began to wait. Change and record nothing.
 
-    filters = {"state": state, "role": role, "operation": operation, "subject": subject}
-    anyio.run(_each, write, policy, store, log, filters, after, limit)
+    Examples:
+
+        authguard transactions list
+
+        authguard transactions list --state in_doubt --json
+
+        authguard transactions list --state any --since 2h --operation refund
+    """
+
+    async def load() -> tuple[list[TransactionView], int, float, Policy]:
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            pseudonym = await find_pseudonym(repository, content, subject, issuer) if subject else ""
+            filters = {"role": role, "operation": operation, "subject": pseudonym}
+            waited = parse_period(since, until)
+            count, found = 0, []
+            async for one in _each(repository, _states(repository.policy, state), filters, waited):
+                count += 1
+                found.append(one)
+                if len(found) > 2 * limit + PAGE_SIZE:  # keep the first ones, so that memory stays bounded
+                    found = nsmallest(limit, found, key=lambda each: _order(repository.policy, each))
+            found = nsmallest(limit, found, key=lambda each: _order(repository.policy, each))
+            if not found:
+                await _require_known(repository, filters)
+            short = await shorten_transactions(repository.store, [name for name, _ in found])
+            views = [
+                view_transaction(
+                    repository.policy, name, record, content.cipher, content.name_account, short=short[name]
+                )
+                for name, record in found
+            ]
+            if as_json:
+                print_array([to_document(view, content.cipher) for view in views])
+            return views, count, repository.clock.now(), repository.policy
+
+    views, count, now, compiled = anyio.run(load)
+    if not as_json:
+        filtered = bool(role or operation or subject or since or until)
+        _print_list(views, count, now, "" if state == ANY else state, compiled, filtered=filtered)
 
 
-def export(policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None, state: StateOption = "") -> None:
-    """Export transactions as lines of JSON, without their stored responses. Change nothing."""
+def export(
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    state: StateOption = ANY,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Export transactions as JSON Lines, without their stored responses; `--json` is the only form.
 
-    def write(name: str, record: TransactionRecord, cipher: Cipher) -> None:
-        typer.echo(_document(name, record, cipher))
+    `--since` and `--until` say when they came into their state. Change and record nothing.
 
-    anyio.run(_each, write, policy, store, log, {"state": state}, "", maxsize)
+    Examples:
+
+        authguard transactions export --since yesterday
+
+        authguard transactions export --state in_doubt
+    """
+    del as_json  # the output is JSON Lines in any case
+
+    async def write() -> None:
+        async with open_deployment(policy, store, log, records=False) as (repository, _):
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            waited = parse_period(since, until)
+            async for name, record in _each(repository, _states(repository.policy, state), {}, waited):
+                view = view_transaction(repository.policy, name, record, content.cipher, content.name_account)
+                print_json_line(to_document(view, content.cipher))
+
+    anyio.run(write)
 
 
 def show(
-    transaction: TransactionArgument, policy: PolicyOption = "", store: StoreOption = "", log: LogOption = None
+    transaction: TransactionArgument,
+    policy: PolicyOption = "",
+    store: StoreOption = "",
+    log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show one transaction: its state, decisions, digest, limits and bound request, escaped."""
+    """Show all that is needed to decide on a transaction, with the commands that decide. Change and record nothing.
 
-    async def load() -> tuple[TransactionRecord, tuple[LimitUsage, ...]]:
-        async with open_deployment(policy, store, log, records=False) as (repository, _):
-            record = (await repository.load(Keys(transaction=transaction))).snapshot.transaction
-            snapshot = (await repository.load(record.keys(transaction))).snapshot
-            limits = limit_usages(repository.policy, snapshot, repository.clock.now(), transaction)
-            return effective_record(repository, record), limits
+    Examples:
 
-    record, limits = anyio.run(load)
-    if not record.version:
-        _refuse(Reason.TRANSACTION_UNKNOWN)
-    typer.echo(_format_transaction(transaction, record))
-    typer.echo(f"digest {record.digest}")
-    lines = decrypt_request(record, transaction, _cipher(policy, store, log))
+        authguard transactions show 3f2a91c4
+
+        authguard transactions show 3f2a91c4 --json
+    """
+
+    async def load() -> tuple[TransactionView, tuple[LimitUsage, ...], float, StoredContent]:
+        async with open_deployment(policy, store, log, records=False) as (repository, opened):
+            content = StoredContent(resolve_settings(policy, store, log), repository.policy)
+            name, record = await find_transaction(repository, transaction)
+            snapshot = (await repository.load(record.keys(name))).snapshot
+            short = (await shorten_transactions(opened, [name]))[name]
+            view = view_transaction(repository.policy, name, record, content.cipher, content.name_account, short=short)
+            now = repository.clock.now()
+            return view, limit_usages(repository.policy, snapshot, now, name), now, content
+
+    view, limits, now, content = anyio.run(load)
+    if as_json:
+        print_object(
+            to_document(view, content.cipher)
+            | {"limits": [limit_document(one) for one in limits], "next": list(commands(view, limits))}
+        )
+        return
+    typer.echo(escape(verdict(view, now)))
+    for line in format_fields(fields(view, now), window_width()):
+        typer.echo(line)
+    record = view.record
+    lines = decrypt_request(record, view.id, content.cipher()) if record.request else record.shown
+    typer.echo("request:")
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
         typer.echo(f"  {line}")
-    for limit in limits:
-        typer.echo(_format_limit(limit))
-    for one in record.approvals:
-        typer.echo(f"approved by {one.by} at {format_time(one.at)}: {one.note or 'no reason given'}")
-    if record.by:
-        typer.echo(f"decided by {record.by}: {record.note or 'no reason given'}")
+    if limits:
+        typer.echo("limits:")
+    for one in limits:
+        typer.echo(f"  {format_limit(one)}")
+    for line in commands(view, limits):
+        typer.echo(line)
 
 
-def approve(
-    transaction: TransactionArgument,
-    *,
-    by: PersonsOption,
-    reason: ReasonOption,
-    over: OverOption = [],  # noqa: B006 - read by typer, never changed
-    policy: PolicyOption = "",
-    store: StoreOption = "",
-    log: LogOption = None,
-) -> None:
-    """Approve a held transaction: its amount is booked, and the requester may run it once."""
-    anyio.run(_act, transaction, "transaction.approved", by, reason, policy, store, log, over)
-
-
-def deny(
-    transaction: TransactionArgument,
-    *,
-    by: PersonsOption,
-    reason: ReasonOption,
-    policy: PolicyOption = "",
-    store: StoreOption = "",
-    log: LogOption = None,
-) -> None:
-    """Deny a transaction that has not started."""
-    anyio.run(_act, transaction, "transaction.denied", by, reason, policy, store, log)
-
-
-def settle(
-    transaction: TransactionArgument,
-    outcome: Annotated[Literal["done", "failed"], typer.Argument(help="The result, as established by investigation.")],
-    *,
-    by: PersonsOption,
-    reason: ReasonOption,
-    policy: PolicyOption = "",
-    store: StoreOption = "",
-    log: LogOption = None,
-) -> None:
-    """Settle a transaction in doubt as done or failed; it never runs again automatically."""
-    event = {"done": "transaction.committed", "failed": "transaction.failed"}[outcome]
-    anyio.run(_act, transaction, event, by, reason, policy, store, log)
+def _states(policy: Policy, state: str) -> tuple[str, ...]:
+    """Return the states that a value of `--state` means, or raise `BadParameter` for an unknown one."""
+    if state in {"", ANY}:
+        return ("",)
+    if state == WAITING:
+        return (*doubtful_states(policy), *approvable_states(policy))
+    known = policy.machines["transaction"].spec.states
+    if state not in known:
+        raise refuse_filter("--state", state, [*known, WAITING, ANY])
+    return (state,)
 
 
 async def _each(
-    write: Callable[[str, TransactionRecord, Cipher], None],
-    policy: str,
-    store: str,
-    log: Path | None,
-    filters: dict[str, str],
-    after: str,
-    limit: int,
-) -> None:
-    """Write each matching transaction; read them in pages to bound memory."""
-    async with open_deployment(policy, store, log, records=False) as (repository, _):
-        place, cipher = FIRST, _cipher(policy, store, log)
-        if after:
-            last = (await repository.load(Keys(transaction=after))).snapshot.transaction
-            if not last.version:
-                _refuse(Reason.TRANSACTION_UNKNOWN)
-            place = (last.place, after)
-        while limit:
-            page = await list_transactions(repository, **filters, after=place, limit=min(limit, PAGE_SIZE))
+    repository: StateRepository, states: Sequence[str], filters: dict[str, str], period: tuple[float, float]
+) -> AsyncIterator[tuple[str, TransactionRecord]]:
+    """Yield each matching transaction with its id; read them in pages to bound memory."""
+    for state in states:
+        place = FIRST
+        while True:
+            page = await list_transactions(repository, state=state, **filters, after=place, limit=PAGE_SIZE)
             for name, record in page:
-                write(name, record, cipher)
-            if len(page) < min(limit, PAGE_SIZE):
+                if period[0] <= record.entered <= period[1]:
+                    yield name, record
+            if len(page) < PAGE_SIZE:
                 break
-            limit -= len(page)
             place = (page[-1][1].place, page[-1][0])
 
 
-def _cipher(policy: str, store: str, log: Path | None) -> Cipher:
-    """Return the cipher that decrypts stored requests."""
-    return create_decryption_cipher(Settings.resolve(policy, store=store, audit_log=log))
+def _order(policy: Policy, one: tuple[str, TransactionRecord]) -> tuple[bool, float, float, str]:
+    """Return the key of the order: what is in doubt, then what lapses first, then what waits longest."""
+    name, record = one
+    return record.state not in doubtful_states(policy), lapse_time(policy, record), record.entered, name
 
 
-async def _act(
-    transaction: str,
-    event: str,
-    by: list[str],
-    reason: str,
-    policy: str,
-    store: str,
-    log: Path | None,
-    over: Sequence[str] = (),
-) -> None:
-    names = parse_names(by)
-    async with open_deployment(policy, store, log, records=True) as (repository, _):
-        approvals = Approvals(repository, _cipher(policy, store, log))
-        done = await approvals.decide_as_operator(transaction, event, names, reason, tuple(over))
-        limits = await approvals.limit_usages(transaction) if done is Reason.LIMIT_EXCEEDED else ()
-    for limit in limits:
-        if limit.exceeded and not limit.tripped:
-            print_error(f"{_format_limit(limit)}; add `--over {limit.limit}` to permit it")
-    if isinstance(done, Reason):
-        _refuse(done)
-    else:
-        typer.echo(_format_transaction(transaction, done))
-
-
-def _refuse(reason: Reason) -> None:
-    print_error(reason.public)
-    raise typer.Exit(FAILED)
-
-
-def _format_transaction(name: str, record: TransactionRecord) -> str:
-    wanted = f", {len(record.approvals)} of {record.count} {record.role}" if record.count else ""
-    return f"{name} {record.operation} {record.state} since {format_time(record.entered)}{wanted}"
-
-
-def _format_limit(limit: LimitUsage) -> str:
-    """Format the use of one limit."""
-    unit = f" {limit.currency}" if limit.currency else " calls"
-    window = f"in {limit.per:g} s by {limit.by}" if limit.per else "a call"
-    marks = ", over the limit" * limit.exceeded + ", held for it" * limit.tripped
-    return (
-        f"limit {limit.limit}: {limit.most}{unit} {window}; "
-        f"spent {limit.spent}, booked {limit.booked}, this {limit.cost}{marks}"
-    )
-
-
-def _document(name: str, record: TransactionRecord, cipher: Cipher) -> str:
-    document: dict[str, Any] = {
-        "transaction": name,
-        "operation": record.operation,
-        "state": record.state,
-        "entered": record.entered,
-        "created": record.created,
-        "subject": record.subject,
-        "digest": record.digest,
-        "shown": decrypt_request(record, name, cipher),
-        "role": record.role,
-        "count": record.count,
-        "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
-        "tripped": record.tripped,
-        "over": record.over,
-        "by": record.by,
-        "note": record.note,
-        "status": record.status,
+async def _require_known(repository: StateRepository, filters: dict[str, str]) -> None:
+    """Raise `BadParameter` for a role or operation that neither the policy nor a stored transaction has."""
+    policy = repository.policy
+    known = {
+        "operation": {one.name for one in (*policy.operations, policy.otherwise)},
+        "role": {one.role for one in policy.fallbacks.values() if one.role},
     }
-    return json.dumps(document)
+    for name, values in known.items():
+        typed = filters[name]
+        if typed and typed not in values:
+            stored = await list_transactions(
+                repository,
+                state="",
+                role=typed if name == "role" else "",
+                operation=typed if name == "operation" else "",
+                limit=1,
+            )
+            if not stored:
+                raise refuse_filter(f"--{name}", typed, values)
+
+
+def _print_list(
+    views: Sequence[TransactionView], count: int, now: float, state: str, policy: Policy, *, filtered: bool
+) -> None:
+    matching = " that matches" if filtered else ""
+    if not views:
+        what = "waits for you" if state == WAITING else f"is {spell(state)}" if state else "is stored"
+        typer.echo(f"no transaction{matching} {what}")
+        return
+    typer.echo(_headline(views, count, state, policy))
+    for line in format_table(HEADS, [row(view, now) for view in views], window_width()):
+        typer.echo(line)
+    if len(views) < count:
+        typer.echo(f"the first {len(views)} of {count} are shown; --limit shows more", err=True)
+    for needs in ("settlement", "approval"):
+        first = next((view for view in views if view.needs == needs), None)
+        if first is not None:
+            typer.echo(next(commands(first)))
+
+
+def _headline(views: Sequence[TransactionView], count: int, state: str, policy: Policy) -> str:
+    noun = f"{count} transaction{'s' * (count != 1)}"
+    if state != WAITING:
+        return f"{noun} {'is' if count == 1 else 'are'} {spell(state)}" if state else noun
+    parts = {one: sum(view.record.state == one for view in views) for one in _states(policy, WAITING)}
+    told = ", ".join(f"{number} {spell(one)}" for one, number in parts.items() if number)
+    return f"{noun} wait{'s' * (count == 1)} for you{f': {told}' if len(views) == count else ''}"

@@ -6,14 +6,16 @@ has ended, so that an operator finds it even if no request asks for it again.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from authguard.core.snapshot import blank
 from authguard.ports import FIRST
 
 if TYPE_CHECKING:
-    from authguard.core.snapshot import Snapshot, TransactionRecord
+    from authguard.core.snapshot import AccountRecord, SessionRecord, Snapshot, TransactionRecord
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.state_repository import StateRepository
 
@@ -33,6 +35,16 @@ def effective_record(repository: StateRepository, record: TransactionRecord) -> 
     if not record.version:
         return record
     return effective_snapshot(repository, replace(repository.blank, transaction=record)).transaction
+
+
+def effective_session(repository: StateRepository, record: SessionRecord) -> SessionRecord:
+    """Return a session record with all due timers applied; record and save nothing."""
+    return effective_snapshot(repository, replace(repository.blank, session=record)).session
+
+
+def effective_account(repository: StateRepository, record: AccountRecord) -> AccountRecord:
+    """Return an account record with all due timers applied; record and save nothing."""
+    return effective_snapshot(repository, replace(repository.blank, account=record)).account
 
 
 async def list_transactions(
@@ -74,6 +86,32 @@ async def list_transactions(
             place, size = (page[-1][1].place, page[-1][0]), max(size, PAGE_SIZE)
         found += taken
     return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
+
+
+def approvable_states(policy: Policy) -> tuple[str, ...]:
+    """Return the states in which a transaction waits for an approval."""
+    table = policy.machines["transaction"].table
+    return tuple(
+        state
+        for state in policy.machines["transaction"].spec.states
+        if state != policy.initial["transaction"] and table[state, "approved"].moves
+    )
+
+
+def doubtful_states(policy: Policy) -> tuple[str, ...]:
+    """Return the states in which a transaction waits for a person to settle it."""
+    table = policy.machines["transaction"].table
+    return tuple(
+        state
+        for state in policy.machines["transaction"].spec.states
+        if table[state, "committed"].moves and not table[state, "lost"].moves
+    )
+
+
+def lapse_time(policy: Policy, record: TransactionRecord) -> float:
+    """Return the time at which a transaction lapses, epoch seconds UTC; infinity if it does not."""
+    due, event = policy.timers.next_due(replace(blank(policy.initial), transaction=record))
+    return due if event == "transaction.lapsed" else inf
 
 
 def _stored_states(policy: Policy, state: str) -> tuple[str, ...]:

@@ -361,21 +361,26 @@ def associated_data(transaction: str, what: str) -> bytes:
 
 
 def decrypt_request(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[str, ...]:
-    """Return the stored request as text lines for approvers; empty if it cannot be decrypted.
-
-    It decrypts only with the transaction's id and digest.
-    """
+    """Return the stored request as text lines for approvers; empty if it cannot be decrypted."""
     if not record.request:
         return record.shown
-    opened = cipher.decrypt(record.request, associated_data(transaction, record.digest))
+    bound = decrypt_binding(record, transaction, cipher)
+    return render_request(bound.method, bound.target, bound.form, bound.body, bound.headers) if bound.method else ()
+
+
+def decrypt_binding(record: TransactionRecord, transaction: str, cipher: Cipher) -> RequestBinding:
+    """Return the stored request, which only the transaction's id and digest decrypt; `UNBOUND` if it cannot be read."""
+    opened = cipher.decrypt(record.request, associated_data(transaction, record.digest)) if record.request else None
     if not isinstance(opened, bytes):
-        return ()
+        return UNBOUND
     headers: tuple[Header, ...] = ()
     try:
         method, target, form, content, is_json = _unpack(opened)
     except msgspec.ValidationError:
         method, target, form, content, is_json, headers = _unpack_bound(opened)
-    return render_request(method, target, form, CanonicalBody(content, is_json), headers)
+    return RequestBinding(
+        method=method, target=target, form=form, body=CanonicalBody(content, is_json), headers=headers
+    )
 
 
 def decrypt_response(record: TransactionRecord, transaction: str, cipher: Cipher) -> tuple[TransactionRecord, Headers]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -29,7 +28,8 @@ from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
 from authguard.stores.sqlite_document import list_documents, read_document, write_document
 from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
-from authguard.stores.sqlite_transaction_index import find_transactions, remove_from_index, update_index
+from authguard.stores.sqlite_sweep import UPDATE, sweep
+from authguard.stores.sqlite_transaction_index import find_transactions, update_index
 from authguard.worker import Worker
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ SELECT_RECORDS: Final = tuple(
     " UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11)
 )
 INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 SELECT_RANGE: Final = "SELECT name, value FROM records WHERE name >= ? AND name < ? ORDER BY name LIMIT ?"
-SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
-DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
 #: records checked for expiry per new record, so that all are checked before the file has doubled
 SWEEP_COUNT: Final = 4
 #: seconds (monotonic clock) between checks that the file is still at its path; every write checks too
@@ -314,19 +311,8 @@ class SqliteStore:
         """Check the next `count` records in turn; delete expired records and expired responses."""
         # a little with each new record and inside its transaction: no background task, and no request pays for all
         before, answered = now - self._retention, now - self._response_retention
-        if max(before, answered) == -math.inf:
-            return
-        rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (self._sweep_position, count)).fetchall()
-        self._sweep_position = rows[-1][0] if len(rows) == count else b""
-        for name, version, value in rows:
-            with suppress(StoreError):  # a damaged record is no reason to fail this request; it stays
-                lighter = record_codec.without_response(name, value, answered)
-                if lighter:
-                    writer.execute(UPDATE, (version + 1, lighter, name, version))
-                elif record_codec.is_expired(name, value, before, self._final_states):
-                    writer.execute(DELETE, (name, version))
-                    if name[:1] == record_codec.TRANSACTION:
-                        remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
+        if max(before, answered) > -math.inf:
+            self._sweep_position = sweep(writer, self._sweep_position, count, before, answered, self._final_states)
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; a job that returns False or raises changes nothing."""

@@ -1,0 +1,51 @@
+"""Deletion of expired records and responses in the SQLite file; runs in the store's transactions."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from authguard.core import record_codec
+from authguard.errors import StoreError
+from authguard.stores.sqlite_transaction_index import remove_from_index
+
+if TYPE_CHECKING:
+    import sqlite3
+
+UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
+SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
+DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
+
+
+def sweep(
+    writer: sqlite3.Connection,
+    position: bytes,
+    count: int,
+    before: float,
+    answered: float,
+    final_states: frozenset[str],
+) -> bytes:
+    """Check the records after a position; delete expired records and expired responses.
+
+    Args:
+        writer: connection to the file.
+        position: name of the last record that was checked.
+        count: records to check.
+        before: time of the last change before which a record is expired, epoch seconds UTC.
+        answered: the same for a stored response.
+        final_states: states in which a transaction may be deleted.
+
+    Returns:
+        The position for the next call; empty to start again.
+    """
+    rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (position, count)).fetchall()
+    for name, version, value in rows:
+        with suppress(StoreError):  # a damaged record is no reason to fail this request; it stays
+            lighter = record_codec.without_response(name, value, answered)
+            if lighter:
+                writer.execute(UPDATE, (version + 1, lighter, name, version))
+            elif record_codec.is_expired(name, value, before, final_states):
+                writer.execute(DELETE, (name, version))
+                if name[:1] == record_codec.TRANSACTION:
+                    remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
+    return rows[-1][0] if len(rows) == count else b""
