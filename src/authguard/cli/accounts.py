@@ -103,8 +103,8 @@ def listing(
     if as_json:
         print_array([_document(one) for one in found])
     elif not found:
-        told = {NOT_NORMAL: "in a state other than normal", ANY: "stored"}.get(state, state)
-        typer.echo(f"no account is {told}{' in this period' if since or until else ''}")
+        summary = {NOT_NORMAL: "in a state other than normal", ANY: "stored"}.get(state, state)
+        typer.echo(f"no account is {summary}{' in this period' if since or until else ''}")
     else:
         _print_list(found, count, now)
 

@@ -88,8 +88,10 @@ def show(
         typer.echo("no ticket matches" if queue or since or until else "no ticket waits: the desk is empty")
         return
     opened = sum(one.state == "open" for one in found)
-    told = ", ".join(f"{count} {state}" for count, state in ((opened, "open"), (len(found) - opened, "taken")) if count)
-    typer.echo(f"{len(found)} ticket{'s wait' if len(found) != 1 else ' waits'} for a person: {told}")
+    summary = ", ".join(
+        f"{count} {state}" for count, state in ((opened, "open"), (len(found) - opened, "taken")) if count
+    )
+    typer.echo(f"{len(found)} ticket{'s wait' if len(found) != 1 else ' waits'} for a person: {summary}")
     for line in format_table(HEADS, [_row(one, short, now) for one in found[:limit]], window_width()):
         typer.echo(line)
     if len(found) > limit:

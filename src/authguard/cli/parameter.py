@@ -70,7 +70,7 @@ def _convert_path(value: str, info: Any) -> object:  # noqa: ANN401 - see above
     """Return a path whose checks are those of Typer by default: it is readable, or it is not there."""
     path = Path(value)
     is_default = not any(getattr(info, name, None) for name in _PATH_CHECKS) and info.file_okay and info.dir_okay
-    return path if is_default and (not path.exists() or os.access(path, os.R_OK)) else _UNKNOWN
+    return path if is_default and (os.access(path, os.R_OK) or not os.access(path, os.F_OK)) else _UNKNOWN
 
 
 def _convert_number(value: object, least: float | None, most: float | None) -> object:

@@ -94,9 +94,9 @@ def _print_service(service: ServiceRecord, policy: Policy, *, as_json: bool) -> 
         )
         return
     stopped = service.state == policy.rollback_state
-    told = "the agent is stopped, and customers are handed to people" if stopped else "the agent serves"
+    summary = "the agent is stopped, and customers are handed to people" if stopped else "the agent serves"
     since = f" since {format_time(service.entered)}" if service.entered else ""
-    typer.echo(f"{service.state}{since}: {told}")
+    typer.echo(f"{service.state}{since}: {summary}")
     act = "release" if stopped else "engage"
     _, count = policy.rollback_roles.get(act, ("", 1))
     verb = "release it" if stopped else "stop it"

@@ -291,5 +291,5 @@ def _headline(views: Sequence[TransactionView], count: int, state: str, policy: 
     if state != WAITING:
         return f"{noun} {'is' if count == 1 else 'are'} {spell(state)}" if state else noun
     parts = {one: sum(view.record.state == one for view in views) for one in _states(policy, WAITING)}
-    told = ", ".join(f"{number} {spell(one)}" for one, number in parts.items() if number)
-    return f"{noun} wait{'s' * (count == 1)} for you{f': {told}' if len(views) == count else ''}"
+    summary = ", ".join(f"{number} {spell(one)}" for one, number in parts.items() if number)
+    return f"{noun} wait{'s' * (count == 1)} for you{f': {summary}' if len(views) == count else ''}"

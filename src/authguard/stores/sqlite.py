@@ -262,11 +262,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be read now.
         """
-
-        def listed() -> tuple[str, ...]:
-            return list_documents(self._require_open(self._writer), namespace, limit)
-
-        return await self._in_worker("read", listed)
+        return await self._in_worker("read", lambda: list_documents(self._require_open(self._writer), namespace, limit))
 
     async def transactions(
         self,
@@ -312,7 +308,9 @@ class SqliteStore:
         # a little with each new record and inside its transaction: no background task, and no request pays for all
         before, answered = now - self._retention, now - self._response_retention
         if max(before, answered) > -math.inf:
-            self._sweep_position = sweep(writer, self._sweep_position, count, before, answered, self._final_states)
+            self._sweep_position = sweep(
+                writer, self._sweep_position, count, before=before, answered=answered, final_states=self._final_states
+            )
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; a job that returns False or raises changes nothing."""

@@ -21,6 +21,7 @@ def sweep(
     writer: sqlite3.Connection,
     position: bytes,
     count: int,
+    *,
     before: float,
     answered: float,
     final_states: frozenset[str],
