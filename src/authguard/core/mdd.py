@@ -29,6 +29,10 @@ MAX_NODES: Final = 500_000
 Nodes = tuple[int, ...]
 
 
+#: most branches that are kept for the searches of one space
+MAX_KNOWN_BRANCHES: Final = 100_000
+
+
 class NodeLimitError(Exception):
     """The diagrams reached their bound of nodes.
 
@@ -50,7 +54,7 @@ class DecisionDiagrams:
         classes: for each level, the masks of the values that no rule distinguishes: disjoint, and together all values.
     """
 
-    __slots__ = ("_bound", "_branches", "_ids", "_levels", "classes", "order", "whole")
+    __slots__ = ("_bound", "_branches", "_ids", "_known", "_levels", "classes", "order", "whole")
 
     def __init__(self, whole: Box, boxes: Iterable[Box], bound: int = MAX_NODES, unordered: int = 0) -> None:
         """Choose the order of dimensions and the value classes; create no node yet.
@@ -64,6 +68,7 @@ class DecisionDiagrams:
             bound: largest number of nodes.
             unordered: number of leading boxes that only split values and have no influence on the order.
         """
+        self._known: dict[tuple[Nodes, int], dict[Nodes, int]] = {}
         listed = list(boxes)
         given, ordering = list(dict.fromkeys(listed)), list(dict.fromkeys(listed[unordered:]))
         first = [
@@ -225,12 +230,21 @@ class DecisionDiagrams:
         if nodes in dead:
             return None
         place = self.order[level]
-        for below, values in self._branches_of(nodes, level, box[place]).items():
+        for below, values in self._known_branches(nodes, level, box[place]).items():
             way = self._find_path(below, box, wanted, dead)
             if way is not None:
                 return [(place, values), *way]
         dead.add(nodes)
         return None
+
+    def _known_branches(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
+        """Return `_branches_of`, which the searches for examples ask for again and again with few different masks."""
+        found = self._known.get((nodes, mask))
+        if found is None:
+            if len(self._known) >= MAX_KNOWN_BRANCHES:
+                self._known.clear()
+            found = self._known[nodes, mask] = self._branches_of(nodes, level, mask)
+        return found
 
     def _branches_of(self, nodes: Nodes, level: int, mask: int) -> dict[Nodes, int]:
         """Return the successors at one level, each with its values among those of a mask."""
