@@ -88,6 +88,12 @@ def test_every_command_of_these_groups_has_an_example() -> None:
     assert [one.words for one in COMMANDS if one.group in GROUPS and not examples(one.words)] == []
 
 
+def test_examples_begin_on_their_own_line_in_every_help() -> None:
+    helps = {one.words: load_function(one).__doc__ or "" for one in COMMANDS}
+    joined = [words for words, text in helps.items() if "Examples:" in text and "Examples:\n\n" not in text]
+    assert joined == [], "without a blank line, help puts the first example behind the heading"
+
+
 @pytest.mark.parametrize("example", ALL)
 def test_an_example_runs(folder: Path, issuer: str, example: str) -> None:
     words = shlex.split(example.partition("|")[0])

@@ -152,6 +152,7 @@ def test_the_json_of_each_command_has_stable_keys(
     [
         ("policy", "check", "standard", "bad.yaml"),
         ("policy", "diff", "standard", "banking"),
+        ("policy", "graph", "standard", "--format", "text"),
         ("policy", "explain", "support-desk", "--operation", "refund", "--state", "session=idle"),
         ("policy", "init", "shop", "--yes", "--issuer", "https://idp.example/realms/shop", "--audience", "shop"),
         ("policy", "test", "support-desk"),

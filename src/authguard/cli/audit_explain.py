@@ -79,6 +79,7 @@ def explain(
     newest refusal, or with --at the nearest one. Exit 1 if the log has no such record.
 
     Examples:
+
         authguard audit explain --subject alice --at 14:03
 
         authguard audit explain urn:authguard:record:01a22ac94eb2e259f936d2b800000008

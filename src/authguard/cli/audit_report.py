@@ -50,6 +50,7 @@ def report(
     if there is no public key.
 
     Examples:
+
         authguard audit report --since yesterday -o report.html
 
         authguard audit report --since 2026-11-01 --until 2026-11-30 --policy policy.yaml -o november.html

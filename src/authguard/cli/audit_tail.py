@@ -44,6 +44,7 @@ def tail(
     """Print the last lines of all chains of a log, ordered by time, without verification.
 
     Examples:
+
         authguard audit tail -n 5
 
         authguard audit tail --since 10m --json

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import USAGE, print_error, write_output
+from authguard.cli.table import format_table, window_width
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
 from authguard.policy.problem import did_you_mean
@@ -72,6 +74,10 @@ def graph(
         shown = msgspec.json.format(msgspec.json.encode(_to_json(loaded, chosen)), indent=2).decode() + "\n"
     elif form in _DRAWN:
         shown = "\n".join(_DRAWN[form](loaded, name) for name in chosen)
+    elif form is Picture.TEXT and output is None and (width := window_width()):
+        heading, heads, rows = matrix.list_cells(loaded)
+        print_lines([heading, "", *format_table(heads, rows, width)])
+        return
     else:
         shown = _WRITTEN[form](loaded)
     write_output(shown, output)

@@ -99,6 +99,18 @@ def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
     return " | ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
 
 
+def list_cells(policy: Policy) -> tuple[str, list[str], list[list[str]]]:
+    """Return the heading, the titles of the columns and the cells of each row; a cell for any value is empty."""
+    table = build_rows(policy)
+    used = _used(table)
+    rows = []
+    for row in table:
+        values = (", ".join(abbreviate(row.when[name], policy.table.values[name])) for name in used)
+        cells = ("" if cell == ANY else cell for cell in values)
+        rows.append([str(row.number), *cells, row.do, row.outcome, row.origin])
+    return _format_heading(policy, used), ["#", *used, "do", "outcome", "origin"], rows
+
+
 def render_markdown(policy: Policy) -> str:
     """Render the matrix as a Markdown table."""
     table = build_rows(policy)
