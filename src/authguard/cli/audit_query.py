@@ -255,7 +255,7 @@ def export(
             counted = tally.count(found, progress)
             _write(format_csv(counted) if form is Exported.CSV else format_jsonl(counted), output)
     if output is not None:
-        print_error(f"wrote {tally.records} records to {escape(str(output))}")
+        print_error(f"wrote {tally.records} record{'' if tally.records == 1 else 's'} to {escape(str(output))}")
     if tally.altered:
         print_error(
             f"note: {tally.altered} of them do not have the hash that their line states, and are marked as not intact:"
