@@ -78,7 +78,7 @@ def what_staff_did_outlives_a_subject(site: Site) -> None:
     assert not missed, f"`audit query --subject` does not find {sorted(missed)}"
     names = {line["subject"] for line in branch.lines() if line["id"] in acts}
     assert len(names) == 1, f"one person has {len(names)} names"
-    erased = branch.shell("audit", "erase", "--subject", "alice", "--by", "dana", "--reason", "asked", "--yes")
+    erased = branch.shell("audit", "erase", "alice", "--by", "dana", "--reason", "asked", "--yes")
     assert erased.code == 0, f"the erasure said {erased.out} {erased.err}"
     assert not branch.found(), "records are found after the erasure"
     kept = branch.shell("transactions", "list", "--state", "", "--json")
@@ -94,7 +94,7 @@ def somebody_unknown_is_reinstated(site: Site) -> None:
     for name in (subject, "alcie"):
         done = branch.shell("accounts", "reinstate", name, *WHO)
         assert done.code != 0, f"the reinstatement of nobody said {done.out}"
-        assert branch.shell("audit", "erase", "--subject", name, "--by", "d", "--reason", "x", "--yes").code != 0
+        assert branch.shell("audit", "erase", name, "--by", "d", "--reason", "x", "--yes").code != 0
     account = json.loads(branch.shell("accounts", "show", "alice", "--json").out)["account"]
     for way in (("--ticket", ticket), ("--transaction", transaction)):
         shown = branch.shell("accounts", "show", *way, "--json")

@@ -33,7 +33,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "audit accept": ("audit.jsonl:1-2", *_BY),
     "audit prove": ("{decision}", "--output", "{folder}/record.proof"),
     "audit check-proof": ("{folder}/made.proof",),
-    "audit erase": ("--subject", "alice", *_BY, "--yes"),
+    "audit erase": ("alice", *_BY, "--yes"),
     "audit maintain": (),
     "audit schema": (),
     "audit keys show": (),

@@ -73,7 +73,10 @@ def test_verify_tells_counts_and_what_it_cannot_know(run: CliRunner, log: Path) 
     done = run.invoke(app, ["verify", "--log", str(log), "--hashes-only"])
     assert done.exit_code == 0
     head = json.loads(lines[-1])["hash"]
-    assert done.output.splitlines()[0] == f"{log}: ok, 2 lines, head {head}"
+    assert done.output.splitlines()[:2] == [
+        "hashes verified: 3 lines in 2 chains, no signature",
+        f"{log}: ok, 2 lines, head {head}",
+    ]
     assert "records: 2 act, 1 decision" in done.output
     assert "from 2027-01-15 07:59:00.000Z to 2027-01-15 08:00:01.000Z" in done.output
     assert "outcomes: 1 deny" in done.output
@@ -87,7 +90,8 @@ def test_verify_names_file_line_and_what_broke_and_exits_4(run: CliRunner, log: 
     assert done.exit_code == 4
     assert f"{log}, line 2: the line was edited" in done.stderr
     assert "(1 line verified before it)" in done.stderr
-    assert "the line was edited" in done.output.splitlines()[0], "what is wrong comes first"
+    assert done.output.splitlines()[0] == "not verified: 2 findings, 1 line in 1 chain read", "the verdict comes first"
+    assert "the line was edited" in done.output.splitlines()[1], "then what is wrong"
     assert "no signature" in done.stdout
 
 

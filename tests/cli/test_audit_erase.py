@@ -42,7 +42,7 @@ def asked(desk: Deployment, subject: str) -> tuple[int, str, str]:
 def test_who_is_forgotten_is_found_no_more_and_it_is_said_why(desk: Deployment) -> None:
     fill(desk, named(desk, "bob"), named(desk, "carol"), named(desk, "bob"))
     assert asked(desk, "bob")[1].count("decision") == 2
-    code, out, _ = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    code, out, _ = desk.call("audit", "erase", "bob", *ORDER)
     assert code == 0
     assert "erased: 2 records" in out
     _, out, err = asked(desk, "bob")
@@ -56,7 +56,7 @@ def test_the_act_stands_in_a_log_that_verifies_and_names_nobody(desk: Deployment
     bob = named(desk, "bob")
     fill(desk, bob)
     before = (desk.folder / "audit.jsonl").read_bytes()
-    desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    desk.call("audit", "erase", "bob", *ORDER)
     acts = [one for one in desk.log() if one.get("act") == "subject.erased"]
     assert [(one["by"], one["note"]) for one in acts] == [("dana", "request 4711")]
     assert "subject" not in acts[0]
@@ -66,7 +66,7 @@ def test_the_act_stands_in_a_log_that_verifies_and_names_nobody(desk: Deployment
 
 def test_who_comes_again_has_a_new_name_that_is_found(desk: Deployment) -> None:
     fill(desk, named(desk, "bob"))
-    desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    desk.call("audit", "erase", "bob", *ORDER)
     fill(desk, named(desk, "bob"))
     _, out, err = asked(desk, "bob")
     assert out.count("decision") == 1
@@ -80,14 +80,14 @@ def test_records_from_before_there_were_such_keys_are_told_of(desk: Deployment) 
     erasable_pseudonym.create_key_file(path, 1_700_000_000.0, before=True)
     fill(desk, old, named(desk, "bob"))
     assert asked(desk, "bob")[1].count("decision") == 2
-    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    code, _, err = desk.call("audit", "erase", "bob", *ORDER)
     assert code == 1
     assert "1 records from before 2023-11-14 22:13:20.000Z have a pseudonym of the deployment's shared key" in err
 
 
 def test_a_session_that_can_be_guessed_is_told_of(desk: Deployment) -> None:
     fill(desk, named(desk, "bob"), session=session_key(ISSUER, "bob", "", "").hex())
-    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    code, _, err = desk.call("audit", "erase", "bob", *ORDER)
     assert code == 1
     assert "without a `sid`" in err
 
@@ -95,6 +95,6 @@ def test_a_session_that_can_be_guessed_is_told_of(desk: Deployment) -> None:
 def test_one_key_for_everybody_is_not_destroyed_for_one(desk: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTHGUARD_PSEUDONYM_KEY", "07" * 32)
     fill(desk, "x")
-    code, _, err = desk.call("audit", "erase", "--subject", "bob", *ORDER)
+    code, _, err = desk.call("audit", "erase", "bob", *ORDER)
     assert code == 1
     assert "one key for all subjects" in err

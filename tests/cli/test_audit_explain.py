@@ -162,7 +162,7 @@ def test_who_is_unknown_or_erased_is_said(
     for name, value in desk.variables.items():
         monkeypatch.setenv(name, value.replace(str(desk.folder), str(copy)))
     with pytest.raises(SystemExit):
-        main(["audit", "erase", "--subject", "rich", "--by", "Ines", "--reason", "request 4711", "--yes"])
+        main(["audit", "erase", "rich", "--by", "Ines", "--reason", "request 4711", "--yes"])
     capsys.readouterr()
     code, _, err = explain(capsys, "--subject", "rich")
     assert code == 1

@@ -58,7 +58,7 @@ def test_a_key_that_is_there_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a b", "a+b", "a\tb", "a\u202eb", "a\nb"])
 def test_a_name_that_no_note_can_have_is_refused(tmp_path: Path, name: str) -> None:
     done = run("keys", "generate", "--file", str(tmp_path / "keys"), "--name", name)
-    assert isinstance(done.exception, SettingsError)
+    assert done.exit_code == 2
     assert not (tmp_path / "keys").exists()
 
 

@@ -20,7 +20,7 @@ from tests.support.terminal import END_OF_INPUT, INTERRUPT, WITHIN_S, run_on_ter
 
 #: exit code of a command that Ctrl-C interrupted, as of shells
 INTERRUPTED: Final = 130
-ERASE: Final = ("audit", "erase", "--subject", "bob", "--by", "dana", "--reason", "request 4711")
+ERASE: Final = ("audit", "erase", "bob", "--by", "dana", "--reason", "request 4711")
 _SOURCE: Final = Path(__file__).parents[2] / "src"
 
 

@@ -49,7 +49,7 @@ LOG_COMMANDS: Final = (
     "audit maintain",
     "audit keys show",
     "audit accept x --by Ines --reason why",
-    "audit erase --subject x --by Ines --reason why --yes",
+    "audit erase x --by Ines --reason why --yes",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import NO_KEY, load_keys, load_trust
 from authguard.cli.operator_session import open_deployment, parse_names, require_access
-from authguard.cli.options import LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
+from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
 from authguard.core.handover import ACCEPTED, format_accepted_note
@@ -33,10 +34,15 @@ def accept(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Accept recovered, adopted or foreign lines, so that `audit verify --strict` passes; the log records it.
 
     Exit 1 if verification does not report this range.
+
+    Examples:
+
+        authguard audit accept audit.jsonl:1101-4210 --by dana --reason 'killed by the kernel, case 4711'
     """
     names, why = ", ".join(parse_names(by)), " ".join(reason.split())
     if not 0 < len(why) <= MAX_REASON_CHARS:
@@ -51,7 +57,11 @@ def accept(
     found = verify(path, trust=trust)
     marks = [mark for chain in found.chains for mark in chain.marks if mark.place == place]
     if not marks:
-        print_error(f"verification does not report `{escape(place)}`: run `authguard audit verify` to list the ranges")
+        places = ", ".join(escape(mark.place) for chain in found.chains for mark in chain.marks)
+        print_error(
+            f"verification does not report `{escape(place)}`"
+            + (f"; it reports {places}" if places else ", nor any other range: there is nothing to accept")
+        )
         raise typer.Exit(FAILED)
 
     async def record() -> None:
@@ -62,4 +72,8 @@ def accept(
                 )
 
     anyio.run(record)
-    typer.echo(f"accepted and recorded: {escape(place)}")
+    if as_json:
+        ranges = [{"place": mark.place, "kind": mark.kind, "id": mark.id, "words": mark.words} for mark in marks]
+        typer.echo(json.dumps({"verdict": "accepted", "place": place, "by": names, "ranges": ranges}, indent=2))
+    else:
+        typer.echo(f"accepted and recorded: {escape(place)}")

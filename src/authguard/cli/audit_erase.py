@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -9,18 +10,18 @@ import anyio
 import typer
 
 from authguard.audit.query.search import Query, find
-from authguard.cli.account_selector import AccountSelector, find_account, suggest_option
+from authguard.cli.account_selector import AccountSelector, SubjectArgument, find_account, suggest_option
 from authguard.cli.audit_options import open_log_index
 from authguard.cli.operator_session import open_deployment, parse_names, require_access
 from authguard.cli.options import (
     IssuerOption,
+    JsonOption,
     LogOption,
     PersonsOption,
     PolicyOption,
     ReasonOption,
     SessionOption,
     StoreOption,
-    SubjectOption,
     TicketOption,
     TransactionOption,
     YesOption,
@@ -41,6 +42,8 @@ from authguard.runtime.pseudonymizer import require_same_pseudonyms
 from authguard.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authguard.cli.account_selector import Account
     from authguard.policy.compiled_policy import Policy
     from authguard.runtime.state_repository import StateRepository
@@ -51,7 +54,7 @@ PAGE_SIZE: Final = 500
 
 
 def erase(
-    subject: SubjectOption = "",
+    subject: SubjectArgument = "",
     *,
     by: PersonsOption,
     reason: ReasonOption,
@@ -63,11 +66,16 @@ def erase(
     policy: PolicyOption = "",
     store: StoreOption = "",
     log: LogOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Erase one subject: the records stay in the log, but can no longer be attributed to the subject.
 
     The key of the pseudonym is destroyed; the log records the erasure without the subject. Pending transactions and
     tickets get the new pseudonym. Exit 1 if the subject is unknown, or if other records can still be attributed.
+
+    Examples:
+
+        authguard audit erase alice --by dana --reason 'request 4711' --yes
     """
     require_terminal_unless(yes=yes)
     names = ", ".join(parse_names(by))
@@ -104,21 +112,27 @@ def erase(
             await _rename(repository, account.key, known.pseudonym, keys.account(account.key))
 
     anyio.run(rename)
-    typer.echo(
-        f"erased: {count} records can no longer be attributed to the subject; the log records that a subject was erased"
-    )
+    left = []
     if older:
-        print_error(
+        left.append(
             f"{older} records from before {format_time_ms(known.since)} have a pseudonym of the deployment's"
             " shared key: they stay attributable until they are retired (`audit: {retention: ...}`)"
         )
     home = next((one for one in declared.issuers if account_key(one, subject) == account.key), "")
-    guessable = home and _is_guessable(settings, declared, home, subject)
-    if not home:
-        print_error(
-            "note: give the issuer's name with --subject to check whether session keys in the log can be guessed"
+    if home:
+        left += _list_guessable(settings, declared, home, subject)
+    else:
+        print_error("note: give the issuer's name as SUBJECT to check whether session keys in the log can be guessed")
+    if as_json:
+        typer.echo(json.dumps({"verdict": "erased", "records": count, "still_attributable": left}, indent=2))
+    else:
+        typer.echo(
+            f"erased: {count} records can no longer be attributed to the subject;"
+            " the log records that a subject was erased"
         )
-    if older or guessable:
+        for message in left:
+            print_error(message)
+    if left:
         raise typer.Exit(FAILED)
 
 
@@ -157,18 +171,15 @@ async def _rename(repository: StateRepository, account: bytes, old: str, new: st
     await StoreDesk(repository.store).rename(account.hex(), new)
 
 
-def _is_guessable(settings: Settings, policy: Policy, issuer: str, subject: str) -> bool:
-    """Return whether records have a session key that can be computed from the subject; print a note for each."""
-    found = False
+def _list_guessable(settings: Settings, policy: Policy, issuer: str, subject: str) -> Iterator[str]:
+    """Yield a message for each session key in the log that can be computed from the subject."""
     for client in ("", *sorted(agent.client for agent in policy.agents if agent.issuer == issuer)):
         key = session_key(issuer, subject, client, "").hex()
-        with open_log_index(Path(settings.audit_log), partial=True) as index:
+        with open_log_index(Path(settings.audit_log)) as index:
             count = index.db.execute("SELECT count(*) FROM record WHERE session = ?", (key,)).fetchone()[0]
         if count:
-            found = True
             shown = f" with `{escape(client)}`" if client else ""
-            print_error(
+            yield (
                 f"{count} records have a session key{shown} without a `sid` of the issuer: it can be computed from a"
                 " guessed subject until the records are retired"
             )
-    return found

@@ -1,4 +1,4 @@
-"""`authguard audit verify`: verify hash chains, signatures and anchors of a log."""
+"""`authguard audit verify`: verify hash chains, signatures and anchors of a log, and the promises of its policy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from authguard.audit.verify.log_verifier import UNSIGNED_WARNING, verify
+from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import (
     NO_KEY,
     AlsoOption,
@@ -17,17 +17,26 @@ from authguard.cli.audit_trust import (
     load_keys,
     load_trust,
 )
-from authguard.cli.options import LogOption, StoreOption
+from authguard.cli.audit_verify_text import (
+    VerifyFinding,
+    VerifyResult,
+    count,
+    format_details,
+    format_verdict,
+    to_builtins,
+)
+from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
-from authguard.cli.terminal import escape, format_time_ms
-from authguard.core.chain import ChainBreak
+from authguard.cli.terminal import escape
+from authguard.core.chain import ChainBreak, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from authguard.audit.verify.checkpoint_verifier import Finding, Ranges
-    from authguard.audit.verify.result import ChainReport, Verification
+    from authguard.audit.verify.result import Verification
+    from authguard.cli.audit_promise import Promise, UsedPolicy
 
 SignedOption = Annotated[
     bool, typer.Option("--require-signed", help="Fail if a line is not covered by a checkpoint of the key.")
@@ -38,7 +47,10 @@ AnchoredOption = Annotated[
 ]
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="Fail if lines are foreign, recovered or adopted, and have not been accepted."),
+    typer.Option(
+        "--strict",
+        help="Fail if lines are foreign, recovered or adopted and not accepted, or if a promise is not kept.",
+    ),
 ]
 HashesOption = Annotated[
     bool,
@@ -51,16 +63,28 @@ def check(
     key: KeyOption = None,
     anchor: AnchorOption = None,
     also: AlsoOption = None,
+    policy: PolicyOption = "",
     store: StoreOption = "",
     *,
     require_signed: SignedOption = False,
     require_anchored: AnchoredOption = False,
     strict: StrictOption = False,
     hashes_only: HashesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify that no line of a log was edited, deleted, reordered, truncated or rewritten.
 
-    Exit 4 if verification fails, or if there is no public key. Exit 1 if a file cannot be read now.
+    With --policy, say also under which policies the log was written, whether the given one is in force at its end, and
+    whether checkpoints and retention are as it promises. Exit 4 if verification fails, or if there is no public key.
+    Exit 1 if a file cannot be read now.
+
+    Examples:
+
+        authguard audit verify
+
+        authguard audit verify --policy policy.yaml --strict --json
+
+        authguard audit verify --key log.pub --require-signed
     """
     path = find_log(log, store)
     if hashes_only and (key or anchor or require_signed or require_anchored):
@@ -75,106 +99,95 @@ def check(
             progress=progress,
             reload_trust=lambda: load_trust(path, log_keys, anchor, store),
         )
-    unread = list(broken(found)) if found.is_inaccessible else []
-    failures = [] if unread else list(broken(found))
+    policies, promises = _compare(policy, path, found) if policy and found.ok else ((), ())
+    failures = [] if found.is_inaccessible else list(_broken(found))
     if trust is None and not hashes_only:
-        failures.append(NO_KEY)
+        failures.append(VerifyFinding(place="", what=NO_KEY))
     if require_signed:
         failures += _uncovered(found, "signed")
     if require_anchored:
         failures += _uncovered(found, "anchored")
     if strict:
         failures += _unaccepted(found)
-    for failure in (*failures, *unread):
-        print_error(failure)
-    for line in _format_result(found, signed=trust is not None):
-        typer.echo(escape(line))
-    if log_keys.note:
-        typer.echo(f"note: {log_keys.note}")
+        failures += (VerifyFinding(place="", what=one.words) for one in promises if not one.is_kept)
+    unread = list(_broken(found)) if found.is_inaccessible else []
+    result = VerifyResult(
+        log=str(path),
+        found=found,
+        findings=(*failures, *unread),
+        is_unread=bool(unread) and not failures,
+        is_signed=trust is not None,
+        note=log_keys.note,
+        policies=policies,
+        promises=promises,
+    )
+    if as_json:
+        import json  # noqa: PLC0415 - text needs none
+
+        typer.echo(json.dumps(to_builtins(result), indent=2))
+    else:
+        _print(result)
     if failures or unread:
         raise typer.Exit(UNVERIFIED if failures else FAILED)
 
 
-def broken(found: Verification) -> Iterator[str]:
-    """Yield a message for each broken chain and missing file."""
+def _print(result: VerifyResult) -> None:
+    """Print the verdict, then what is wrong, then the rest."""
+    typer.echo(format_verdict(result))
+    for finding in result.findings:
+        print_error(escape(finding.text))
+    for line in format_details(result):
+        typer.echo(escape(line))
+    if result.note:
+        print_error(f"note: {result.note}")
+
+
+def _compare(policy: str, path: Path, found: Verification) -> tuple[tuple[UsedPolicy, ...], tuple[Promise, ...]]:
+    """Return the policies of a log, and what the given one promises."""
+    from authguard.cli.audit_options import open_log_index  # noqa: PLC0415 - only --policy needs these
+    from authguard.cli.audit_promise import compare_promises, list_policies  # noqa: PLC0415
+    from authguard.clock import SystemClock  # noqa: PLC0415
+    from authguard.policy.compiler import load  # noqa: PLC0415
+
+    loaded = load(policy)
+    with open_log_index(path) as index:
+        policies = list_policies(index)
+    return policies, tuple(compare_promises(loaded, policies, found, SystemClock().now()))
+
+
+def _broken(found: Verification) -> Iterator[VerifyFinding]:
+    """Yield each broken chain and missing file."""
     for chain in found.chains:
         if isinstance(chain.result, ChainBreak):
-            yield _broken(chain, chain.result)
+            before = f" ({count(chain.lines, 'line')} verified before it)" if chain.result.line else ""
+            what = f"{chain.result.violation.message}{before}"
+            yield VerifyFinding(
+                place=str(chain.where), line=chain.result.line, what=what, next=_remedy(chain.result.violation)
+            )
     for missing in found.missing:
-        yield _gone(missing)
+        violation = missing.broken.violation
+        yield VerifyFinding(place=str(missing.path), what=violation.message, next=_remedy(violation))
 
 
-def _uncovered(found: Verification, how: str) -> Iterator[str]:
-    """Yield a message for each range of lines that `--require-signed` or `--require-anchored` rejects."""
+def _remedy(violation: Violation) -> str:
+    """Return what to do about a violation; empty if its message says it."""
+    if violation is Violation.INACCESSIBLE or violation.message.count(":") or ";" in violation.message:
+        return ""
+    return "keep the file as evidence, and compare it with an anchor or a backup"
+
+
+def _uncovered(found: Verification, how: str) -> Iterator[VerifyFinding]:
+    """Yield each range of lines that `--require-signed` or `--require-anchored` rejects."""
     for chain in found.chains:
         signed = max(chain.ranges.signed, chain.ranges.anchored)
         begin, end = (signed, chain.lines) if how == "signed" else (chain.ranges.anchored, max(signed, 1))
         if end > begin:
-            yield f"{escape(str(chain.path))}: lines {begin + 1} to {end} are not {how}, but --require-{how} is set"
+            what = f"lines {begin + 1} to {end} are not {how}, but --require-{how} is set"
+            yield VerifyFinding(place=str(chain.path), what=what)
 
 
-def _unaccepted(found: Verification) -> Iterator[str]:
-    """Yield a message for each range of lines that has not been accepted."""
+def _unaccepted(found: Verification) -> Iterator[VerifyFinding]:
+    """Yield each range of lines that has not been accepted."""
     for mark in found.unaccepted():
-        yield (
-            f"{escape(mark.place)}: {escape(mark.words)}; investigate, then run"
-            f" `authguard audit accept '{escape(mark.place)}' --by NAME --reason WHY`"
-        )
-
-
-def _format_result(found: Verification, *, signed: bool) -> Iterator[str]:
-    for chain in found.chains:
-        if not isinstance(chain.result, ChainBreak):
-            files = f" in {chain.segments + 1} files" if chain.segments else ""
-            yield f"{escape(str(chain.path))}: ok, {_counted(chain.lines, 'line')}{files}, head {chain.result.head}"
-            yield from (f"  {words}" for words in _details(chain, found.accepted, signed=signed))
-    if found.kinds:
-        yield "records: " + ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
-        yield f"from {format_time_ms(found.first)} to {format_time_ms(found.last)}"
-    if found.outcomes:
-        yield "outcomes: " + ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
-    if found.repairs:
-        yield f"repairs: {_counted(found.repairs, 'torn line')} removed after a crash or a full disk"
-    if not signed:
-        yield UNSIGNED_WARNING
-
-
-def _details(chain: ChainReport, accepted: frozenset[str], *, signed: bool) -> Iterator[str]:
-    """Yield details of an intact chain: retired lines, unfinished bytes, signed ranges and marked ranges."""
-    count, since, until = chain.retired
-    if count:
-        times = f"{format_time_ms(since)} to {format_time_ms(until)}"
-        yield f"retired: lines 1 to {count}, {times}: only their hashes are kept"
-    if chain.unfinished:
-        yield f"unfinished: {chain.unfinished} bytes after the last line: a crash or a full disk; they will be removed"
-    if signed:
-        yield from _ranges(chain.ranges, chain.lines)
-    for mark in chain.marks:
-        yield f"{mark.words}{' (accepted)' if mark.id in accepted else ''}"
-
-
-def _ranges(ranges: Ranges, lines: int) -> Iterator[str]:
-    """Yield anchored, signed and unsigned ranges, each with its first and last line."""
-    edges = (
-        ("anchored", 0, ranges.anchored),
-        ("signed but unanchored", ranges.anchored, max(ranges.signed, ranges.anchored)),
-        ("unsigned tail", max(ranges.signed, ranges.anchored), lines),
-    )
-    for name, begin, end in edges:
-        if end > begin:
-            yield f"{name}: lines {begin + 1} to {end}"
-    yield f"newest checkpoint {format_time_ms(ranges.at)}, longest gap {ranges.silence} s"
-
-
-def _broken(chain: ChainReport, result: ChainBreak) -> str:
-    where = f", line {result.line}" if result.line else ""
-    before = f" ({_counted(chain.lines, 'line')} verified before it)" if result.line else ""
-    return f"{escape(str(chain.where))}{where}: {result.violation.message}{before}"
-
-
-def _gone(missing: Finding) -> str:
-    return f"{escape(str(missing.path))}: {missing.broken.violation.message}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+        command = f"investigate, then run `authguard audit accept '{mark.place}' --by NAME --reason WHY`"
+        yield VerifyFinding(place=mark.place, what=mark.words, next=command)

@@ -72,6 +72,11 @@ def format_timeline(found: Iterable[Match], format_at: Callable[[float], str]) -
         yield f"{format_at(one.at)} {gap:>8}  {words}{void} [{str(record.get('id', '?'))[:32]}]"
 
 
+def describe_record(one: Match) -> str:
+    """Return a record as one plain sentence; nothing in it is escaped yet."""
+    return _sentence(one)
+
+
 def _format_interval(seconds: float) -> str:
     for size, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s")):
         if seconds >= size:
