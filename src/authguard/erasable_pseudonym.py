@@ -22,7 +22,7 @@ import msgspec
 
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
-from authguard.file_access import Access, FileRole, describe_failure
+from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
 
 if TYPE_CHECKING:
@@ -179,11 +179,11 @@ class ErasablePseudonyms:
         status = os.stat_result((0,) * 10)
         for remaining in reversed(range(MAX_ATTEMPTS)):
             try:
-                with self._path.open("rb") as file:
+                with open_regular(self._path) as file:
                     status = os.fstat(file.fileno())
                     found = _decode(file.read(MAX_FILE_BYTES))
                 break
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, ValueError) as error:
                 # another process that replaces the file overwrites the old one, which may still be open here
                 if not remaining or not status.st_ino or not self._is_replaced(status):
                     raise _unreadable_error(self._path, error) from error

@@ -10,7 +10,7 @@ import os
 import stat
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 #: errors of a disk without free space, quotas and size limits included
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -110,6 +110,19 @@ def find_structural_obstacle(path: Path, access: Access) -> str:
     except OSError:
         return ""
     return "" if is_folder == (access is Access.FOLDER) else _describe_kind(path, is_folder=is_folder)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a pipe would wait for a writer, and a device may never end.
+
+    Raises:
+        OSError: the file cannot be opened, or is not a regular file.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return file
 
 
 def is_path_blocked(path: Path) -> bool:

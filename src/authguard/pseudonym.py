@@ -12,13 +12,15 @@ from typing import Final
 from authguard.core.identity import encode_identity
 from authguard.core.snapshot import account_key
 from authguard.errors import SettingsError
-from authguard.file_access import Access, FileRole, describe_failure
+from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
 from authguard.settings import KEY_BYTES
 
 #: bytes of a pseudonym and of a credential's fingerprint; the log has them in hexadecimal
 PSEUDONYM_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 8
+#: bytes that are read of a key file
+_MAX_FILE_BYTES: Final = 65_536
 #: maximum length of a name that is shown unchanged (OpenID Connect Core 2: a `sub` has at most 255 characters)
 MAX_NAME_LENGTH: Final = 255
 
@@ -107,7 +109,8 @@ def load_or_create_key(store: Path) -> bytes:
         if not path.exists():
             make_data_folder(path.parent)
             _create_key_file(path)
-        key = bytes.fromhex(path.read_text("ascii").strip())
+        with open_regular(path) as file:
+            key = bytes.fromhex(file.read(_MAX_FILE_BYTES).decode("ascii").strip())
     except OSError as error:
         raise SettingsError(
             describe_failure(FileRole.PSEUDONYM_KEY, path, "read or created", Access.READ_OR_CREATE, error)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from authguard.core.signed_note import NOTE_SIGNATURE, Key, decode_base64
 from authguard.errors import SettingsError
-from authguard.file_access import Access, FileRole, describe_failure
+from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
 
 _PREFIX: Final = "PRIVATE+KEY+"
@@ -113,7 +113,7 @@ def load_key_file(path: Path) -> tuple[SigningKey, ...]:
         SettingsError: the file cannot be read, holds no key, or is readable by others than its owner.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise SettingsError(f"the signing key `{path}` is readable by other users: run chmod 600 on it")
             text = file.read(_MAX_FILE_BYTES).decode("ascii")

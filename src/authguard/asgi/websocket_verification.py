@@ -113,7 +113,7 @@ def _is_json(text: bytes) -> bool:
     """Return whether a message is one JSON text, in which keys have double quotes only."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -100,7 +100,7 @@ def read_notes(path: Path) -> Iterator[str]:
                 return
             try:
                 yield _decode_note(line) if line.endswith(b"\n") else ""
-            except msgspec.DecodeError:
+            except ValueError:
                 yield ""
 
 
@@ -114,7 +114,7 @@ def parse_notes(data: bytes) -> Iterator[str]:
         if line:
             try:
                 yield _decode_note(line) if len(line) <= MAX_LINE_BYTES else ""
-            except msgspec.DecodeError:
+            except ValueError:
                 yield ""
 
 

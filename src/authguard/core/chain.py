@@ -253,7 +253,7 @@ def parse_line(line: bytes) -> ChainedLine | Violation:
         return Violation.EDITED
     try:
         entry = _decode(line)
-    except msgspec.DecodeError:
+    except ValueError:
         return Violation.NOT_A_RECORD
     return ChainedLine(entry, int(seq), prev.decode(), stated.decode())
 

@@ -71,6 +71,7 @@ class Tombstone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             tree.append_subtree(bytes.fromhex(block), level)
 
 
+# invalid UTF-8 in a text raises UnicodeDecodeError, a ValueError like `msgspec.DecodeError`
 _decode: Final = msgspec.json.Decoder(Tombstone).decode
 
 
@@ -78,7 +79,7 @@ def parse_tombstone(raw: bytes) -> Tombstone | None:
     """Parse a tombstone; return ``None`` if it is malformed or inconsistent."""
     try:
         found = _decode(raw)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
     fits = (
         found.v == 1

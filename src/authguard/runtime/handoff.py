@@ -183,7 +183,7 @@ def _decode(document: bytes) -> FiledTicket:
         filed = msgspec.json.decode(document)
         decisions = tuple(map(tuple, filed["ticket"].pop("decisions")))
         return FiledTicket(**filed | {"ticket": Ticket(**filed["ticket"], decisions=decisions)})
-    except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         raise StoreError("a hand-off ticket cannot be read back: restore the store from a backup") from None
 
 

@@ -80,7 +80,7 @@ async def _read(request: Request, shape: type[_Body]) -> _Body:
         raise HTTPException(415, "send application/json")
     try:
         return msgspec.json.decode(await read_body(request) or b"{}", type=shape)
-    except msgspec.DecodeError as problem:  # includes validation errors
+    except ValueError as problem:  # includes validation errors
         raise HTTPException(400, str(problem)) from problem
 
 

@@ -185,7 +185,7 @@ def parse_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
     """
     try:
         found = _decode_all(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return [_read_row(line) for line in lines]
     # the decoder skips blank lines silently
     return [_row(one) for one in found] if len(found) == len(lines) else [_read_row(line) for line in lines]
@@ -194,7 +194,7 @@ def parse_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
 def _read_row(line: bytes) -> Row | None:
     try:
         return _row(_decode(line))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -231,6 +231,6 @@ def parse_template(key: Key) -> RecordTemplate | None:
     kind, *members = key
     try:
         values = [one if isinstance(one, str) else _decode_words(one) for one in members]
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return RecordTemplate(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # lists only where the member is a list

@@ -40,7 +40,7 @@ def decode_line(line: bytes) -> dict[str, Any]:
     """Decode a line; empty if it is not a JSON object."""
     try:
         return _decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 
