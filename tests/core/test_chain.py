@@ -223,3 +223,9 @@ def test_an_intact_line_of_another_version_is_named_as_one(version: int, violati
 def test_a_line_whose_version_was_edited_is_no_record() -> None:
     for version in (b"0", b"1", b"3", b"-1", b"01"):
         assert parse_line(LOG[0].replace(b'"v":2', b'"v":' + version)) is Violation.NOT_A_RECORD
+
+
+def test_a_line_whose_text_is_not_utf_8_is_no_record() -> None:
+    line, _ = format_line(ActEntry(id="1", at=1.0, policy="ab", act="started", by="XX"), 0, GENESIS)
+    (forged,) = rehash([line.replace(b'"XX"', b'"\xff\xfe"')])
+    assert parse_line(forged) is Violation.NOT_A_RECORD

@@ -17,8 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from authguard.cli.command_table import COMMANDS, GROUPS
-from authguard.cli.output import FAILED, OUTPUT_ERRORS, discard_output, exit_code, flush_output, print_error
+from authguard.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    OUTPUT_ERRORS,
+    USAGE,
+    discard_output,
+    exit_code,
+    flush_output,
+    print_error,
+)
 from authguard.cli.parameter import convert_simply
+from authguard.cli.standard_stream import decode_argument, prepare_streams
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
 from authguard.file_access import Access, explain_failure
@@ -118,7 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with an exit code of `authguard.cli.output`.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    given = [decode_argument(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     completes = "_AUTHGUARD_COMPLETE" in os.environ
     try:
         refuse_renamed_variables(os.environ)
@@ -133,10 +144,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AuthguardError as error:
         print_error(str(error))
         raise SystemExit(exit_code(error)) from None
+    except KeyboardInterrupt:  # while a module is imported; later, Typer handles it
+        raise SystemExit(INTERRUPTED) from None
+    except UnicodeEncodeError:
+        print_error("an argument is not UTF-8 text: type it again")
+        raise SystemExit(USAGE) from None
     except OSError as error:
         if not isinstance(error.filename, str):
             if error.errno in OUTPUT_ERRORS:
                 discard_output(error)
+            if isinstance(error, FileNotFoundError):
+                print_error("the current folder no longer exists: change to one that does")
+                raise SystemExit(FAILED) from None
             raise
         why = explain_failure(Path(error.filename), Access.READ, error)
         print_error(f"`{error.filename}` cannot be used: {why}; change that, or name another path")

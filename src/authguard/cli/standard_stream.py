@@ -1,0 +1,31 @@
+"""Standard streams and arguments of a command, under any locale and with any of the streams closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import Final
+
+_STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def prepare_streams() -> None:
+    """Open missing streams, and print characters that the locale does not have as escapes.
+
+    The descriptor of a closed stream would be given to the next file that is opened, which could be the store.
+    """
+    for name, mode in _STREAMS:
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the end
+    for stream in (sys.stdout, sys.stderr):
+        if stream in {sys.__stdout__, sys.__stderr__} and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def decode_argument(word: str) -> str:
+    """Return an argument as UTF-8 where the locale has another encoding; a path that is not UTF-8 stays as it is."""
+    try:
+        return word if word.isascii() else os.fsencode(word).decode("utf-8")
+    except ValueError:
+        return word
