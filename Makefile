@@ -85,6 +85,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/parsed_policy.py --check
 	@$(BIN)/python scripts/reference.py --check
 	@$(BIN)/python scripts/readmes.py --check
 	@$(BIN)/python scripts/catalogue.py --check
@@ -99,6 +100,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/authguard policy test --fail-under 100 standard policies/*/policy.yaml
 
 pages: $(READY)   ## write the generated pages and schemas that `make check` compares
+	@$(BIN)/python scripts/parsed_policy.py
 	@$(BIN)/python scripts/reference.py
 	@$(BIN)/python scripts/readmes.py
 	@$(BIN)/python scripts/catalogue.py
