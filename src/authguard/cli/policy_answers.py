@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: default provider; the issuer of its example has a reserved host name (RFC 2606)
 DEFAULT_PROVIDER: Final = "generic"
-DEFAULT_LEVEL: Final = "aal2"
-DEFAULT_APPROVER: Final = "supervisor"
 #: the shipped policy with all questions; the others have their own operations
 STANDARD: Final = "standard"
 #: fields of `Answers` that only `STANDARD` uses
