@@ -139,12 +139,40 @@ def test_a_query_takes_times_as_people_type_them(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("log")
-def test_what_no_record_has_is_answered_with_what_records_have() -> None:
-    assert "did you mean `pay`" in run("query", "--operation", "pya").stderr
-    assert "did you mean `idle`" in run("query", "--state", "idel").stderr
-    done = run("query", "--outcome", "dney")
+@pytest.mark.parametrize(
+    ("option", "typed", "nearest"),
+    [
+        ("--operation", "pya", "pay"),
+        ("--state", "idel", "idle"),
+        ("--state", "session=idel", "session=idle"),
+        ("--event", "session.idlde", "session.idled"),
+        ("--outcome", "dney", "deny"),
+        ("--reason", "token-expird", "token-expired"),
+        ("--rule", "3:on", "3:no"),
+    ],
+)
+def test_what_nothing_knows_is_an_error_with_the_nearest_known_value(option: str, typed: str, nearest: str) -> None:
+    done = run("query", option, typed)
     assert done.exit_code == 2
-    assert "did you mean `deny`" in done.stderr
+    assert f"did you mean `{nearest}`" in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("log")
+def test_what_is_known_and_matches_nothing_is_said() -> None:
+    for words in (
+        ("--reason", "token-expired"),
+        ("--operation", "refund", "--policy", "support-desk"),
+        ("--state", "account=locked", "--policy", "support-desk"),
+        ("--event", "account.locked", "--policy", "support-desk"),
+        ("--method", "GET"),
+    ):
+        done = run("query", *words)
+        assert done.exception is None, words
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no record matches\n")
+    assert run("query", "--operation", "refund").exit_code == 2
+    wrong = run("query", "--method", "get")
+    assert wrong.exit_code == 2
+    assert "known: `GET`" in wrong.stderr
 
 
 @pytest.mark.usefixtures("log")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from authguard.audit.query.search import Query
+from authguard.cli.audit_filter import check_filters
 from authguard.cli.audit_options import open_log_index
 from authguard.cli.audit_person import find_names, print_note
 from authguard.cli.audit_selection import Selector, find_record, parse_at, select_refusal, shorten
@@ -115,6 +117,8 @@ def explain(
                 print_error(f"{len(found)} records have this id: one of them is forged, or a chain was copied")
             _print(index, found[0], source, "", None, as_json=as_json, everything=everything)
             return
+        if operation:
+            check_filters(index, Query(operations=asked.operations), source)
         try:
             selected = select_refusal(index, asked, names, minute)
         except LookupError as error:

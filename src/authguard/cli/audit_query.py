@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,6 +13,7 @@ import typer
 
 from authguard.audit.query.export import format_csv, format_jsonl
 from authguard.audit.query.search import Query, count_period, find, find_by_decision, last
+from authguard.cli.audit_filter import check_filters
 from authguard.cli.audit_options import (
     Form,
     FormOption,
@@ -20,7 +22,7 @@ from authguard.cli.audit_options import (
     open_log_index,
     print_records,
 )
-from authguard.cli.audit_person import find_names, print_note
+from authguard.cli.audit_person import complete_prefix, find_names, print_note, resolve_subjects
 from authguard.cli.audit_selection import find_record
 from authguard.cli.options import (
     IssuerOption,
@@ -34,6 +36,7 @@ from authguard.cli.options import (
     SinceOption,
     StoreOption,
     SubjectOption,
+    TransactionOption,
     UntilOption,
 )
 from authguard.cli.output import FAILED, print_error
@@ -55,7 +58,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.query.index import Index
-    from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.search import Match
 
 #: records between two updates of the progress bar
@@ -70,13 +72,23 @@ def _option(words: str, *names: str) -> object:
 
 
 def show(
-    record: Annotated[str, typer.Argument(metavar="ID", help="Id of a record: `instance` in a reply.")],
+    record: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A record: its id, the first characters of it, or `instance` in a reply."),
+    ],
     log: LogOption = None,
     reindex: ReindexOption = False,
     form: FormOption = Form.TEXT,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one record and the transitions that it caused. Exit 1 if there is no such record."""
+    """Show one record and the transitions that it caused. Exit 1 if there is no such record.
+
+    Examples:
+
+        authguard audit show ID
+
+        authguard audit show ID --json
+    """
     form = Form.JSON if as_json else form
     with open_log_index(log, reindex=reindex) as index:
         found = find_record(index, record)
@@ -132,6 +144,7 @@ def query(
     reason: Annotated[list[str] | None, _option("A reason's code", "--reason")] = None,
     kind: Annotated[list[str] | None, _option(f"A kind of record: {', '.join(KINDS)}", "--kind")] = None,
     session: SessionOption = "",
+    transaction: TransactionOption = "",
     subject: SubjectOption = "",
     issuer: IssuerOption = "",
     policy: PolicyOption = "",
@@ -150,7 +163,15 @@ def query(
     With `audit: {request: [peer, method, path]}` in the policy, also by these.
 
     A record must match every option that is given, and one of the values of a repeated option.
-    Exit 1 if the log has no such session.
+    A value that neither the log nor the policy knows is an error. Exit 1 if the log has no such session.
+
+    Examples:
+
+        authguard audit query --since 2h --outcome deny --outcome handoff
+
+        authguard audit query --subject alice --json
+
+        authguard audit query --kind act --limit 20
     """
     begin, end = parse_period(since, until)
     _known("--outcome", outcome or (), tuple(Outcome))
@@ -170,43 +191,37 @@ def query(
         channels=tuple(channel or ()),
         reasons=tuple(reason or ()),
         session=session,
-        subjects=names.names if names else (),
         peers=tuple(name for one in peer or () for name in _peer_names(one, store)),
         methods=tuple(method or ()),
         paths=tuple(path or ()),
         text=text,
     )
     with open_log_index(log, reindex=reindex) as index:
-        if not any(map(asked.matches, index.templates().values())):
-            _hint(asked, index)
+        check_filters(index, asked, policy)
+        try:
+            asked = replace(
+                asked,
+                subjects=resolve_subjects(index, names, subject) or names.names if names else (),
+                transaction=_complete_transaction(index, transaction),
+            )
+        except LookupError as error:
+            print_error(str(error.args[0]))
+            raise typer.Exit(FAILED) from None
         _print_found(index, asked, Form.JSON if as_json else form, limit)
+
+
+def _complete_transaction(index: Index, typed: str) -> str:
+    """Return the whole id of a transaction; raise `LookupError` if the log has none, or several."""
+    found = complete_prefix(index, ("transact",), typed.rpartition(":")[2], "transactions") if typed else ("",)
+    if not found:
+        raise LookupError(f"the log has no record of the transaction `{escape(typed)}`")
+    return found[0]
 
 
 def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ...]) -> None:
     for one in typed:
         if one not in known:
             raise typer.BadParameter(f"`{one}` is unknown; {did_you_mean(one, known)}", param_hint=option)
-
-
-def _hint(asked: Query, index: Index) -> None:
-    """Print a note for each value that no record has, with the closest known value."""
-    shapes = list(index.templates().values())
-    for name, typed, known in (
-        ("operation", asked.operations, {shape.operation for shape in shapes}),
-        ("channel", asked.channels, {shape.channel for shape in shapes}),
-        ("reason", asked.reasons, {shape.reason for shape in shapes}),
-        ("state", asked.states, {state for shape in shapes for state in _all_states(shape)}),
-        ("event", asked.events, {event for shape in shapes for event in shape.events}),
-        ("rule", asked.rules, {shape.rule for shape in shapes}),
-    ):
-        for one in typed:
-            if known - {""} and one not in known:
-                hint = escape(did_you_mean(one, sorted(known - {""})))
-                print_error(f"note: no record has the {name} `{escape(one)}`; {hint}")
-
-
-def _all_states(shape: RecordTemplate) -> set[str]:
-    return {shape.dest, *list(shape.states().values())[:5]}
 
 
 def _print_found(index: Index, asked: Query, form: Form, limit: int) -> None:
