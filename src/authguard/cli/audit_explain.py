@@ -86,7 +86,7 @@ def explain(
 
         authguard audit explain urn:authguard:record:01a22ac94eb2e259f936d2b800000008
 
-        authguard audit explain --operation refund --outcome deny
+        authguard audit explain --operation refund --outcome hold
     """
     chosen = (at, subject, session, transaction, *(operation or ()), *(outcome or ()), since, until)
     if record and any(chosen):

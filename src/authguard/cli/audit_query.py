@@ -259,6 +259,12 @@ def export(
     """Export the records of a period as CSV or JSON lines, oldest first; withdrawn records are marked void.
 
     A CSV cell that a spreadsheet could read as a formula is prefixed with an apostrophe. `--json` means JSON lines.
+
+    Examples:
+
+        authguard audit export --since yesterday -o records.csv
+
+        authguard audit export --json --limit 100
     """
     form = Exported.JSONL if as_json else form
     begin, end = parse_period(since, until)

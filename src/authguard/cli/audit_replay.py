@@ -61,6 +61,12 @@ def replay(
     """Replay recorded decisions and transitions under another policy; print the differences, the most permissive first.
 
     Exit 3 if the policy is not valid, or if `--fail-on` matches.
+
+    Examples:
+
+        authguard audit replay --policy policy.yaml
+
+        authguard audit replay --policy policy.yaml --since yesterday --fail-on looser --json
     """
     begin, end = parse_period(since, until)
     loaded = load(require_policy(policy))

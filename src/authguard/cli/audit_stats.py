@@ -31,6 +31,12 @@ def stats(
     """Print statistics of a period: rates of outcomes, transitions and failed verifications, and time in each state.
 
     Withdrawn records are not counted.
+
+    Examples:
+
+        authguard audit stats --since yesterday
+
+        authguard audit stats --json
     """
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:
