@@ -7,7 +7,7 @@ import signal
 from authguard.cli import main, policy_schema
 
 
-def _interrupt(*_: object) -> None:
+def _interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 

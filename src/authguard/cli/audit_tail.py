@@ -12,7 +12,7 @@ import typer
 from authguard.audit.segment_file import list_chains
 from authguard.audit.verify.log_reader import LogReader, decode_line
 from authguard.cli.options import JsonOption, LogOption, SinceOption, UntilOption
-from authguard.cli.output import FAILED, print_error
+from authguard.cli.output import FAILED, INTERRUPTED, OK, print_error
 from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
@@ -66,13 +66,13 @@ def tail(
     if not shown and not follow:
         _explain_nothing(path, limited=bool(since or until or not limit))
     write = _write_raw if raw else _write_json if as_json else _write_text
-    _show(shown, write)
     try:
+        _show(shown, write)
         while follow:
             time.sleep(POLL_INTERVAL_S)
             _show(reader.read_new(), write)
     except KeyboardInterrupt:
-        raise typer.Exit from None
+        raise typer.Exit(OK if follow else INTERRUPTED) from None
 
 
 def _explain_nothing(path: Path, *, limited: bool) -> None:
