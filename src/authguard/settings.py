@@ -122,7 +122,7 @@ class Settings:
         uses_environment_proxies(variables)
         chosen = str(policy) if policy else variables.get("AUTHGUARD_POLICY", "")
         if not chosen:
-            raise SettingsError("there is no policy: pass `policy=`, or set AUTHGUARD_POLICY to a name or a path")
+            raise SettingsError("there is no policy: set AUTHGUARD_POLICY (`policy=`, `--policy`) to a name or a path")
         if not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix:
             raise SettingsError("`prefix` has to be a path such as `/.authguard`, without a trailing slash")
         return cls(
@@ -180,7 +180,9 @@ def _validate_anchors(
     value: Sequence[str | Path | Callable[[str], object]],
 ) -> tuple[str | Path | Callable[[str], object], ...]:
     if isinstance(value, str) or len(value) > MAX_ANCHORS or not all(value):
-        raise SettingsError(f"`anchors` has to be a list of up to {MAX_ANCHORS} paths, addresses and functions")
+        raise SettingsError(
+            f"`anchors` (AUTHGUARD_ANCHORS) has to be a list of up to {MAX_ANCHORS} paths, addresses and functions"
+        )
     for one in value:
         if not callable(one) and not str(one).lower().startswith(("https://", "http://")):
             require_path(one, "an anchor (AUTHGUARD_ANCHORS, `anchors=`) is a file, or an https address")
@@ -220,7 +222,9 @@ def _parse_cache_size(value: int | None, variable: str) -> int:
         raise SettingsError("AUTHGUARD_TOKEN_CACHE_SIZE has to be a number of credentials, such as 65536")
     count = value if value is not None else int(variable[:9] or DEFAULT_TOKEN_CACHE_SIZE)
     if not 0 <= count <= MAX_TOKEN_CACHE_SIZE:
-        raise SettingsError(f"`token_cache_size` has to be a number from 0 to {MAX_TOKEN_CACHE_SIZE}")
+        raise SettingsError(
+            f"`token_cache_size` (AUTHGUARD_TOKEN_CACHE_SIZE) has to be a number from 0 to {MAX_TOKEN_CACHE_SIZE}"
+        )
     return count
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from authguard.audit.query.timeparse import FORMS
+from authguard.cli.output import name_options
 from authguard.core.person_name import has_letters
 from authguard.errors import SettingsError
 from authguard.paths import require_path
@@ -37,14 +38,14 @@ def _parse_store(given: str) -> str:
     try:
         return require_store(given)
     except SettingsError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(name_options(str(error))) from None
 
 
 def _parse_log(given: Path | None) -> Path | None:
     try:
         return given if given is None else Path(require_log(given))
     except SettingsError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(name_options(str(error))) from None
 
 
 def parse_file(given: Path | None) -> Path | None:
@@ -57,7 +58,7 @@ def parse_file(given: Path | None) -> Path | None:
         if given is not None:
             require_path(given, "name a file or folder of this machine, as `./NAME` if its name has a colon")
     except SettingsError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(name_options(str(error))) from None
     return given
 
 

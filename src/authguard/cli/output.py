@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
@@ -42,6 +43,10 @@ EXIT_CODES: Final[dict[int, str]] = {
 OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE})
 
 
+#: arguments of `AuthGuard` in a message, next to the option or the variable
+_KEYWORDS: Final = re.compile(r" \(`[a-z_]+=`\)|`[a-z_]+=`, (?=`--)|, `[a-z_]+=`(?=\))")
+
+
 def exit_code(error: AuthguardError) -> int:
     """Return the exit code of an authguard error."""
     match error:
@@ -53,9 +58,14 @@ def exit_code(error: AuthguardError) -> int:
             return FAILED
 
 
+def name_options(message: str) -> str:
+    """Return a message of the library without the arguments of `AuthGuard`: whoever types a command sets options."""
+    return _KEYWORDS.sub("", message)
+
+
 def print_error(message: str) -> None:
     """Print a message on standard error."""
-    typer.echo(message, err=True)
+    typer.echo(name_options(message), err=True)
 
 
 def flush_output() -> None:
