@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach
+from authguard.core.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach_of
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import MAX_CHAIN_LENGTH, expand
@@ -122,6 +122,8 @@ class Reachability:
     _order: list[States] = field(default_factory=list)
     _pending: deque[States] = field(default_factory=deque)
     _outcomes: dict[States, frozenset[tuple[str, str, Outcome]] | None] = field(default_factory=dict)
+    #: for each rule, the masks of its conditions other than the credential
+    _conditions: list[Box] = field(default_factory=list)
 
     @classmethod
     def of(cls, policy: Draft | Policy) -> Reachability:
@@ -361,19 +363,23 @@ class Reachability:
         """Prove the part of the table for a proven caller in these states; None if it exceeds the budget."""
         cell = {**dict(zip(MACHINES, states, strict=True)), "credential": "good"}
         left = [
-            rule
-            for rule in self.rules
+            place
+            for place, rule in enumerate(self.rules)
             if all(cell[name] in values for name, values in rule.when.items() if name in cell)
         ]
-        space = Space({name: (cell[name],) if name in cell else known for name, known in self.values.items()})
-        proof = reach(left, space, _MAX_OUTCOME_BOXES)
+        # machines and credential have one value in these cells, the other dimensions all of theirs
+        if not self._conditions:
+            self._conditions += (self.space.box(rule.when)[_CREDENTIAL + 1 :] for rule in self.rules)
+        fixed = (1,) * (_CREDENTIAL + 1)
+        boxes = tuple((*fixed, *self._conditions[place]) for place in left)
+        proof = reach_of(boxes, (*fixed, *self.space.whole[_CREDENTIAL + 1 :]), _MAX_OUTCOME_BOXES)
         if not isinstance(proof, BoxCoverage):
             return None
         risks, effects = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
         return frozenset(
-            (risk, effect, self.kinds[rule.do])
-            for rule, boxes in zip(left, proof.reaches, strict=True)
-            for box in boxes
+            (risk, effect, self.kinds[self.rules[place].do])
+            for place, reached in zip(left, proof.reaches, strict=True)
+            for box in reached
             for risk, effect in self.requests
             if box[risks] & self._mask("risk", risk) and box[effects] & self._mask("effect", effect)
         )
