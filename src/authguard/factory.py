@@ -21,11 +21,12 @@ from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.ids import SystemIds
+from authguard.log_factory import create_sink
 from authguard.policy.compiler import load
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.state_factory import create_sink, create_store
+from authguard.state_factory import create_store
 from authguard.verification.code import CodeVerifier
 from authguard.verification.http import HttpService
 from authguard.verification.kba import KbaService

@@ -144,6 +144,6 @@ def audit_processor(
         anchors=anchors,
         environ=environ,
     )
-    from authguard.state_factory import create_log_processor  # noqa: PLC0415 - see the rule at the top
+    from authguard.log_factory import create_log_processor  # noqa: PLC0415 - see the rule at the top
 
     return create_log_processor(settings)

@@ -1,42 +1,53 @@
-"""Composition of the state of a deployment: its store, its audit log and its keys, for the guard and for commands.
+"""Composition of the state of a deployment for operators' commands: its store and, to record acts, its audit log.
 
 Rules:
-- Only `authguard.factory` and this module choose adapters. Commands import this module alone: it needs neither the
-  validators of tokens nor an HTTP client, whose imports take longer than most commands.
+- Only `authguard.factory`, `authguard.log_factory` and this module choose adapters. A command that reads imports
+  neither validators of tokens, nor an HTTP client, nor the log: their imports take longer than the command.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from authguard import signing_key
-from authguard.audit import segment_file
-from authguard.audit.write.checkpoint_signer import DEFAULT_INTERVAL_LINES, DEFAULT_INTERVAL_S, CheckpointSigner
-from authguard.audit.write.jsonl import JsonlSink
-from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
-from authguard.deployment_files import require_usable_files
-from authguard.deployment_keys import SigningKeys
+from authguard.errors import AuditError
 from authguard.ids import SystemIds
 from authguard.policy.compiler import load
-from authguard.pseudonym_factory import create_pseudonyms
 from authguard.runtime.journal import Journal
-from authguard.runtime.pseudonymizer import require_same_pseudonyms
-from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
-from authguard.settings import MEMORY, deployment_file_prefix
+from authguard.settings import MEMORY
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from authguard.audit.write.anchor_publisher import AnchorPublisher
-    from authguard.audit.write.processor import ChainProcessor
     from authguard.policy.compiled_policy import Policy
-    from authguard.ports import AuditSink, Clock, Ids, Store
+    from authguard.ports import Store
+    from authguard.runtime.staff_actions import StaffActions
     from authguard.settings import Settings
+
+
+class _NoLog:
+    """The log of a command that only reads: nothing can be recorded, so nothing can be changed."""
+
+    def open(self) -> None:
+        """Open nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def append(self, *_: object) -> NoReturn:
+        """Refuse a record.
+
+        Raises:
+            AuditError: always.
+        """
+        raise AuditError("a command that only reads cannot record an act")
+
+    append_cached = append
+
+    async def flush(self, position: int) -> None:
+        """Wait for nothing."""
 
 
 def build_state_repository(settings: Settings, *, read_only: bool = False) -> tuple[StateRepository, Store, Journal]:
@@ -44,7 +55,12 @@ def build_state_repository(settings: Settings, *, read_only: bool = False) -> tu
     policy = load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
     store = create_store(settings, policy, read_only=read_only)
-    journal = Journal(policy.digest, create_sink(settings, policy, clock, ids), ids)
+    if read_only:
+        journal = Journal(policy.digest, _NoLog(), ids)
+    else:
+        from authguard.log_factory import create_sink  # noqa: PLC0415 - only a command that records an act
+
+        journal = Journal(policy.digest, create_sink(settings, policy, clock, ids), ids)
     return StateRepository(policy=policy, store=store, journal=journal, clock=clock), store, journal
 
 
@@ -54,6 +70,10 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
     Raises:
         SettingsError: the pseudonym keys cannot be read, or are not those of the app.
     """
+    from authguard.pseudonym_factory import create_pseudonyms  # noqa: PLC0415 - only commands that act on accounts
+    from authguard.runtime.pseudonymizer import require_same_pseudonyms  # noqa: PLC0415
+    from authguard.runtime.staff_actions import StaffActions  # noqa: PLC0415
+
     policy = repository.policy
     pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
     await require_same_pseudonyms(repository.store, pseudonyms.check)
@@ -68,116 +88,3 @@ def create_store(settings: Settings, policy: Policy, *, read_only: bool = False)
     return SqliteStore(
         Path(settings.store), retention=keep, response_retention=answers, final_states=ended, read_only=read_only
     )
-
-
-def create_sink(
-    settings: Settings, policy: Policy, clock: Clock, ids: Ids, keys: SigningKeys | None = None
-) -> AuditSink:
-    """Create the audit log: signed chains of JSON lines, without events for structlog; nothing is written yet.
-
-    Raises:
-        SettingsError: an anchor is invalid.
-    """
-    retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
-    )
-    every, within = policy.checkpoint_every, policy.checkpoint_max_interval
-    return _create_chain(settings, clock, ids, retention, policy.digest, every, within, keys=keys)
-
-
-def _create_chain(  # noqa: PLR0917 - the parts of a chain
-    settings: Settings,
-    clock: Clock,
-    ids: Ids,
-    retention: RetentionPolicy,
-    digest: str = "",
-    every: int = DEFAULT_INTERVAL_LINES,
-    within: float = DEFAULT_INTERVAL_S,
-    *,
-    keys: SigningKeys | None = None,
-    path: Path | None = None,
-    manual_signers: list[CheckpointSigner] | None = None,
-) -> JsonlSink:
-    """Create a chain: the given one, else the first free one of the log; append its signer to `manual_signers`."""
-    base = deployment_file_prefix(settings.store, settings.audit_log)
-    signing = keys or SigningKeys(settings)
-
-    def make_signer(path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
-        signer = CheckpointSigner(
-            path,
-            fd,
-            head,
-            signers=[(one.key, one.sign) for one in signing.load()],
-            check=signing_key.verify_signature,
-            memory=signing_key.checkpoint_memory_path(base),
-            clock=clock,
-            every=every,
-            within=within,
-            publisher=publisher,
-            retention=SegmentRetention(path, retention, clock.now),
-            threaded=manual_signers is None,
-        )
-        if manual_signers is not None:
-            manual_signers.append(signer)
-        return signer
-
-    publisher = _create_publisher(settings, base) if settings.anchors else None
-    return JsonlSink(
-        path or Path(settings.audit_log),
-        clock=clock,
-        ids=ids,
-        policy=digest,
-        make_signer=make_signer,
-        retention=retention,
-    )
-
-
-def _create_publisher(settings: Settings, base: str) -> AnchorPublisher:
-    from authguard.audit.write.anchor import make_anchor  # noqa: PLC0415 - imports an HTTP client
-    from authguard.audit.write.anchor_publisher import AnchorPublisher  # noqa: PLC0415
-
-    anchors = [make_anchor(one, settings.anchor_token) for one in settings.anchors]
-    return AnchorPublisher(anchors, signing_key.checkpoint_memory_path(base))
-
-
-def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tuple[Path, str]]:
-    """Maintain every chain of a log that no running process writes: sign, close, compress and retire due segments.
-
-    Yields:
-        The chain, and the error that prevented it; empty if there was none.
-
-    Raises:
-        AuthguardError: the policy, a key or the log cannot be read.
-    """
-    policy, clock = load(settings.policy), clock or SystemClock()
-    retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
-    )
-    for chain in segment_file.list_chains(Path(settings.audit_log)):
-        signers: list[CheckpointSigner] = []
-        sink = _create_chain(settings, clock, SystemIds(), retention, policy.digest, path=chain, manual_signers=signers)
-        try:
-            sink.open()
-            if sink.path != chain:
-                yield chain, "a running process writes it and maintains it itself"
-                continue
-            sink.maintain()
-            while signers[-1].run_once():
-                sink.maintain()
-            yield chain, signers[-1].signing_error or signers[-1].retention_error
-        finally:
-            sink.close()
-
-
-def create_log_processor(settings: Settings, clock: Clock | None = None) -> ChainProcessor:
-    """Create the processor of the app's log events: a separate chain, signed and anchored like the log.
-
-    Raises:
-        SettingsError: a file is of the wrong kind, an existing key file holds no key, or an anchor is invalid.
-    """
-    from authguard.audit.write.processor import ChainProcessor  # noqa: PLC0415 - only an app with structlog needs it
-
-    clock, ids, keys = clock or SystemClock(), SystemIds(), SigningKeys(settings)
-    require_usable_files(settings, plain=True, is_opening=False)
-    keys.validate()
-    return ChainProcessor(_create_chain(settings, clock, ids, RetentionPolicy(), keys=keys), clock=clock, ids=ids)

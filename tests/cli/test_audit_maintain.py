@@ -15,9 +15,9 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.core.entries import ActEntry
 from authguard.core.tombstone import parse_tombstone
 from authguard.ids import SystemIds
+from authguard.log_factory import create_sink
 from authguard.policy.compiler import load
 from authguard.settings import Settings
-from authguard.state_factory import create_sink
 from authguard.testing import FakeClock
 from tests.cli.deployment import POLICY, Deployment, deploy
 

@@ -11,8 +11,8 @@ import typer
 from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
+from authguard.log_factory import maintain_log
 from authguard.settings import Settings
-from authguard.state_factory import maintain_log
 
 #: words of the reason why a chain is left to its writer
 RUNNING: Final = "running process"

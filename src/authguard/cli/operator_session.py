@@ -16,10 +16,8 @@ import typer
 
 from authguard.cli.options import require_policy
 from authguard.core.person_name import distinct_names, normalize_name
-from authguard.deployment_keys import create_decryption_cipher
 from authguard.errors import AuthorityError, SettingsError
 from authguard.file_access import Access, find_obstacle
-from authguard.pseudonym_factory import create_pseudonyms
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
 from authguard.state_factory import build_state_repository, create_staff_actions
@@ -105,6 +103,8 @@ class StoredContent:
     def cipher(self) -> Cipher:
         """Return the cipher that decrypts stored requests."""
         if self._cipher is None:
+            from authguard.deployment_keys import create_decryption_cipher  # noqa: PLC0415 - imports cryptography
+
             self._cipher = create_decryption_cipher(self._settings)
         return self._cipher
 
@@ -116,6 +116,8 @@ class StoredContent:
         """
         if self._naming is None:
             plain, several = not self._policy.pseudonymous, len(self._policy.issuers) > 1
+            from authguard.pseudonym_factory import create_pseudonyms  # noqa: PLC0415 - imports cryptography
+
             self._naming = create_pseudonyms(self._settings, plain=plain, several=several)
         return self._naming
 
