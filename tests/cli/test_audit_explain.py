@@ -120,7 +120,7 @@ def test_a_record_is_taken_as_it_stands_in_the_reply_or_by_its_first_characters(
     record = whole.rpartition(":")[2]
     assert explain(capsys, record)[1] == out
     code, _, err = explain(capsys, record[:3])
-    assert code == 1
+    assert code == 2
     assert f"several records begin with `{record[:3]}`: " in err
     code, _, err = explain(capsys, "01zz")
     assert code == 1

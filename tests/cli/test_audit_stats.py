@@ -115,6 +115,14 @@ def test_why_needs_a_record_and_a_policy() -> None:
     assert "AUTHGUARD_POLICY" in str(run("explain", "b").exception)
 
 
+def test_a_forged_decision_is_explained_as_such(log: Path) -> None:
+    write(log, decided("short", 1, "deny", cell=("live",)), decided("odd", 2, "nope"))
+    done = run("explain", "short", "--policy", "support-desk")
+    assert done.exit_code == 0
+    assert "it has 1 of 13 values" in done.output
+    assert run("explain", "odd", "--policy", "support-desk").output.startswith("refused: nope")
+
+
 def test_replay_tells_no_difference_and_says_what_it_could_not_do(log: Path) -> None:
     done = run("replay", "--policy", "support-desk")
     assert done.exit_code == 0

@@ -12,7 +12,7 @@ from authguard.cli.next_command import list_commands
 from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.recorded_decision import explain_record
-from authguard.core.decision_table import PROVEN_CREDENTIALS
+from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 #: outcome -> verdict; any other outcome is "refused"
 _VERDICTS: Final = {
-    Outcome.ALLOW: "admitted",
-    Outcome.RESTRICT: "admitted with fewer permissions",
-    Outcome.REPEAT: "answered with its first response",
-    Outcome.HOLD: "held for an approval",
+    Outcome.ALLOW.value: "admitted",
+    Outcome.RESTRICT.value: "admitted with fewer permissions",
+    Outcome.REPEAT.value: "answered with its first response",
+    Outcome.HOLD.value: "held for an approval",
 }
 #: dimensions that a rule may name without being the cause of a refusal
 _FIXED: Final = frozenset({"risk", "effect"})
@@ -116,7 +116,7 @@ def build_answer(index: Index, one: Match, policy: Policy, source: str, person: 
     Raises:
         typer.Exit: the policy lacks a state of the record; the message has been printed.
     """
-    if one.template.kind == "decision":
+    if one.template.kind == "decision" and len(one.template.cell) == len(DIMENSIONS):
         return _decision(index, one, policy, source, person)
     return _transition(one, policy) if one.template.kind == "transition" else _other(one, policy)
 
@@ -133,7 +133,7 @@ def _decision(index: Index, one: Match, policy: Policy, source: str, person: str
         record=record,
         kind=template.kind,
         at=one.at,
-        verdict=_VERDICTS.get(Outcome(template.outcome), "refused"),
+        verdict=_VERDICTS.get(template.outcome, "refused"),
         because=tuple(describe_condition(name, values[name], operation) for name in _deciding(found, blocking, values)),
         reason=template.reason,
         means=describe_reason(template.reason),
@@ -201,10 +201,18 @@ def _other(one: Match, policy: Policy) -> Answer:
         reason=template.reason,
         means=describe_reason(template.reason) if template.reason else "",
         remedy=describe_cure(template.reason) if template.reason else "",
-        notes=_policy_note(one, policy),
+        notes=(*_policy_note(one, policy), *_cell_note(one)),
         policy=(policy.name, policy.digest),
         void=one.void,
         intact=one.intact,
+    )
+
+
+def _cell_note(one: Match) -> tuple[str, ...]:
+    if one.template.kind != "decision":
+        return ()
+    return (
+        f"no writer of this version wrote this decision: it has {len(one.template.cell)} of {len(DIMENSIONS)} values",
     )
 
 

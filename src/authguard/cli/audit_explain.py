@@ -12,6 +12,7 @@ from authguard.cli.audit_filter import check_filters
 from authguard.cli.audit_options import open_log_index
 from authguard.cli.audit_person import find_names, print_note
 from authguard.cli.audit_selection import Selector, find_record, parse_at, select_refusal, shorten
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import (
     IssuerOption,
     JsonOption,
@@ -158,8 +159,7 @@ def _print(
     if selected and selected.is_unproven:
         whose = f"`{escape(person)}`" if person else "the person or session"
         lines.insert(0, f"no refusal of {whose} is near that time; this caller proved no identity, and may be anyone:")
-    for line in (*lines, *(_near_lines(index, selected) if selected else ())):
-        typer.echo(line)
+    print_lines((*lines, *(_near_lines(index, selected) if selected else ())))
 
 
 def _near_builtins(selected: Selected | None) -> dict[str, Any]:

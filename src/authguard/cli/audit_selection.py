@@ -19,7 +19,7 @@ from authguard.audit.query.search import Query, find, find_by_id
 from authguard.audit.query.timeparse import parse_time
 from authguard.cli.audit_person import complete_prefix, resolve_subjects
 from authguard.cli.local_zone import local_zone
-from authguard.cli.output import FAILED, print_error
+from authguard.cli.output import FAILED, USAGE, print_error
 from authguard.cli.terminal import escape
 from authguard.core.outcomes import ADMITTING, Outcome
 
@@ -125,7 +125,7 @@ def find_record(index: Index, typed: str) -> list[Match]:
         whole = complete_prefix(index, ("id",), wanted, "records") if wanted else ()
     except LookupError as error:
         print_error(str(error.args[0]))
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(USAGE) from None
     if whole:
         return find_by_id(index, whole[0])
     print_error(f"there is no record `{escape(typed)}` in the log{suggest(index, wanted)}")

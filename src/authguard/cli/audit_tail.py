@@ -119,4 +119,5 @@ def _write_json(line: bytes) -> None:
 def _write_text(line: bytes) -> None:
     record = decode_line(line)
     colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(str(record.get("kind")), "green")
-    typer.secho(format_record_line(record, line), fg=colour)
+    text = format_record_line(record, line)
+    typer.echo(typer.style(text, fg=colour) if colour else text)

@@ -10,6 +10,7 @@ from authguard.audit.query.search import Query, last
 from authguard.audit.query.timeline import describe_record, format_timeline
 from authguard.cli.audit_options import open_log_index
 from authguard.cli.audit_person import complete_prefix, find_names, print_note, resolve_subjects
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import (
     IssuerOption,
     JsonOption,
@@ -89,8 +90,7 @@ def timeline(
 
             typer.echo(json.dumps([_to_builtins(one) for one in found], indent=2))
         else:
-            for line in format_timeline(found, format_time_ms):
-                typer.echo(escape(line))
+            print_lines(format_timeline(found, format_time_ms))
         _print_gaps(index, asked, found)
 
 

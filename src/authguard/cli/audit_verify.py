@@ -25,6 +25,7 @@ from authguard.cli.audit_verify_text import (
     format_verdict,
     to_builtins,
 )
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
@@ -136,8 +137,7 @@ def _print(result: VerifyResult) -> None:
     typer.echo(format_verdict(result))
     for finding in result.findings:
         print_error(escape(finding.text))
-    for line in format_details(result):
-        typer.echo(escape(line))
+    print_lines(format_details(result))
     if result.note:
         print_error(f"note: {result.note}")
 

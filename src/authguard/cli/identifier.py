@@ -111,4 +111,4 @@ def refuse_filter(option: str, typed: str, known: Iterable[str]) -> NoReturn:
     Raises:
         typer.BadParameter: always, with the nearest known value.
     """
-    raise typer.BadParameter(f"`{escape(typed)}` is unknown; {did_you_mean(typed, known)}", param_hint=option)
+    raise typer.BadParameter(f"`{escape(typed)}` is unknown; {escape(did_you_mean(typed, known))}", param_hint=option)

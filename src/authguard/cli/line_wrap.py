@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: widest lines on a wide terminal
 MAX_COLUMNS: Final = 120
 #: begin of lines that a person copies, which are never broken
-_COMMAND: Final = "next: "
+_COMMANDS: Final = ("next: ", "  or: ")
 _MIN_COLUMNS: Final = 20
 
 
@@ -28,7 +28,7 @@ def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
         text: one line, escaped.
         spare: columns to leave free.
     """
-    if not stream.isatty() or text.startswith(_COMMAND):
+    if not stream.isatty() or text.startswith(_COMMANDS):
         return text
     columns = min(os.get_terminal_size(stream.fileno()).columns or MAX_COLUMNS, MAX_COLUMNS) - spare
     if len(text) <= columns:
