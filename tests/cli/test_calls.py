@@ -1,8 +1,9 @@
-"""One call of each command, as a person types it, on what a real app left behind: it works."""
+"""One call of each command, as a person types it, on what a real app left behind: it works, and JSON is JSON."""
 
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.cli import main
-from authguard.cli.command_table import COMMANDS
+from authguard.cli.command_table import COMMANDS, Output
 from authguard.clock import SystemClock
 from authguard.testing import Mint
 from tests.cli.calls import CALLS, EXIT_CODES, arguments
@@ -63,3 +64,22 @@ def test_a_call_works(made: OperatedApp, issuer: str, capsys: pytest.CaptureFixt
     code, out, err = run(capsys, arguments(command.words, made, issuer))
     assert code == EXIT_CODES.get(command.words, 0), err
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_json_is_json_of_the_declared_shape(
+    made: OperatedApp, issuer: str, capsys: pytest.CaptureFixture[str], command: Command
+) -> None:
+    words = arguments(command.words, made, issuer)
+    place = words.index("--output") if "--output" in words else len(words)
+    code, out, err = run(capsys, [*words[:place], "--json"])
+    assert code == EXIT_CODES.get(command.words, 0), err
+    if code:
+        return
+    match command.output:
+        case Output.OBJECT:
+            assert isinstance(json.loads(out), dict)
+        case Output.LIST:
+            assert isinstance(json.loads(out), list)
+        case Output.LINES:
+            assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
