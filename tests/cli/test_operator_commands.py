@@ -175,3 +175,21 @@ def test_spans_are_rounded_down_to_two_units() -> None:
     shown = [span.format_span(seconds) for seconds in (-1, 59.9, 3_599, 3_660, 86_400, 100_000, float("inf"))]
     assert shown == ["0s", "59s", "59m", "1h 1m", "1d", "1d 3h", ""]
     assert (span.format_ago(0, 9), span.format_ago(5, 9), span.format_until(9, 5)) == ("", "4s ago", "in 4s")
+
+
+def test_a_reader_without_the_keys_sees_all_but_requests_and_names(made: OperatedApp, call: Any) -> None:
+    for name in ("authguard.db.key", "authguard.db.names"):
+        (made.folder / "var" / name).write_text("no key", "utf-8")
+    code, out, err = call("transactions", "list")
+    assert (code, out.splitlines()[0]) == (OK, "2 transactions wait for you: 1 in doubt, 1 held")
+    assert err.startswith("note: stored requests are not shown: ")
+    code, out, _ = call("transactions", "show", made.held)
+    assert (code, "encrypted with another key" in out, "next: authguard transactions approve" in out) == (
+        OK,
+        True,
+        True,
+    )
+    assert call("sessions", "list")[0] == OK
+    listed = call("accounts", "list", "--state", "any")[1]
+    assert "\naccount " in listed
+    assert "next:" not in listed

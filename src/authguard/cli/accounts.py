@@ -12,7 +12,7 @@ import anyio
 import typer
 
 from authguard.cli.account_selector import Account, AccountSelector, SubjectArgument, find_account, find_known_account
-from authguard.cli.identifier import refuse_filter
+from authguard.cli.identifier import MIN_SHOWN, refuse_filter
 from authguard.cli.json_document import json_time, print_array, print_object
 from authguard.cli.operator_session import (
     StoredContent,
@@ -125,7 +125,7 @@ def _print_list(found: Sequence[Account], count: int, now: float) -> None:
     typer.echo(f"{count} account{'s' * (count != 1)}, the last changed first")
     rows = [
         (
-            one.name,
+            one.name or f"account {one.key.hex()[:MIN_SHOWN]}",
             one.record.state,
             format_span(now - one.record.entered),
             ", ".join(sorted(one.record.reports or {})),
@@ -137,7 +137,8 @@ def _print_list(found: Sequence[Account], count: int, now: float) -> None:
         typer.echo(line)
     if len(found) < count:
         typer.echo(f"the newest {len(found)} of {count} are shown; --limit shows more", err=True)
-    typer.echo(escape(f"next: authguard accounts show {found[0].name}"))
+    if found[0].name:
+        typer.echo(escape(f"next: authguard accounts show {found[0].name}"))
 
 
 def show(

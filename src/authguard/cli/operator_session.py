@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
 from authguard.cli.options import require_policy
+from authguard.cli.output import print_error
+from authguard.cli.terminal import escape
 from authguard.core.person_name import distinct_names, normalize_name
 from authguard.errors import AuthorityError, SettingsError
 from authguard.file_access import Access, find_obstacle
+from authguard.ports import DecryptionFailure
 from authguard.runtime.journal import sanitize_text
 from authguard.settings import MEMORY, Settings
 from authguard.state_factory import build_state_repository, create_staff_actions
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import StateRepository
 
 
-#: shown for an account without a pseudonym
-UNNAMED: Final = "an unnamed account"
 #: most characters of a person's name
 MAX_NAME_CHARS: Final = 100
 
@@ -90,6 +91,25 @@ def resolve_settings(policy: str, store: str, log: Path | None) -> Settings:
     )
 
 
+class UnreadableContent:
+    """Implements `authguard.ports.Cipher` for a reader without the keys: nothing can be decrypted."""
+
+    def encrypt(self, *_: bytes) -> NoReturn:
+        """Refuse to encrypt.
+
+        Raises:
+            AuthorityError: always.
+        """
+        raise AuthorityError("the keys of the store's content cannot be read")
+
+    keyed_digest = encrypt
+
+    def decrypt(self, ciphertext: bytes, about: bytes) -> DecryptionFailure:
+        """Return the failure to decrypt."""
+        del ciphertext, about
+        return DecryptionFailure("key")
+
+
 class StoredContent:
     """The keys of a deployment, loaded only if something needs them: of stored requests, and of pseudonyms."""
 
@@ -101,11 +121,15 @@ class StoredContent:
         self._naming: Pseudonymizer | None = None
 
     def cipher(self) -> Cipher:
-        """Return the cipher that decrypts stored requests."""
+        """Return the cipher that decrypts stored requests; if its keys cannot be read, print a note, once."""
         if self._cipher is None:
             from authguard.deployment_keys import create_decryption_cipher  # noqa: PLC0415 - imports cryptography
 
-            self._cipher = create_decryption_cipher(self._settings)
+            try:
+                self._cipher = create_decryption_cipher(self._settings)
+            except SettingsError as error:
+                print_error(f"note: stored requests are not shown: {escape(str(error))}")
+                self._cipher = UnreadableContent()
         return self._cipher
 
     def naming(self) -> Pseudonymizer:
@@ -122,11 +146,11 @@ class StoredContent:
         return self._naming
 
     def name_account(self, account: bytes) -> str:
-        """Return the pseudonym of an account; a placeholder if the deployment keeps none, or its keys are not here."""
+        """Return the pseudonym of an account; empty if the deployment has none, or its keys cannot be read."""
         try:
-            return self.naming().account(account) or UNNAMED
+            return self.naming().account(account)
         except SettingsError:
-            return UNNAMED
+            return ""
 
 
 def require_access(store: str, *, writes: bool) -> None:

@@ -95,7 +95,7 @@ def view_transaction(
         amount=amount,
         currency=currency,
         lapses=lapse_time(policy, record),
-        actors=tuple(known.get(key) or name_account(key) for key in record.actors),
+        actors=tuple(known.get(key) or name_account(key) or "an agent" for key in record.actors),
         needs="settlement" if state in doubtful_states(policy) else needs,
     )
 
@@ -143,7 +143,7 @@ def explain_hold(view: TransactionView) -> str:
     record = view.record
     limits = [name for name in record.tripped if name != UNMEASURED]
     if limits:
-        return f"over the limit {', '.join(limits)}"
+        return f"over limit {', '.join(limits)}"
     if record.tripped:
         return "its amount could not be measured"
     if view.actors:
