@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 #: widest lines on a wide terminal
 MAX_COLUMNS: Final = 120
 #: begin of lines that a person copies, which are never broken
-_COMMANDS: Final = ("next: ", "  or: ")
+_COMMANDS: Final = ("next: ", "then: ", "  or: ")
 _MIN_COLUMNS: Final = 20
 
 
@@ -30,7 +31,7 @@ def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
     """
     if not stream.isatty() or text.startswith(_COMMANDS):
         return text
-    columns = min(os.get_terminal_size(stream.fileno()).columns or MAX_COLUMNS, MAX_COLUMNS) - spare
+    columns = min(_columns(stream) or MAX_COLUMNS, MAX_COLUMNS) - spare
     if len(text) <= columns:
         return text
     indent = " " * min(len(text) - len(text.lstrip(" ")) + 2, 8)
@@ -44,8 +45,24 @@ def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
     )
 
 
+def _columns(stream: TextIO) -> int:
+    """Return the columns of a terminal; the variable COLUMNS overrides them. 0 if they are unknown."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal():
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines with untrusted text on standard output."""
-    stream = typer.get_text_stream("stdout")
+    stream = sys.stdout
     for line in lines:
         typer.echo(wrap_for(stream, escape(line)))
+
+
+def print_line(line: str) -> None:
+    """Print one line with untrusted text on standard output."""
+    print_lines((line,))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 import typer
 
+from authguard.cli.line_wrap import wrap_for
 from authguard.errors import AuthguardError, AuthorityError, PolicyError
 from authguard.file_access import Access, FileRole, describe_failure
 
@@ -64,8 +65,10 @@ def name_options(message: str) -> str:
 
 
 def print_error(message: str) -> None:
-    """Print a message on standard error."""
-    typer.echo(name_options(message), err=True)
+    """Print a message on standard error, broken at the width of a terminal."""
+    stream = sys.stderr
+    for line in name_options(message).split("\n"):
+        typer.echo(wrap_for(stream, line), err=True)
 
 
 def flush_output() -> None:
