@@ -156,7 +156,7 @@ def test_the_log_is_explained_with_what_the_caller_was_told(tmp_path: Path) -> N
     problem = asyncio.run(shop.ask("/cents", {"amount_cents": "19.99", "to": "b"})).json()
     record = problem["instance"].rpartition(":")[2]
     explained = shop.site.command("audit", "explain", record, "--log", "audit.jsonl", "--policy", "policy.yaml").out
-    assert f'says: "{problem["detail"]}"' in " ".join(explained.split())
+    assert f'the caller got: deny, HTTP 403, "{problem["detail"]}"' in " ".join(explained.split())
 
 
 def test_a_token_without_a_client_is_told_so(tmp_path: Path) -> None:

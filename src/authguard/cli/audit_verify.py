@@ -139,7 +139,7 @@ def _print(result: VerifyResult) -> None:
         print_error(escape(finding.text))
     print_lines(format_details(result))
     if result.note:
-        print_error(f"note: {result.note}")
+        print_lines((f"note: {result.note}",))  # part of the result: it limits what the verdict means
 
 
 def _compare(policy: str, path: Path, found: Verification) -> tuple[tuple[UsedPolicy, ...], tuple[Promise, ...]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.segment_file import Segment
 
-#: maximum of bytes in a read of one file from the last position
+#: maximum of bytes in a read of one file, from its end or from the last position
 MAX_READ_BYTES: Final = 16 * 1024 * 1024
 #: bytes of the first read from the end of a file, and of the largest one
 FIRST_BLOCK_BYTES: Final = 1 << 14
@@ -133,7 +133,9 @@ class LogReader:
                 size = segment_file.get_length(stream)
                 if number == 0:
                     self._positions[chain] = max(segment.base, 0), segment.inode, _find_end(stream, size)
-                for lines in _read_blocks(stream, size):
+                # without a period, the number of lines bounds what is read; long ones of another program do not
+                least = max(0, size - MAX_READ_BYTES) if whole else 0
+                for lines in _read_blocks(stream, size, least):
                     if whole:
                         yield lines
                         continue
@@ -141,6 +143,8 @@ class LogReader:
                     yield [line for line, at in zip(lines, times, strict=True) if since <= at <= until]
                     if max(times) < since:
                         return
+                if least:
+                    return
 
     def _read_new(self, chain: Path) -> list[bytes]:
         lines: list[bytes] = []
@@ -164,11 +168,17 @@ def _find_end(stream: BinaryIO, size: int) -> int:
     return size if not end and size > MAX_LINE_BYTES else size - len(data) + end
 
 
-def _read_blocks(stream: BinaryIO, size: int) -> Iterator[list[bytes]]:
-    """Yield the complete lines of a file, a block at a time, the last block first; the order within a block stays."""
+def _read_blocks(stream: BinaryIO, size: int, least: int) -> Iterator[list[bytes]]:
+    """Yield the complete lines of a file, a block at a time, the last block first; the order within a block stays.
+
+    Args:
+        stream: of the file.
+        size: its readable length.
+        least: position at which reading ends.
+    """
     length, rest, position, is_complete = FIRST_BLOCK_BYTES, b"", size, False
-    while position > 0 and (is_complete or size - position <= MAX_READ_BYTES):
-        begin = max(0, position - length)
+    while position > least and (is_complete or size - position <= MAX_READ_BYTES):
+        begin = max(least, position - length)
         stream.seek(begin)
         data = stream.read(position - begin)
         position, length = begin, min(2 * length, LAST_BLOCK_BYTES)
