@@ -94,7 +94,9 @@ def test_an_end_of_the_answers_writes_nothing(tmp_path: Path, typed: str, code: 
     assert list(tmp_path.iterdir()) == []
     assert "Traceback" not in terminal.shown
     if code == USAGE:
-        assert "nothing was changed; give it with --issuer, or give --yes for the defaults" in terminal.shown
+        assert "nothing was changed; give it with --issuer, or give --yes for the defaults" in " ".join(
+            terminal.shown.split()
+        )
 
 
 def test_existing_files_and_wrong_options_are_told_before_the_first_question(tmp_path: Path) -> None:
