@@ -190,14 +190,14 @@ def _load_files(source: str | Path, text: bytes | None) -> tuple[list[Node], Pat
 
 def _parse(file: PolicyFile, data: bytes, max_nodes: int) -> ParsedYaml:
     """Parse a file; parse a shipped one once for all policies of this process that extend it."""
-    if file.is_shipped and (got := _parse_shipped(data, file.shown, file.path)).nodes <= max_nodes:
+    if file.is_shipped and (got := _parse_shipped(data, file.shown)).nodes <= max_nodes:
         return got
     return parse_yaml(data, file.shown, max_nodes)
 
 
 @lru_cache(maxsize=8)
-def _parse_shipped(data: bytes, shown: str, path: Path) -> ParsedYaml:
-    return read_parsed(path, data, shown) or parse_yaml(data, shown, MAX_NODES)
+def _parse_shipped(data: bytes, shown: str) -> ParsedYaml:
+    return read_parsed(data, shown) or parse_yaml(data, shown, MAX_NODES)
 
 
 def _suggest_policy(typed: str) -> str:

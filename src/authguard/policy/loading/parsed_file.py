@@ -1,27 +1,31 @@
-"""The parsed tree of a shipped policy in a generated file, read in a hundredth of the time that the YAML takes.
+"""The parsed trees of the shipped policies in generated files, read in a hundredth of the time that the YAML takes.
 
 Rules:
-- The file counts only for the exact bytes of the YAML: it has their digest. Otherwise the YAML is parsed.
-- `scripts/parsed_policy.py` writes it; `make check` compares it with the YAML.
+- A file counts only for the exact bytes of the YAML: it has their digest. Otherwise the YAML is parsed.
+- `scripts/parsed_policy.py` writes them; `make check` compares them with the YAML.
 """
 
 from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Final
 
 from authguard.policy.loading.yaml_parser import ParsedYaml
 from authguard.policy.problem import Place
 from authguard.policy.tree import Node
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FOLDER: Final = Path(__file__).parents[1] / "parsed"
 
 
-def parsed_path(path: Path) -> Path:
-    """Return the path of the generated file of a policy file."""
-    return path.with_suffix(".parsed.json")
+def parsed_path(shown: str) -> Path:
+    """Return the path of the generated file of a shipped policy.
+
+    Args:
+        shown: name of the policy file in places: `standard.yaml` or `support-desk/policy.yaml`.
+    """
+    return FOLDER / f"{shown.partition('/')[0].removesuffix('.yaml')}.json"
 
 
 def format_parsed(data: bytes, parsed: ParsedYaml) -> str:
@@ -35,16 +39,15 @@ def format_parsed(data: bytes, parsed: ParsedYaml) -> str:
     return json.dumps(document, separators=(",", ":")) + "\n"
 
 
-def read_parsed(path: Path, data: bytes, shown: str) -> ParsedYaml | None:
+def read_parsed(data: bytes, shown: str) -> ParsedYaml | None:
     """Return the parsed tree of a shipped policy file; ``None`` if there is no generated file for these bytes.
 
     Args:
-        path: of the YAML file.
-        data: its bytes.
+        data: bytes of the YAML file.
         shown: name of the file in places.
     """
     try:
-        document = json.loads(parsed_path(path).read_bytes())
+        document = json.loads(parsed_path(shown).read_bytes())
     except (OSError, ValueError):
         return None
     if document.get("sha256") != sha256(data).hexdigest():
