@@ -50,9 +50,17 @@ class _NoLog:
         """Wait for nothing."""
 
 
-def build_state_repository(settings: Settings, *, read_only: bool = False) -> tuple[StateRepository, Store, Journal]:
-    """Build the state repository of an operator's command: the app's store, and a separate chain of the app's log."""
-    policy = load(settings.policy)
+def build_state_repository(
+    settings: Settings, *, read_only: bool = False, policy: Policy | None = None
+) -> tuple[StateRepository, Store, Journal]:
+    """Build the state repository of an operator's command: the app's store, and a separate chain of the app's log.
+
+    Args:
+        settings: of the deployment.
+        read_only: whether neither the store nor the log changes.
+        policy: the loaded policy of the settings; by default it is loaded.
+    """
+    policy = policy or load(settings.policy)
     clock, ids = SystemClock(), SystemIds()
     store = create_store(settings, policy, read_only=read_only)
     if read_only:

@@ -86,7 +86,7 @@ def erase(
     keys = _keys(settings, declared)
 
     async def load_account() -> tuple[Account, str]:
-        async with open_deployment(policy, store, log, records=False) as (repository, _):
+        async with open_deployment(policy, store, log, records=False, loaded=declared) as (repository, _):
             await require_same_pseudonyms(repository.store, keys.check)
             found = await find_account(repository, keys, asked)
             return found, await suggest_option(repository, asked.subject)
@@ -101,14 +101,14 @@ def erase(
     require_confirmation(f"{count} records will be permanently anonymous. Continue? (y/n)", yes=yes)
 
     async def record() -> None:
-        async with open_deployment(policy, store, log, records=True) as (repository, _):
+        async with open_deployment(policy, store, log, records=True, loaded=declared) as (repository, _):
             repository.journal.record_act(ACT, repository.clock.now(), by=names, note=reason)
 
     # closing the log signs the record and syncs it to disk; destroy the key only after that
     keys.erase(account.key, SystemClock().now(), lambda: anyio.run(record))
 
     async def rename() -> None:
-        async with open_deployment(policy, store, log, records=True) as (repository, _):
+        async with open_deployment(policy, store, log, records=True, loaded=declared) as (repository, _):
             await _rename(repository, account.key, known.pseudonym, keys.account(account.key))
 
     anyio.run(rename)

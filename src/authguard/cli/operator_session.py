@@ -41,7 +41,7 @@ MAX_NAME_CHARS: Final = 100
 
 @asynccontextmanager
 async def open_deployment(
-    policy: str, store: str, log: Path | None, *, records: bool
+    policy: str, store: str, log: Path | None, *, records: bool, loaded: Policy | None = None
 ) -> AsyncIterator[tuple[StateRepository, Store]]:
     """Open the store, and for a change the log, of the deployment; close them at the end.
 
@@ -52,6 +52,7 @@ async def open_deployment(
         store: value of `--store`; may be empty.
         log: value of `--log`; `None` for the default.
         records: whether the command changes state, so that the log must be open.
+        loaded: the policy, if it was loaded before.
 
     Raises:
         SettingsError: the store does not exist, or is in the memory of another process.
@@ -60,7 +61,7 @@ async def open_deployment(
     """
     settings = resolve_settings(policy, store, log)
     require_access(settings.store, writes=records)
-    repository, opened, journal = build_state_repository(settings, read_only=not records)
+    repository, opened, journal = build_state_repository(settings, read_only=not records, policy=loaded)
     await opened.open()
     try:
         if records:
