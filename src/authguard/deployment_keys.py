@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from authguard import erasable_pseudonym, signing_key
+from authguard import erasable_pseudonym
 from authguard.deployment_files import require_usable_files
 from authguard.encryption import PayloadCipher
 from authguard.erasable_pseudonym import ErasablePseudonyms
@@ -50,6 +50,8 @@ class SigningKeys:
         Raises:
             SettingsError: the named key, or the existing file, holds no key.
         """
+        from authguard import signing_key  # noqa: PLC0415 - a command that decrypts signs nothing
+
         file = signing_key.key_file_path(self._base)
         if self._given:
             signing_key.load_keys(self._given, self._base)
@@ -63,6 +65,8 @@ class SigningKeys:
             SettingsError: the keys cannot be read or created.
         """
         if not self._keys:
+            from authguard import signing_key  # noqa: PLC0415 - a command that decrypts signs nothing
+
             self._keys = signing_key.load_keys(self._given, self._base)
         return self._keys
 
