@@ -62,7 +62,7 @@ def test_an_export_of_many_records_shows_its_count_on_a_terminal(tmp_path: Path)
     os.close(terminal)
     assert "writing the records" in shown
     assert f"/{MIN_RECORDS}" in shown
-    assert shown.rstrip().endswith(f"wrote {MIN_RECORDS} records to {tmp_path / 'out.csv'}")
+    assert " ".join(shown.split()).endswith(f"wrote {MIN_RECORDS} records to {tmp_path / 'out.csv'}")
 
 
 def test_without_a_terminal_there_is_only_the_line_at_the_end(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 from authguard.cli.account_selector import Account, AccountSelector, SubjectArgument, find_account, find_known_account
 from authguard.cli.identifier import MIN_SHOWN, refuse_filter
 from authguard.cli.json_document import json_time, print_array, print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import (
     StoredContent,
     open_deployment,
@@ -36,6 +37,7 @@ from authguard.cli.options import (
     TransactionOption,
     UntilOption,
 )
+from authguard.cli.output import print_error
 from authguard.cli.period import parse_period
 from authguard.cli.record_lookup import each_record
 from authguard.cli.span import format_span
@@ -104,7 +106,7 @@ def listing(
         print_array([_document(one) for one in found])
     elif not found:
         summary = {NOT_NORMAL: "in a state other than normal", ANY: "stored"}.get(state, state)
-        typer.echo(f"no account is {summary}{' in this period' if since or until else ''}")
+        print_line(f"no account is {summary}{' in this period' if since or until else ''}")
     else:
         _print_list(found, count, now)
 
@@ -122,7 +124,7 @@ def _states(policy: Policy, state: str) -> frozenset[str]:
 
 
 def _print_list(found: Sequence[Account], count: int, now: float) -> None:
-    typer.echo(f"{count} account{'s' * (count != 1)}, the last changed first")
+    print_line(f"{count} account{'s' * (count != 1)}, the last changed first")
     rows = [
         (
             one.name or f"account {one.key.hex()[:MIN_SHOWN]}",
@@ -134,11 +136,11 @@ def _print_list(found: Sequence[Account], count: int, now: float) -> None:
         for one in found
     ]
     for line in format_table(HEADS, rows, window_width()):
-        typer.echo(line)
+        print_line(line)
     if len(found) < count:
-        typer.echo(f"the newest {len(found)} of {count} are shown; --limit shows more", err=True)
+        print_error(f"the newest {len(found)} of {count} are shown; --limit shows more")
     if found[0].name:
-        typer.echo(escape(f"next: authguard accounts show {found[0].name}"))
+        print_line(escape(f"next: authguard accounts show {found[0].name}"))
 
 
 def show(
@@ -172,7 +174,7 @@ def show(
         print_object(_document(found))
         return
     for line in _format_account(found.name, found.record):
-        typer.echo(line)
+        print_line(line)
 
 
 def reinstate(
@@ -210,7 +212,7 @@ def reinstate(
     if as_json:
         print_object(_document(done))
     else:
-        typer.echo(f"the account is {done.record.state}")
+        print_line(f"the account is {done.record.state}")
 
 
 def sign_out(
@@ -250,7 +252,7 @@ def sign_out(
     if as_json:
         print_object(_document(done))
     else:
-        typer.echo(f"no sign-in from before {format_time(done.record.not_before)} is accepted")
+        print_line(f"no sign-in from before {format_time(done.record.not_before)} is accepted")
 
 
 def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:

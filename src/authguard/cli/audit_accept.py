@@ -11,6 +11,7 @@ import typer
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.cli.audit_trust import NO_KEY, load_keys, load_trust
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import open_deployment, parse_names, require_access
 from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
@@ -76,4 +77,4 @@ def accept(
         ranges = [{"place": mark.place, "kind": mark.kind, "id": mark.id, "words": mark.words} for mark in marks]
         typer.echo(json.dumps({"verdict": "accepted", "place": place, "by": names, "ranges": ranges}, indent=2))
     else:
-        typer.echo(f"accepted and recorded: {escape(place)}")
+        print_line(f"accepted and recorded: {escape(place)}")

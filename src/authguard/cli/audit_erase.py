@@ -12,6 +12,7 @@ import typer
 from authguard.audit.query.search import Query, find
 from authguard.cli.account_selector import AccountSelector, SubjectArgument, find_account, suggest_option
 from authguard.cli.audit_options import open_log_index
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import open_deployment, parse_names, require_access
 from authguard.cli.options import (
     IssuerOption,
@@ -126,7 +127,7 @@ def erase(
     if as_json:
         typer.echo(json.dumps({"verdict": "erased", "records": count, "still_attributable": left}, indent=2))
     else:
-        typer.echo(
+        print_line(
             f"erased: {count} records can no longer be attributed to the subject;"
             " the log records that a subject was erased"
         )

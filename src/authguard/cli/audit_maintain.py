@@ -11,6 +11,7 @@ import typer
 
 from authguard.audit.query.index import open_index
 from authguard.audit.query.index_place import UnusableCacheError, find_index, is_private, old_path
+from authguard.cli.line_wrap import print_line
 from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
@@ -47,9 +48,9 @@ def maintain(
         chains = [{"chain": name, "maintained": not why, "running": RUNNING in why, "why": why} for name, why in done]
         typer.echo(json.dumps({"verdict": verdict, "chains": chains}, indent=2))
     else:
-        typer.echo(f"{verdict}: {len(done) - len(failed)} of {len(done)} chains")
+        print_line(f"{verdict}: {len(done) - len(failed)} of {len(done)} chains")
         for name, why in sorted(done, key=lambda one: one[0] not in failed):
-            typer.echo(f"  {escape(name)}: {escape(why) or 'maintained'}")
+            print_line(f"  {escape(name)}: {escape(why) or 'maintained'}")
     if failed:
         print_error("some chains could not be maintained")
         raise typer.Exit(FAILED)

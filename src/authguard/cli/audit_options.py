@@ -12,6 +12,7 @@ import typer
 
 from authguard.audit.query.export import format_csv, format_json
 from authguard.audit.query.index import open_index
+from authguard.cli.line_wrap import print_line
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape, format_record_line, require_log_access, resolve_log_path
@@ -79,7 +80,7 @@ def print_records(found: Iterable[Match], form: Form) -> int:
 
     if form is Form.TEXT:
         for one in counted():
-            typer.echo(format_record(one))
+            print_line(format_record(one))
     else:
         for text in format_json(counted()) if form is Form.JSON else format_csv(counted()):
             sys.stdout.write(text)

@@ -12,6 +12,7 @@ from authguard import signing_key
 from authguard.audit.verify import inclusion_proof
 from authguard.audit.verify.log_reader import decode_line, find_records
 from authguard.cli.audit_trust import MAX_FILE_BYTES, NO_KEY, KeyOption, LogKeys, find_log, load_keys
+from authguard.cli.line_wrap import print_line
 from authguard.cli.options import JsonOption, LogOption, OutputOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error, write_output
 from authguard.cli.terminal import escape, format_record_line, format_time_ms, resolve_log_path
@@ -104,11 +105,11 @@ def check_proof(
     if as_json:
         typer.echo(json.dumps(_to_builtins(found, keys), indent=2))
         return
-    typer.echo(
+    print_line(
         f"verified: line {found.index + 1} of {found.size} of {escape(found.origin)},"
         f" signed {format_time_ms(found.at)} by {escape(found.key.name)}"
     )
-    typer.echo(format_record_line(decode_line(found.line), found.line))
+    print_line(format_record_line(decode_line(found.line), found.line))
     typer.echo(escape(found.line.decode().rstrip("\n")))
     if keys.note:
         print_error(f"note: {keys.note}")

@@ -24,6 +24,7 @@ from authguard.cli.audit_options import (
 )
 from authguard.cli.audit_person import complete_prefix, find_names, print_note, resolve_subjects
 from authguard.cli.audit_selection import find_record
+from authguard.cli.line_wrap import print_line
 from authguard.cli.options import (
     IssuerOption,
     JsonOption,
@@ -101,21 +102,21 @@ def show(
         for one in found:
             _show(one)
         if moved:
-            typer.echo("transitions:")
+            print_line("transitions:")
         for one in moved:
-            typer.echo(f"  {format_record(one)}")
+            print_line(f"  {format_record(one)}")
 
 
 def _show(one: Match) -> None:
-    typer.echo(format_record(one))
+    print_line(format_record(one))
     for line in format_fields(one.record):
-        typer.echo(line)
+        print_line(line)
     states = one.template.states()
     if states:
-        typer.echo("states:")
-        typer.echo("  " + escape(", ".join(f"{name} {value}" for name, value in states.items())))
+        print_line("states:")
+        print_line("  " + escape(", ".join(f"{name} {value}" for name, value in states.items())))
     intact = "hash of the line: correct" if one.intact else "hash of the line: WRONG"
-    typer.echo(f"{intact}; run `authguard audit verify` to verify the chain")
+    print_line(f"{intact}; run `authguard audit verify` to verify the chain")
 
 
 def _peer_names(typed: str, store: str) -> Iterator[str]:

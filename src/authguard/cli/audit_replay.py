@@ -11,6 +11,7 @@ import typer
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.replay import replay as run
 from authguard.cli.audit_options import open_log_index
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import (
     JsonOption,
     LogOption,
@@ -22,7 +23,6 @@ from authguard.cli.options import (
 )
 from authguard.cli.output import INVALID
 from authguard.cli.period import parse_period
-from authguard.cli.terminal import escape
 from authguard.policy.compiler import load
 from authguard.policy.diff.permissiveness import Direction
 from authguard.settings import DEFAULT_PREFIX
@@ -72,9 +72,10 @@ def replay(
     loaded = load(require_policy(policy))
     with open_log_index(log, reindex=reindex) as index:
         found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
-        lines = (json.dumps(_builtins(found), indent=2),) if as_json else map(escape, _format_result(found))
-        for line in lines:
-            typer.echo(line)
+        if as_json:
+            typer.echo(json.dumps(_builtins(found), indent=2))
+        else:
+            print_lines(_format_result(found))
         failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
         if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
             raise typer.Exit(INVALID)

@@ -10,9 +10,10 @@ import typer
 from authguard.audit.query.export import format_utc
 from authguard.audit.query.stats import collect_stats, ratio
 from authguard.cli.audit_options import open_log_index
+from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption, LogOption, ReindexOption, SinceOption, UntilOption
 from authguard.cli.period import parse_period
-from authguard.cli.terminal import escape, format_time
+from authguard.cli.terminal import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,9 +42,10 @@ def stats(
     begin, end = parse_period(since, until)
     with open_log_index(log, reindex=reindex) as index:
         found = collect_stats(index, begin, end)
-        lines = (json.dumps(as_builtins(found), indent=2),) if as_json else map(escape, _format_stats(found))
-        for line in lines:
-            typer.echo(line)
+        if as_json:
+            typer.echo(json.dumps(as_builtins(found), indent=2))
+        else:
+            print_lines(_format_stats(found))
 
 
 def as_builtins(found: Stats) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from authguard.cli.audit_verify_text import (
     format_verdict,
     to_builtins,
 )
-from authguard.cli.line_wrap import print_lines
+from authguard.cli.line_wrap import print_line, print_lines
 from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
 from authguard.cli.output import FAILED, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
@@ -134,7 +134,7 @@ def check(
 
 def _print(result: VerifyResult) -> None:
     """Print the verdict, then what is wrong, then the rest."""
-    typer.echo(format_verdict(result))
+    print_line(format_verdict(result))
     for finding in result.findings:
         print_error(escape(finding.text))
     print_lines(format_details(result))

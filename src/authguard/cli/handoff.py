@@ -10,6 +10,7 @@ import typer
 
 from authguard.cli.identifier import refuse_filter, shorten
 from authguard.cli.json_document import json_time, print_array, print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import open_deployment, parse_names
 from authguard.cli.options import (
     ByOption,
@@ -85,21 +86,21 @@ def show(
         print_array([_document(one) for one in found[:limit]])
         return
     if not found:
-        typer.echo("no ticket matches" if queue or since or until else "no ticket waits: the desk is empty")
+        print_line("no ticket matches" if queue or since or until else "no ticket waits: the desk is empty")
         return
     opened = sum(one.state == "open" for one in found)
     summary = ", ".join(
         f"{count} {state}" for count, state in ((opened, "open"), (len(found) - opened, "taken")) if count
     )
-    typer.echo(f"{len(found)} ticket{'s wait' if len(found) != 1 else ' waits'} for a person: {summary}")
+    print_line(f"{len(found)} ticket{'s wait' if len(found) != 1 else ' waits'} for a person: {summary}")
     for line in format_table(HEADS, [_row(one, short, now) for one in found[:limit]], window_width()):
-        typer.echo(line)
+        print_line(line)
     if len(found) > limit:
-        typer.echo(f"the first {limit} of {len(found)} are shown; --limit shows more", err=True)
+        print_error(f"the first {limit} of {len(found)} are shown; --limit shows more")
     if opened:
-        typer.echo(f"next: authguard handoff take {short[found[0].ticket.id]} --by NAME")
+        print_line(f"next: authguard handoff take {short[found[0].ticket.id]} --by NAME")
     else:
-        typer.echo(f"next: authguard handoff close {short[found[0].ticket.id]} --by NAME --reason WHY")
+        print_line(f"next: authguard handoff close {short[found[0].ticket.id]} --by NAME --reason WHY")
 
 
 def take(
@@ -175,12 +176,12 @@ async def _act(
         if as_json:
             print_object(_document(filed))
             return
-        typer.echo(
+        print_line(
             escape(f"{of.id} is {filed.state} by {filed.by} since {format_time(filed.at)}: {of.operation}, {of.queue}")
         )
         if act == "take":
-            typer.echo(f"next: authguard accounts show --ticket {of.id}")
-            typer.echo(f"then: authguard handoff close {of.id} --by NAME --reason WHY")
+            print_line(f"next: authguard accounts show --ticket {of.id}")
+            print_line(f"then: authguard handoff close {of.id} --by NAME --reason WHY")
 
 
 def _refusal(act: Literal["take", "close"], filed: FiledTicket, name: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
         text: one line, escaped.
         spare: columns to leave free.
     """
-    if not stream.isatty() or text.startswith(_COMMANDS):
+    if not stream.isatty() or (text.startswith(_COMMANDS) and "authguard " in text):
         return text
     columns = min(_columns(stream) or MAX_COLUMNS, MAX_COLUMNS) - spare
     if len(text) <= columns:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import anyio
-import typer
 
 from authguard.cli.json_document import json_time, print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import open_deployment, parse_names
 from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.terminal import format_time
@@ -96,8 +96,8 @@ def _print_service(service: ServiceRecord, policy: Policy, *, as_json: bool) -> 
     stopped = service.state == policy.rollback_state
     summary = "the agent is stopped, and customers are handed to people" if stopped else "the agent serves"
     since = f" since {format_time(service.entered)}" if service.entered else ""
-    typer.echo(f"{service.state}{since}: {summary}")
+    print_line(f"{service.state}{since}: {summary}")
     act = "release" if stopped else "engage"
     _, count = policy.rollback_roles.get(act, ("", 1))
     verb = "release it" if stopped else "stop it"
-    typer.echo(f"to {verb}: authguard rollback {act}{' --by NAME' * count} --reason WHY")
+    print_line(f"to {verb}: authguard rollback {act}{' --by NAME' * count} --reason WHY")

@@ -14,6 +14,7 @@ import typer
 
 from authguard.cli.identifier import refuse_filter, shorten
 from authguard.cli.json_document import json_time, print_array, print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import (
     StoredContent,
     open_deployment,
@@ -34,6 +35,7 @@ from authguard.cli.options import (
     SubjectOption,
     UntilOption,
 )
+from authguard.cli.output import print_error
 from authguard.cli.period import parse_period
 from authguard.cli.record_lookup import each_record, find_session
 from authguard.cli.span import format_ago
@@ -107,7 +109,7 @@ def listing(
     if as_json:
         print_array([_document(key, record, names.get(record.account, "")) for key, record in found])
     elif not found:
-        typer.echo("no session matches" if subject or state or since or until else "no session is stored")
+        print_line("no session matches" if subject or state or since or until else "no session is stored")
     else:
         _print_list(found, count, names, now)
 
@@ -115,7 +117,7 @@ def listing(
 def _print_list(
     found: Sequence[tuple[bytes, SessionRecord]], count: int, names: Mapping[bytes, str], now: float
 ) -> None:
-    typer.echo(f"{count} session{'s' * (count != 1)}, the last seen first")
+    print_line(f"{count} session{'s' * (count != 1)}, the last seen first")
     short = shorten([key.hex() for key, _ in found], ())
     rows = [
         (
@@ -129,10 +131,10 @@ def _print_list(
         for key, record in found
     ]
     for line in format_table(HEADS, rows, window_width()):
-        typer.echo(line)
+        print_line(line)
     if len(found) < count:
-        typer.echo(f"the newest {len(found)} of {count} are shown; --limit shows more", err=True)
-    typer.echo(f"next: authguard sessions show {rows[0][0]}")
+        print_error(f"the newest {len(found)} of {count} are shown; --limit shows more")
+    print_line(f"next: authguard sessions show {rows[0][0]}")
 
 
 def show(
@@ -159,14 +161,14 @@ def show(
     if as_json:
         print_object(_document(key, record, name))
         return
-    typer.echo(f"{key.hex()} {record.state} since {format_time(record.entered)}")
-    typer.echo(f"  {record.verification} since {format_time(record.verification_entered)}")
-    typer.echo(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
+    print_line(f"{key.hex()} {record.state} since {format_time(record.entered)}")
+    print_line(f"  {record.verification} since {format_time(record.verification_entered)}")
+    print_line(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
     shown = [("account", name), ("channel", record.channel), ("last seen", format_ago(record.last_seen, now))]
     for line in format_fields(shown, window_width()):
-        typer.echo(line)
-    typer.echo(f"next: authguard sessions end {key.hex()} --by NAME --reason WHY")
-    typer.echo(f"  or: authguard sessions reset {key.hex()} --by NAME --reason WHY")
+        print_line(line)
+    print_line(f"next: authguard sessions end {key.hex()} --by NAME --reason WHY")
+    print_line(f"  or: authguard sessions reset {key.hex()} --by NAME --reason WHY")
 
 
 def reset(
@@ -189,7 +191,7 @@ def reset(
     if as_json:
         print_object(_document(key, record, name))
     else:
-        typer.echo(f"the session is {record.verification}")
+        print_line(f"the session is {record.verification}")
 
 
 def end(
@@ -212,7 +214,7 @@ def end(
     if as_json:
         print_object(_document(key, record, name))
     else:
-        typer.echo(f"the session is {record.state}")
+        print_line(f"the session is {record.state}")
 
 
 async def _act(

@@ -10,6 +10,7 @@ import typer
 
 from authguard.cli.identifier import refuse_filter
 from authguard.cli.json_document import print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import StoredContent, open_deployment, parse_names, resolve_settings
 from authguard.cli.options import (
     JsonOption,
@@ -154,7 +155,7 @@ async def _act(
             print_object(to_document(after, content.cipher))
             return
         for line in _report(before, after, names, now):
-            typer.echo(escape(line))
+            print_line(escape(line))
 
 
 def _require_limits(policy: Policy, record: TransactionRecord, over: Sequence[str]) -> None:

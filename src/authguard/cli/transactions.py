@@ -10,6 +10,7 @@ import typer
 
 from authguard.cli.identifier import refuse_filter
 from authguard.cli.json_document import print_array, print_json_line, print_object
+from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import StoredContent, open_deployment, resolve_settings
 from authguard.cli.options import (
     IssuerOption,
@@ -23,6 +24,7 @@ from authguard.cli.options import (
     SubjectOption,
     UntilOption,
 )
+from authguard.cli.output import print_error
 from authguard.cli.period import parse_period
 from authguard.cli.record_lookup import find_transaction, shorten_transactions
 from authguard.cli.subject import find_pseudonym
@@ -196,20 +198,20 @@ def show(
             | {"limits": [limit_document(one) for one in limits], "next": list(commands(view, limits))}
         )
         return
-    typer.echo(escape(verdict(view, now)))
+    print_line(escape(verdict(view, now)))
     for line in format_fields(fields(view, now), window_width()):
-        typer.echo(line)
+        print_line(line)
     record = view.record
     lines = decrypt_request(record, view.id, content.cipher()) if record.request else record.shown
-    typer.echo("request:")
+    print_line("request:")
     for line in lines or (UNREADABLE if record.request else TOO_LONG,):
-        typer.echo(f"  {line}")
+        print_line(f"  {line}")
     if limits:
-        typer.echo("limits:")
+        print_line("limits:")
     for one in limits:
-        typer.echo(f"  {format_limit(one)}")
+        print_line(f"  {format_limit(one)}")
     for line in commands(view, limits):
-        typer.echo(line)
+        print_line(line)
 
 
 def _states(policy: Policy, state: str) -> tuple[str, ...]:
@@ -273,17 +275,17 @@ def _print_list(
     matching = " that matches" if filtered else ""
     if not views:
         what = "waits for you" if state == WAITING else f"is {spell(state)}" if state else "is stored"
-        typer.echo(f"no transaction{matching} {what}")
+        print_line(f"no transaction{matching} {what}")
         return
-    typer.echo(_headline(views, count, state, policy))
+    print_line(_headline(views, count, state, policy))
     for line in format_table(HEADS, [row(view, now) for view in views], window_width()):
-        typer.echo(line)
+        print_line(line)
     if len(views) < count:
-        typer.echo(f"the first {len(views)} of {count} are shown; --limit shows more", err=True)
+        print_error(f"the first {len(views)} of {count} are shown; --limit shows more")
     for needs in ("settlement", "approval"):
         first = next((view for view in views if view.needs == needs), None)
         if first is not None:
-            typer.echo(next(commands(first)))
+            print_line(next(commands(first)))
 
 
 def _headline(views: Sequence[TransactionView], count: int, state: str, policy: Policy) -> str:
