@@ -75,7 +75,7 @@ def test_the_file_that_held_the_key_is_overwritten(path: Path) -> None:
         ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
         old.seek(0)
         assert old.read() == bytes(whole)
-    assert sorted(one.name for one in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [".gitignore", path.name, f"{path.name}.lock"]
 
 
 def test_a_process_that_runs_hears_of_it(path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_destroys_nothing(
             ErasablePseudonyms(path).erase(account_key(ISSUER, "s7"), 2_000.0, lambda: None)
     assert path.read_bytes() == raw
     assert all_of(path) == before
-    assert not [one for one in path.parent.iterdir() if one.name.startswith(".")]
+    assert not [one for one in path.parent.iterdir() if one.name.startswith(".") and one.name != ".gitignore"]
 
 
 def _forget(path: Path, number: int) -> None:

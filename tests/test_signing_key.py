@@ -84,7 +84,7 @@ def test_a_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert [one.key for one in signing_key.load_or_create_keys(path)] == [one.key for one in first]
     assert not signing_key.write_key_file(path, (signing_key.generate_key(),))
     assert signing_key.load_key_file(path)[0].key == first[0].key
-    assert [one.name for one in path.parent.iterdir()] == ["keys"]
+    assert {one.name for one in path.parent.iterdir()} == {"keys", ".gitignore"}
 
 
 def test_who_makes_it_at_once_gets_the_same(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the shop, compares every line with the policy, verifies the log, and exits with 
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import threading
@@ -69,13 +70,14 @@ def held(stage: Stage, world: World) -> None:
     status, answer, _ = world.buy("a bicycle", 200, "mia-2")
     name = answer["next"]["transaction"]
     stage.line("the agent wants a bicycle for 200 EUR", (status, answer["outcome"]), (202, "hold"))
-    listed = world.command("transactions", "list")
-    stage.line("the supervisor sees it in the list", listed.startswith(f"{name} purchase held since"), True)
+    listed = json.loads(world.command("transactions", "list", "--json"))
+    waits = [(one["transaction"], one["operation"], one["state"]) for one in listed]
+    stage.line("the supervisor sees it in the list", waits, [(name, "purchase", "held")])
     shown = world.command("transactions", "show", name)
     stage.line("and what was asked", [part in shown for part in ('"a bicycle"', "200", '"EUR"')], [True] * 3)
     stage.line("asked again, it still waits", world.buy("a bicycle", 200, "mia-2")[0], 202)
-    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "mia called")
-    stage.line("Sam approves", output.split(" ")[2], "approved")
+    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "mia called", "--json")
+    stage.line("Sam approves", json.loads(output)["state"], "approved")
     stage.line("the agent buys it", world.buy("a bicycle", 200, "mia-2")[0], 200)
     stage.line("and buys it once", world.buy("a bicycle", 200, "mia-2")[2], True)
     stage.line("the bank has charged", world.charged(), ["40 EUR a kettle", "200 EUR a bicycle"])
@@ -86,8 +88,8 @@ def altered(stage: Stage, world: World) -> None:
     stage.scene("a purchase that was changed after the approval")
     before = world.charged()
     name = world.buy("a tent", 160, "mia-3")[1]["next"]["transaction"]
-    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "fine")
-    stage.line("a tent for 160 EUR is approved", output.split(" ")[2], "approved")
+    output = world.command("transactions", "approve", name, "--by", "Sam", "--reason", "fine", "--json")
+    stage.line("a tent for 160 EUR is approved", json.loads(output)["state"], "approved")
     stage.line("the agent asks for 1600 EUR instead", world.buy("a tent", 1600, "mia-3")[0], 403)
     stage.line("the approval is void", world.buy("a tent", 160, "mia-3")[0], 403)
     stage.line("nothing more was charged", world.charged(), before)
@@ -114,11 +116,13 @@ def killed(stage: Stage, world: World) -> None:
     time.sleep(LOST + 1)
     status, answer, _ = world.buy("a piano", 120, "mia-4")
     stage.line("the agent asks again, and gets a person", (status, answer["outcome"]), (403, "handoff"))
-    listed = world.command("transactions", "list", "--state", "in_doubt")
-    name = listed.split(" ")[0]
-    stage.line("it is unknown whether it ran", listed.split(" ")[2:3], ["in_doubt"])
-    output = world.command("transactions", "settle", name, "done", "--by", "Kim", "--reason", "the bank has it")
-    stage.line("Kim asks the bank, and settles it", output.split(" ")[2], "done")
+    (listed,) = json.loads(world.command("transactions", "list", "--state", "in_doubt", "--json"))
+    name = listed["transaction"]
+    stage.line("it is unknown whether it ran", listed["state"], "in_doubt")
+    output = world.command(
+        "transactions", "settle", name, "done", "--by", "Kim", "--reason", "the bank has it", "--json"
+    )
+    stage.line("Kim asks the bank, and settles it", json.loads(output)["state"], "done")
     stage.line("the agent asks again, and it is done", world.buy("a piano", 120, "mia-4")[::2], (200, True))
     stage.line("the bank has charged it once", world.charged().count("120 EUR a piano"), 1)
 

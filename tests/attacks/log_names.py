@@ -87,11 +87,11 @@ def what_staff_did_outlives_a_subject(site: Site) -> None:
 
 @attack(14)
 def somebody_unknown_is_reinstated(site: Site) -> None:
-    """Reinstate and erase a pseudonym from a ticket, and a name with a slip in it: nobody is helped, and it says ok."""
+    """Reinstate and erase a pseudonym of no account, and a name with a slip in it: nobody is helped, and it says ok."""
     branch = Branch(site)
     ticket, transaction = asyncio.run(branch.visit())
     (subject,) = {line["subject"] for line in branch.lines() if line.get("ticket") == ticket and line["kind"] == "act"}
-    for name in (subject, "alcie"):
+    for name in (f"{subject[:-1]}{'0' if subject[-1] != '0' else '1'}", subject[:7], "alcie"):
         done = branch.shell("accounts", "reinstate", name, *WHO)
         assert done.code != 0, f"the reinstatement of nobody said {done.out}"
         assert branch.shell("audit", "erase", name, "--by", "d", "--reason", "x", "--yes").code != 0

@@ -88,8 +88,17 @@ asyncio.run(main())
 OPEN_HANDED: Final = """\
 import os
 os.umask(0)
+import anyio
 from authguard import AuthGuard
-AuthGuard(None, "policy.yaml", store="made/store/guard.db", audit_log="made/log/audit.jsonl", environ={})
+events = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
+async def app(scope, receive, send):
+    raise NotImplementedError
+async def receive():
+    return next(events)
+async def send(message):
+    assert "failed" not in message["type"], message
+guard = AuthGuard(app, "policy.yaml", store="made/store/guard.db", audit_log="made/log/audit.jsonl", environ={})
+anyio.run(guard, {"type": "lifespan"}, receive, send)
 """
 
 

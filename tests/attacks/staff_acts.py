@@ -21,7 +21,7 @@ def one_person_is_two(site: Site) -> None:
     transaction = asyncio.run(branch.bank.hold("k"))
     branch.shell("transactions", "approve", transaction, "--by", "dana", "--by", "Dana", "--reason", "seen")
     branch.shell("transactions", "approve", transaction, "--by", "\uff24\uff21\uff2e\uff21.", "--reason", "seen")
-    waits = [json.loads(line) for line in branch.shell("transactions", "list", "--json").out.splitlines()]
+    waits = json.loads(branch.shell("transactions", "list", "--json").out)
     assert [one["transaction"] for one in waits] == [transaction], "one person approved for two"
     branch.shell("rollback", "engage", "--by", "dana", "--reason", "wrong answers")
     released = branch.shell("rollback", "release", "--by", "dana", "--by", "Dana", "--reason", "mended")
@@ -46,4 +46,4 @@ def somebody_elses_ticket_is_closed(site: Site) -> None:
     ticket, _ = asyncio.run(branch.visit())
     branch.shell("handoff", "take", ticket, "--by", "Ines")
     assert branch.shell("handoff", "close", ticket, "--by", "Omar", "--reason", "helped").code != 0
-    assert ticket in branch.shell("handoff", "list").out, "the ticket is gone"
+    assert ticket in branch.shell("handoff", "list", "--json").out, "the ticket is gone"
