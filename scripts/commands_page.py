@@ -35,8 +35,9 @@ each command, with every option.
 
 - **One deployment, three options.** A command that reads a policy, a store or a log takes `--policy`, `--store` and
   `--log`. The variables `AUTHGUARD_POLICY`, `AUTHGUARD_STORE` and `AUTHGUARD_AUDIT_LOG` replace them.
-- **The argument names the object of the command**; options narrow or qualify. `policy` commands also take their policy
-  from `--policy` or its variable.
+- **The argument names the object of the command**; options narrow or qualify. A command that takes a
+  policy as its argument also takes it from `--policy` or its variable, and else uses `policy.yaml` of the current
+  folder.
 - **Ids by prefix.** A record, a transaction, a ticket, a session and a pseudonym may be given by the first digits that
   no other one has, or as a reply has it (`urn:authguard:record:...`).
 - **A person** is `--subject NAME`, the name at the issuer or a pseudonym of the log, with `--issuer` where the

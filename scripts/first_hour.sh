@@ -50,9 +50,9 @@ step "install the wheel in a new environment"
 pip install --quiet --disable-pip-version-check "${wheel}[testing]"
 
 step "mint a token as Keycloak writes it, with a trial key"
-authguard token mint --as keycloak --issuer "$ISSUER" --audience shop >access-token
-authguard token mint --as keycloak --issuer "$ISSUER" --audience shop --kind id >id-token
-authguard token mint --as keycloak --issuer "$ISSUER" --audience other >foreign-token
+authguard token mint --provider keycloak --issuer "$ISSUER" --audience shop >access-token
+authguard token mint --provider keycloak --issuer "$ISSUER" --audience shop --kind id >id-token
+authguard token mint --provider keycloak --issuer "$ISSUER" --audience other >foreign-token
 
 step "write a policy for Keycloak, check it and run its scenarios"
 authguard policy init shop --provider keycloak --issuer "$ISSUER" --audience shop --keys trial-keys.json --yes

@@ -59,7 +59,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "sessions reset": ("{session}", *_BY),
     "sessions end": ("{session}", *_BY),
     "token check": ("{folder}/policy.yaml",),
-    "token mint": ("--as", "auth0"),
+    "token mint": ("--provider", "auth0"),
     "transactions list": (),
     "transactions show": ("{held}",),
     "transactions approve": ("{held}", *_BY),

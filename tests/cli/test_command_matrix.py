@@ -38,6 +38,7 @@ OWN = {
     "--operation",
     "--outcome",
     "--audience",
+    "--provider",
 }
 
 every_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
@@ -126,3 +127,24 @@ def test_completion_can_be_installed() -> None:
     assert done.stdout.split() == ["tail"]
     helped = subprocess.run([*command, "--help"], env={}, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     assert "--install-completion" in helped.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("token mint --provider okt", "okta"),
+        ("policy init --provider okt", "okta"),
+        ("policy init --from bank", "banking"),
+        ("policy init --level aal3", "aal3"),
+        ("policy check --explain machine-ho", "machine-hole"),
+        ("policy check --format sar", "sarif"),
+        ("policy graph --machine ses", "session"),
+        ("policy explain --credential unp", "unproven"),
+    ],
+)
+def test_known_values_are_completed(typed: str, offered: str) -> None:
+    words = f"authguard {typed}"
+    completes = {"_AUTHGUARD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    command = [sys.executable, "-m", "authguard"]
+    done = subprocess.run(command, env=completes, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.stdout.split() == [offered]

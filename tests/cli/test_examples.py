@@ -63,7 +63,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create the files that the examples name: a policy of okta with trial keys, an older one, a folder and a token."""
     folder = tmp_path_factory.mktemp("examples")
     for command in (
-        "authguard token mint --as okta -o token",
+        "authguard token mint --provider okta -o token",
         "authguard policy init made --yes --provider okta --audience api://default --keys trial-keys.json",
         "mv made/* . && rmdir made",
         "cp policy.yaml last-month.yaml && mkdir -p policies/shop && cp policy.yaml keys.json policies/shop",

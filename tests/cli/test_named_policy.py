@@ -94,7 +94,33 @@ def test_two_different_policies_are_an_error_and_so_is_none(capsys: pytest.Captu
     assert "it names `standard`, and the argument names `banking`; leave out one of the two" in err
     code, out, err = call(capsys, "policy", command, *COMMANDS[command])
     assert out == ""
-    assert (code, "no policy is given: name one, or use --policy" in err) == (USAGE, True) or command == "test"
+    assert (code, "no policy is given: name one, or use --policy" in err) == (USAGE, True)
+
+
+@pytest.mark.parametrize("command", ["check", "explain", "graph", "show", "test"])
+def test_the_policy_of_the_current_folder_is_the_default(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys, "policy", "init", "shop", "--yes")[0] == OK
+    monkeypatch.chdir("shop")
+    code, out, _ = call(capsys, "policy", command, "--json", *COMMANDS[command])
+    assert code == OK
+    assert "shop" in out
+
+
+@pytest.mark.parametrize(
+    "words", ["explain {} --operation chat", "graph {}", "test {}", "show {} --format html", "diff standard {}"]
+)
+def test_a_policy_that_is_not_valid_is_reported_as_by_check(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("authguard: 1\nname: shop\nextends: standrd\n", "utf-8")
+    code, _, err = call(capsys, "policy", *words.format(file).split())
+    assert code == INVALID
+    assert err.startswith(f"not valid: {file}: 1 error {file}:3:1: error[extends-missing]")
+    assert err.endswith(" next: authguard policy check --explain extends-missing")
 
 
 def test_one_policy_is_compared_with_that_of_the_deployment(
@@ -132,7 +158,7 @@ def test_the_json_of_each_command_has_stable_keys(
         assert set(found) == KEYS[words], words
         return found
 
-    minted = load("token mint", "--as", "generic")
+    minted = load("token mint", "--provider", "generic")
     load("policy init", "shop", "--yes", "--keys", minted["keys"], "--issuer", minted["issuer"])
     for words in ("policy check", "policy graph", "policy test"):
         load(words, "shop")
@@ -178,7 +204,7 @@ def test_documents_are_written_to_a_file(capsys: pytest.CaptureFixture[str], tmp
         ("policy", "graph", "standard"),
         ("policy", "schema"),
         ("policy", "test", "support-desk"),
-        ("token", "mint", "--as", "okta"),
+        ("token", "mint", "--provider", "okta"),
     ):
         file = tmp_path / "made"
         code, out, err = call(capsys, *words, "-o", str(file))

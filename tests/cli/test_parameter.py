@@ -77,6 +77,26 @@ def test_every_value_is_what_typer_makes_of_it(words: str) -> None:
     assert call(convert_simply(typer.main.get_command(app)), words.split()) == plain
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--colour redd", "Invalid value for --colour: `redd` is none of its values; did you mean `red`?"),
+        ("--colour blue", "Invalid value for --colour: `blue` is none of its values; known: `red`"),
+        ("--count 10", "Invalid value for --count: 10 is out of bounds; type a whole number from 0 to 9"),
+        ("--count x", "Invalid value for --count: `x` is no whole number; type a whole number from 0 to 9"),
+        ("--ratio x", "Invalid value for --ratio: `x` is no number; type a number"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_what_to_type(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert call(convert_simply(typer.main.get_command(app)), words.split())[0] == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Value error" not in err
+
+
 def test_the_last_record_is_printed_without_pydantic(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom authguard.cli import main\n"

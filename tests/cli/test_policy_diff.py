@@ -84,4 +84,25 @@ def test_a_policy_that_cannot_be_used_is_not_compared(capsys: pytest.CaptureFixt
     code, out, err = call(capsys, "support-desk", str(tmp_path))
     assert (code, out) == (INVALID, "")
     assert "no issuer is declared" in err
-    assert "before it can be compared" in err
+    assert err.startswith(f"not valid: {tmp_path}/policy.yaml: ")
+
+
+def test_two_versions_of_a_policy_are_named_by_their_files_and_periods_are_readable(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["policy", "init", str(tmp_path / "shop"), "--yes", "--payments"])
+    capsys.readouterr()
+    source = (tmp_path / "shop" / "policy.yaml").read_text("utf-8")
+    assert "100 EUR, per: call" in source
+    assert "max_age: 5m" in source
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(source, "utf-8")
+    new.write_text(
+        source.replace("100 EUR, per: call", "900 EUR, per: call").replace("max_age: 5m", "max_age: 10m"), "utf-8"
+    )
+    code, out, _ = call(capsys, str(old), str(new))
+    assert code == OK
+    assert out.startswith(f"{old} -> {new}: 2 looser")
+    assert "the limit in EUR per call was 100, becomes 900" in out
+    assert "`max_age` was 5m, becomes 10m" in out

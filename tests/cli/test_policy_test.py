@@ -57,7 +57,7 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
     folder = write(tmp_path, PASSES)
     code, out, err = call(capsys, folder)
     assert (code, err) == (OK, "")
-    *missing, first, after = out.splitlines()
+    first, *missing, after = out.splitlines()
     assert after == f"next: authguard policy test {folder}/policy.yaml --generate"
     assert (
         "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 6 rules of its own (87 are inherited)" in first

@@ -55,13 +55,13 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 @pytest.fixture
 def shop(shell: Shell) -> Shell:
     """A folder with trial keys and a policy `shop` of a generic issuer."""
-    shell.mint("--as", "generic")
+    shell.mint("--provider", "generic")
     shell.init("--issuer", ISSUER, "--audience", "shop")
     return shell
 
 
 def test_an_accepted_token_is_shown_claim_by_claim_with_what_it_is_worth(shop: Shell) -> None:
-    token = shop.mint("--as", "generic", "--issuer", ISSUER, "--audience", "shop", "--scope", "chat pay")
+    token = shop.mint("--provider", "generic", "--issuer", ISSUER, "--audience", "shop", "--scope", "chat pay")
     code, out, _ = shop.run("token", "check", "shop", stdin=token)
     assert code == OK
     assert out.startswith("accepted: a person, level aal1\n")
@@ -74,7 +74,7 @@ def test_an_accepted_token_is_shown_claim_by_claim_with_what_it_is_worth(shop: S
 
 @pytest.mark.parametrize(("evidence", "said"), [("", True), (", evidence: any", False)])
 def test_an_accepted_token_that_opens_no_session_says_why(shell: Shell, evidence: str, *, said: bool) -> None:
-    token = shell.mint("--as", "keycloak", "--kind", "access-direct")
+    token = shell.mint("--provider", "keycloak", "--kind", "access-direct")
     given = ("--issuer", "https://keycloak.example/realms/shop", "--audience", "shop")
     shell.init("--provider", "keycloak", *given)
     policy = shell.folder / "shop" / "policy.yaml"
@@ -87,7 +87,7 @@ def test_an_accepted_token_that_opens_no_session_says_why(shell: Shell, evidence
 
 
 def test_every_obstacle_is_named_at_once_with_what_to_write(shop: Shell) -> None:
-    token = shop.mint("--as", "keycloak", "--issuer", ISSUER, "--audience", "other")
+    token = shop.mint("--provider", "keycloak", "--issuer", ISSUER, "--audience", "other")
     code, out, _ = shop.run("token", "check", "shop", stdin=token)
     assert code == INVALID
     assert out.startswith("refused: type-refused")
@@ -110,7 +110,7 @@ def test_every_obstacle_is_named_at_once_with_what_to_write(shop: Shell) -> None
     ],
 )
 def test_an_unknown_issuer_leads_to_the_line_to_write(shop: Shell, issuer: str, advice: str) -> None:
-    token = shop.mint("--as", "generic", "--issuer", issuer, "--audience", "shop")
+    token = shop.mint("--provider", "generic", "--issuer", issuer, "--audience", "shop")
     code, out, _ = shop.run("token", "check", "shop", stdin=token)
     assert code == INVALID
     assert "refused: issuer-unknown" in out
@@ -162,12 +162,12 @@ def test_what_is_not_one_token_is_an_error(shop: Shell, given: bytes) -> None:
 
 @pytest.mark.parametrize("prefix", ["Bearer ", "bearer   ", "Authorization: Bearer "])
 def test_a_copied_header_is_a_token_too(shop: Shell, prefix: str) -> None:
-    token = shop.mint("--as", "generic", "--issuer", ISSUER, "--audience", "shop")
+    token = shop.mint("--provider", "generic", "--issuer", ISSUER, "--audience", "shop")
     assert shop.run("token", "check", "shop", stdin=f"{prefix}{token}\n")[0] == OK
 
 
 def test_json_has_the_verdict_the_facts_the_obstacles_and_the_operations(shop: Shell) -> None:
-    token = shop.mint("--as", "generic", "--issuer", ISSUER, "--audience", "shop")
+    token = shop.mint("--provider", "generic", "--issuer", ISSUER, "--audience", "shop")
     code, out, _ = shop.run("token", "check", "shop", "--json", stdin=token)
     found = json.loads(out)
     assert (code, found["accepted"], found["reason"], found["obstacles"]) == (OK, True, "", [])
@@ -177,18 +177,18 @@ def test_json_has_the_verdict_the_facts_the_obstacles_and_the_operations(shop: S
 
 def test_nothing_is_stored_and_no_terminal_sequence_is_printed(shop: Shell) -> None:
     before = sorted(path.name for path in shop.folder.rglob("*"))
-    token = shop.mint("--as", "generic", "--issuer", ISSUER, "--audience", "\x1b[2Jshop")
+    token = shop.mint("--provider", "generic", "--issuer", ISSUER, "--audience", "\x1b[2Jshop")
     _, out, _ = shop.run("token", "check", "shop", stdin=token)
     assert "\x1b" not in out
     assert sorted(path.name for path in shop.folder.rglob("*")) == before
 
 
 def test_trial_keys_are_private_and_used_again(shell: Shell) -> None:
-    shell.mint("--as", "okta")
+    shell.mint("--provider", "okta")
     private = shell.folder / "trial-keys.pem"
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     first = private.read_bytes()
-    shell.mint("--as", "supabase")
+    shell.mint("--provider", "supabase")
     assert private.read_bytes() == first
     assert {key["alg"] for key in json.loads((shell.folder / "trial-keys.json").read_text())["keys"]} == {
         "RS256",
@@ -199,10 +199,10 @@ def test_trial_keys_are_private_and_used_again(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--as", "oktaa"), USAGE, "okta"),
-        (("--as", "okta", "--kind", "acess"), USAGE, "access"),
-        (("--as", "google", "--strong"), USAGE, "step-up"),
-        (("--as", "okta", "--keys", "missing/keys.json"), FAILED, "--keys"),
+        (("--provider", "oktaa"), USAGE, "okta"),
+        (("--provider", "okta", "--kind", "acess"), USAGE, "access"),
+        (("--provider", "google", "--strong"), USAGE, "step-up"),
+        (("--provider", "okta", "--keys", "missing/keys.json"), FAILED, "--keys"),
     ],
 )
 def test_a_wrong_request_for_a_token_says_what_to_write(
@@ -215,7 +215,7 @@ def test_a_wrong_request_for_a_token_says_what_to_write(
 
 def test_a_file_that_is_no_file_of_trial_keys_is_named(shell: Shell) -> None:
     (shell.folder / "trial-keys.pem").write_text("no key")
-    code, _, err = shell.run("token", "mint", "--as", "okta")
+    code, _, err = shell.run("token", "mint", "--provider", "okta")
     assert code == FAILED
     assert "trial-keys.json" in err
 
@@ -224,7 +224,7 @@ def test_a_file_that_is_no_file_of_trial_keys_is_named(shell: Shell) -> None:
 def test_from_init_to_a_checked_token_in_four_commands(shell: Shell, provider: str) -> None:
     example = load_preset(provider).example
     given = ("--issuer", example["issuer"], "--audience", example["audience"])
-    token = shell.mint("--as", provider, *given)
+    token = shell.mint("--provider", provider, *given)
     shell.init("--provider", provider, *given)
     assert shell.run("policy", "check", "shop")[0] == OK
     code, out, _ = shell.run("policy", "test", "shop", "--fail-under", "100")

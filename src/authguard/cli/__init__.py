@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from authguard.cli.command_table import COMMANDS, GROUPS
+from authguard.cli.help_text import HelpCommand, HelpGroup
 from authguard.cli.output import (
     FAILED,
     INTERRUPTED,
     OUTPUT_ERRORS,
     USAGE,
+    describe_error,
     discard_output,
     exit_code,
     flush_output,
@@ -68,18 +70,19 @@ def build(wanted: str = "") -> typer.Typer:
     Args:
         wanted: words of a command or of a group, whose commands are all imported; any other text imports none.
     """
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=HelpGroup, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_root)
     groups = {"": app}
     for words, summary in GROUPS.items():
         parent, _, name = words.rpartition(" ")
-        groups[words] = typer.Typer()
+        groups[words] = typer.Typer(cls=HelpGroup)
         groups[parent].add_typer(groups[words], name=name, help=summary, no_args_is_help=True)
     for command in COMMANDS:
         called = f"{command.words} ".startswith(f"{wanted} ") if wanted else False
         function = load_function(command) if called else _not_loaded
         help_text = None if called else command.summary
-        groups[command.group].command(command.name, help=help_text, short_help=command.summary)(function)
+        group = groups[command.group]
+        group.command(command.name, cls=HelpCommand, help=help_text, short_help=command.summary)(function)
     return app
 
 
@@ -166,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             flush_output()
             raise
     except AuthguardError as error:
-        print_error(str(error))
+        print_error(describe_error(error))
         raise SystemExit(exit_code(error)) from None
     except KeyboardInterrupt:  # while a module is imported; later, Typer handles it
         raise SystemExit(INTERRUPTED) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
 
 import anyio
 import typer
@@ -43,6 +44,10 @@ def check(
 
         authguard issuer check https://keycloak.example/realms/shop --audience shop
     """
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in {"https", "http"} or not parts.netloc:
+        message = f"`{shown(url)}` is no URL of an issuer; type one such as `https://idp.example`"
+        raise typer.BadParameter(message, param_hint="URL")
 
     async def run() -> ProbeResult:
         async with create_async_client(timeout=None) as client:

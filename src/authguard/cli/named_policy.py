@@ -1,13 +1,14 @@
-"""The policy of a command: its argument, or else `--policy` or AUTHGUARD_POLICY; and its output format."""
+"""The policy of a command: its argument, else `--policy` or its variable, else `policy.yaml`; and its output format."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from authguard.cli.output import USAGE, print_error
-from authguard.policy.loading.locator import resolve_folder
+from authguard.policy.loading.locator import POLICY_FILENAME, resolve_folder
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
 PolicyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="POLICY", help="A policy file, a folder with one, or a shipped name; default: that of --policy."
+        metavar="POLICY",
+        help=f"A policy file, a folder with one, or a shipped name; default: --policy, or else ./{POLICY_FILENAME}.",
     ),
 ]
 PoliciesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="POLICY",
-        help="Policy files, scenario files, shipped names, or folders with policies; default: that of --policy.",
+        help=(
+            "Policy files, scenario files, shipped names, or folders with policies; default: --policy, or else"
+            f" ./{POLICY_FILENAME}."
+        ),
     ),
 ]
 
@@ -36,7 +41,7 @@ def pick_policy(context: typer.Context, given: str, option: str) -> str:
         option: value of `--policy` or its variable; may be empty.
 
     Raises:
-        typer.Exit: there is neither; the code is `USAGE`.
+        typer.Exit: there is neither, and the current folder has no policy; the code is `USAGE`.
         typer.BadParameter: argument and option name different policies.
     """
     return resolve_folder(pick_policies(context, [given] if given else None, option)[0])
@@ -45,8 +50,11 @@ def pick_policy(context: typer.Context, given: str, option: str) -> str:
 def pick_policies(context: typer.Context, given: list[str] | None, option: str) -> list[str]:
     """Return the policies as typed; parameters and exceptions as of `pick_policy`."""
     if not given:
+        if not option and Path(POLICY_FILENAME).is_file():
+            return [POLICY_FILENAME]
         if not option:
-            print_error("no policy is given: name one, or use --policy, or set AUTHGUARD_POLICY")
+            elsewhere = f"set AUTHGUARD_POLICY, or change to a folder with a `{POLICY_FILENAME}`"
+            print_error(f"no policy is given: name one, or use --policy, {elsewhere}")
             raise typer.Exit(USAGE)
         return [option]
     is_typed = getattr(context.get_parameter_source("policy"), "name", "") == "COMMANDLINE"

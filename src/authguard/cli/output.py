@@ -59,6 +59,32 @@ def exit_code(error: AuthguardError) -> int:
             return FAILED
 
 
+def describe_error(error: AuthguardError) -> str:
+    """Return the message of an error; for a policy, the verdict, its problems and the next command."""
+    if not isinstance(error, PolicyError):
+        return str(error)
+    from authguard.policy.problem import Problem  # noqa: PLC0415 - only a policy that is not valid needs it
+
+    problems = [problem for problem in error.problems if isinstance(problem, Problem)]
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return str(error)
+    notes = [problem for problem in problems if problem.severity != "error"]
+    return "\n".join(
+        (
+            f"not valid: {errors[0].place.file}: {count_problems(len(errors), len(notes))}",
+            *map(str, (*errors, *notes)),
+            f"next: authguard policy check --explain {errors[0].code}",
+        )
+    )
+
+
+def count_problems(errors: int, notes: int) -> str:
+    """Return the numbers of errors and of notes in words."""
+    counts = ((errors, "error", True), (notes, "note", notes > 0))
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word, shown in counts if shown)
+
+
 def name_options(message: str) -> str:
     """Return a message of the library without the arguments of `AuthGuard`: whoever types a command sets options."""
     return _KEYWORDS.sub("", message)

@@ -1,13 +1,14 @@
 """Conversion of simple command-line values without pydantic, whose import takes a tenth of a second.
 
 Typer from 0.24 on converts each value through pydantic. A value that is text, a number within its bounds, a path or
-already of the right type needs none. Any other value is converted by Typer, which also reports it if it is wrong. With
-a Typer that has no such conversion, nothing changes.
+already of the right type needs none. Any other value is converted by Typer, which also reports it if it is wrong; a
+wrong choice or number is reported here, with what to type. With a Typer that has no such conversion, nothing changes.
 """
 
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -34,7 +35,11 @@ class SimpleConversion:
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401 - as Typer's own conversion
         """Return a converted value; raise as Typer does if it is wrong."""
-        converted = _convert(value, self._parameter)
+        try:
+            converted = _convert(value, self._parameter)
+        except ValueError as error:
+            hint = max(self._parameter.opts, key=len) if self._parameter.param_type_name == "option" else None
+            raise typer.BadParameter(str(error), ctx=ctx, param=param, param_hint=hint) from None
         if converted is not _UNKNOWN:
             return converted
         setattr(self._parameter, _CONVERSION, None)
@@ -50,8 +55,14 @@ def _convert(value: object, parameter: Any) -> object:  # noqa: ANN401 - see abo
         return _convert_list(value, kind)
     if value is None:
         return None
-    if kind is int:
-        return _convert_number(value, info.min, info.max)
+    return _convert_one(value, kind, info)
+
+
+def _convert_one(value: object, kind: Any, info: Any) -> object:  # noqa: ANN401 - see above
+    if kind in {int, float}:
+        return _convert_number(value, kind, info.min, info.max)
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and isinstance(value, str):
+        return _convert_choice(value, kind)
     if kind is Path and isinstance(value, str):
         return _convert_path(value, info)
     return value if isinstance(kind, type) and isinstance(value, kind) else _UNKNOWN
@@ -73,11 +84,29 @@ def _convert_path(value: str, info: Any) -> object:  # noqa: ANN401 - see above
     return path if is_default and (os.access(path, os.R_OK) or not os.access(path, os.F_OK)) else _UNKNOWN
 
 
-def _convert_number(value: object, least: float | None, most: float | None) -> object:
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-    if not isinstance(number, int) or isinstance(number, bool):
+def _convert_choice(value: str, kind: type[StrEnum]) -> StrEnum:
+    known = [one.value for one in kind]
+    if value not in known:
+        from authguard.policy.problem import did_you_mean  # noqa: PLC0415 - only a wrong value needs it
+
+        raise ValueError(f"`{value}` is none of its values; {did_you_mean(value, known)}")
+    return kind(value)
+
+
+def _convert_number(value: object, kind: Any, least: float | None, most: float | None) -> object:  # noqa: ANN401 - see above
+    """Return a number within its bounds; anything but text and numbers is converted by Typer."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return _UNKNOWN
-    return number if (least is None or number >= least) and (most is None or number <= most) else _UNKNOWN
+    lower, upper = ("" if bound is None else f"{bound:g}" for bound in (least, most))
+    bounds = f" from {lower} to {upper}" if lower and upper else f" of at least {lower}" if lower else ""
+    advice = f"type a {'whole ' if kind is int else ''}number{bounds}"
+    try:
+        number = kind(value if not isinstance(value, str) or value.isascii() else "")
+    except (ValueError, OverflowError):
+        raise ValueError(f"`{value}` is no {'whole ' if kind is int else ''}number; {advice}") from None
+    if not (least is None or number >= least) or not (most is None or number <= most):  # refuses `nan`
+        raise ValueError(f"{number:g} is out of bounds; {advice}")
+    return number
 
 
 def _plain_type(annotation: Any) -> object:  # noqa: ANN401 - any annotation

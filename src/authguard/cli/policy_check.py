@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from authguard.cli.completion import complete
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
-from authguard.cli.output import INVALID, USAGE, print_error, write_output
+from authguard.cli.output import INVALID, USAGE, count_problems, print_error, write_output
 from authguard.policy.checks.checker import check_all
 from authguard.policy.problem import did_you_mean
 from authguard.policy.render.check_report import as_github, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from authguard.policy.checks.checker import CheckResult
     from authguard.policy.checks.route_coverage import Endpoint, RouteMatch
@@ -37,6 +38,12 @@ class Format(StrEnum):
     JSON = "json"
     SARIF = "sarif"
     GITHUB = "github"
+
+
+def _list_codes() -> Iterable[str]:
+    from authguard.policy.catalogue import MEANINGS  # noqa: PLC0415 - needed only for completion
+
+    return MEANINGS
 
 
 def check(
@@ -63,7 +70,13 @@ def check(
         typer.Option("--allow-unnamed", help="With --app: unnamed or unguarded endpoints are notes, not errors."),
     ] = False,
     code: Annotated[
-        str | None, typer.Option("--explain", metavar="CODE", help="Explain a problem code, with examples.")
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="CODE",
+            autocompletion=complete(_list_codes),
+            help="Explain a problem code, with examples.",
+        ),
     ] = None,
 ) -> None:
     """Check policies and report each problem with its place and a correction. Exit 3 if a policy is not valid.
@@ -88,10 +101,10 @@ def check(
     skipped: list[str] = []
     for given in named:
         began = perf_counter()
-        for checked in check_all(given, report_skipped=skipped.append):
-            one = _check_app(checked, endpoints, refuse=not allow_unnamed) if app else _AppCheck(checked)
-            found.append(replace(one, seconds=perf_counter() - began))
-            began = perf_counter()
+        results = check_all(given, report_skipped=skipped.append)
+        ones = [_check_app(one, endpoints, refuse=not allow_unnamed) if app else _AppCheck(one) for one in results]
+        seconds = perf_counter() - began if len(ones) == 1 else 0.0  # of a folder of policies, only the sum is known
+        found += [replace(one, seconds=seconds) for one in ones]
     if form is Format.TEXT and output is None:
         print_lines(_format_all(found))
     else:
@@ -219,11 +232,11 @@ def _format(found: _AppCheck) -> Iterator[str]:
     """Yield the verdict on one policy, its problems, and what the endpoints of the app are."""
     one = found.checked
     if one.figures is None:
-        notes = len(one.problems) - len(one.errors)
-        counts = [_count(len(one.errors), "error"), *([_count(notes, "note")] if notes else ())]
-        yield f"not valid: {one.source}: {', '.join(counts)}"
+        counts = count_problems(len(one.errors), len(one.problems) - len(one.errors))
+        yield f"not valid: {one.source}: {counts}"
     else:
-        yield f"valid: {one.source}: {_format_counts(one.figures)} ({found.seconds * 1000:.0f} ms)"
+        took = f" ({found.seconds * 1000:.0f} ms)" if found.seconds else ""
+        yield f"valid: {one.source}: {_format_counts(one.figures)}{took}"
     yield from map(str, sorted(one.problems, key=lambda problem: problem.severity != "error"))
     for match in found.matches:
         where = " or ".join(match.operations) if match.endpoint.guarded else "not guarded"
@@ -232,10 +245,6 @@ def _format(found: _AppCheck) -> Iterator[str]:
     for name, values in _summary(found.endpoints).items():
         if values:
             yield f"{name}: {', '.join(values)}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _format_counts(proved: ProofCounts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import is_json, pick_policies
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
+from authguard.errors import PolicyError
 from authguard.policy.checks.checker import check
 from authguard.policy.diff.permissiveness import Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
@@ -76,6 +77,8 @@ def compare(
         raise typer.Exit(USAGE)
     (old,) = pick_policies(context, [old] if old else None, policy)
     found = diff_policies(_draft(old), _draft(new))
+    if found.old == found.new:  # two versions of one policy
+        found = replace(found, old=old, new=new)
     if form is Format.TEXT and output is None:
         print_lines(as_text(found).splitlines())
     else:
@@ -93,10 +96,7 @@ def _draft(source: str) -> Draft:
     checked = check(locator.resolve_folder(source))
     errors = [problem for problem in checked.problems if problem.severity == "error"]
     if checked.draft is None or errors:
-        for problem in errors:
-            print_error(str(problem))
-        print_error(f"{source}: must pass `authguard policy check` before it can be compared")
-        raise typer.Exit(INVALID)
+        raise PolicyError(errors)
     return checked.draft
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from authguard.cli.completion import complete
 from authguard.cli.explanation_text import format_json, format_text
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
@@ -33,7 +34,9 @@ class Form(StrEnum):
 
 
 def _condition(name: str) -> Any:  # noqa: ANN401 - Typer's own type
-    return typer.Option(f"--{name}", help=f"One of {', '.join(CONDITIONS[name])}.")
+    return typer.Option(
+        f"--{name}", autocompletion=complete(lambda: CONDITIONS[name]), help=f"One of {', '.join(CONDITIONS[name])}."
+    )
 
 
 def explain(
@@ -113,7 +116,10 @@ def explain(
 def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
     given = {}
     for item in ",".join(typed).split(",") if typed else ():
-        machine, _, state = item.partition("=")
+        machine, equals, state = item.partition("=")
+        if not equals:
+            message = f"`{item}` is no state of a machine; write MACHINE=STATE, such as `session=expired`"
+            raise typer.BadParameter(message, param_hint="--state")
         if machine not in MACHINES:
             raise typer.BadParameter(
                 f"`{machine}` is not a machine; {did_you_mean(machine, MACHINES)}", param_hint="--state"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from authguard.cli.completion import complete
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
@@ -50,7 +51,12 @@ def graph(
     policy: PolicyOption = "",
     form: Annotated[Picture, typer.Option("--format", help=_KINDS)] = Picture.MERMAID,
     as_json: JsonOption = False,
-    machine: Annotated[list[str] | None, typer.Option("--machine", help="This machine only; may be repeated.")] = None,
+    machine: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--machine", autocompletion=complete(lambda: MACHINES), help="This machine only; may be repeated."
+        ),
+    ] = None,
     output: OutputOption = None,
 ) -> None:
     """Draw the machines of a policy, or show its decision table as a matrix.

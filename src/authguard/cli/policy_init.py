@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import msgspec
 import typer
 
+from authguard.cli.completion import complete
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption, parse_file
 from authguard.cli.output import FAILED, USAGE, open_private, print_error
 from authguard.cli.terminal import escape
 from authguard.file_access import Access, explain_failure, find_obstacle
 from authguard.paths import make_folder
+from authguard.policy.loading.locator import shipped_policies
 from authguard.policy.loading.preset import LEVELS, list_presets, load_preset
 
 if TYPE_CHECKING:
@@ -35,9 +37,14 @@ def init(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the policy; default: the name of the folder.")
     ] = None,
-    extends: Annotated[str, typer.Option("--from", help="The shipped policy to extend.")] = "standard",
+    extends: Annotated[
+        str, typer.Option("--from", autocompletion=complete(shipped_policies), help="The shipped policy to extend.")
+    ] = "standard",
     provider: Annotated[
-        str | None, typer.Option("--provider", help=f"Identity provider: {', '.join(list_presets())}.")
+        str | None,
+        typer.Option(
+            "--provider", autocompletion=complete(list_presets), help=f"Identity provider: {', '.join(list_presets())}."
+        ),
     ] = None,
     issuer: Annotated[str | None, typer.Option("--issuer", help="URL of the issuer of the tokens.")] = None,
     audience: Annotated[
@@ -50,7 +57,12 @@ def init(
         str | None, typer.Option("--accounts", help="Claim with the status of an account, or `none`.")
     ] = None,
     level: Annotated[
-        str | None, typer.Option("--level", help=f"Assurance level that proves the identity: {', '.join(LEVELS)}.")
+        str | None,
+        typer.Option(
+            "--level",
+            autocompletion=complete(lambda: LEVELS),
+            help=f"Assurance level that proves the identity: {', '.join(LEVELS)}.",
+        ),
     ] = None,
     payments: Annotated[
         bool | None,

@@ -14,7 +14,7 @@ from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
-from authguard.policy.loading.locator import POLICY_FILENAME, resolve_folder
+from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.testing import generator, report
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
 
@@ -62,18 +62,18 @@ def run_tests(
 ) -> None:
     """Run the scenarios of policies and report what they do not cover. Exit 3 if a scenario fails.
 
-    Failing scenarios come first. Without a policy, that of the current folder is tested.
+    Policies that fail come first.
 
     Examples:
 
         authguard policy test policy.yaml --fail-under 100
 
-        authguard policy test --format junit -o report.xml
+        authguard policy test policy.yaml --format junit -o report.xml
 
         authguard policy test policy.yaml --generate
     """
     form = Format.JSON if is_json(form, Format.TEXT, as_json=as_json) else form
-    named = pick_policies(context, paths, policy or POLICY_FILENAME)
+    named = pick_policies(context, paths, policy)
     sources = dict.fromkeys(resolve_folder(given) for given in named)  # pre-commit passes every changed file
     reports = [report.run_tests(source) for source in sources]
     if generate:
@@ -119,18 +119,16 @@ def _is_passing(one: PolicyTestReport, percent: float) -> bool:
 
 
 def _lines(reports: Sequence[PolicyTestReport], *, everything: bool) -> Iterator[str]:
-    """Yield the failures of all policies, what is not covered, the counts, and the next command."""
+    """Yield each policy's verdict and what explains it, failed ones first; then the count and the next command."""
     failed = [one for one in reports if not one.passed]
-    for one in failed:
+    for one in (*failed, *(one for one in reports if one.passed)):
+        yield f"{'passed' if one.passed else 'failed'}: {report.format_summary(one)}"
         yield from map(str, one.problems)
         yield from map(report.format_failure, one.run.failed)
-    for one in reports:
         missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
         yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
         if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
             yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"
-    for one in (*failed, *(one for one in reports if one.passed)):
-        yield f"{'passed' if one.passed else 'failed'}: {report.format_summary(one)}"
     if len(reports) > 1:
         yield f"{len(failed)} of {len(reports)} policies failed" if failed else f"all {len(reports)} policies passed"
     if command := _next_command(reports):

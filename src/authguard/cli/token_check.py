@@ -32,6 +32,7 @@ from authguard.credentials.diagnosis import diagnose
 from authguard.credentials.single_check import check_token
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def check(
 
         authguard token check policy.yaml < token
 
-        authguard token mint --as okta | authguard token check policy.yaml --json
+        authguard token mint --provider okta | authguard token check policy.yaml --json
     """
     named = pick_policy(context, source, policy)
     loaded = load(named)
@@ -134,7 +135,7 @@ def _lacks(policy: Policy, operation: Operation, principal: Principal, acting: s
     if assurance == "insufficient":
         return f"a sign-in of level {operation.acr}; this one has {principal.acr or 'none'}"
     if assurance == "stale":
-        since = f"of the last {operation.max_age:g} s"
+        since = f"of the last {format_duration(operation.max_age)}"
         return f"a sign-in {since}" if principal.auth_time else f"a verifier's pass {since}: it states no sign-in time"
     return ""
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from authguard.cli.completion import complete
 from authguard.cli.options import JsonOption, OutputOption
 from authguard.cli.output import USAGE, open_private, print_error, write_output
 from authguard.clock import SystemClock
 from authguard.errors import SettingsError
 from authguard.testing.keys import SigningKey, jwks
 from authguard.testing.mint import Mint
-from authguard.testing.shape import load_shape
+from authguard.testing.shape import list_shapes, load_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,12 @@ _END: Final = b"-----END PRIVATE KEY-----\n"
 
 def mint(
     *,
-    provider: Annotated[str, typer.Option("--as", help="Provider whose token is imitated, such as `okta`.")],
+    provider: Annotated[
+        str,
+        typer.Option(
+            "--provider", autocompletion=complete(list_shapes), help="Provider whose token is imitated, such as `okta`."
+        ),
+    ],
     issuer: Annotated[str, typer.Option("--issuer", help="`iss` of the token; default: the provider's example.")] = "",
     audience: Annotated[str, typer.Option("--audience", help="Recipient; default: the provider's example.")] = "",
     kind: Annotated[str, typer.Option("--kind", help="`access`, `id`, `machine`, or a variant.")] = "access",
@@ -55,17 +61,23 @@ def mint(
 
     Examples:
 
-        authguard token mint --as okta --scope "chat pay"
+        authguard token mint --provider okta --scope "chat pay"
 
-        authguard token mint --as keycloak --kind machine -o token
+        authguard token mint --provider keycloak --kind machine -o token
     """
     try:
         shape = load_shape(provider)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--provider") from None
+    try:
         algorithm: Algorithm = shape.kind(kind).header["alg"]
-        trial = _load_or_create(keys)
-        signing = trial[algorithm] if algorithm in trial else SigningKey.generate(algorithm)  # a secret of this call
-        named, recipient = issuer or shape.issuer, audience or shape.audience
-        made = Mint(SystemClock(), named, recipient, {algorithm: signing})
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--kind") from None
+    trial = _load_or_create(keys)
+    signing = trial[algorithm] if algorithm in trial else SigningKey.generate(algorithm)  # a secret of this call
+    named, recipient = issuer or shape.issuer, audience or shape.audience
+    made = Mint(SystemClock(), named, recipient, {algorithm: signing})
+    try:
         token = made.mint_as(provider, kind, subject=subject, client=client, scope=scope, strong=strong)
     except ValueError as error:
         print_error(str(error))

@@ -122,7 +122,7 @@ class ProviderShape:
             ValueError: the provider's documentation describes no such kind.
         """
         if name not in self.kinds:
-            raise ValueError(f"no kind `{name}` of {self.name}: {did_you_mean(name, tuple(self.kinds))}")
+            raise ValueError(f"there is no kind `{name}` of {self.name}; {did_you_mean(name, tuple(self.kinds))}")
         return self.kinds[name]
 
 
@@ -139,7 +139,7 @@ def load_shape(name: str) -> ProviderShape:
         ValueError: there is no shape of this name.
     """
     if name not in list_shapes():
-        raise ValueError(f"no shape of a provider `{name}`: {did_you_mean(name, list_shapes())}")
+        raise ValueError(f"there is no provider `{name}`; {did_you_mean(name, list_shapes())}")
     path = _FOLDER / f"{name}.yaml"
     plain = parse_yaml(path.read_bytes(), path.name).tree.to_plain()
     kinds: dict[str, TokenShape] = {}

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from authguard.core.outcomes import LocalizedText
 from authguard.policy.diff.permissiveness import Direction
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Rows = Mapping[str, "Callable[[object, object], Direction]"]
+#: fields in seconds
+DURATIONS = frozenset(
+    {
+        *("after", "body_idle_timeout", "body_timeout", "checkpoint_max_interval", "expires", "hedge_after", "leeway"),
+        *("log_retention", "max_age", "max_lifetime", "open_for", "per", "proof_window", "request_budget"),
+        *("response_retention", "rotate_max_age", "stale_keys", "timeout"),
+    }
+)
 LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
 
 
@@ -57,8 +67,15 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
             yield (
                 field,
                 rows[field](was, becomes),
-                f"`{field}` was {format_value(was)}, becomes {format_value(becomes)}",
+                f"`{field}` was {_format_field(field, was)}, becomes {_format_field(field, becomes)}",
             )
+
+
+def _format_field(field: str, value: object) -> str:
+    """Format the value of a field; seconds as they are written in a policy."""
+    if field in DURATIONS and isinstance(value, float) and 0 < value < inf:
+        return format_duration(value)
+    return format_value(value)
 
 
 def format_value(value: object) -> str:

@@ -25,6 +25,7 @@ from authguard.policy.diff.difference import (
     format_value,
     make_difference,
 )
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +143,8 @@ def _limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tup
     """Compare limits by what they count, their period and their key."""
     olds, news = ({(one.currency, one.per, one.by): one for one in limits} for limits in (before, after))
     for key in sorted(olds.keys() | news.keys()):
-        what = f"limit in {key[0] or 'calls'} per {key[1]:g} s by {key[2]}"
+        period = f"per {format_duration(key[1])} by {key[2]}" if key[1] else "per call"
+        what = f"limit in {key[0] or 'calls'} {period}"
         if key not in olds:
             yield "limits", STRICTER, f"the {what} is new: {_most(news[key]):g}"
         elif key not in news:
@@ -191,7 +193,7 @@ def _timers(old: Draft, new: Draft) -> Iterator[Difference]:
         lines = []
         if was.after != becomes.after:
             compare = order.larger_is_looser if event in order.TIGHTENING else order.smaller_is_looser
-            text = f"`{event}` came after {was.after:g} s, comes after {becomes.after:g} s"
+            text = f"`{event}` came after {format_duration(was.after)}, comes after {format_duration(becomes.after)}"
             lines.append((compare(was.after, becomes.after), text))
         if was.since != becomes.since:
             lines.append((CHANGED, f"`{event}` counted since `{was.since}`, counts since `{becomes.since}`"))

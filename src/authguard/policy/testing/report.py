@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
@@ -62,9 +63,10 @@ def run_tests(source: str) -> PolicyTestReport:
         PolicyError: the policy itself has errors.
     """
     policy = load(source)
-    scenarios, problems = parse_scenarios(
-        locator.scenarios_folder(locator.resolve_source(source)).glob("*.yaml"), policy
-    )
+    folder = locator.scenarios_folder(locator.resolve_source(source))
+    typed = Path(source).parent / folder.name
+    named = typed if typed.resolve() == folder.resolve() else folder  # messages name a place as it was typed
+    scenarios, problems = parse_scenarios(named.glob("*.yaml"), policy)
     run = run_scenarios(policy, scenarios)
     return PolicyTestReport(
         source=source, policy=policy, run=run, problems=problems, coverage=measure_coverage(policy, run)
