@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -109,3 +110,16 @@ def test_what_is_no_time_is_shown_as_none(at: object) -> None:
 
 def test_zero_is_the_beginning() -> None:
     assert format_time(0.0, BERLIN) == "the beginning"
+
+
+@pytest.mark.parametrize("content", [b"", b"TZif", b"TZif2", b"TZif2" + b"\xff" * 60, bytes(50)])
+def test_a_damaged_file_of_a_zone_means_utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "zone").write_bytes(content)
+    monkeypatch.setenv("TZ", str(tmp_path / "zone"))
+    assert str(local_zone()) == "UTC"
+
+
+def test_a_pipe_as_a_zone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "zone")
+    monkeypatch.setenv("TZ", str(tmp_path / "zone"))
+    assert str(local_zone()) == "UTC"

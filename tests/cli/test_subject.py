@@ -73,3 +73,23 @@ def test_the_range_of_a_prefix_ends_before_the_next_one() -> None:
     assert text_range("t-1") == (b"t-1", b"t-2")
     assert strip_urn(" urn:authguard:record:01ab ") == "01ab"
     assert shorten(["aaaaaaaaa1", "b"], ["aaaaaaaaa2"]) == {"aaaaaaaaa1": "aaaaaaaaa1", "b": "b"}
+
+
+def test_a_name_that_looks_like_another_persons_pseudonym_changes_nobody(app: Deployment) -> None:
+    keys = ErasablePseudonyms(key_file_path(app.store))
+    victim = keys.subject(FIRST, "ann")
+
+    async def sign_up(name: str) -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        record = msgspec.structs.replace(BLANK, account=AccountRecord(state="locked", entered=1_700_000_000.0))
+        await store.commit(Keys(account=account_key(FIRST, name)), BLANK, record)
+        await store.close()
+
+    for name in (victim, victim[:8]):
+        anyio.run(sign_up, name)
+        code, _, err = app.call("accounts", "reinstate", name, *WHY)
+        assert (code, "--issuer" in err) == (USAGE, True)
+        shown = json.loads(app.call("accounts", "show", name, "--issuer", FIRST, "--json")[1])
+        assert shown["subject"] == keys.subject(FIRST, name)
+    assert app.log() == []

@@ -120,3 +120,15 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=words):
             await SqliteStore(tmp_path / name, read_only=True).open()
     assert set(snapshot(tmp_path)) == {".", "empty.db", "text.db"}
+
+
+async def test_the_store_behind_a_symbolic_link_is_read_with_its_write_ahead_log(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "s.db").symlink_to(tmp_path / "disk" / "s.db")
+    await (await written(tmp_path / "s.db", b"1")).close()
+    app = await written(tmp_path / "s.db", b"2")
+    before = snapshot(tmp_path)
+    command = [sys.executable, "-c", READER, str(tmp_path / "s.db")]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"2"  # noqa: S603, ASYNC221 - this interpreter
+    assert snapshot(tmp_path) == before
+    await app.close()

@@ -1,7 +1,8 @@
 """Find an account by its subject: the issuer's name of a person, or a pseudonym of the log, or its start.
 
 Rules:
-- A name that the store knows comes first, so that nobody is mistaken for another person whose pseudonym begins alike.
+- A text that is the name of one person and the start of another one's pseudonym is refused, because a customer may have
+  chosen a name that looks like a pseudonym. `--issuer` says that it is a name.
 - A pseudonym needs at least `MIN_DIGITS` digits: a shorter text is far more probably a mistyped name.
 """
 
@@ -63,11 +64,18 @@ async def find_subject(repository: StateRepository, naming: Pseudonymizer, typed
         raise typer.BadParameter(
             f"`{escape(typed)}` is known at {', '.join(one for one, _ in known)}: name one", param_hint="--issuer"
         )
+    digits = typed.strip().lower()
+    is_pseudonym = is_hex(digits) and MIN_DIGITS <= len(digits) <= 2 * KEY_BYTES
     if known:
         ((home, key),) = known
-        return FoundSubject(key, naming.subject(home, typed), seen=True)
-    digits = typed.strip().lower()
-    if is_hex(digits) and MIN_DIGITS <= len(digits) <= 2 * KEY_BYTES:
+        name = naming.subject(home, typed)
+        if is_pseudonym and not issuer and set(await _find_by_pseudonym(repository, naming, digits)) - {name}:
+            raise typer.BadParameter(
+                f"`{escape(typed)}` is the name of one person, and the pseudonym of another begins so: give `--issuer"
+                f" {home}` for the name, or select the other with --session, --ticket or --transaction"
+            )
+        return FoundSubject(key, name, seen=True)
+    if is_pseudonym:
         found = await _find_by_pseudonym(repository, naming, digits)
         if len(found) > 1:
             rows = [(name, record.state, format_time(record.entered)) for name, (_, record) in found.items()]

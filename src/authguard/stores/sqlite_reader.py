@@ -3,6 +3,7 @@
 Rules of this file:
 - An app that runs, or was killed, leaves the ``-wal`` and ``-shm`` files. They are read as they are: a reader would
   otherwise write to ``-shm``.
+- They are next to the file itself, so a symbolic link to the file is followed first, as SQLite does.
 - An app that was stopped leaves neither. The file is then read as one that nobody changes, because SQLite would create
   both. Whether nobody changed it is known only afterwards: see `require_unchanged`.
 """
@@ -51,6 +52,7 @@ def open_read_only(path: Path, lock_timeout_s: float) -> ReadOnlyFile:
         StoreError: the file or a companion cannot be read, or another program or version wrote it.
         sqlite3.Error: the file cannot be read; `store_error` turns it into a message.
     """
+    path = path.resolve()
     log, index = _companions(path)
     for file in (path, *(one for one in (log, index) if one.exists())):
         if find_obstacle(file, Access.READ):
