@@ -12,6 +12,7 @@ import pytest
 
 from authguard.cli import main
 from authguard.cli.command_table import COMMANDS
+from authguard.cli.output import INVALID, UNVERIFIED
 from tests.cli.calls import CALLS, EXIT_CODES, arguments
 from tests.cli.operated_app import create
 
@@ -135,3 +136,13 @@ def test_verify_says_which_policy_is_in_force(capsys: pytest.CaptureFixture[str]
 
 def test_every_audit_command_is_called() -> None:
     assert {one.words for one in COMMANDS if one.group.startswith("audit")} <= set(CALLS)
+
+
+def test_a_policy_that_is_not_valid_hides_no_finding(capsys: pytest.CaptureFixture[str], made: OperatedApp) -> None:
+    (made.folder / "policy.yaml").write_text("authguard: 1\nname: desk\n", "utf-8")
+    code, out = run(capsys, ["audit", "verify"])
+    assert code == INVALID
+    assert out.startswith("verified: ")
+    log = made.folder / "var" / "audit.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"allow"', b'"deny"'))
+    assert run(capsys, ["audit", "verify"])[0] == UNVERIFIED

@@ -107,7 +107,7 @@ def _format_stats(found: Stats) -> Iterator[str]:
         yield "time in each state, for completed stays:"
     for (machine, state), stay in found.dwell_times.items():
         mean, longest = format_duration(stay.mean), format_duration(stay.longest)
-        yield f"  {machine} {state}: mean {mean}, longest {longest} ({stay.count:,} stays)"
+        yield f"  {machine} {state}: mean {mean}, longest {longest} ({stay.count:,} stay{'s' * (stay.count != 1)})"
 
 
 def _rates(title: str, counted: Mapping[str, int], found: Stats) -> Iterator[str]:

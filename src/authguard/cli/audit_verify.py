@@ -27,10 +27,11 @@ from authguard.cli.audit_verify_text import (
 )
 from authguard.cli.line_wrap import print_line, print_lines
 from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOption
-from authguard.cli.output import FAILED, UNVERIFIED, print_error
+from authguard.cli.output import FAILED, INVALID, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape
 from authguard.core.chain import ChainBreak, Violation
+from authguard.errors import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def check(
             progress=progress,
             reload_trust=lambda: load_trust(path, log_keys, anchor, store),
         )
-    policies, promises = _compare(policy, path, found) if policy and found.ok else ((), ())
+    policies, promises, unusable = _compare(policy, path, found)
     failures = [] if found.is_inaccessible else list(_broken(found))
     if trust is None and not hashes_only:
         failures.append(VerifyFinding(place="", what=NO_KEY))
@@ -128,8 +129,10 @@ def check(
         typer.echo(json.dumps(to_builtins(result), indent=2))
     else:
         _print(result)
-    if failures or unread:
-        raise typer.Exit(UNVERIFIED if failures else FAILED)
+    if unusable:
+        print_error(unusable)
+    if failures or unread or unusable:
+        raise typer.Exit(UNVERIFIED if failures else FAILED if unread else INVALID)
 
 
 def _print(result: VerifyResult) -> None:
@@ -142,17 +145,22 @@ def _print(result: VerifyResult) -> None:
         print_lines((f"note: {result.note}",))  # part of the result: it limits what the verdict means
 
 
-def _compare(policy: str, path: Path, found: Verification) -> tuple[tuple[UsedPolicy, ...], tuple[Promise, ...]]:
-    """Return the policies of a log, and what the given one promises."""
+def _compare(policy: str, path: Path, found: Verification) -> tuple[tuple[UsedPolicy, ...], tuple[Promise, ...], str]:
+    """Return the policies of a verified log, what the given one promises, and why that could not be checked."""
+    if not policy or not found.ok:
+        return (), (), ""
     from authguard.cli.audit_options import open_log_index  # noqa: PLC0415 - only --policy needs these
     from authguard.cli.audit_promise import compare_promises, list_policies  # noqa: PLC0415
     from authguard.clock import SystemClock  # noqa: PLC0415
     from authguard.policy.compiler import load  # noqa: PLC0415
 
-    loaded = load(policy)
+    try:
+        loaded = load(policy)
+    except PolicyError as error:
+        return (), (), f"the policy is not valid, so what it promises was not checked; the log was verified\n{error}"
     with open_log_index(path) as index:
         policies = list_policies(index)
-    return policies, tuple(compare_promises(loaded, policies, found, SystemClock().now()))
+    return policies, tuple(compare_promises(loaded, policies, found, SystemClock().now())), ""
 
 
 def _broken(found: Verification) -> Iterator[VerifyFinding]:
