@@ -108,4 +108,4 @@ class Issuer(StrictModel):
     sender_constraint: Annotated[
         SenderConstraint,
         BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | SenderConstraint),
-    ] = SenderConstraint(type="none")
+    ] = Field(default_factory=lambda: SenderConstraint.model_construct(type="none"))
