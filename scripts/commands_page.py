@@ -78,7 +78,9 @@ def _row(command: Command) -> str:
     parameters = load_parameters(command)
     names = [max(one.opts, key=len) for one in parameters if one.param_type_name == "option"]
     arguments = "".join(
-        f" {one.metavar or one.name.upper()}" for one in parameters if one.param_type_name == "argument"
+        f" {name}" if one.required else f" [{name}]"
+        for one in parameters
+        if one.param_type_name == "argument" and (name := one.metavar or one.name.upper())
     )
     cells = [
         f"`{command.name}{arguments}`",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from scripts.commands_page import PAGE, build_page, load_parameters
 
-from authguard.cli import load_function, options, output
+from authguard.cli import load_function, main, options, output
 from authguard.cli.command_table import COMMANDS, GROUPS, Source
 
 if TYPE_CHECKING:
@@ -148,3 +148,18 @@ def test_known_values_are_completed(typed: str, offered: str) -> None:
     command = [sys.executable, "-m", "authguard"]
     done = subprocess.run(command, env=completes, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert done.stdout.split() == [offered]
+
+
+NAMING_NO_LOG = ("tail", "show 12345678", "query", "stats", "verify", "prove 12345678", "export --format jsonl")
+
+
+@pytest.mark.parametrize("words", NAMING_NO_LOG)
+def test_a_log_that_is_not_there_is_reported_in_one_way(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["audit", *words.split(), "--log", "gone.jsonl"])
+    assert end.value.code == output.FAILED
+    message = "there is no log at `gone.jsonl`: name one with --log, or set AUTHGUARD_AUDIT_LOG"
+    assert message in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 import authguard.policy
@@ -10,6 +12,10 @@ from authguard.core.outcomes import ALLOW
 from authguard.errors import PolicyError
 from authguard.policy.compiler import compile_draft, load
 from authguard.policy.loading.loader import load_draft
+from authguard.policy.loading.locator import find_shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHILD = b"""authguard: 1
 name: child
@@ -105,3 +111,9 @@ def test_the_package_gives_its_public_names_when_asked() -> None:
     assert authguard.policy.load_draft is load_draft
     with pytest.raises(AttributeError, match="no attribute `nothing`"):
         _ = authguard.policy.nothing  # type: ignore[attr-defined]  # that is the point
+
+
+def test_a_folder_names_its_policy(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_bytes(find_shipped("support-desk").path.read_bytes())
+    assert load(tmp_path).digest == load(tmp_path / "policy.yaml").digest
+    assert load(str(tmp_path)).name == "support-desk"

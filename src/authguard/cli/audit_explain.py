@@ -49,7 +49,7 @@ def explain(
     record: Annotated[
         str,
         typer.Argument(
-            metavar="[ID]",
+            metavar="ID",
             help="A record: its id, the first characters of it, or `instance` of a reply; default: the newest refusal.",
         ),
     ] = "",

@@ -37,7 +37,7 @@ MAX_RECORDS: Final = 10_000
 
 def timeline(
     key: Annotated[
-        str, typer.Argument(metavar="[SESSION]", help="A session's key, or its first digits; or use an option.")
+        str, typer.Argument(metavar="SESSION", help="A session's key, or its first digits; or use an option.")
     ] = "",
     *,
     subject: SubjectOption = "",

@@ -18,7 +18,7 @@ from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, require_log_access, resolve_log_path
 from authguard.core.chain import ChainBreak, Violation
 from authguard.core.signed_note import Key, parse_checkpoint, parse_key
-from authguard.errors import SettingsError
+from authguard.errors import AuditError, SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
 from authguard.settings import DEFAULT_STORE, deployment_file_prefix
 
@@ -105,7 +105,8 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "--log") -> Pat
     """Return the path of the given log, or of the default log.
 
     Raises:
-        typer.BadParameter: the path is a folder, or neither a log nor a trace of a log exists there.
+        typer.BadParameter: the path is a folder.
+        AuditError: neither a log nor a trace of a log exists there.
     """
     log = require_log_access(resolve_log_path(given))
     if log.is_dir():
@@ -114,9 +115,8 @@ def find_log(given: Path | None, store: str = "", *, hint: str = "--log") -> Pat
         checkpoint_file.checkpoint_path(chain).exists() for chain in chain_paths(log)
     )
     if not there and not (log.parent.is_dir() and _is_read_memory(log, store)):
-        raise typer.BadParameter(
-            f"there is no log at `{escape(str(log))}`: name one, or set AUTHGUARD_AUDIT_LOG", param_hint=hint
-        )
+        variable = ", or set AUTHGUARD_AUDIT_LOG" if hint == "--log" else ""
+        raise AuditError(f"there is no log at `{escape(str(log))}`: name one with {hint}{variable}")
     return log
 
 

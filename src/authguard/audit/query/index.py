@@ -143,7 +143,7 @@ def open_index(log: Path, *, fresh: bool = False, progress: Progress = _no_progr
         AuditError: there is no log, or it cannot be read.
     """
     if not any(segment_file.list_chains(log)):
-        raise AuditError(f"there is no log at `{log}`: give its path, or set AUTHGUARD_AUDIT_LOG")
+        raise AuditError(f"there is no log at `{log}`: name one with --log, or set AUTHGUARD_AUDIT_LOG")
     try:
         index = _open(log, progress, fresh=fresh)
     except OSError as error:

@@ -116,7 +116,7 @@ def scenarios_folder(source: PolicyFile) -> Path:
 
 
 def file_at(source: str | Path) -> PolicyFile:
-    """Return the policy file for a path; the file need not exist.
+    """Return the policy file for a path, or for the folder that holds it; the file need not exist.
 
     Raises:
         PolicyNotFoundError: the text is a URL, or not a path.
@@ -125,6 +125,8 @@ def file_at(source: str | Path) -> PolicyFile:
         raise PolicyNotFoundError(f"`{scheme[0]}` begins a URL, and a policy is a file, a folder or a shipped name")
     try:
         path = Path(source).resolve()
+        if path.is_dir() and (path / POLICY_FILENAME).is_file():
+            return file_at(Path(source) / POLICY_FILENAME)
     except (OSError, ValueError, RuntimeError) as error:
         raise PolicyNotFoundError(f"`{str(source)[:200]}` is not a path") from error
     return PolicyFile(path, str(source), path.parent)
