@@ -90,7 +90,7 @@ def lines_behind_a_clean_stop_are_signed_by_the_next_start(site: Site) -> None:
     assert verify(site, log).code == 0
     strict = verify(site, log, "--strict")
     assert strict.code == UNVERIFIED, "a strict verification does not tell of them"
-    place = strict.err.partition("accept '")[2].partition("'")[0]
+    place = strict.err.partition("audit accept ")[2].partition(" --by")[0]
     told = site.command(
         *("audit", "accept", place, "--by", "dana", "--reason", "seen, case 4711"),
         *("--policy", "policy.yaml", "--store", "authguard.db", "--log", "audit.jsonl"),

@@ -63,7 +63,7 @@ def test_a_ticket_is_taken_once_and_whoever_comes_late_hears_by_whom(app: Deploy
     code, out, _ = app.call("handoff", "take", "0first", "--by", "Ines")
     assert code == OK
     assert "0first is taken by Ines since" in out
-    code, out, err = app.call("handoff", "take", "0fi", "--by", "Omar")
+    code, out, err = app.call("handoff", "take", "0first", "--by", "Omar")
     assert (code, out) == (FAILED, "")
     assert err.startswith("Ines has taken it already, at 2")
     taken, tried, void = app.log()

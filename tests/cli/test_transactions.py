@@ -182,15 +182,30 @@ def test_an_id_is_taken_by_its_start_or_as_it_stands_in_a_reply(app: Deployment)
         await store.close()
 
     anyio.run(add)
-    assert json.loads(app.call("transactions", "show", "bbb", "--json")[1])["transaction"] == "b" * 32
+    assert json.loads(app.call("transactions", "show", "bbbbbb", "--json")[1])["transaction"] == "b" * 32
     assert json.loads(app.call("transactions", "show", f"urn:authguard:transaction:{'b' * 32}", "--json")[1])
-    code, out, err = app.call("transactions", "show", "abc")
+    code, out, err = app.call("transactions", "show", "abcdef")
     assert (code, out) == (USAGE, "")
-    assert err.startswith("`abc` is the start of 2 transactions: type more of the id\n")
+    assert err.startswith("`abcdef` is the start of 2 transactions: type more of the id\n")
     assert "abcdef0123456789" in err
     assert "pay" in err
     listed = app.call("transactions", "list")[1]
     assert {"bbbbbbbb", "abcdef0123456", "abcdef0123450"} <= set(listed.split())
+
+
+def test_the_number_of_an_order_is_no_start_of_an_id(app: Deployment) -> None:
+    async def add() -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        record = msgspec.structs.replace(BLANK, transaction=HELD)
+        await store.commit(Keys(transaction=f"4711{'b' * 28}"), BLANK, record)
+        await store.close()
+
+    anyio.run(add)
+    for typed in ("4", "4711", "4711b"):
+        code, _, err = app.call("transactions", "approve", typed, "--by", "Ines", "--reason", "order 4711")
+        assert (code, "at least 6 characters" in err) == (FAILED, True)
+    assert app.log() == []
 
 
 def test_whoever_asked_for_it_cannot_approve_it(app: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -197,5 +198,5 @@ def _uncovered(found: Verification, how: str) -> Iterator[VerifyFinding]:
 def _unaccepted(found: Verification) -> Iterator[VerifyFinding]:
     """Yield each range of lines that has not been accepted."""
     for mark in found.unaccepted():
-        command = f"investigate, then run `authguard audit accept '{mark.place}' --by NAME --reason WHY`"
+        command = f"investigate, then run `authguard audit accept {shlex.quote(mark.place)} --by NAME --reason WHY`"
         yield VerifyFinding(place=mark.place, what=mark.words, next=command)

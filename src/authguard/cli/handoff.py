@@ -195,7 +195,7 @@ def _refusal(act: Literal["take", "close"], filed: FiledTicket, name: str) -> tu
     if normalize_name(filed.by) != normalize_name(name):
         taken = f"{filed.by} has taken it already, at {format_time(filed.at)}"
         if act == "take":
-            return (taken, f"next: ask {filed.by}, or {close_it} --override")
+            return (f"{taken}: ask them first", f"next: {close_it} --override")
         return (f"{taken}: only they can close it, or use --override", f"next: {close_it} --override")
     return ()
 

@@ -1,4 +1,8 @@
-"""Commands that an operator can type after a refused request, as its states and conditions permit."""
+"""Commands that an operator can type after a refused request, as its states and conditions permit.
+
+Rule: ids and names come from a log, which a forger may have written, or from an issuer. Each is quoted for the shell,
+and one that would be read as an option is left out.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ def list_commands(
         blocking: dimensions that would have to change.
         person: name of the subject at its issuer; empty if unknown.
     """
-    session, transaction = str(record.get("session", "")), str(record.get("transaction", ""))
+    session, transaction, ticket = (quote_value(record.get(name, "")) for name in ("session", "transaction", "ticket"))
     if "service" in blocking:
         stopped = states["service"] == policy.rollback_state
         yield f"authguard rollback release {_BY}" if stopped else "authguard rollback status"
@@ -49,8 +53,14 @@ def list_commands(
         yield f"authguard sessions reset {session} {_BY}"
     if {"scope", "assurance", "credential"} & blocking:
         yield f"authguard token check {shlex.quote(source)} < TOKEN_FILE"
-    if ticket := str(record.get("ticket", "")):
+    if ticket:
         yield f"authguard handoff take {ticket} --by NAME"
+
+
+def quote_value(value: object) -> str:
+    """Return a value as one word of a shell command; empty for none, and for one that would be read as an option."""
+    text = str(value)
+    return shlex.quote(text) if text and not text.startswith("-") else ""
 
 
 def _transaction_command(transaction: str, state: str, outcome: str) -> str:
@@ -63,8 +73,8 @@ def _transaction_command(transaction: str, state: str, outcome: str) -> str:
 
 def _account(person: str, session: str) -> str:
     """Return the words that select the account of a command; empty if nothing does."""
-    if person and len(person) < _PSEUDONYM_DIGITS:
-        return shlex.quote(person)
+    if len(person) < _PSEUDONYM_DIGITS and (name := quote_value(person)):
+        return name
     return f"--session {session}" if session else ""
 
 

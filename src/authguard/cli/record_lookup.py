@@ -1,4 +1,8 @@
-"""Find a stored transaction, ticket or session by its id, or by the unambiguous start of it."""
+"""Find a stored transaction, ticket or session by its id, or by the unambiguous start of it.
+
+Rule: a start needs at least `MIN_TYPED` characters. A shorter text, such as the number of an order, is far more
+probably something else, and the command would act on a transaction that nobody meant.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from authguard.runtime.handoff import FiledTicket
     from authguard.runtime.state_repository import StateRepository
 
+#: fewest characters of the start of an id; lists show at least `MIN_SHOWN`
+MIN_TYPED: Final = 6
 #: most tickets that are listed or searched
 MAX_TICKETS: Final = 100_000
 #: records read from the store per page
@@ -61,7 +67,7 @@ async def find_transaction(repository: StateRepository, typed: str) -> tuple[str
     if exact.version:
         return wanted, effective_record(repository, exact)
     found: Sequence[tuple[bytes, object]] = ()
-    if wanted:
+    if len(wanted) >= MIN_TYPED:
         first, end = text_range(wanted)
         found = await repository.store.records("transaction", first=first, end=end, limit=MAX_CANDIDATES + 1)
     records = [
@@ -73,7 +79,8 @@ async def find_transaction(repository: StateRepository, typed: str) -> tuple[str
         return records[0]
     if not records:
         raise refuse_unknown(
-            f"there is no such transaction: `{escape(typed[:80])}`; its id is in the reply and in the list",
+            f"there is no such transaction: `{escape(typed[:80])}`; its id is in the reply and in the list"
+            f"{_too_short(wanted)}",
             _LIST_TRANSACTIONS,
         )
     now = repository.clock.now()
@@ -96,13 +103,15 @@ async def find_ticket(store: Store, typed: str, now: float) -> FiledTicket:
         typer.Exit: there is none, or several begin with this text; the message has been printed.
     """
     wanted = strip_urn(typed)
-    filed = [one for one in await StoreDesk(store).tickets(MAX_TICKETS) if wanted and one.ticket.id.startswith(wanted)]
-    exact = [one for one in filed if one.ticket.id == wanted]
+    tickets = await StoreDesk(store).tickets(MAX_TICKETS)
+    exact = [one for one in tickets if one.ticket.id == wanted]
+    filed = [one for one in tickets if len(wanted) >= MIN_TYPED and one.ticket.id.startswith(wanted)]
     if len(exact or filed) == 1:
         return (exact or filed)[0]
     if not filed:
         raise refuse_unknown(
-            f"there is no such ticket: `{escape(typed[:80])}` was closed, or never opened", "authguard handoff list"
+            f"there is no such ticket: `{escape(typed[:80])}` was closed, or never opened{_too_short(wanted)}",
+            "authguard handoff list",
         )
     raise refuse_ambiguous(
         typed,
@@ -124,7 +133,7 @@ async def find_session(repository: StateRepository, typed: str) -> tuple[bytes, 
     """
     wanted = strip_urn(typed).lower()
     found: Sequence[tuple[bytes, object]] = ()
-    if is_hex(wanted) and len(wanted) <= 2 * KEY_BYTES:
+    if is_hex(wanted) and MIN_TYPED <= len(wanted) <= 2 * KEY_BYTES:
         first, end = hex_range(wanted)
         found = await repository.store.records("session", first=first, end=end, limit=MAX_CANDIDATES + 1)
     records = [(key, record) for key, record in found if isinstance(record, SessionRecord)]
@@ -133,7 +142,8 @@ async def find_session(repository: StateRepository, typed: str) -> tuple[bytes, 
         return key, effective_snapshot(repository, (await repository.load(Keys(session=key))).snapshot).session
     if not records:
         raise refuse_unknown(
-            f"there is no such session: `{escape(typed[:80])}`; its key is in the log and in a ticket",
+            f"there is no such session: `{escape(typed[:80])}`; its key is in the log and in a ticket"
+            f"{_too_short(wanted)}",
             "authguard sessions list",
         )
     now = repository.clock.now()
@@ -147,6 +157,10 @@ async def find_session(repository: StateRepository, typed: str) -> tuple[bytes, 
         ],
         is_complete=len(records) <= MAX_CANDIDATES,
     )
+
+
+def _too_short(wanted: str) -> str:
+    return f"; the start of an id has at least {MIN_TYPED} characters" if 0 < len(wanted) < MIN_TYPED else ""
 
 
 async def shorten_transactions(store: Store, ids: Sequence[str]) -> dict[str, str]:

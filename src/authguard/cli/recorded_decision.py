@@ -10,6 +10,7 @@ import typer
 from authguard.asgi.measure_text import MEASURE_REASONS, measure_text
 from authguard.asgi.reply import RECORD_URN_PREFIX, RESUBMIT_TEXTS
 from authguard.audit.verify.log_reader import MAX_CANDIDATES, find_records
+from authguard.cli.next_command import quote_value
 from authguard.cli.output import FAILED, USAGE, print_error
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape, format_time_ms
@@ -73,7 +74,7 @@ def find_decision(log: Path, typed: str) -> dict[str, Any]:
     cell = found.get("cell")
     if found.get("kind") != "decision" or not isinstance(cell, list) or len(cell) != len(DIMENSIONS):
         print_error(f"record `{escape(found['id'])}` is not a decision: only decisions have a cell to explain")
-        print_error(f"next: authguard audit explain {escape(found['id'])}")
+        print_error(escape(f"next: authguard audit explain {quote_value(found['id']) or 'ID'}"))
         raise typer.Exit(FAILED)
     return found
 
