@@ -63,6 +63,16 @@ if TYPE_CHECKING:
     from authguard.runtime.state_repository import LoadedState
 
 
+def _do_nothing() -> None:
+    """Stand for files that a guard does not have."""
+
+
+async def _run_in_thread(function: Callable[[], object]) -> None:
+    """Call a function that may block; a guard without files needs no thread."""
+    if function is not _do_nothing:
+        await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+
+
 class Enforcer:
     """Decides requests, with all dependencies passed in."""
 
@@ -80,8 +90,8 @@ class Enforcer:
         verifiers: Mapping[str, Verifier],
         cipher: Cipher,
         naming: Pseudonymizer | None = None,
-        load_keys: Callable[[], object] = bool,
-        require_files: Callable[[], object] = bool,
+        load_keys: Callable[[], object] = _do_nothing,
+        require_files: Callable[[], object] = _do_nothing,
         report_closed: Callable[[Exception], object] = bool,
         peer_name: Callable[[str], str] = str,
         channel_secrets: tuple[bytes, ...] = (),
@@ -151,7 +161,7 @@ class Enforcer:
         async with self._opening:
             if self._opened:
                 return
-            await anyio.to_thread.run_sync(self._load_keys, abandon_on_cancel=True)
+            await _run_in_thread(self._load_keys)
             self._may_be_open = True
             self.journal.open()
             await self._store.open()
@@ -171,7 +181,7 @@ class Enforcer:
             SettingsError: a file of the deployment cannot be used; the message names every one.
             AuditError, StoreError: as for `open`.
         """
-        await anyio.to_thread.run_sync(self._require_files, abandon_on_cancel=True)
+        await _run_in_thread(self._require_files)
         await self.open()
         self._checker.prefetch(self.clock.now())
 
