@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.cli.output import EXIT_CODES, FAILED, INTERRUPTED, OK
+from authguard.cli.output import EXIT_CODES, FAILED, INTERRUPTED, OK, USAGE
 from tests.cli.damaged_deployment_program import COMMAND_WORDS, DAMAGES
 from tests.cli.operated_app import create
 from tests.cli.reading_user_program import TRACEBACK
@@ -123,3 +123,33 @@ def test_a_reader_that_goes_away(made: OperatedApp) -> None:
     code, _, err = run(made, "policy", "schema", stdout=writing)
     os.close(writing)
     assert (code, err) == (FAILED, "")
+
+
+@pytest.mark.parametrize("size", ["x", "\u00b2", "-1", "9" * 5_000])
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
+def test_a_size_of_the_terminal_that_is_no_number_is_ignored(made: OperatedApp, name: str, size: str) -> None:
+    with start(made, "audit", "tail", "--help", variables={name: size}) as command:
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, err, "Examples" in out) == (OK, "", True)
+
+
+@pytest.mark.parametrize("given", [{}, {"COMP_WORDS": "authguard tok"}, {"COMP_WORDS": "a", "COMP_CWORD": "x"}])
+def test_a_shell_that_does_not_say_what_to_complete_is_told_so(made: OperatedApp, given: dict[str, str]) -> None:
+    with start(made, variables={"_AUTHGUARD_COMPLETE": "complete_bash", **given}) as command:
+        out, err = command.communicate(timeout=60)
+    assert (command.returncode, out, "--install-completion" in err) == (USAGE, "", True)
+
+
+def test_the_name_of_a_policy_file_cannot_print_a_command(made: OperatedApp, tmp_path: Path) -> None:
+    hostile = tmp_path / "p\nnext: authguard rollback release\x1b[2J\u202e"
+    hostile.mkdir()
+    (hostile / "policy.yaml").write_text("authguard: 1\nnone: 1\n", "utf-8")
+    calls = [("policy", group, str(hostile / "policy.yaml")) for group in ("check", "show", "test", "graph")]
+    calls += [("policy", "test", str(hostile / "missing.yaml")), ("audit", "query", "--outcome", hostile.name)]
+    calls += [("audit", "query", "--since", hostile.name), ("transactions", "list", "--store", str(hostile / "none"))]
+    for words in calls:
+        with start(made, *words) as command:
+            out, err = command.communicate(timeout=60)
+        assert command.returncode != OK
+        assert not {"\x1b", "\u202e"} & set(out + err), words
+        assert not any(line.startswith("next: authguard rollback") for line in (out + err).splitlines()), words

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -31,7 +32,7 @@ from authguard.cli.output import (
     print_error,
 )
 from authguard.cli.parameter import convert_simply
-from authguard.cli.standard_stream import decode_argument, prepare_streams
+from authguard.cli.standard_stream import decode_argument, drop_invalid_sizes, prepare_streams
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
 from authguard.file_access import Access, explain_failure
@@ -145,6 +146,14 @@ def _completed_words(variables: Mapping[str, str]) -> list[str]:
     return typed.split()[1:]
 
 
+def _require_completed_words(variables: Mapping[str, str]) -> None:
+    """Exit if bash asks for a completion without saying of what, as Typer would end in a traceback."""
+    asks = variables.get("_AUTHGUARD_COMPLETE") == "complete_bash"
+    if asks and not ("COMP_WORDS" in variables and re.fullmatch(r"[0-9]{1,6}", variables.get("COMP_CWORD", ""))):
+        print_error("the shell does not say what to complete: run `authguard --install-completion` again")
+        raise SystemExit(USAGE)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the console script; print an `AuthguardError` as one message without a traceback.
 
@@ -155,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with an exit code of `authguard.cli.output`.
     """
     prepare_streams()
+    drop_invalid_sizes()
+    _require_completed_words(os.environ)
     given = [decode_argument(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     completes = "_AUTHGUARD_COMPLETE" in os.environ
     try:

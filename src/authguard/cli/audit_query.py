@@ -222,7 +222,9 @@ def _complete_transaction(index: Index, typed: str) -> str:
 def _known(option: str, typed: list[str] | tuple[str, ...], known: tuple[str, ...]) -> None:
     for one in typed:
         if one not in known:
-            raise typer.BadParameter(f"`{one}` is unknown; {did_you_mean(one, known)}", param_hint=option)
+            raise typer.BadParameter(
+                f"`{escape(one)}` is unknown; {escape(did_you_mean(one, known))}", param_hint=option
+            )
 
 
 def _print_found(index: Index, asked: Query, form: Form, limit: int) -> None:

@@ -19,8 +19,6 @@ MAX_COLUMNS: Final = 120
 #: begin of lines that a person copies, which are never broken
 _COMMANDS: Final = ("next: ", "then: ", "  or: ")
 _MIN_COLUMNS: Final = 20
-#: most digits of COLUMNS that are read; Python refuses to convert very long numbers
-_MAX_DIGITS: Final = 6
 
 
 def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
@@ -50,7 +48,7 @@ def wrap_for(stream: TextIO, text: str, *, spare: int = 0) -> str:
 def _columns(stream: TextIO) -> int:
     """Return the columns of a terminal; the variable COLUMNS overrides them. 0 if they are unknown."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and len(given) <= _MAX_DIGITS:
+    if given.isdecimal():
         return int(given)
     try:
         return os.get_terminal_size(stream.fileno()).columns

@@ -170,7 +170,7 @@ def require_access(store: str, *, writes: bool) -> None:
         raise _unauthorised(store, writes=writes) from None
     except OSError:
         raise SettingsError(
-            f"there is no store at `{store}`: name the app's with --store or AUTHGUARD_STORE, or start the app"
+            f"there is no store at `{escape(store)}`: name the app's with --store or AUTHGUARD_STORE, or start the app"
         ) from None
     # SQLite writes its journal next to the file
     may_write = os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)

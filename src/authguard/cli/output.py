@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 import typer
 
 from authguard.cli.line_wrap import wrap_for
+from authguard.cli.terminal import escape
 from authguard.errors import AuthguardError, AuthorityError, PolicyError
 from authguard.file_access import Access, FileRole, describe_failure
 
@@ -72,8 +73,8 @@ def describe_error(error: AuthguardError) -> str:
     notes = [problem for problem in problems if problem.severity != "error"]
     return "\n".join(
         (
-            f"not valid: {errors[0].place.file}: {count_problems(len(errors), len(notes))}",
-            *map(str, (*errors, *notes)),
+            f"not valid: {escape(errors[0].place.file)}: {count_problems(len(errors), len(notes))}",
+            *(escape(str(one)) for one in (*errors, *notes)),
             f"next: authguard policy check --explain {errors[0].code}",
         )
     )
@@ -91,10 +92,10 @@ def name_options(message: str) -> str:
 
 
 def print_error(message: str) -> None:
-    """Print a message on standard error, broken at the width of a terminal."""
+    """Print a message on standard error, escaped, and broken at the width of a terminal."""
     stream = sys.stderr
     for line in name_options(message).split("\n"):
-        typer.echo(wrap_for(stream, line), err=True)
+        typer.echo(wrap_for(stream, escape(line)), err=True)
 
 
 def flush_output() -> None:

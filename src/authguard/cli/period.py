@@ -6,7 +6,7 @@ import typer
 
 from authguard.audit.query.timeparse import parse_time
 from authguard.cli.local_zone import local_zone
-from authguard.cli.terminal import format_time
+from authguard.cli.terminal import escape, format_time
 from authguard.clock import SystemClock
 
 
@@ -22,7 +22,7 @@ def parse_period(since: str, until: str) -> tuple[float, float]:
         try:
             ends.append(parse_time(typed, now, local_zone(), end=hint == "--until") if typed else otherwise)
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint=hint) from None
+            raise typer.BadParameter(escape(str(error)), param_hint=hint) from None
     if ends[0] > now:
         raise typer.BadParameter(f"{format_time(ends[0])} is in the future", param_hint="--since")
     if ends[0] > ends[1]:

@@ -13,7 +13,7 @@ from authguard.cli.explanation_text import format_json, format_text
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
 from authguard.cli.options import JsonOption, LogOption, PolicyOption
-from authguard.cli.terminal import require_log, resolve_log_path
+from authguard.cli.terminal import escape, require_log, resolve_log_path
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.policy.compiler import load
@@ -122,7 +122,7 @@ def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
             raise typer.BadParameter(message, param_hint="--state")
         if machine not in MACHINES:
             raise typer.BadParameter(
-                f"`{machine}` is not a machine; {did_you_mean(machine, MACHINES)}", param_hint="--state"
+                f"`{escape(machine)}` is not a machine; {escape(did_you_mean(machine, MACHINES))}", param_hint="--state"
             )
         known = policy.table.values[machine]
         if state not in known:

@@ -11,6 +11,7 @@ import typer
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
 from authguard.cli.output import INVALID, print_error, write_output
+from authguard.cli.terminal import escape
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
@@ -55,7 +56,7 @@ def show(
     if form is Form.HTML:
         write_output(_render_page(reading), output)
         return
-    errors = [str(problem) for problem in reading.problems if problem.severity == "error"]
+    errors = [escape(str(problem)) for problem in reading.problems if problem.severity == "error"]
     if reading.draft is None or reading.tree is None or errors:
         for error in errors:
             print_error(error)

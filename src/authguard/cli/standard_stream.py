@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from io import TextIOWrapper
 from typing import Final
 
+#: variables with the size of a terminal, which libraries convert without a check
+_SIZES: Final = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+_SIZE: Final = re.compile(r"[0-9]{1,6}")
 _STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -21,6 +25,13 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream in {sys.__stdout__, sys.__stderr__} and isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def drop_invalid_sizes() -> None:
+    """Remove the variables of the terminal's size that are no number, as if they were not set."""
+    for name in _SIZES:
+        if not _SIZE.fullmatch(os.environ.get(name, "0")):
+            del os.environ[name]
 
 
 def decode_argument(word: str) -> str:

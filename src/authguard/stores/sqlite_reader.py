@@ -52,7 +52,7 @@ def open_read_only(path: Path, lock_timeout_s: float) -> ReadOnlyFile:
         StoreError: the file or a companion cannot be read, or another program or version wrote it.
         sqlite3.Error: the file cannot be read; `store_error` turns it into a message.
     """
-    path = path.resolve()
+    path = path.resolve() if path.exists() else path
     log, index = _companions(path)
     for file in (path, *(one for one in (log, index) if one.exists())):
         if find_obstacle(file, Access.READ):
