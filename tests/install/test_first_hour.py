@@ -39,5 +39,5 @@ def test_from_the_wheel_to_a_guarded_chat(wheel: Path, tmp_path: Path) -> None:
         "no credential: 401",
     ):
         assert line in done.stdout
-    assert re.search(r"var/audit\.jsonl: ok, \d+ lines", done.stdout)
+    assert re.search(r"verified: \d+ lines in 1 chain", done.stdout)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("tmp.")] == []

@@ -13,7 +13,7 @@ from authguard.policy.checks.policy_search import find_policies
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.checks.table import ProofCounts, count_proved
 from authguard.policy.loading.loader import load_draft
-from authguard.policy.loading.locator import POLICY_FILENAME
+from authguard.policy.loading.locator import POLICY_FILENAME, is_shipped_name
 from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem
 
@@ -105,7 +105,7 @@ def check_all(given: str, *, report_skipped: Callable[[str], object] = bool) -> 
         One result per policy; a folder without any policy, or too large to be searched, yields one problem.
     """
     path = Path(given)
-    if not path.is_dir():
+    if is_shipped_name(given) or not path.is_dir():
         return (check(given),)
     if (path / POLICY_FILENAME).exists() or (path / POLICY_FILENAME).is_symlink():
         return (check(path / POLICY_FILENAME),)

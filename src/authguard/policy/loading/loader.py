@@ -201,6 +201,8 @@ def _parse_shipped(data: bytes, shown: str) -> ParsedYaml:
 
 
 def _suggest_policy(typed: str) -> str:
+    if locator.is_shipped_name(typed):
+        return "what is checked must be what runs"
     return did_you_mean(typed[:64], locator.shipped_policies())
 
 

@@ -91,15 +91,26 @@ def resolve_source(source: str | Path) -> PolicyFile:
     """Return the policy file for a shipped name or a path.
 
     Raises:
-        PolicyNotFoundError: the source is neither.
+        PolicyNotFoundError: the source is neither, or both: what is checked must be what runs.
     """
-    if isinstance(source, str) and is_name(source) and source in shipped_policies():
+    if isinstance(source, str) and is_shipped_name(source):
+        if (Path(source) / POLICY_FILENAME).exists():
+            raise PolicyNotFoundError(
+                f"`{source}` is a shipped policy and a folder here: write `./{source}` for the folder, or rename it"
+            )
         return find_shipped(source)
     return file_at(source)
 
 
+def is_shipped_name(source: str) -> bool:
+    """Return whether a text names a shipped policy, whatever is in the current folder."""
+    return is_name(source) and source in shipped_policies()
+
+
 def resolve_folder(typed: str) -> str:
-    """Return the `policy.yaml` for a folder or a scenario file; return any other path unchanged."""
+    """Return the `policy.yaml` for a folder or a scenario file; return a shipped name or another path unchanged."""
+    if is_shipped_name(typed):
+        return typed
     path = Path(typed)
     policy = path.parent.parent / POLICY_FILENAME
     if path.parent.name == SCENARIOS_DIRNAME and path.name != POLICY_FILENAME and policy.is_file():
