@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from authguard.audit.query import search
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find, find_by_decision, last, resolve_session
+from authguard.core.chain import HASH_SUFFIX_BYTES, has_stated_hash
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
 from tests.support.hypothesis_profile import examples
 
@@ -148,3 +150,17 @@ def test_any_log_answers_as_the_definition_says(
         if (not wanted or ("allow", "deny")[place % 2] in wanted) and entry.at >= AT + since
     )
     assert found == [record for _, record in sorted(skip_validation, reverse=newest)]
+
+
+def test_a_line_that_was_edited_in_place_since_it_was_indexed_is_not_intact(log: Path) -> None:
+    assert asked(log, outcomes=("deny",)) == "cd"
+    lines = log.read_bytes().splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if b'"id":"d"' in line)
+    edited = lines[place].replace(b'"deny"', b'"hold"')
+    body = edited[:-HASH_SUFFIX_BYTES]
+    lines[place] = body + edited[-HASH_SUFFIX_BYTES:].replace(edited[-67:-3], sha256(body).hexdigest().encode())
+    assert has_stated_hash(lines[place])
+    log.write_bytes(b"".join(lines))
+    with open_index(log) as index:
+        found = {one.record["id"]: one.intact for one in find(index, Query(outcomes=("deny",)))}
+    assert found == {"c": True, "d": False}

@@ -7,6 +7,7 @@ decision's cell is decoded once per template, not once per line: until then it i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     LineValues = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
     #: key of the template, values of the line, and the ids of records that it withdraws
     Row = tuple[Key, LineValues, tuple[str, ...]]
+
+
+#: templates that are built once while lines are compared with an index
+MAX_CACHED_TEMPLATES: Final = 4_096
 
 
 class RecordTemplate(msgspec.Struct, frozen=True, array_like=True):
@@ -189,6 +194,29 @@ def parse_rows(data: bytes, lines: Sequence[bytes]) -> list[Row | None]:
         return [_read_row(line) for line in lines]
     # the decoder skips blank lines silently
     return [_row(one) for one in found] if len(found) == len(lines) else [_read_row(line) for line in lines]
+
+
+@lru_cache(maxsize=MAX_CACHED_TEMPLATES)
+def _template_of(key: Key) -> RecordTemplate | None:
+    return parse_template(key)
+
+
+def is_line_of(line: bytes, template: RecordTemplate, at: float, names: frozenset[str]) -> bool:
+    """Return whether a line says what an index says about it, so that it is still the line that was indexed.
+
+    Args:
+        line: the line of the log.
+        template: its members by the index.
+        at: its time by the index.
+        names: its subject, actor, session or transaction by the index, one of which it must have; empty for any.
+    """
+    row = _read_row(line)
+    return (
+        row is not None
+        and row[1][1] == at
+        and (not names or not names.isdisjoint(row[1][2:6]))
+        and _template_of(row[0]) == template
+    )
 
 
 def _read_row(line: bytes) -> Row | None:

@@ -1,7 +1,8 @@
 """Search for records through the index of a log, newest or oldest first, in constant memory.
 
 Records are read from the log's own bytes, and each match states whether its line still has the hash that it contains. A
-withdrawn record is found and marked void; it is never counted.
+withdrawn record is found and marked void; it is never counted. A line that says something else than the index, because
+it was edited in place since, is not intact either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from authguard.audit.query.rows import is_line_of
 from authguard.audit.verify.log_reader import decode_line
 from authguard.core.chain import has_stated_hash
 
@@ -121,7 +123,7 @@ class Match:
         template: the members that it shares with other records.
         void: whether it was withdrawn.
         line: the line of the log.
-        intact: whether the line has the hash that it contains.
+        intact: whether the line has the hash that it contains, and still says what the index says about it.
     """
 
     at: float
@@ -146,6 +148,7 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
     """
     templates = {number: template for number, template in index.templates().items() if query.matches(template)}
     wanted, properties = query.text.casefold(), query.properties()
+    names = frozenset(query.subjects)
     for at, _, template, void, file, place, size in _rows(index, query, templates, newest=newest):
         if template not in templates:
             continue
@@ -154,7 +157,8 @@ def find(index: Index, query: Query, *, newest: bool = True) -> Iterator[Match]:
             continue
         if properties and not all(any(member in line for member in members) for members in properties):
             continue
-        yield Match(at, templates[template], bool(void), line, has_stated_hash(line))
+        intact = has_stated_hash(line) and is_line_of(line, templates[template], at, names)
+        yield Match(at, templates[template], bool(void), line, intact)
 
 
 def last(index: Index, query: Query, count: int) -> list[Match]:
@@ -263,8 +267,8 @@ def find_by_decision(index: Index, decision: str) -> list[Match]:
 
 def _to_match(index: Index, row: _Row) -> Match:
     at, _, template, void, file, place, size = row
-    line = index.line(file, place, size)
-    return Match(at, index.templates()[template], bool(void), line, has_stated_hash(line))
+    line, shared = index.line(file, place, size), index.templates()[template]
+    return Match(at, shared, bool(void), line, has_stated_hash(line) and is_line_of(line, shared, at, frozenset()))
 
 
 def count_by_template(index: Index, since: float, until: float) -> dict[int, int]:
