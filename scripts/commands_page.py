@@ -39,7 +39,7 @@ each command, with every option.
   policy as its argument also takes it from `--policy` or its variable, and else uses `policy.yaml` of the current
   folder.
 - **Ids by prefix.** A record, a transaction, a ticket, a session and a pseudonym may be given by the first digits that
-  no other one has, or as a reply has it (`urn:authguard:record:...`).
+  no other one has (at least six, of a pseudonym eight), or as a reply has it (`urn:authguard:record:...`).
 - **A person** is `--subject NAME`, the name at the issuer or a pseudonym of the log, with `--issuer` where the
   policy has several.
 - **Times** are typed in your zone (`14:03`, `yesterday`, `2h`, `2026-11-22T09:30Z`) and shown in it, with UTC.
