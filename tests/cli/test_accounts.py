@@ -112,9 +112,11 @@ def test_a_frozen_account_is_shown_and_lifted_and_its_next_request_is_let_in(cou
     counter.idp.set_account_status("alice", "frozen")
     assert counter.chat("alice") == 403
     code, out, _ = counter.shell("accounts", "show", "alice")
-    assert (code, "suspended, since" in out, "claim:account_status reported suspended at" in out) == (OK, True, True), (
-        out
-    )
+    assert (
+        code,
+        out.startswith("the account is suspended since "),
+        "claim:account_status reported suspended at" in out,
+    ) == (OK, True, True), out
     assert "alice" not in out
     code, listed, _ = counter.shell("accounts", "list")
     assert (code, listed.splitlines()[0]) == (OK, "1 account, the last changed first")
@@ -139,14 +141,14 @@ def test_a_session_is_ended_by_a_person_and_only_a_later_sign_in_opens_it(counte
     assert (listed["session"], listed["subject"]) == (session, shown_name)
     assert f"{session[:8]}  active" in counter.shell("sessions", "list")[1]
     code, out, _ = counter.shell("sessions", "show", session[:8])
-    assert (code, out.splitlines()[0].startswith(f"{session} active since")) == (OK, True)
+    assert (code, out.startswith("the session is active since ")) == (OK, True)
     assert f"account    {shown_name}" in out
     assert "verified since" in out
     shown = json.loads(counter.shell("sessions", "show", session, "--json")[1])
     assert shown["account"] == json.loads(counter.shell("accounts", "show", "bob", "--json")[1])["account"]
     assert counter.shell("sessions", "reset", session, *WHY)[:2] == (OK, "the session is unverified\n")
     assert counter.shell("sessions", "end", session, *WHY)[:2] == (OK, "the session is revoked\n")
-    assert counter.shell("sessions", "show", session)[1].startswith(f"{session} revoked since")
+    assert counter.shell("sessions", "show", session)[1].startswith("the session is revoked since ")
 
 
 def test_an_account_is_signed_out_everywhere(counter: Counter) -> None:
@@ -175,7 +177,7 @@ def test_a_session_is_shown_as_it_stands_now_and_not_as_it_was_stored(
     anyio.run(keep)
     code, out, _ = app.call("sessions", "show", key.hex())
     assert code == OK
-    assert f"{key.hex()} active" not in out
+    assert "is active" not in out
     assert "  verified since" not in out
 
 
@@ -184,7 +186,7 @@ def test_what_was_never_seen_is_said_to_be_so_and_what_is_no_session_is_refused(
 ) -> None:
     app = deploy(tmp_path, capsys)
     code, out, _ = app.call("accounts", "show", "nobody")
-    assert (code, "unknown, not in the store" in out) == (OK, True)
+    assert (code, "the account is unknown: the store does not have it" in out) == (OK, True)
     assert app.call("accounts", "show", "nobody", "--issuer", "https://other.example")[0] == USAGE
     code, _, err = app.call("sessions", "show", "0" * 32)
     assert (code, "there is no such session" in err, "next: authguard sessions list" in err) == (FAILED, True, True)

@@ -15,6 +15,7 @@ from authguard.cli.account_selector import Account, AccountSelector, SubjectArgu
 from authguard.cli.identifier import MIN_SHOWN, refuse_filter
 from authguard.cli.json_document import json_time, print_array, print_object
 from authguard.cli.line_wrap import print_line
+from authguard.cli.next_command import quote_value
 from authguard.cli.operator_session import (
     StoredContent,
     open_deployment,
@@ -256,8 +257,10 @@ def sign_out(
 
 
 def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
-    seen = f"since {format_time(record.entered)}" if record.version else "not in the store"
-    yield f"{pseudonym} {record.state}, {seen}"
+    seen = f" since {format_time(record.entered)}" if record.version else ": the store does not have it"
+    yield f"the account is {record.state}{seen}"
+    if pseudonym:
+        yield f"  {pseudonym}"
     for source, report in sorted((record.reports or {}).items()):
         yield f"  {source} reported {report.state} at {format_time(report.at)}"
         for one in report.delegations:
@@ -270,6 +273,8 @@ def _format_account(pseudonym: str, record: AccountRecord) -> Iterator[str]:
         yield f"  {tally.count} attempts at {name} since {format_time(tally.since)}"
     if record.roles:
         yield f"  roles: {', '.join(sanitize_text(scalar(role)) for role in record.roles)}"
+    if record.version and record.state != "normal" and (name := quote_value(pseudonym)):
+        yield f"next: authguard accounts reinstate {name} --by NAME --reason WHY"
 
 
 def _document(account: Account) -> dict[str, Any]:

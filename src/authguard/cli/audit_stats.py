@@ -14,6 +14,7 @@ from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption, LogOption, ReindexOption, SinceOption, UntilOption
 from authguard.cli.period import parse_period
 from authguard.cli.terminal import format_time
+from authguard.core.outcomes import ADMITTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,14 +84,18 @@ def _format_stats(found: Stats) -> Iterator[str]:
     if not found.kinds:
         yield "no records in this period"
         return
+    whole = sum(found.outcomes.values())
+    refused = sum(count for name, count in found.outcomes.items() if name not in ADMITTING)
+    failed = sum(found.reasons.values())
+    yield f"{refused:,} of {whole:,} decisions were not admitted; {failed:,} requests had no decision"
     yield f"from {format_time(found.since)} to {format_time(found.until)}"
     yield "records: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
     if found.void:
         yield f"withdrawn, not counted: {found.void:,} in the whole log"
     if found.unparsed_lines:
         yield f"lines that are not records: {found.unparsed_lines:,}; run `authguard audit verify` to locate them"
-    yield from _rates("decisions", found.outcomes, found)
     yield from _rates("refused or failed without a decision", found.reasons, found)
+    yield from _rates("decisions", found.outcomes, found)
     yield ""
     yield "proofs:"
     yield f"  {found.bad_credential_rate:7.2%} of the credentials sent were expired or rejected"
@@ -116,7 +121,8 @@ def _rates(title: str, counted: Mapping[str, int], found: Stats) -> Iterator[str
     whole = sum(counted.values())
     yield ""
     yield f"{title}: {whole:,}"
-    for name, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+    # failures before successes, then by number
+    for name, count in sorted(counted.items(), key=lambda item: (item[0] in ADMITTING, -item[1], item[0])):
         yield f"  {count:>9,}  {ratio(count, whole):7.2%}  {count / found.hours:>10,.1f} an hour  {name}"
 
 

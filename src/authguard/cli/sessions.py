@@ -161,7 +161,8 @@ def show(
     if as_json:
         print_object(_document(key, record, name))
         return
-    print_line(f"{key.hex()} {record.state} since {format_time(record.entered)}")
+    print_line(f"the session is {record.state} since {format_time(record.entered)}")
+    print_line(f"  {key.hex()}")
     print_line(f"  {record.verification} since {format_time(record.verification_entered)}")
     print_line(f"  signed in at {format_time(record.signed_in)}, last seen at {format_time(record.last_seen)}")
     shown = [("account", name), ("channel", record.channel), ("last seen", format_ago(record.last_seen, now))]
