@@ -12,7 +12,6 @@ import pytest
 from authguard.cli import load_function, main
 from authguard.cli.command_table import COMMANDS
 from authguard.cli.output import FAILED, OK, UNVERIFIED
-from tests.cli.operated_app import create
 
 if TYPE_CHECKING:
     from tests.cli.operated_app import OperatedApp
@@ -33,11 +32,6 @@ CODES: Final = {
     "authguard audit accept audit.jsonl:1101-4210 --by dana --reason 'killed by the kernel, case 4711'": {FAILED},
     "authguard audit verify --key log.pub --require-signed": {OK, UNVERIFIED},
 }
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> OperatedApp:
-    return create(tmp_path_factory.mktemp("app"))
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,7 +12,6 @@ from authguard.cli import main
 from authguard.cli.command_table import COMMANDS
 from authguard.cli.output import INVALID, UNVERIFIED
 from tests.cli.calls import CALLS, EXIT_CODES, arguments
-from tests.cli.operated_app import create
 
 if TYPE_CHECKING:
     from tests.cli.operated_app import OperatedApp
@@ -40,23 +37,6 @@ CHAIN_KEYS: Final = (
 #: a member that holds a time -> it is ISO 8601 in UTC with milliseconds
 TIMES: Final = ("at", "since", "until", "first", "last", "signed_at", "newest_checkpoint")
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> OperatedApp:
-    return create(tmp_path_factory.mktemp("app"))
-
-
-@pytest.fixture
-def made(
-    original: OperatedApp, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> OperatedApp:
-    folder = tmp_path_factory.mktemp("copy") / "app"
-    copy = replace(original, folder=shutil.copytree(original.folder, folder))
-    for name, value in copy.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(copy.folder)
-    return copy
 
 
 def run(capsys: pytest.CaptureFixture[str], words: list[str]) -> tuple[int, str]:

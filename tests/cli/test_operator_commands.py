@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,12 +12,9 @@ import pytest
 from authguard.cli import main, span, table
 from authguard.cli.command_table import COMMANDS
 from authguard.cli.output import FAILED, OK, USAGE
-from tests.cli.operated_app import create
 from tests.cli.test_examples import examples
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.operated_app import OperatedApp
 
 GROUPS: Final = ("accounts", "handoff", "rollback", "sessions", "transactions")
@@ -46,20 +41,6 @@ ACCOUNT: Final = {
 }
 BY: Final = ("--by", "Ines", "--reason", "why")
 TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> OperatedApp:
-    return create(tmp_path_factory.mktemp("app"))
-
-
-@pytest.fixture
-def made(original: OperatedApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OperatedApp:
-    copy = replace(original, folder=shutil.copytree(original.folder, tmp_path / "app"))
-    for name, value in copy.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(copy.folder)
-    return copy
 
 
 @pytest.fixture

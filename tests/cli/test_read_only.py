@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -17,16 +16,10 @@ import pytest
 from authguard.cli import main
 from authguard.cli.command_table import COMMANDS
 from authguard.cli.output import FAILED, UNAUTHORISED
-from authguard.clock import SystemClock
-from authguard.testing import Mint
 from tests.cli.calls import arguments
-from tests.cli.operated_app import create
 from tests.support.file_tree import snapshot
-from tests.support.issuer_server import IssuerServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from authguard.cli.command_table import Command
     from tests.cli.operated_app import OperatedApp
 
@@ -36,28 +29,6 @@ READING = [command for command in COMMANDS if not command.changes]
 DECIDING = [command.words for command in COMMANDS if "store" in command.changes]
 #: commands that change files of their own, and say which one cannot be written
 CHANGING = [command.words for command in COMMANDS if command.changes and command.words not in DECIDING]
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> OperatedApp:
-    return create(tmp_path_factory.mktemp("app"))
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    with IssuerServer() as server:
-        yield server.publish(Mint.create(SystemClock()).jwks("ES256"))
-
-
-@pytest.fixture
-def made(original: OperatedApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OperatedApp:
-    copy = replace(original, folder=shutil.copytree(original.folder, tmp_path / "app"))
-    for name, value in copy.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(copy.folder)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(copy.token.encode())))
-    return copy
 
 
 def elsewhere(words: list[str], folder: Path) -> list[str]:

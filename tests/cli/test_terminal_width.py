@@ -13,14 +13,9 @@ import pytest
 
 from authguard.cli import main
 from authguard.cli.command_table import COMMANDS
-from authguard.clock import SystemClock
-from authguard.testing import Mint
 from tests.cli.calls import arguments
-from tests.cli.operated_app import create
-from tests.support.issuer_server import IssuerServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from authguard.cli.command_table import Command
@@ -33,17 +28,6 @@ CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]|\r")
 #: commands that print a document: YAML, Mermaid, a token, a JSON Schema, a proof, stored lines
 DOCUMENTS = {"audit prove", "audit schema", "policy graph", "policy schema", "policy show", "token mint"}
 PERSONAL = [command for command in COMMANDS if command.words not in DOCUMENTS]
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> OperatedApp:
-    return create(tmp_path_factory.mktemp("app"))
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    with IssuerServer() as server:
-        yield server.publish(Mint.create(SystemClock()).jwks("ES256"))
 
 
 @pytest.fixture
