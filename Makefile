@@ -81,6 +81,7 @@ test-browser: $(BROWSER)  ## cookies, WebSockets, the policy's page and diagrams
 	@$(BIN)/python -m pytest -q tests/browser
 
 check: $(READY)  ## formatting, lint, types, import floors, every shipped policy and its scenarios
+	@! git ls-files --stage | grep '^120000' || { echo "a symbolic link is tracked: it points outside of this checkout"; exit 1; }
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
