@@ -321,7 +321,7 @@ class Rig:
 
     async def answer(self, ask: AccessRequest) -> Verdict | Refusal:
         """Decide as the shell does."""
-        return self.enforcer.decide_cached(ask) or await self.enforcer.decide(ask)
+        return self.enforcer.cached_decider.decide(ask) or await self.enforcer.decide(ask)
 
     def stored(self) -> dict[bytes, bytes]:
         """Give everything that is stored of customers: all records but the service's, and all documents."""

@@ -331,7 +331,7 @@ class EnforcerHarness:
             method=method,
             read_body=parse_line,
         )
-        return self.enforcer.decide_cached(ask) or await self.enforcer.decide(ask)
+        return self.enforcer.cached_decider.decide(ask) or await self.enforcer.decide(ask)
 
 
 def outcome(verdict: Verdict) -> tuple[str, str]:

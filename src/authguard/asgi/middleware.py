@@ -164,7 +164,7 @@ class GuardMiddleware:
             return self._refuse(evidence, scope, send)
         channel = self._channel(path) if self._channel else ""
         request = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
-        verdict = self._enforcer.decide_cached(request)
+        verdict = self._enforcer.cached_decider.decide(request)
         if verdict is None:
             return self._decide(request, scope, receive, send)
         return self._apply_verdict(request, verdict, scope, receive, send)
@@ -253,7 +253,7 @@ class GuardMiddleware:
         request = AccessRequest(
             operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake
         )
-        verdict = self._enforcer.decide_cached(request) or await self._enforcer.decide(request)
+        verdict = self._enforcer.cached_decider.decide(request) or await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
             await deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:

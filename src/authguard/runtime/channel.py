@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 class ChannelFinder:
-    """Finds the channels of requests."""
+    """Finds the channels of requests.
 
-    __slots__ = ("_channels", "_secrets")
+    Attributes:
+        declared: whether the policy declares channels; without them `find` need not be called.
+    """
+
+    __slots__ = ("_channels", "_secrets", "declared")
 
     def __init__(self, policy: Policy, secrets: tuple[bytes, ...]) -> None:
         """Store the trusted sources.
@@ -27,12 +31,13 @@ class ChannelFinder:
             secrets: of the gateway that may name a channel in a header.
         """
         self._channels = policy.channels
+        self.declared = policy.channels.declared
         self._secrets = secrets
 
     def find(self, request: AccessRequest, credential: Credential) -> str:
         """Return the channel's name; empty if none is declared, named or trusted."""
         channels = self._channels
-        if not channels.declared:
+        if not self.declared:
             return ""
         if channels.claim:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}

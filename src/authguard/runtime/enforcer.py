@@ -24,8 +24,9 @@ from authguard.runtime.access import NO_CREDENTIAL, UNMATCHED, BodyFailure, Refu
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
+from authguard.runtime.cached_decision import CachedDecider
 from authguard.runtime.channel import ChannelFinder
-from authguard.runtime.decision_cache import DecisionCache, cache_key, is_repeatable
+from authguard.runtime.decision_cache import cache_key, is_repeatable
 from authguard.runtime.decision_point import evaluate
 from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
@@ -137,8 +138,6 @@ class Enforcer:
         self._ids = ids
         self._account_lookup = AccountLookup(self.repository, directories)
         self._channels = ChannelFinder(policy, channel_secrets)
-        self._decision_cache = DecisionCache()
-        self._declares_channels = policy.channels.declared
         self.in_flight: Final = AccountBulkhead(policy.in_flight_budget)
         self._windows = RefusalWindows(journal, covers_public=policy.public_windows)
         self.hold_queue: Final = HoldQueue(self.repository)
@@ -147,8 +146,14 @@ class Enforcer:
         self._opening = anyio.Lock()
         self._opened = False
         self._may_be_open = False  # set before the first part is opened
-        #: error of the log in `decide_cached`, which cannot refuse; the next evaluated request is refused for it
-        self._pending_error: AuditError | None = None
+        self.cached_decider: Final = CachedDecider(
+            store=store,
+            checker=checker,
+            channels=self._channels,
+            windows=self._windows,
+            journal=journal,
+            clock=clock,
+        )
 
     async def open(self) -> None:
         """Open the keys, the log and the store, once, and record the start.
@@ -170,7 +175,7 @@ class Enforcer:
             for service in self._services:
                 await service.open()
             self.journal.record_act("started", self.clock.now(), by=self.policy.name)
-            self._opened = True
+            self._opened = self.cached_decider.is_open = True
 
     async def start(self) -> None:
         """Open the guard, and start to fetch the keys of all issuers, so that a misconfiguration is told at the start.
@@ -203,6 +208,7 @@ class Enforcer:
             if not self._may_be_open:
                 return
             opened, self._opened, self._may_be_open = self._opened, False, False
+            self.cached_decider.is_open = False
             parts.callback(self.journal.close)
             for part in (self._store, self._checker, *self._services):
                 parts.push_async_callback(part.close)
@@ -221,11 +227,9 @@ class Enforcer:
         Returns:
             The verdict, recorded and saved; the shell only carries it out.
         """
-        pending_error, self._pending_error = self._pending_error, None
         credential: Credential = NO_CREDENTIAL
         try:
-            if pending_error is not None:
-                raise pending_error  # noqa: TRY301 - handled with all other faults
+            self.cached_decider.raise_pending_error()
             if not self._opened:
                 await self._open_for_request()
             now = self.clock.now()
@@ -262,38 +266,6 @@ class Enforcer:
             with suppress(Exception):  # writing the record fails too, and the request is refused
                 await self._open_for_request()
         return self.refuse(request, reason)
-
-    def decide_cached(self, request: AccessRequest) -> Verdict | None:
-        """Return a cached decision if evaluating could only repeat it; ``None`` if `decide` must be called.
-
-        Nothing here suspends, so the checked versions are those at the time of the record. An error of the log refuses
-        the request that is evaluated next, which is this one. Any other error recurs in `decide`.
-        """
-        if not self._opened or not self._store.nonblocking_reads or request.evidence.transaction:
-            return None
-        try:
-            now = self.clock.now()
-            operation = request.operation
-            credential = (
-                NO_CREDENTIAL if operation.risk == "public" else self._checker.get_cached(request.evidence, now)
-            )
-            if isinstance(credential, Unseen):
-                return None
-            channel = self._channels.find(request, credential) if self._declares_channels else ""
-            key = cache_key(operation, channel) if channel else operation.identity
-            found = self._decision_cache.get(credential, key)
-            if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
-                return None
-            record = self._windows.cover_decision(
-                credential, operation.name, found.verdict.fallback.kind, now
-            ) or self.journal.record_cached_decision(found.template, now, request)
-        except AuditError as error:
-            # a log that recovers before `decide` must not hide that a record was lost
-            self._pending_error = error
-            return None
-        except Exception:  # noqa: BLE001 - the error recurs in `decide`, which refuses
-            return None
-        return replace(found.verdict, record=record, at=now, credential=credential)
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
         facts, keys = await self._collect_facts(request, credential, now)
@@ -432,5 +404,5 @@ class Enforcer:
             self._ticket_opener.add_decision(keys.session, now, request.operation.name, outcome, record)
         if before.record_keys and is_repeatable(self.policy, request, facts, plan, before.snapshot):
             key = cache_key(request.operation, facts.channel)
-            self._decision_cache.store_saved(self.repository, verdict, key, before, make_template(entry))
+            self.cached_decider.cache.store_saved(self.repository, verdict, key, before, make_template(entry))
         return verdict

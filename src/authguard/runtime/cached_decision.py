@@ -1,0 +1,105 @@
+"""Repetition of cached decisions: a request with one is recorded and answered without an evaluation.
+
+Rules of this file:
+- Nothing here suspends, so the checked versions are those at the time of the record.
+- Only an evaluation can refuse for a failure; here, a failure means that the request must be evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from authguard.core.request import Unseen
+from authguard.errors import AuditError
+from authguard.runtime.access import NO_CREDENTIAL
+from authguard.runtime.decision_cache import DecisionCache, cache_key
+
+if TYPE_CHECKING:
+    from authguard.ports import Clock, CredentialValidator, Store
+    from authguard.runtime.access import AccessRequest, Verdict
+    from authguard.runtime.channel import ChannelFinder
+    from authguard.runtime.journal import Journal
+    from authguard.runtime.refusal_window import RefusalWindows
+
+
+class CachedDecider:
+    """Repeats decisions of a `DecisionCache`.
+
+    Args:
+        store: of the records.
+        checker: of credentials.
+        channels: finds the channel of a request.
+        windows: of refusals.
+        journal: the audit log.
+        clock: the only source of time.
+
+    Attributes:
+        cache: the decisions that can be repeated.
+        is_open: whether the guard is open; the enforcer sets it.
+    """
+
+    __slots__ = ("_channels", "_checker", "_clock", "_error", "_journal", "_store", "_windows", "cache", "is_open")
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        checker: CredentialValidator,
+        channels: ChannelFinder,
+        windows: RefusalWindows,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._checker = checker
+        self._channels = channels
+        self._windows = windows
+        self._journal = journal
+        self._clock = clock
+        self._error: AuditError | None = None
+        self.cache = DecisionCache()
+        self.is_open = False
+
+    def raise_pending_error(self) -> None:
+        """Raise the error of the log that was met since the last call: the next evaluated request is refused for it.
+
+        Raises:
+            AuditError: a cached decision could not be recorded.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def decide(self, request: AccessRequest) -> Verdict | None:
+        """Return a cached decision if evaluating could only repeat it; ``None`` if the request must be evaluated.
+
+        An error of the log refuses the request that is evaluated next, which is this one. Any other error recurs in the
+        evaluation.
+        """
+        if not self.is_open or not self._store.nonblocking_reads or request.evidence.transaction:
+            return None
+        try:
+            now = self._clock.now()
+            operation = request.operation
+            credential = (
+                NO_CREDENTIAL if operation.risk == "public" else self._checker.get_cached(request.evidence, now)
+            )
+            if isinstance(credential, Unseen):
+                return None
+            channel = self._channels.find(request, credential) if self._channels.declared else ""
+            key = cache_key(operation, channel) if channel else operation.identity
+            found = self.cache.get(credential, key)
+            if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
+                return None
+            record = self._windows.cover_decision(
+                credential, operation.name, found.verdict.fallback.kind, now
+            ) or self._journal.record_cached_decision(found.template, now, request)
+        except AuditError as error:
+            # a log that recovers before the evaluation must not hide that a record was lost
+            self._error = error
+            return None
+        except Exception:  # noqa: BLE001 - the error recurs in the evaluation, which refuses
+            return None
+        return replace(found.verdict, record=record, at=now, credential=credential)

@@ -1,0 +1,80 @@
+"""A cached decision is repeated only where nothing changed, and a record that failed refuses the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authguard.core.request import Evidence
+from authguard.errors import AuditError
+from authguard.runtime.access import AccessRequest, Refusal, Verdict
+from tests.support.harness import EnforcerHarness
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def _warm(desk: EnforcerHarness) -> bytes:
+    token = desk.login()
+    for _ in range(3):
+        await desk.ask("chat", token)
+    return token
+
+
+def _request(desk: EnforcerHarness, token: bytes, transaction: str = "") -> AccessRequest:
+    chat = next(one for one in desk.policy.operations if one.name == "chat")
+    return AccessRequest(operation=chat, evidence=Evidence(authorization=token, transaction=transaction), method="POST")
+
+
+async def test_a_known_decision_is_repeated_with_a_record_of_its_own() -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    decider = desk.enforcer.cached_decider
+    first, second = (decider.decide(_request(desk, token)) for _ in range(2))
+    assert isinstance(first, Verdict)
+    assert isinstance(second, Verdict)
+    assert first.record != second.record
+    assert [entry.id for entry in desk.sink.entries[-2:]] == [first.record, second.record]
+
+
+async def test_a_guard_that_is_closed_repeats_nothing() -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    await desk.enforcer.close()
+    assert desk.enforcer.cached_decider.decide(_request(desk, token)) is None
+
+
+async def test_a_request_that_names_a_transaction_is_evaluated() -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    assert desk.enforcer.cached_decider.decide(_request(desk, token, transaction="t" * 32)) is None
+
+
+async def test_a_token_that_nobody_has_seen_is_evaluated() -> None:
+    desk = EnforcerHarness()
+    await _warm(desk)
+    assert desk.enforcer.cached_decider.decide(_request(desk, desk.login("bob"))) is None
+
+
+async def test_a_record_that_failed_refuses_the_request_even_if_the_log_recovers() -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    decider, request = desk.enforcer.cached_decider, _request(desk, token)
+    desk.sink.broken = AuditError("no space")
+    assert decider.decide(request) is None
+    desk.sink.broken = None
+    refused = await desk.enforcer.decide(request)
+    assert isinstance(refused, Refusal) or not refused.admits
+    decider.raise_pending_error()  # it counts once
+
+
+async def test_another_failure_leaves_the_request_to_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    request = _request(desk, token)
+
+    def fail(*_: object) -> object:
+        raise RuntimeError
+
+    monkeypatch.setattr(desk.check, "get_cached", fail)
+    assert desk.enforcer.cached_decider.decide(request) is None
+    desk.enforcer.cached_decider.raise_pending_error()
