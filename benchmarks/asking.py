@@ -30,8 +30,8 @@ from authguard.audit.report.data import ReportContext
 from authguard.audit.report.page import render_page
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.signed_note import parse_key
 from authguard.policy.compiler import load
+from authguard.records.signed_note import parse_key
 from benchmarks.long_log import POLICY, write
 from benchmarks.table import Row, markdown
 

@@ -16,11 +16,11 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.checkpoint_retention import CheckpointInfo, select_retained
-from authguard.core.entries import ActEntry
-from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, sign_note
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.checkpoint_retention import CheckpointInfo, select_retained
+from authguard.records.entries import ActEntry
+from authguard.records.merkle import Tree, leaf
+from authguard.records.signed_note import Checkpoint, sign_note
 
 YEAR_S: Final = 365 * 86_400
 #: seconds between two checkpoints of a log with continuous writes

@@ -24,9 +24,9 @@ from authguard.app_log import LoggingSink
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.clock import SystemClock
-from authguard.core.chain import make_template
-from authguard.core.entries import DecisionEntry
 from authguard.ids import SystemIds
+from authguard.records.chain import make_template
+from authguard.records.entries import DecisionEntry
 from benchmarks.limit import Line
 from benchmarks.rounds import Case, play
 from benchmarks.table import Row, markdown

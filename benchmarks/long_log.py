@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file
-from authguard.core.chain import GENESIS, format_line
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import ActEntry, DecisionEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.policy.compiler import load
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import ActEntry, DecisionEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
+from authguard.records.merkle import Tree, leaf
+from authguard.records.signed_note import Checkpoint, sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authguard.core.entries import Entry
     from authguard.core.request import Operation
     from authguard.policy.compiled_policy import Policy
+    from authguard.records.entries import Entry
     from authguard.signing_key import SigningKey
 
 POLICY: Final = "support-desk"

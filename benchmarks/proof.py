@@ -14,9 +14,9 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Final
 
-from authguard.core.boxes import Undecided
-from authguard.core.comparison import compare
-from authguard.core.coverage import compute_coverage
+from authguard.policy.table.boxes import Undecided
+from authguard.policy.table.comparison import compare
+from authguard.policy.table.coverage import compute_coverage
 from benchmarks.plot import svg
 from benchmarks.synthetic import edited, space, table
 

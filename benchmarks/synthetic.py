@@ -12,8 +12,8 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Space
 from authguard.core.decision_table import Rule
+from authguard.policy.table.boxes import Space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

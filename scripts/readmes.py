@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authguard.core.boxes import Space, count
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render import diagram
 from authguard.policy.schema.units import format_duration
+from authguard.policy.table.boxes import Space, count
 from authguard.policy.testing.report import run_tests
 
 if TYPE_CHECKING:

@@ -19,11 +19,9 @@ from authguard.asgi.endpoints import ENDPOINTS, own_operations
 from authguard.asgi.reply import CLOSE_CODES, DEFAULT_TEXTS, FORBIDDEN_CLOSE_CODE
 from authguard.cli import build
 from authguard.cli.command_table import COMMANDS
-from authguard.core import entries
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome, Reason
-from authguard.core.record_schema import schema_text
 from authguard.middleware import AuthGuard
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.compiler import load
@@ -32,6 +30,8 @@ from authguard.policy.loading.builder import DEFAULT_DURABILITY
 from authguard.policy.schema import units
 from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.testing import parser
+from authguard.records import entries
+from authguard.records.record_schema import schema_text
 from authguard.settings import DEFAULT_LOG, DEFAULT_PREFIX, DEFAULT_STORE
 
 if TYPE_CHECKING:

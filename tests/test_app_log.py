@@ -17,8 +17,15 @@ from structlog.testing import capture_logs
 from authguard.app_log import LoggingSink
 from authguard.audit.write.memory import MemorySink
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.errors import AuditError
+from authguard.records.entries import (
+    ActEntry,
+    DecisionEntry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
 from tests.audit.logs import CELL
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ import msgspec
 import structlog
 
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.errors import AuthguardError
+from authguard.records.entries import ActEntry, DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 
 if TYPE_CHECKING:
-    from authguard.core.entries import Entry
     from authguard.ports import AuditSink, IssuerStatus
+    from authguard.records.entries import Entry
 
 TRANSITIONED: Final = "authguard.transitioned"
 ACTED: Final = "authguard.acted"

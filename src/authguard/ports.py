@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.chain import LineTemplate
-    from authguard.core.entries import Entry
     from authguard.core.request import Credential, Evidence, Principal, Unseen
     from authguard.core.snapshot import Delegation, Keys, Record, Snapshot, TransactionRecord
     from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+    from authguard.records.chain import LineTemplate
+    from authguard.records.entries import Entry
 
 
 class Clock(Protocol):

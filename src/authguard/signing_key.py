@@ -18,10 +18,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from authguard.core.signed_note import NOTE_SIGNATURE, Key, decode_base64
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
+from authguard.records.signed_note import NOTE_SIGNATURE, Key, decode_base64
 
 _PREFIX: Final = "PRIVATE+KEY+"
 #: bytes of a seed, including the key type before it

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import authguard
-from authguard.core.entries import DecisionEntry
+from authguard.records.entries import DecisionEntry
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY
 

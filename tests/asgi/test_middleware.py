@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.errors import AuditError, AuthguardError
+from authguard.records.entries import DecisionEntry, RefusalEntry
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY
 from tests.support.hypothesis_profile import examples

@@ -19,9 +19,9 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from authguard import AuthGuard, PolicyError, active_span
 from authguard.asgi.request_context import RequestContext
-from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry
 from authguard.core.request import Evidence
 from authguard.policy.compiler import load
+from authguard.records.entries import DecisionEntry, FaultEntry, RefusalEntry
 from authguard.testing import FakeClock, Mint
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY

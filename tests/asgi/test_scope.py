@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from authguard.asgi.guard import current_guard
 from authguard.asgi.middleware import GuardMiddleware
-from authguard.core.entries import DecisionEntry
+from authguard.records.entries import DecisionEntry
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authguard import AuthGuard
-from authguard.core.entries import DecisionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.records.entries import DecisionEntry
 from authguard.testing import DpopClient, FakeClock, Mint
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY

@@ -9,11 +9,11 @@ import pytest
 from starlette.responses import JSONResponse
 
 from authguard.asgi.control import Control
-from authguard.core.entries import ActEntry, TransitionEntry
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.encryption import PayloadCipher
 from authguard.errors import ReportRefusedError
+from authguard.records.entries import ActEntry, TransitionEntry
 from tests.asgi.shop import Shop
 from tests.support.harness import ISSUER, POLICY
 

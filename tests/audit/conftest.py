@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import ActEntry
+from authguard.records.entries import ActEntry
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
-from authguard.core.entries import ActEntry
+from authguard.records.entries import ActEntry
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 

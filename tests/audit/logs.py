@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import (
+    ActEntry,
+    DecisionEntry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 AT = 1_800_000_000.0
 CELL = (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.audit.chain_file import MAX_CHAINS, acquire, chain_paths, get_size, read_tail, release
-from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
+from authguard.records.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

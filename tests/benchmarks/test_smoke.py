@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from authguard.core.chain import IntactChain, verify_chain
+from authguard.records.chain import IntactChain, verify_chain
 from benchmarks import asking, footprint, growth, log, stalls, verifying
 from benchmarks.checkpoints import cost_of, year
 from benchmarks.credentials import first_sights, rows_of_credentials

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from authguard.audit import checkpoint_file
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry
-from authguard.core.merkle import Tree, leaf
 from authguard.core.outcomes import Reason
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.policy.compiler import load
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry
+from authguard.records.merkle import Tree, leaf
+from authguard.records.signed_note import Checkpoint, sign_note
 from benchmarks.long_log import BEGAN, POLICY, SEED, Teller
 from tests.support.record_check import skip_validation
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
     from authguard.signing_key import SigningKey
 
 HOSTILE: Final = "</title><script>window.ran=1</script><img src=x onerror='x()'>\"'>\u202e"

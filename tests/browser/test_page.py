@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.core.boxes import Space, count
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import LocalizedText
 from authguard.core.request import Match, Operation
@@ -18,6 +17,7 @@ from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.page import render_page
+from authguard.policy.table.boxes import Space, count
 from tests.browser import layout
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from authguard import AuthGuard, signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import read_anchor
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import SettingsError
+from authguard.records.signed_note import Checkpoint, sign_note
 from authguard.testing import FakeClock, Mint
 from tests.audit.verify.tampering import rehash, root, split
 from tests.audit.write.anchored import Service

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard.cli.terminal import escape, format_record_line
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import ActEntry, DecisionEntry, TransitionEntry
 from tests.audit.verify.tampering import rehash
 from tests.cli.deployment import group
 from tests.support.record_check import skip_validation

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.core.signed_note import parse_key
 from authguard.errors import SettingsError
+from authguard.records.signed_note import parse_key
 from tests.cli.deployment import group
 
 if TYPE_CHECKING:

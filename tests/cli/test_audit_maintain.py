@@ -12,11 +12,11 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.entries import ActEntry
-from authguard.core.tombstone import parse_tombstone
 from authguard.ids import SystemIds
 from authguard.log_factory import create_sink
 from authguard.policy.compiler import load
+from authguard.records.entries import ActEntry
+from authguard.records.tombstone import parse_tombstone
 from authguard.settings import Settings
 from authguard.testing import FakeClock
 from tests.cli.deployment import POLICY, Deployment, deploy

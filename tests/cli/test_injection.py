@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from authguard import signing_key
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import ActEntry
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn, write
 from tests.cli.deployment import group
 from tests.support.hostile_text import MARKS
@@ -19,7 +19,7 @@ from tests.support.hostile_text import MARKS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 app = group("audit")
 #: JSON cannot hold halves of characters as they are; a forger writes them as escapes

@@ -10,8 +10,8 @@ import pytest
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.cli import main
 from authguard.cli.output import FAILED, INVALID, OK, USAGE
-from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.policy.compiler import load
+from authguard.records.entries import DecisionEntry, TransitionEntry
 from authguard.testing import FakeClock
 from tests.support.harness import CountingIds
 

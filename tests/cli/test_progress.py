@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from authguard.cli.progress import MIN_RECORDS
-from authguard.core.chain import GENESIS, format_line
+from authguard.records.chain import GENESIS, format_line
 from tests.audit.logs import decided, write
 from tests.support.record_check import skip_validation
 

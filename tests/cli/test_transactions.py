@@ -11,11 +11,11 @@ import pytest
 
 from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
-from authguard.core.canonical import canonicalize
 from authguard.core.snapshot import Keys, TransactionRecord, account_key, blank
 from authguard.deployment_keys import create_cipher
 from authguard.policy.compiler import load
 from authguard.pseudonym_factory import load_pseudonym_key
+from authguard.runtime.canonical import canonicalize
 from authguard.runtime.transactions import RequestBinding, associated_data, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore

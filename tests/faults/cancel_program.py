@@ -24,7 +24,7 @@ import anyio
 from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
-from authguard.core.entries import ActEntry, DecisionEntry, TransitionEntry, WithdrawalEntry
+from authguard.records.entries import ActEntry, DecisionEntry, TransitionEntry, WithdrawalEntry
 from tests.faults import app as houses
 from tests.faults import disk_state
 from tests.faults.app import LOG, House, Reply, note, runs

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core import record_codec
-from authguard.core.chain import ChainedLine, parse_line
-from authguard.core.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.snapshot import AccountRecord, LedgerRecord, Record, SessionRecord, TransactionRecord
+from authguard.records.chain import ChainedLine, parse_line
+from authguard.records.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from tests.faults.app import LOG, STORE, Reply, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 #: what stood before the kill, and what reached the caller
 ARMED = Path("armed")

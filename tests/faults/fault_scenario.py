@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import ChainBreak
 from authguard.errors import AuthguardError
+from authguard.records.chain import ChainBreak
 from tests.faults.app import LOG, runs
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
-from authguard.core.chain import ChainBreak, Violation
-from authguard.core.entries import ActEntry
 from authguard.ids import SystemIds
+from authguard.records.chain import ChainBreak, Violation
+from authguard.records.entries import ActEntry
 from authguard.testing import FakeClock
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from authguard.audit.query.search import Query, find
 from authguard.audit.query.stats import collect_stats
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import Violation
-from authguard.core.entries import ActEntry
-from authguard.core.signed_note import parse_checkpoint
 from authguard.errors import AuditError
+from authguard.records.chain import Violation
+from authguard.records.entries import ActEntry
+from authguard.records.signed_note import parse_checkpoint
 from authguard.testing import FakeClock
 from tests.faults.log_crash_program import KEY, Life, sink_of
 

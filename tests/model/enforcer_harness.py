@@ -27,9 +27,9 @@ from authguard.stores.sqlite import SqliteStore
 from tests.support.harness import MISSING, POLICY, CountingIds, EnforcerHarness, ListSink, signed_in
 
 if TYPE_CHECKING:
-    from authguard.core.entries import Entry
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.ports import IssuerStatus
+    from authguard.records.entries import Entry
 
 EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)

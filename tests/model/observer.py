@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import structs
 
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Proven
 from authguard.policy.loading.loader import load_draft
+from authguard.records.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
 from authguard.runtime.access import Refusal, Verdict
 from tests.support.harness import POLICY
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from scripts import readmes
 
-from authguard.core.boxes import BoxCoverage, Space, count, intersect, is_empty, reach
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFaultError
 from authguard.policy import compiler
@@ -19,6 +18,7 @@ from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
+from authguard.policy.table.boxes import BoxCoverage, Space, count, intersect, is_empty, reach
 from authguard.policy.testing import report
 from authguard.policy.testing.report import format_failure, format_uncovered
 from authguard.policy.testing.scenario import format_line, run_scenarios

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.asgi.transaction_endpoints import own_operations
-from authguard.core.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
+from authguard.records.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.stores.memory import MemoryStore
 from tests.support.harness import EnforcerHarness, states

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.canonical import is_secret_header
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, Body, BoundHeaders
+from authguard.runtime.canonical import is_secret_header
 from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, decrypt_request
 from tests.support.harness import CountingIds
 

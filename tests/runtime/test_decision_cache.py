@@ -7,10 +7,10 @@ from weakref import ref
 
 import pytest
 
-from authguard.core.chain import LineTemplate
-from authguard.core.entries import DecisionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.records.chain import LineTemplate
+from authguard.records.entries import DecisionEntry
 from authguard.runtime import enforcer as module
 from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, DecisionCache
 from authguard.runtime.rollback import Rollback

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from authguard.core.entries import DecisionEntry, TransitionEntry
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.records.entries import DecisionEntry, TransitionEntry
 from authguard.runtime.access import AppResponse, Refusal
 from authguard.runtime.rollback import Rollback
 from tests.support.harness import POLICY, EnforcerHarness, fingerprint, outcome, states

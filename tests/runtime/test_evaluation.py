@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace as amended
 
-from authguard.core.entries import ActEntry
 from authguard.core.snapshot import Keys, Report
 from authguard.ports import AccountStatus, Unreachable
+from authguard.records.entries import ActEntry
 from authguard.runtime.evaluation import Evaluation, apply_reports
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 

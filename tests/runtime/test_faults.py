@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.core.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFaultError, StoreError
+from authguard.records.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.runtime.access import UNMATCHED, AccessRequest, AppResponse, Refusal
 from authguard.runtime.faults import FAULT_WINDOW_S, MIN_FAULT_ACCOUNTS
 from authguard.stores.memory import MemoryStore

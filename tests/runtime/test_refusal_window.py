@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.core.entries import DecisionEntry, RefusalEntry
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
+from authguard.records.entries import DecisionEntry, RefusalEntry
 from authguard.runtime.access import UNMATCHED, AccessRequest
 from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
 from tests.support.harness import POLICY, EnforcerHarness, outcome

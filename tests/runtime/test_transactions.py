@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as change
 
-from authguard.core.canonical import MAX_TEXT_CHARS
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
 from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal
+from authguard.runtime.canonical import MAX_TEXT_CHARS
 from authguard.runtime.transactions import bind_request
 from tests.support.harness import POLICY, EnforcerHarness, signed_in
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from authguard.core.entries import ActEntry
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import VerificationRefusedError
+from authguard.records.entries import ActEntry
 from tests.support.harness import POLICY, EnforcerHarness, ScriptedVerifier, outcome, states
 
 if TYPE_CHECKING:

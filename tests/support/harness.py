@@ -9,13 +9,13 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.chain import GENESIS, ChainedLine, parse_line, render_line
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.snapshot import account_key, session_key
 from authguard.core.verification import Failed, Passed
 from authguard.encryption import PayloadCipher
 from authguard.policy.compiler import load
+from authguard.records.chain import GENESIS, ChainedLine, parse_line, render_line
 from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from authguard.core.chain import LineTemplate
-    from authguard.core.entries import Entry
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import AccountDirectory, IssuerStatus, Question, Store, Verifier
+    from authguard.records.chain import LineTemplate
+    from authguard.records.entries import Entry
 
 MISSING = NotProven("missing", Reason.CREDENTIAL_MISSING)
 ISSUER = "https://issuer.test"

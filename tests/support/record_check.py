@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import fastjsonschema
 import msgspec
 
-from authguard.core.chain import Violation, parse_line
-from authguard.core.record_schema import record_schema
+from authguard.records.chain import Violation, parse_line
+from authguard.records.record_schema import record_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from authguard import active_span
-from authguard.core.peer import normalize_address
+from authguard.records.peer import normalize_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

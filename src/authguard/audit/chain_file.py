@@ -13,10 +13,10 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure
 from authguard.paths import make_data_folder
+from authguard.records.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

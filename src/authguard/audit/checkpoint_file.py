@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.signed_note import MAX_NOTE_CHARS, parse_checkpoint
 from authguard.paths import make_folder
+from authguard.records.signed_note import MAX_NOTE_CHARS, parse_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit.bgzf import open_decompressed
 from authguard.audit.chain_file import chain_paths, read_tail
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
-from authguard.core.tombstone import Tombstone, parse_tombstone
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
+from authguard.records.tombstone import Tombstone, parse_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

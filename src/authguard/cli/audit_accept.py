@@ -16,8 +16,8 @@ from authguard.cli.operator_session import open_deployment, parse_names, require
 from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.terminal import escape, require_log
-from authguard.core.handover import ACCEPTED, format_accepted_note
 from authguard.errors import SettingsError
+from authguard.records.handover import ACCEPTED, format_accepted_note
 from authguard.settings import Settings
 
 #: most characters of a reason

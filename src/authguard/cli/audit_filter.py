@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.cli.identifier import refuse_filter
 from authguard.core.outcomes import Reason
-from authguard.core.record_types import METHOD
+from authguard.records.record_types import METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -17,7 +17,7 @@ from authguard.cli.terminal import resolve_log_path
 from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
-    from authguard.core.signed_note import Key
+    from authguard.records.signed_note import Key
 
 KeyFile = Annotated[
     Path | None, typer.Option("--file", callback=parse_file, help="The key file; default: the file next to the store.")

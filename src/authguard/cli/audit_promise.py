@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.cli.terminal import format_time
-from authguard.core.chain import ChainBreak
 from authguard.policy.schema.units import format_duration
+from authguard.records.chain import ChainBreak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -44,14 +44,14 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.period import parse_period
 from authguard.cli.progress import MIN_RECORDS, progress_bar
 from authguard.cli.terminal import escape
-from authguard.core.entries import Entry
 from authguard.core.outcomes import Outcome
-from authguard.core.peer import normalize_address
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
 from authguard.policy.problem import did_you_mean
 from authguard.pseudonym import KeyedPseudonyms
 from authguard.pseudonym_factory import load_pseudonym_key
+from authguard.records.entries import Entry
+from authguard.records.peer import normalize_address
 from authguard.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from authguard.cli.options import JsonOption
-from authguard.core.record_schema import schema_text
+from authguard.records.record_schema import schema_text
 
 
 def print_schema(as_json: JsonOption = False) -> None:

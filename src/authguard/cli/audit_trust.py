@@ -16,10 +16,10 @@ from authguard.audit.verify.checkpoint_verifier import Finding, Trust, group_by_
 from authguard.audit.write.anchor import read_anchor
 from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, require_log_access, resolve_log_path
-from authguard.core.chain import ChainBreak, Violation
-from authguard.core.signed_note import Key, parse_checkpoint, parse_key
 from authguard.errors import AuditError, SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, is_path_blocked
+from authguard.records.chain import ChainBreak, Violation
+from authguard.records.signed_note import Key, parse_checkpoint, parse_key
 from authguard.settings import DEFAULT_STORE, deployment_file_prefix
 
 if TYPE_CHECKING:

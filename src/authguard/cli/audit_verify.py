@@ -31,8 +31,8 @@ from authguard.cli.options import JsonOption, LogOption, PolicyOption, StoreOpti
 from authguard.cli.output import FAILED, INVALID, UNVERIFIED, print_error
 from authguard.cli.progress import progress_bar
 from authguard.cli.terminal import escape
-from authguard.core.chain import ChainBreak, Violation
 from authguard.errors import PolicyError
+from authguard.records.chain import ChainBreak, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

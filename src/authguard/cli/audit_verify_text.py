@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from authguard.audit.query.export import format_utc
 from authguard.audit.verify.log_verifier import UNSIGNED_WARNING
 from authguard.cli.terminal import escape, format_time, format_time_ms
-from authguard.core.chain import ChainBreak
+from authguard.records.chain import ChainBreak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,10 +19,10 @@ from authguard.errors import StoreError
 from authguard.runtime.access import NO_CREDENTIAL
 
 if TYPE_CHECKING:
-    from authguard.core.chain import LineTemplate
     from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
+    from authguard.records.chain import LineTemplate
     from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.plan import Plan, RequestFacts
     from authguard.runtime.state_repository import LoadedState, StateRepository

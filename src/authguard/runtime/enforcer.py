@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from msgspec.structs import replace
 
-from authguard.core.chain import make_template
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
+from authguard.records.chain import make_template
 from authguard.runtime import transactions
 from authguard.runtime.access import NO_CREDENTIAL, UNMATCHED, BodyFailure, Refusal, Verdict
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped

@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.chain import add_properties
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from authguard.core.record_types import MAX_TEXT_CHARS, METHOD
 from authguard.core.request import Proven
+from authguard.records.chain import add_properties
+from authguard.records.entries import (
+    ActEntry,
+    DecisionEntry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
+from authguard.records.record_types import MAX_TEXT_CHARS, METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.core.chain import LineTemplate
     from authguard.core.machine import Transition
     from authguard.core.outcomes import Reason
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys
     from authguard.ports import AuditSink, Ids
+    from authguard.records.chain import LineTemplate
     from authguard.runtime.access import AccessRequest
     from authguard.runtime.plan import Plan, RequestFacts
 

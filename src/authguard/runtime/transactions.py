@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.canonical import (
+from authguard.core.form import parse_form
+from authguard.core.multipart import without_boundary
+from authguard.core.outcomes import Outcome, Reason
+from authguard.core.snapshot import NO_RESPONSE, account_key
+from authguard.runtime.canonical import (
     MAX_TEXT_CHARS,
     CanonicalBody,
     Header,
@@ -23,10 +27,6 @@ from authguard.core.canonical import (
     is_secret_header,
     render_request,
 )
-from authguard.core.form import parse_form
-from authguard.core.multipart import without_boundary
-from authguard.core.outcomes import Outcome, Reason
-from authguard.core.snapshot import NO_RESPONSE, account_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from authguard.audit.query.export import COLUMNS, format_csv, format_json, format_jsonl, format_utc, to_dict
 from authguard.audit.query.rows import RecordTemplate
 from authguard.audit.query.search import Match
-from authguard.core.chain import GENESIS, format_line, has_stated_hash
+from authguard.records.chain import GENESIS, format_line, has_stated_hash
 from tests.audit.logs import AT, acted, decided, faulted, moved, refused, withdrawn
 from tests.support.hypothesis_profile import examples
 

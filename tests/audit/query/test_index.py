@@ -12,8 +12,8 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.index_place import find_index
 from authguard.audit.query.search import Query, count_by_template, find, find_by_id
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
+from authguard.records.chain import MAX_LINE_BYTES
 from tests.audit.desk import Desk, numbers, told
 from tests.audit.logs import acted, append, decided, faulted, moved, refused, withdrawn, write
 

@@ -25,7 +25,7 @@ from tests.support.record_check import skip_validation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 PEOPLE = ("anna", "bob", "")
 SESSIONS = ("5e55", "5e66", "")

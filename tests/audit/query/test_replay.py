@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.query.replay import ReplayResult
-    from authguard.core.entries import Entry
     from authguard.policy.compiled_policy import Policy
+    from authguard.records.entries import Entry
 
 POLICY = """\
 authguard: 1

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from authguard.audit.query import search
 from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find, find_by_decision, last, resolve_session
-from authguard.core.chain import HASH_SUFFIX_BYTES, has_stated_hash
+from authguard.records.chain import HASH_SUFFIX_BYTES, has_stated_hash
 from tests.audit.logs import AT, CELL, acted, decided, moved, write
 from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 OTHER = ("live", "locked", *CELL[2:])
 ENTRIES = (

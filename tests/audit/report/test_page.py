@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.report.data import ReportData
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 HOSTILE = "</title><script>x()</script><img src=x onerror='x()'>\"'>\u202e\x00&amp;"
 #: elements of HTML that have no end

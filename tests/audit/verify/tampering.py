@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from authguard import signing_key
 from authguard.audit.checkpoint_file import chain_origin, encode_line
-from authguard.core.chain import GENESIS, VERSION
-from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import Checkpoint, Key, sign_note
+from authguard.records.chain import GENESIS, VERSION
+from authguard.records.merkle import Tree, leaf
+from authguard.records.signed_note import Checkpoint, Key, sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

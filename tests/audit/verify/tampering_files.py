@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress, open_decompressed
-from authguard.core.merkle import Tree
-from authguard.core.tombstone import format_retired_note, make_tombstone, parse_tombstone
+from authguard.records.merkle import Tree
+from authguard.records.tombstone import format_retired_note, make_tombstone, parse_tombstone
 from tests.audit.verify.tampering import LOG, rehash, split
 
 if TYPE_CHECKING:

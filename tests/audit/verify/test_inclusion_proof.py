@@ -11,11 +11,11 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.verify.inclusion_proof import HEADER, MAX_PROOF_CHARS, ProofError, create_proof, verify_proof
 from authguard.audit.verify.log_reader import decode_line
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.merkle import Tree, leaf, root_of
-from authguard.core.merkle import prove as prove_leaf
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.merkle import Tree, leaf, root_of
+from authguard.records.merkle import prove as prove_leaf
+from authguard.records.signed_note import Checkpoint, sign_note
 from tests.audit.logs import acted
 from tests.support.record_check import skip_validation
 

@@ -11,8 +11,8 @@ from authguard import signing_key
 from authguard.audit.verify.chain_verifier import MAX_READ_ATTEMPTS
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line
+from authguard.records.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry
 from tests.audit.logs import CELL
 from tests.audit.verify.tampering import rehash
 

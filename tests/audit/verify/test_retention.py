@@ -12,9 +12,9 @@ from authguard.audit.verify import inclusion_proof
 from authguard.audit.verify.checkpoint_verifier import Trust
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import Violation
-from authguard.core.tombstone import make_tombstone
 from authguard.errors import AuditError
+from authguard.records.chain import Violation
+from authguard.records.tombstone import make_tombstone
 from tests.audit.desk import Desk, filled, numbers, told
 
 if TYPE_CHECKING:

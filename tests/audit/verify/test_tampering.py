@@ -17,8 +17,8 @@ from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.chain import ChainBreak
-from authguard.core.entries import ActEntry, DecisionEntry
+from authguard.records.chain import ChainBreak
+from authguard.records.entries import ActEntry, DecisionEntry
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.audit.logs import CELL

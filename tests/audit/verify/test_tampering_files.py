@@ -12,8 +12,8 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.log_reader import LogReader
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import ChainBreak
 from authguard.errors import AuditError
+from authguard.records.chain import ChainBreak
 from tests.audit.desk import LOG, Desk, numbers
 from tests.audit.verify.tampering import MANIPULATIONS
 from tests.audit.verify.tampering_files import FILES, place

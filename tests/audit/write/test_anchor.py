@@ -13,8 +13,8 @@ from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.audit.write import anchor
 from authguard.audit.write.anchor import FileAnchor, FunctionAnchor, HttpAnchor, make_anchor, read_anchor
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError, SettingsError
+from authguard.records.signed_note import Checkpoint, sign_note
 from tests.audit.write.anchored import Service
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from authguard.audit.write.anchor import FileAnchor, HttpAnchor, read_anchor
 from authguard.audit.write.anchor_publisher import SCAN_INTERVAL_S, STALE_AFTER_S, AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import ActEntry
-from authguard.core.signed_note import Checkpoint, sign_note
 from authguard.errors import AuditError
+from authguard.records.entries import ActEntry
+from authguard.records.signed_note import Checkpoint, sign_note
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.audit.write.anchored import Service

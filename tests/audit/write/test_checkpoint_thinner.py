@@ -9,7 +9,7 @@ import pytest
 from authguard.audit import checkpoint_file
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import ChainBreak, Violation
+from authguard.records.chain import ChainBreak, Violation
 from tests.audit.desk import Desk
 
 if TYPE_CHECKING:

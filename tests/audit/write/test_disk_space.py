@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from authguard.audit.write.disk_space import CHECK_INTERVAL_S, ENOUGH_BYTES, LOW_BYTES, DiskSpaceMonitor
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import ActEntry
+from authguard.records.entries import ActEntry
 from authguard.testing import FakeClock
 from tests.support.harness import CountingIds
 

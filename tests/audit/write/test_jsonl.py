@@ -12,8 +12,16 @@ import pytest
 
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write import jsonl
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, IntactChain, Violation, format_line, verify_chain
 from authguard.errors import AuditError
+from authguard.records.chain import (
+    GENESIS,
+    MAX_LINE_BYTES,
+    ChainBreak,
+    IntactChain,
+    Violation,
+    format_line,
+    verify_chain,
+)
 from tests.audit.verify.tampering import rehash
 from tests.support.record_check import skip_validation
 
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.write.jsonl import JsonlSink
-    from authguard.core.entries import ActEntry
+    from authguard.records.entries import ActEntry
     from authguard.testing import FakeClock
 
     Act = Callable[[str], ActEntry]

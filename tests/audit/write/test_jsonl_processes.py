@@ -41,7 +41,7 @@ WRITER = """
 import os, resource, sys
 from pathlib import Path
 from authguard.audit.write.jsonl import JsonlSink
-from authguard.core.entries import ActEntry
+from authguard.records.entries import ActEntry
 from authguard.errors import AuditError
 from authguard.ids import SystemIds
 from authguard.testing import FakeClock

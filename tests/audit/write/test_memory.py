@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from authguard.audit.write.memory import MemorySink
-from authguard.core.chain import IntactChain, verify_chain
-from authguard.core.entries import ActEntry, RefusalEntry
 from authguard.errors import AuditError
+from authguard.records.chain import IntactChain, verify_chain
+from authguard.records.entries import ActEntry, RefusalEntry
 
 
 async def test_it_keeps_chained_lines_that_decode() -> None:

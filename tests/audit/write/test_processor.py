@@ -18,9 +18,9 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.memory import MemorySink
 from authguard.audit.write.processor import GUARD_EVENTS, RESERVED, ChainProcessor, make_entry
-from authguard.core.chain import GENESIS, IntactChain, format_line, verify_chain
-from authguard.core.entries import ActEntry, WithdrawalEntry
-from authguard.core.record_types import FIELDS, MAX_TEXT_CHARS
+from authguard.records.chain import GENESIS, IntactChain, format_line, verify_chain
+from authguard.records.entries import ActEntry, WithdrawalEntry
+from authguard.records.record_types import FIELDS, MAX_TEXT_CHARS
 from authguard.testing import FakeClock
 from tests.audit.conftest import CountingIds
 from tests.support.hostile_text import TEXTS, is_harmless

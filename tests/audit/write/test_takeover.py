@@ -10,9 +10,9 @@ import pytest
 
 from authguard.audit import segment_file
 from authguard.audit.write.retention import RetentionPolicy
-from authguard.core.chain import ChainBreak, Violation, format_line
-from authguard.core.entries import ActEntry
 from authguard.errors import AuditError
+from authguard.records.chain import ChainBreak, Violation, format_line
+from authguard.records.entries import ActEntry
 from tests.audit.desk import Desk, numbers
 from tests.audit.verify.tampering import rehash
 

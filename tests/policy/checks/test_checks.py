@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.cors import Cors
-from authguard.core.coverage import compute_coverage
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
 from authguard.core.machine import Line, compile_machine
@@ -31,6 +30,7 @@ from authguard.policy.deployment import (
 )
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problem import Place, Problem
+from authguard.policy.table.coverage import compute_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

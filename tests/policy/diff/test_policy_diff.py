@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from authguard.core.agents import Agent
-from authguard.core.boxes import Space, is_empty
-from authguard.core.comparison import Comparison, compare
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
@@ -34,7 +32,9 @@ from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
-from tests.core.test_boxes import cells, first_match, holds, problems
+from authguard.policy.table.boxes import Space, is_empty
+from authguard.policy.table.comparison import Comparison, compare
+from tests.policy.table.test_boxes import cells, first_match, holds, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core.boxes import Space, count, intersect, is_empty
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
@@ -24,6 +23,7 @@ from authguard.policy.compiler import load
 from authguard.policy.explain import nearest
 from authguard.policy.explain.explainer import explain_decision as explain
 from authguard.policy.explain.nearest import rule_regions
+from authguard.policy.table.boxes import Space, count, intersect, is_empty
 from tests.support.hypothesis_profile import examples
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from authguard.core.decision_table import DIMENSIONS
-from authguard.core.entries import DecisionEntry
 from authguard.core.events import MACHINES
 from authguard.policy.testing import simulator
+from authguard.records.entries import DecisionEntry
 from tests.support.harness import EnforcerHarness, policy_of
 from tests.support.hypothesis_profile import examples
 

@@ -32,9 +32,9 @@ from authguard.audit.query.index_place import (
 from authguard.audit.query.index_schema import INDEXES, MARK_VOID, SCHEMA_OBJECTS, SCHEMA_VERSION, TABLES, connect
 from authguard.audit.query.indexer import Indexer, line_digest
 from authguard.audit.query.rows import RecordTemplate
-from authguard.core.chain import MAX_LINE_BYTES
 from authguard.errors import AuditError
 from authguard.file_access import Access, explain_failure
+from authguard.records.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from authguard.audit.query.rows import parse_rows, parse_template
-from authguard.core.chain import MAX_LINE_BYTES
+from authguard.records.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     import sqlite3

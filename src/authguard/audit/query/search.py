@@ -16,7 +16,7 @@ import msgspec
 
 from authguard.audit.query.rows import is_line_of
 from authguard.audit.verify.log_reader import decode_line
-from authguard.core.chain import has_stated_hash
+from authguard.records.chain import has_stated_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from authguard.audit.query.export import format_utc
 from authguard.audit.report.data import GROUPS
 from authguard.audit.report.markup import sort_counts
 from authguard.audit.report.verdict import conclude, count_lines
-from authguard.core.chain import ChainBreak
+from authguard.records.chain import ChainBreak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

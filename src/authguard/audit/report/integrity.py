@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit.report.markup import render_code, render_grid, render_text, render_time
 from authguard.audit.report.verdict import Verdict, describe_finding, judge
 from authguard.audit.verify.checkpoint_verifier import Finding
-from authguard.core.chain import ChainBreak
+from authguard.records.chain import ChainBreak
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit.query.search import Query, find
-from authguard.core.handover import ACCEPTED
 from authguard.core.person_name import normalize_name
+from authguard.records.handover import ACCEPTED
 
 if TYPE_CHECKING:
     from authguard.audit.query.index import Index

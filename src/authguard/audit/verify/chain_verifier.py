@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.chain_file import is_locked
 from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
-from authguard.core.batch_verify import verify_batch
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Violation, iter_chain
-from authguard.core.checkpoint_retention import THINNED, parse_retention_note
-from authguard.core.entries import ActEntry
-from authguard.core.handover import AUDIT_ACTOR, is_closed, is_opened, parse_accepted_note, parse_anomaly
-from authguard.core.tombstone import RETIRED, parse_retired_note
+from authguard.records.batch_verify import verify_batch
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainBreak, Violation, iter_chain
+from authguard.records.checkpoint_retention import THINNED, parse_retention_note
+from authguard.records.entries import ActEntry
+from authguard.records.handover import AUDIT_ACTOR, is_closed, is_opened, parse_accepted_note, parse_anomaly
+from authguard.records.tombstone import RETIRED, parse_retired_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
     from authguard.audit.verify.checkpoint_verifier import CheckpointVerifier
     from authguard.audit.verify.result import RecordCounter
-    from authguard.core.chain import ChainedLine
-    from authguard.core.checkpoint_retention import RetentionNote
-    from authguard.core.handover import Anomaly
+    from authguard.records.chain import ChainedLine
+    from authguard.records.checkpoint_retention import RetentionNote
+    from authguard.records.handover import Anomaly
 
 #: attempts to read an incomplete last line, which its writer may complete, and seconds between them
 MAX_READ_ATTEMPTS: Final = 3

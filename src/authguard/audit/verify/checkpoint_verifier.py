@@ -12,25 +12,25 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.chain import ChainBreak, Violation
-from authguard.core.checkpoint_retention import (
+from authguard.records.chain import ChainBreak, Violation
+from authguard.records.checkpoint_retention import (
     CheckpointInfo,
     RetentionNote,
     digest_checkpoints,
     longest_gap,
     select_retained,
 )
-from authguard.core.entries import ActEntry
-from authguard.core.merkle import Tree, leaf
-from authguard.core.signed_note import count_signatures, open_note, parse_checkpoint, parse_key
+from authguard.records.entries import ActEntry
+from authguard.records.merkle import Tree, leaf
+from authguard.records.signed_note import count_signatures, open_note, parse_checkpoint, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from authguard.core.chain import ChainedLine
-    from authguard.core.signed_note import Check, Key, VerifiedNote
-    from authguard.core.tombstone import Tombstone
+    from authguard.records.chain import ChainedLine
+    from authguard.records.signed_note import Check, Key, VerifiedNote
+    from authguard.records.tombstone import Tombstone
 
 #: maximum of keys to which a chain may be rotated during a verification
 MAX_ROTATIONS: Final = 64

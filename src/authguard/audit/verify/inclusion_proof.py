@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.log_reader import decode_line
-from authguard.core import merkle
-from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
-from authguard.core.signed_note import MAX_NOTE_CHARS, decode_base64, open_note, parse_checkpoint
-from authguard.core.tombstone import Tombstone, subtree_levels
 from authguard.errors import AuditError
+from authguard.records import merkle
+from authguard.records.chain import MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.records.signed_note import MAX_NOTE_CHARS, decode_base64, open_note, parse_checkpoint
+from authguard.records.tombstone import Tombstone, subtree_levels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from authguard.core.signed_note import Check, Key
+    from authguard.records.signed_note import Check, Key
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 #: maximum of characters in a proof

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import msgspec
 
 from authguard.audit import segment_file
-from authguard.core.chain import MAX_LINE_BYTES
+from authguard.records.chain import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

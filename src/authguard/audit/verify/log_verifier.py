@@ -16,7 +16,7 @@ from authguard.audit.chain_file import chain_paths
 from authguard.audit.verify.chain_verifier import ChainVerifier, classify_error
 from authguard.audit.verify.checkpoint_verifier import NO_RANGES, CheckpointVerifier, Finding
 from authguard.audit.verify.result import ChainReport, RecordCounter, Verification
-from authguard.core.chain import GENESIS, ChainBreak, IntactChain, Violation
+from authguard.records.chain import GENESIS, ChainBreak, IntactChain, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

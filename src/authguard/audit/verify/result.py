@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
-from authguard.core.chain import ChainBreak, IntactChain, Violation
-from authguard.core.entries import ActEntry, DecisionEntry
+from authguard.records.chain import ChainBreak, IntactChain, Violation
+from authguard.records.entries import ActEntry, DecisionEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from authguard.audit.verify.checkpoint_verifier import Ranges
-    from authguard.core.batch_verify import Batch
-    from authguard.core.entries import Entry
-    from authguard.core.handover import Anomaly
+    from authguard.records.batch_verify import Batch
+    from authguard.records.entries import Entry
+    from authguard.records.handover import Anomaly
 
     Progress = Callable[[int, int], None]
 

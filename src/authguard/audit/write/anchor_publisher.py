@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
-from authguard.core.signed_note import parse_checkpoint
+from authguard.records.signed_note import parse_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

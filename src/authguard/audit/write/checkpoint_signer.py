@@ -21,10 +21,10 @@ from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
 from authguard.audit.write.leaf_reader import append_leaves, find_base
 from authguard.audit.write.takeover import ChainTakeover
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
-from authguard.core.handover import format_opened_note
-from authguard.core.merkle import Tree
-from authguard.core.signed_note import Checkpoint, open_note, sign_note
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.records.handover import format_opened_note
+from authguard.records.merkle import Tree
+from authguard.records.signed_note import Checkpoint, open_note, sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
     from authguard.audit.write.anchor_publisher import AnchorPublisher
     from authguard.audit.write.retention import PendingRecord, SegmentRetention
-    from authguard.core.signed_note import Check, Key, Sign
     from authguard.ports import Clock
+    from authguard.records.signed_note import Check, Key, Sign
 
 
 #: lines and seconds after which a log is signed, unless the policy sets others

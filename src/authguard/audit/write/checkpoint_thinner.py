@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.retention import PendingRecord
-from authguard.core.checkpoint_retention import (
+from authguard.records.checkpoint_retention import (
     KEEP_ALL_S,
     THINNED,
     CheckpointInfo,
@@ -20,7 +20,7 @@ from authguard.core.checkpoint_retention import (
     parse_retention_note,
     select_retained,
 )
-from authguard.core.signed_note import count_signatures, parse_checkpoint, parse_time
+from authguard.records.signed_note import count_signatures, parse_checkpoint, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,20 +20,20 @@ from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth, describe_tampering
 from authguard.audit.write.takeover import find_start, require_tail
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_line, render_line
-from authguard.core.entries import ActEntry, TransitionEntry
-from authguard.core.handover import CLOSED, OPENED
 from authguard.errors import AuditError, SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, explain_failure
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_line, render_line
+from authguard.records.entries import ActEntry, TransitionEntry
+from authguard.records.handover import CLOSED, OPENED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
-    from authguard.core.chain import ChainedLine, LineTemplate, Violation
-    from authguard.core.entries import Entry
     from authguard.ports import Clock, Ids
+    from authguard.records.chain import ChainedLine, LineTemplate, Violation
+    from authguard.records.entries import Entry
 
     #: receives a file, its descriptor and a function for the hash of the last line; creates the signer
     SignerFactory = Callable[[Path, int, Callable[[], str]], CheckpointSigner]

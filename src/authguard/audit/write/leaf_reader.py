@@ -6,8 +6,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from authguard.core.chain import MAX_LINE_BYTES, ChainedLine, parse_line
-from authguard.core.merkle import Tree, leaf
+from authguard.records.chain import MAX_LINE_BYTES, ChainedLine, parse_line
+from authguard.records.merkle import Tree, leaf
 
 if TYPE_CHECKING:
     from authguard.audit.segment_file import Segment
@@ -41,7 +41,7 @@ def append_leaves(file: BinaryIO, tree: Tree, last: str, target: str) -> str:
             # yield the interpreter; a request would otherwise get it only after the switch interval (measured: 0.2 ms
             # instead of 5 ms)
             time.sleep(0)
-        # `authguard.core.chain` defines the format of a line
+        # `authguard.records.chain` defines the format of a line
         if line[-76 - 65 : -76] != f'{last}"'.encode() or not line[-76:].startswith(b',"hash":"'):
             break
         stated = line[-67:-3]

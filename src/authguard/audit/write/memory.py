@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from authguard.core.chain import GENESIS, format_line, render_line
 from authguard.errors import AuditError
+from authguard.records.chain import GENESIS, format_line, render_line
 
 if TYPE_CHECKING:
-    from authguard.core.chain import LineTemplate
-    from authguard.core.entries import Entry
+    from authguard.records.chain import LineTemplate
+    from authguard.records.entries import Entry
 
 
 class MemorySink:

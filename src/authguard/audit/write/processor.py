@@ -16,15 +16,15 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.active_span import active_trace_id
-from authguard.core.entries import ActEntry, AppLogEntry
-from authguard.core.record_types import FIELD, FIELDS, MAX_NAME_CHARS, MAX_TEXT_CHARS
 from authguard.errors import AuthguardError
+from authguard.records.entries import ActEntry, AppLogEntry
+from authguard.records.record_types import FIELD, FIELDS, MAX_NAME_CHARS, MAX_TEXT_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from authguard.core.record_types import Value
     from authguard.ports import AuditSink, Clock, Ids
+    from authguard.records.record_types import Value
 
 _LOGGER: Final = logging.getLogger("authguard")
 #: field names of the chain, which an event cannot use

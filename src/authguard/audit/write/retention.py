@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress
 from authguard.audit.chain_file import sync_folder
-from authguard.core.chain import MAX_LINE_BYTES
-from authguard.core.tombstone import RETIRED, Tombstone, format_retired_note, make_tombstone
+from authguard.records.chain import MAX_LINE_BYTES
+from authguard.records.tombstone import RETIRED, Tombstone, format_retired_note, make_tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
-from authguard.core.chain import MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
-from authguard.core.entries import TransitionEntry
-from authguard.core.handover import (
+from authguard.errors import AuditError
+from authguard.records.chain import MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
+from authguard.records.entries import TransitionEntry
+from authguard.records.handover import (
     ADOPTED,
     FOREIGN,
     RECOVERED,
@@ -28,8 +29,7 @@ from authguard.core.handover import (
     is_closed,
     is_opened,
 )
-from authguard.core.signed_note import open_note, parse_checkpoint
-from authguard.errors import AuditError
+from authguard.records.signed_note import open_note, parse_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.chain_file import LockedFile
     from authguard.audit.segment_file import Segment
-    from authguard.core.signed_note import Check, Key, Sign
+    from authguard.records.signed_note import Check, Key, Sign
 
 #: bytes of a copy step
 COPY_BYTES: Final = 1 << 20

@@ -14,9 +14,9 @@ from authguard.policy.checks.reachability import Reachability, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.boxes import Box
     from authguard.core.decision_table import Cell
     from authguard.policy.draft import Draft
+    from authguard.policy.table.boxes import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,6 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, intersect
 from authguard.core.decision_table import PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
@@ -21,13 +20,14 @@ from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OP
 from authguard.policy.checks.reachability import Path, Reachability, Unreachable
 from authguard.policy.checks.table import prove_table
 from authguard.policy.problem import Problem
+from authguard.policy.table.boxes import Box, intersect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from authguard.core.boxes import Space
-    from authguard.core.coverage import TableCoverage
     from authguard.policy.draft import Draft
+    from authguard.policy.table.boxes import Space
+    from authguard.policy.table.coverage import TableCoverage
 
 #: risks of a customer's requests; `public` has no requirements, `self` and `staff` belong to the guard's endpoints
 CUSTOMER_RISKS: Final = ("routine", "sensitive", "high")

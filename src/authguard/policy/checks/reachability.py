@@ -11,13 +11,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach_of
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import MAX_CHAIN_LENGTH, expand
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.event_sources import PossibleEvent, machine_specs, possible_events
 from authguard.policy.schema.units import format_duration
+from authguard.policy.table.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

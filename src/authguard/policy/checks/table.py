@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from authguard.core.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
-from authguard.core.coverage import compute_coverage
 from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
@@ -20,14 +18,16 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
+from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
+from authguard.policy.table.coverage import compute_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.core.coverage import TableCoverage
     from authguard.core.decision_table import Rule
     from authguard.core.request import Operation
     from authguard.policy.draft import Draft, Invariant
+    from authguard.policy.table.coverage import TableCoverage
 
 OUTCOME: Final = "outcome"
 

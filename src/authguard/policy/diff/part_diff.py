@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.boxes import Undecided
-from authguard.core.coverage import compute_coverage
 from authguard.core.events import MACHINES, TIGHTENING
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
@@ -26,6 +24,8 @@ from authguard.policy.diff.difference import (
     make_difference,
 )
 from authguard.policy.schema.units import format_duration
+from authguard.policy.table.boxes import Undecided
+from authguard.policy.table.coverage import compute_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

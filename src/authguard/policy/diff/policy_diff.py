@@ -1,7 +1,7 @@
 """Compare two policies and sort the differences, the worst first; the table comparison is exact over all cells.
 
-The tables are compared cell by cell (`authguard.core.comparison`), over the states of both policies. For a state that a
-policy does not have, its answer is `on_fault`, as the engine answers a record that it cannot interpret.
+The tables are compared cell by cell (`authguard.policy.table.comparison`), over the states of both policies. For a
+state that a policy does not have, its answer is `on_fault`, as the engine answers a record that it cannot interpret.
 `authguard.policy.diff.part_diff` compares everything outside the table.
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, Space, Undecided, is_empty
-from authguard.core.comparison import TableDifference, compare
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
@@ -19,6 +17,8 @@ from authguard.policy.checks.reachability import Reachability
 from authguard.policy.diff.difference import Difference
 from authguard.policy.diff.part_diff import diff_parts, fallback_direction
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
+from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
+from authguard.policy.table.comparison import TableDifference, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable

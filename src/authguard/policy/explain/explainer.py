@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
@@ -19,6 +18,7 @@ from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
 from authguard.policy.explain.nearest import SETTLED, find_nearest
+from authguard.policy.table.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:

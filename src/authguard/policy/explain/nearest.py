@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import Box, intersect, is_empty, subtract
 from authguard.core.decision_table import DIMENSIONS
+from authguard.policy.table.boxes import Box, intersect, is_empty, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.boxes import BoxCoverage, Space, reach
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Unreachable
+from authguard.policy.table.boxes import BoxCoverage, Space, reach
 from authguard.policy.testing.parser import PLACEHOLDER
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.simulator import ScenarioRequest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.boxes import MAX_BOXES, Space, count
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import Outcome
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.render.html_document import escape_whole, render_table
 from authguard.policy.render.matrix import ANY, abbreviate, build_rows
 from authguard.policy.render.page.markup import link_fallback, render_origin, render_outcome, render_text
+from authguard.policy.table.boxes import MAX_BOXES, Space, count
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy

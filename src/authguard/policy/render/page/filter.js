@@ -1,5 +1,5 @@
 // Filters the decision table: finds the rules that decide the selected cells, exactly, by subtraction of boxes.
-// The box of a row is one bit mask per dimension, as in authguard.core.boxes. The script fetches and stores nothing.
+// The box of a row is one bit mask per dimension, as in authguard.policy.table.boxes. The script fetches and stores nothing.
 // The query of the address holds the selection, so that a link opens the same view and "back" returns to the last one.
 "use strict";
 (() => {

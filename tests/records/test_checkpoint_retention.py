@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from authguard.core.checkpoint_retention import (
+from authguard.records.checkpoint_retention import (
     KEEP_ALL_S,
     CheckpointInfo,
     digest_checkpoints,

@@ -1,4 +1,4 @@
-"""Batch verification of hash-chained lines; `authguard.core.chain.iter_chain` handles every mismatch.
+"""Batch verification of hash-chained lines; `authguard.records.chain.iter_chain` handles every mismatch.
 
 Rules of this file:
 - It reports no violation: if a batch is not byte for byte as a writer makes it, the result is None. `iter_chain` then
@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.chain import HASH_SUFFIX_BYTES, MAX_LINE_BYTES
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from authguard.core.handover import ACCEPTED, AUDIT_ACTOR
+from authguard.records.chain import HASH_SUFFIX_BYTES, MAX_LINE_BYTES
+from authguard.records.entries import (
+    ActEntry,
+    DecisionEntry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
+from authguard.records.handover import ACCEPTED, AUDIT_ACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,7 +142,7 @@ def _needs_single_check(one: _Act) -> bool:
 
 
 def _leaves(lines: Sequence[bytes]) -> list[bytes]:
-    """Hash lines without their newlines, as `authguard.core.merkle.leaf` does; copying a primed hash is faster."""
+    """Hash lines without their newlines, as `authguard.records.merkle.leaf` does; copying a primed hash is faster."""
     marked = sha256(b"\x00").copy
     found = []
     for line in lines:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.canonical import (
+from authguard.core.multipart import without_boundary
+from authguard.core.strict_json import NO_DOCUMENT
+from authguard.runtime.canonical import (
     MAX_LINES,
     MAX_TEXT_CHARS,
     MAX_VALUE_CHARS,
@@ -19,8 +21,6 @@ from authguard.core.canonical import (
     canonicalize,
     render_request,
 )
-from authguard.core.multipart import without_boundary
-from authguard.core.strict_json import NO_DOCUMENT
 
 JSON = "application/json"
 PRINTABLE = set(string.printable[:95])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.chain import (
+from authguard.records.chain import (
     GENESIS,
     MAX_LINE_BYTES,
     VERSION,
@@ -24,13 +24,20 @@ from authguard.core.chain import (
     parse_line,
     verify_chain,
 )
-from authguard.core.entries import ActEntry, DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
+from authguard.records.entries import (
+    ActEntry,
+    DecisionEntry,
+    FaultEntry,
+    RefusalEntry,
+    TransitionEntry,
+    WithdrawalEntry,
+)
 from tests.audit.verify.tampering import rehash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.core.entries import Entry
+    from authguard.records.entries import Entry
 
 POLICY = "ab" * 32
 CELL = ("live", "normal", "active", "verified", "none", "good", "high", "write", "granted", "met")

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from authguard.core.chain import (
+from authguard.records.chain import (
     GENESIS,
     VERSION,
     ChainedLine,
@@ -20,7 +20,7 @@ from authguard.core.chain import (
     parse_line,
     render_line,
 )
-from authguard.core.entries import (
+from authguard.records.entries import (
     ActEntry,
     AppLogEntry,
     DecisionEntry,
@@ -30,7 +30,7 @@ from authguard.core.entries import (
     TransitionEntry,
     WithdrawalEntry,
 )
-from authguard.core.record_schema import record_schema
+from authguard.records.record_schema import record_schema
 from tests.audit.logs import CELL
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -13,14 +13,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.entries import ActEntry
-from authguard.core.signed_note import NOTE_SIGNATURE, decode_base64
+from authguard.records.entries import ActEntry
+from authguard.records.signed_note import NOTE_SIGNATURE, decode_base64
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from authguard.core.chain import ChainedLine
-    from authguard.core.signed_note import Check, Key, Sign
+    from authguard.records.chain import ChainedLine
+    from authguard.records.signed_note import Check, Key, Sign
 
 OPENED: Final = "opened"
 CLOSED: Final = "closed"

@@ -8,10 +8,10 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.batch_verify import verify_batch
-from authguard.core.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, iter_chain
-from authguard.core.entries import ActEntry, DecisionEntry, Entry
-from authguard.core.merkle import leaf
+from authguard.records.batch_verify import verify_batch
+from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, format_line, iter_chain
+from authguard.records.entries import ActEntry, DecisionEntry, Entry
+from authguard.records.merkle import leaf
 from tests.audit.logs import acted, decided, faulted, moved, refused, withdrawn
 
 MADE = (

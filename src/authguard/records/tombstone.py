@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.chain import ChainedLine, parse_line
-from authguard.core.entries import ActEntry
-from authguard.core.merkle import MAX_LEVELS, Tree, leaf
+from authguard.records.chain import ChainedLine, parse_line
+from authguard.records.entries import ActEntry
+from authguard.records.merkle import MAX_LEVELS, Tree, leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,7 @@ Rules of this file:
 - No field holds a credential, a claim or a raw subject; subjects are pseudonyms.
 - Every text is from a closed vocabulary, or is bounded and printable before it gets here.
 
-The chain adds ``v``, ``seq``, ``prev`` and ``hash``. `authguard.core.record_schema` derives the JSON Schema of the
+The chain adds ``v``, ``seq``, ``prev`` and ``hash``. `authguard.records.record_schema` derives the JSON Schema of the
 lines from these classes and their docstrings.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from authguard.core import record_types  # noqa: TC001 - msgspec reads the types when the classes are made
+from authguard.records import record_types  # noqa: TC001 - msgspec reads the types when the classes are made
 
 
 class DecisionEntry(

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of a line of the audit log, derived from the classes of `authguard.core.entries`.
+"""JSON Schema (2020-12) of a line of the audit log, derived from the classes of `authguard.records.entries`.
 
 Rule: the schema is closed: a line with an additional or a missing member is no record of this version.
 """
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from authguard.core.chain import MAX_LINE_BYTES, VERSION
-from authguard.core.entries import Entry
+from authguard.records.chain import MAX_LINE_BYTES, VERSION
+from authguard.records.entries import Entry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: members that the chain adds to every record

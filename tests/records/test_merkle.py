@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.merkle import EMPTY, Tree, leaf, node, prove, root_of
+from authguard.records.merkle import EMPTY, Tree, leaf, node, prove, root_of
 
 #: the inputs and roots that certificate-transparency-go and its descendants test with
 INPUTS = [bytes.fromhex(one) for one in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.boxes import (
+from authguard.core.decision_table import Rule
+from authguard.policy.table.boxes import (
     BoxCoverage,
     Space,
     Undecided,
@@ -20,7 +21,6 @@ from authguard.core.boxes import (
     subtract,
     widen_gap,
 )
-from authguard.core.decision_table import Rule
 
 
 def cells(space: Space) -> list[tuple[str, ...]]:

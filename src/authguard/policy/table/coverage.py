@@ -1,8 +1,8 @@
 """Table coverage: which rule decides each cell, by box subtraction or, for complex tables, by decision diagrams.
 
-Both are exact and implement `TableCoverage`. Boxes are faster for a few dozen rules. A diagram (`authguard.core.mdd`)
-stays small for tables that box subtraction would split into thousands of boxes. Past the bound of nodes the result is
-`Undecided`, and nothing is assumed.
+Both are exact and implement `TableCoverage`. Boxes are faster for a few dozen rules. A diagram
+(`authguard.policy.table.mdd`) stays small for tables that box subtraction would split into thousands of boxes. Past the
+bound of nodes the result is `Undecided`, and nothing is assumed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
-from authguard.core.boxes import GAP, Box, Space, Undecided, reach_of
-from authguard.core.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
+from authguard.policy.table.boxes import GAP, Box, Space, Undecided, reach_of
+from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

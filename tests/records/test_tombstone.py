@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.chain import GENESIS, format_line
-from authguard.core.entries import ActEntry
-from authguard.core.merkle import Tree, leaf, prove
-from authguard.core.tombstone import (
+from authguard.records.chain import GENESIS, format_line
+from authguard.records.entries import ActEntry
+from authguard.records.merkle import Tree, leaf, prove
+from authguard.records.tombstone import (
     format_retired_note,
     make_tombstone,
     parse_retired_note,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from authguard.core.boxes import Box
+    from authguard.policy.table.boxes import Box
 
 #: leaf of the cells that no rule decides
 GAP: Final = -1

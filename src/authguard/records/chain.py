@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.entries import DecisionEntry, Entry
+from authguard.records.entries import DecisionEntry, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -194,7 +194,7 @@ def make_template(entry: DecisionEntry) -> LineTemplate:
 
 
 def add_properties(template: LineTemplate, peer: str, method: str, path: str) -> LineTemplate:
-    """Return the template with properties of one request, as `authguard.core.entries.DecisionEntry` has them.
+    """Return the template with properties of one request, as `authguard.records.entries.DecisionEntry` has them.
 
     Args:
         template: of the decision.

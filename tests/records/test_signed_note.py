@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authguard import signing_key
-from authguard.core.signed_note import (
+from authguard.records.signed_note import (
     COSIGNATURE,
     MAX_NOTE_CHARS,
     MAX_SIGNATURES,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core import coverage, mdd
-from authguard.core.boxes import GAP, Box, BoxCoverage, Space, Undecided, count, is_empty
-from authguard.core.coverage import DiagramCoverage, TableCoverage, compute_coverage
 from authguard.core.decision_table import Rule
-from authguard.core.mdd import DecisionDiagrams
-from tests.core.test_boxes import boxes_of, cells, first_match, holds, problems
+from authguard.policy.table import coverage, mdd
+from authguard.policy.table.boxes import GAP, Box, BoxCoverage, Space, Undecided, count, is_empty
+from authguard.policy.table.coverage import DiagramCoverage, TableCoverage, compute_coverage
+from authguard.policy.table.mdd import DecisionDiagrams
+from tests.policy.table.test_boxes import boxes_of, cells, first_match, holds, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

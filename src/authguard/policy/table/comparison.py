@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authguard.core.boxes import GAP, Box, Undecided
-from authguard.core.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
+from authguard.policy.table.boxes import GAP, Box, Undecided
+from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
