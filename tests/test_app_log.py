@@ -216,3 +216,15 @@ def test_the_fields_are_printed_however_logging_is_set_up(mode: str, tmp_path: P
     assert ("authguard.transitioned" in done.stderr) == (mode in {"basic", "structlog"}), "a lesser level"
     assert "alice" not in "".join(lines)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("found", [None, object()], ids=["not imported", "half imported"])
+def test_an_app_that_did_not_import_structlog_hears_the_standard_logger(
+    found: object, sink: LoggingSink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure()
+    monkeypatch.setitem(sys.modules, "structlog", found)
+    with caplog.at_level(logging.INFO, "authguard"):
+        sink.append(MOVED)
+    assert caplog.messages == [f"authguard.transitioned: {MOVED_TEXT}"]
+    assert sink.failed_events == 0

@@ -14,17 +14,19 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import structlog
 
 from authguard.core.decision_table import DIMENSIONS
 from authguard.errors import AuthguardError
 from authguard.records.entries import ActEntry, DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from authguard.ports import AuditSink, IssuerStatus
     from authguard.records.entries import Entry
 
@@ -133,7 +135,8 @@ class LoggingSink:
 
     def _log(self, name: str, level: int, fields: dict[str, Any]) -> None:
         try:
-            if structlog.is_configured():
+            structlog = _find_configured_structlog()
+            if structlog is not None:
                 structlog.get_logger("authguard").log(level, name, **fields)
             elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
                 _log_standard(level, name, _format_fields(name, fields), fields)
@@ -193,10 +196,18 @@ class ClosedGuardLog:
 def _log_event(level: int, name: str, text: str, fields: dict[str, Any]) -> None:
     """Log an event: its fields through structlog, or its text through the standard logger, which prints no fields."""
     with suppress(Exception):
-        if structlog.is_configured():
+        structlog = _find_configured_structlog()
+        if structlog is not None:
             structlog.get_logger("authguard").log(level, name, **fields)
         else:
             _log_standard(level, name, text, fields)
+
+
+def _find_configured_structlog() -> ModuleType | None:
+    """Return structlog if the app configured it; an app that did has imported it, and the import is slow."""
+    module = sys.modules.get("structlog")
+    is_configured = getattr(module, "is_configured", None)  # missing while the app imports it
+    return module if is_configured is not None and is_configured() else None
 
 
 def _log_standard(level: int, name: str, text: str, fields: dict[str, Any]) -> None:

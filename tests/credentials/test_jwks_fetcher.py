@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import httpx2
 import pytest
 
+from authguard.credentials import jwks_fetcher
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, is_secure_url
 from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
@@ -368,3 +369,14 @@ def test_an_endless_answer_is_read_up_to_the_bound_only() -> None:
 )
 def test_which_addresses_are_safe(address: str, safe: bool) -> None:  # noqa: FBT001 - a table of answers
     assert is_secure_url(address) is safe
+
+
+def test_trusted_certificates_that_cannot_be_read_are_an_outage_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> NoReturn:
+        raise FileNotFoundError("/nowhere/secret.pem")
+
+    monkeypatch.setattr(jwks_fetcher, "load_trusted_certificates", fail)
+    described = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), discovery=True)
+    with pytest.raises(KeysUnreachableError) as caught:
+        anyio.run(JwksFetcher().fetch_jwks, described, DocumentVersion())
+    assert str(caught.value) == "the trusted certificates cannot be read: FileNotFoundError"

@@ -10,10 +10,9 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, urlencode
-
-import httpx2
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
@@ -23,6 +22,8 @@ from authguard.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx2
 
     from authguard.policy.deployment import Introspection, Issuer
 
@@ -82,6 +83,8 @@ async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint
         endpoint: URL and credentials.
         token: in the form ``token68``.
     """
+    import httpx2  # noqa: PLC0415 - the caller's client has loaded it
+
     if not is_secure_url(endpoint.address):
         return UNCLEAR
     try:
@@ -111,7 +114,7 @@ async def _read(response: httpx2.Response) -> IntrospectionResult:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/token-introspection+jwt":
         return SIGNED  # RFC 9701: the request did not ask for a signed response, and signatures are not supported
-    if response.status_code != httpx2.codes.OK or kind != "application/json" or "content-encoding" in response.headers:
+    if response.status_code != HTTPStatus.OK or kind != "application/json" or "content-encoding" in response.headers:
         return UNCLEAR
     body = bytearray()
     async for chunk in response.aiter_bytes():

@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter, to_thread
+
 from authguard.credentials.issuer_document import read_document
+from authguard.credentials.issuer_error import KeysUnreachableError
 from authguard.credentials.issuer_metadata import find_metadata
 from authguard.outbound.http_client import create_async_client, load_trusted_certificates
 
@@ -33,11 +36,6 @@ class JwksFetcher:
         self._client = client
         self._tls: SSLContext | None = None
 
-    def prepare(self) -> None:
-        """Load the trusted certificates, which takes too long for a request and depends on the environment."""
-        if self._client is None and self._tls is None:
-            self._tls = load_trusted_certificates()
-
     async def fetch_jwks(self, issuer: Issuer, known: DocumentVersion) -> IssuerDocument:
         """Fetch the JWK Set of an issuer; the caller sets the timeout.
 
@@ -54,7 +52,19 @@ class JwksFetcher:
             if client is None:
                 # a client for each fetch, which is rare: no connection stays open, none belongs to an event loop;
                 # proxies of the environment do not apply to an issuer on this machine; the caller sets a deadline
-                client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
+                client = create_async_client(verify=await self._load_certificates(), timeout=None)
                 await stack.enter_async_context(client)
             address = issuer.jwks_uri or (await find_metadata(client, issuer)).jwks_uri
             return await read_document(client, address, known, insecure_http=issuer.insecure_http)
+
+    async def _load_certificates(self) -> SSLContext:
+        """Load the trusted certificates once, and with them the HTTP client: too slow for the event loop."""
+        if self._tls is None:
+            try:
+                self._tls = await to_thread.run_sync(
+                    load_trusted_certificates, abandon_on_cancel=True, limiter=CapacityLimiter(1)
+                )
+            except OSError as error:
+                message = f"the trusted certificates cannot be read: {type(error).__name__}"
+                raise KeysUnreachableError(message) from None
+        return self._tls

@@ -14,7 +14,7 @@ from authguard.credentials.jwk import allowed_algorithms
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.credentials.jws import parse_compact
-from authguard.credentials.key_source import KeySource, is_fetched
+from authguard.credentials.key_source import KeySource
 from authguard.credentials.signature import verify_signature
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.credentials.token_kind import has_claims, has_type
@@ -95,8 +95,6 @@ class JwtValidator:
         self._notify = notify
         self._sources = self._build_sources(refresh_policy or RefreshPolicy())
         self._jwks_caches = {issuer.issuer: source.cache for source in self._sources for issuer in source.issuers}
-        if any(is_fetched(issuer) for issuer in self._issuers.values()):
-            self._fetcher.prepare()
 
     async def open(self) -> None:
         """Load key files and secrets; issuers may be down. A second call loads them again.

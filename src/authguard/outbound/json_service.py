@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 import ssl
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-
-import httpx2
 
 from authguard.core.urls import is_secure
 from authguard.errors import SettingsError
@@ -23,6 +22,8 @@ from authguard.outbound.http_client import create_async_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx2
 
 
 #: bytes of a response, and its nesting depth
@@ -101,6 +102,8 @@ class JsonService:
     async def open(self) -> None:
         """Create the HTTP client; it ignores the proxies of the environment, because requests are about customers."""
         if self._client is None:
+            import httpx2  # noqa: PLC0415 - slow, and only a guard that asks a service needs it
+
             limits = httpx2.Limits(max_connections=self._max_concurrency)
             # reading the trusted certificates is slow, and a loopback address needs none
             verify = self._tls if self._address.startswith("https:") else False
@@ -118,13 +121,15 @@ class JsonService:
         Raises:
             ServiceError: there is no usable response.
         """
+        import httpx2  # noqa: PLC0415 - the client has loaded it
+
         if self._client is None:
             raise ServiceError("error")
         try:
             async with self._client.stream(
                 "POST", self._address, json=document, headers=self._headers, follow_redirects=False
             ) as response:
-                if response.status_code != httpx2.codes.OK:
+                if response.status_code != HTTPStatus.OK:
                     raise ServiceError("refused", retryable=response.status_code in _RETRYABLE_STATUSES)
                 if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                     raise ServiceError("nonsense")
