@@ -10,7 +10,7 @@ from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Evidence, Operation, Principal, Proven
 from authguard.core.snapshot import Keys, blank
-from authguard.runtime.access import Verdict
+from authguard.runtime.decision import Decision, Verdict
 
 
 def scope(path: str = "/chat", root: str = "", proof: tuple[bytes, ...] = (b"p",), **more: Any) -> dict[str, Any]:
@@ -58,15 +58,14 @@ def test_several_fields_are_one_list_and_none_is_nothing() -> None:
 
 def verdict_of(nonce: str, kind: Outcome = Outcome.ALLOW) -> Verdict:
     """Return a verdict with the fields that matter here."""
-    return Verdict(
-        record="r",
+    decision = Decision(
         operation=Operation(name="chat"),
         fallback=Fallback(name="f", kind=kind),
         reason=Reason.DECIDED,
-        credential=Proven(Principal(issuer="i", subject="s"), nonce),
         snapshot=blank(dict.fromkeys(("service", "account", "session", "verification", "transaction"), "x")),
-        keys=Keys(),
     )
+    credential = Proven(Principal(issuer="i", subject="s"), nonce)
+    return Verdict(decision=decision, record="r", credential=credential, keys=Keys())
 
 
 def test_nothing_is_added_where_no_nonce_changed_or_the_guard_answers_itself() -> None:

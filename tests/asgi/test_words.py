@@ -16,11 +16,11 @@ from authguard.core.outcomes import ADMITTING, Fallback, LocalizedText, Outcome
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError
 from authguard.policy.compiler import load
-from authguard.runtime.access import AccessRequest
+from authguard.runtime.request import AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -84,7 +84,7 @@ def test_hostile_words_come_out_as_they_were_typed_in_one_member_of_the_body(
     fallback = Fallback(name="x", kind=kind, message=LocalizedText({texts[shape]: text}))
     ask = AccessRequest(operation=verdict.operation, evidence=Evidence(languages="de-AT"))
     reply = ReplyBuilder("realm", "", "/.authguard").build_for_verdict(
-        replace(verdict, fallback=fallback, channel="voice"), ask
+        replace(verdict, decision=replace(verdict.decision, fallback=fallback, channel="voice")), ask
     )
     body = json.loads(reply.body)
     assert body["detail"] == text

@@ -14,7 +14,8 @@ from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, account_key, session_key
-from authguard.runtime.access import AccessRequest, AppResponse, Body, Verdict
+from authguard.runtime.decision import AppResponse, Verdict
+from authguard.runtime.request import AccessRequest, Body
 from tests.model.enforcer_harness import Killed, Rig
 from tests.model.reference_model import LASTS, ROLE, Book, Sheet, filed_as
 from tests.support.harness import ISSUER, POLICY
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from authguard.core.snapshot import LedgerEntry
-    from authguard.runtime.access import Refusal
+    from authguard.runtime.decision import Refusal
 
 #: sessions, trust and accounts do not age here: what ages is what is held
 TEXT: Final = (

@@ -13,13 +13,13 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.request import Proven
 from authguard.policy.loading.loader import load_draft
 from authguard.records.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from authguard.runtime.access import Refusal, Verdict
+from authguard.runtime.decision import Refusal, Verdict
 from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.request import AccessRequest
     from tests.model.enforcer_harness import Rig
     from tests.model.invariants import Promises
 

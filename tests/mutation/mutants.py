@@ -216,8 +216,8 @@ MUTANTS: Final = (
         "who comes second to the store is told that they were first",
         APPROVALS,
         ENFORCER,
-        "            saved = await self.repository.save(keys, before.snapshot, plan.after)\n",
-        "            saved = await self.repository.save(keys, before.snapshot, plan.after) or True\n",
+        "            saved = await self.repository.save(keys, before.snapshot, after)\n",
+        "            saved = await self.repository.save(keys, before.snapshot, after) or True\n",
     ),
     Mutant(
         "who approved is not looked at again when what they approved is to begin",
@@ -358,15 +358,15 @@ MUTANTS: Final = (
         "a decision and its credential keep each other",
         SOAK,
         DECISION_CACHE,
-        "            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)\n",
-        "            answer = replace(verdict, snapshot=stored.snapshot)\n",
+        "            decision = replace(verdict.decision, snapshot=stored.snapshot)\n",
+        "            decision = replace(verdict.decision, snapshot=stored.snapshot, events=(verdict,))\n",
     ),
     # cancellation
     Mutant(
         "a decision whose request was cancelled leaves its transitions standing",
         CANCELLATION,
         ENFORCER,
-        "            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)\n",
+        "            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, after)\n",
         "            unsaved = failed\n",
     ),
     Mutant(

@@ -10,7 +10,8 @@ from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
 from authguard.records.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
-from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
+from authguard.runtime.decision import Refusal, Verdict
+from authguard.runtime.request import AccessRequest, Body
 from authguard.stores.memory import MemoryStore
 from tests.support.harness import EnforcerHarness, states
 

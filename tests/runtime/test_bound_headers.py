@@ -7,8 +7,8 @@ import pytest
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
-from authguard.runtime.access import AccessRequest, Body, BoundHeaders
 from authguard.runtime.canonical import is_secret_header
+from authguard.runtime.request import AccessRequest, Body, BoundHeaders
 from authguard.runtime.transactions import RequestBinding, associated_data, bind_request, decrypt_request
 from tests.support.harness import CountingIds
 

@@ -14,15 +14,15 @@ from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Proven
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.runtime.access import NO_CREDENTIAL
 from authguard.runtime.preview import briefing, preview
+from authguard.runtime.request import NO_CREDENTIAL
 from tests.support.harness import POLICY, EnforcerHarness, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
 
 POLICIES = ["standard", *sorted(set(locator.shipped_policies()) - {"standard"})]
 #: words of the fixed sentences that are also the name of a state or an event somewhere
@@ -68,7 +68,8 @@ def everywhere(policy: Policy, verdict: Verdict) -> Iterator[Verdict]:
             session=replace(now.session, state=session, verification=verification),
         )
         for kind in (Outcome.ALLOW, Outcome.RESTRICT)[: 2 if service == "live" else 1]:
-            yield replace(verdict, snapshot=snapshot, fallback=Fallback(name=kind.value, kind=kind))
+            fallback = Fallback(name=kind.value, kind=kind)
+            yield replace(verdict, decision=replace(verdict.decision, snapshot=snapshot, fallback=fallback))
 
 
 def secrets(policy: Policy) -> frozenset[str]:
@@ -112,7 +113,7 @@ async def test_accounts_that_are_treated_alike_are_spoken_of_alike(alike: tuple[
     policy = policy_named("standard")
     for customer in await customers(policy):
         said = {
-            briefing(policy, replace(customer, snapshot=replace(customer.snapshot, account=account)))
+            briefing(policy, customer.with_snapshot(replace(customer.snapshot, account=account)))
             for account in (replace(customer.snapshot.account, state=state) for state in alike)
         }
         assert len(said) == 1

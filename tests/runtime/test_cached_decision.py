@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from authguard.core.request import Evidence
 from authguard.errors import AuditError
-from authguard.runtime.access import AccessRequest, Refusal, Verdict
+from authguard.runtime.decision import Refusal, Verdict
+from authguard.runtime.request import AccessRequest
 from tests.support.harness import EnforcerHarness
 
 if TYPE_CHECKING:

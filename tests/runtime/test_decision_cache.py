@@ -9,6 +9,7 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.core.snapshot import Keys
 from authguard.records.chain import LineTemplate
 from authguard.records.entries import DecisionEntry
 from authguard.runtime import enforcer as module
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from authguard.core.snapshot import Keys, Snapshot
+    from authguard.core.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     cache = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * MAX_ENTRIES):
-        cache.store(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None))  # type: ignore[arg-type]
+        cache.store(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None, Keys()))  # type: ignore[arg-type]
     assert len(cache._unproven) <= MAX_ENTRIES
     assert cache.get(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
     assert cache.get(lacking, "operation 0") is None

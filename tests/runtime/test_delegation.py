@@ -10,7 +10,7 @@ from authguard.runtime.preview import briefing, preview
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
 
 TEXT = POLICY.replace(
     "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",

@@ -9,7 +9,7 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.records.entries import DecisionEntry, TransitionEntry
-from authguard.runtime.access import AppResponse, Refusal
+from authguard.runtime.decision import AppResponse, Refusal
 from authguard.runtime.rollback import Rollback
 from tests.support.harness import POLICY, EnforcerHarness, fingerprint, outcome, states
 

@@ -7,8 +7,8 @@ import pytest
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
 from authguard.records.entries import DecisionEntry, RefusalEntry
-from authguard.runtime.access import UNMATCHED, AccessRequest
 from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
+from authguard.runtime.request import UNMATCHED, AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness, outcome
 
 

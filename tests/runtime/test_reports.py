@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,7 +151,7 @@ async def _tightens(status: str | None, acr: str, events: list[str]) -> None:
         assert order.index(after.account.state) >= order.index(before.account.state), event
         for operation in (*desk.policy.operations, desk.policy.otherwise):
             then, now = (
-                preview_outcome(desk.policy, msgspec.structs.replace(verdict, snapshot=snapshot), operation).kind
+                preview_outcome(desk.policy, verdict.with_snapshot(snapshot), operation).kind
                 for snapshot in (before, after)
             )
             assert ACCESS_LEVELS.get(now, 0) <= ACCESS_LEVELS.get(then, 0), f"{event} opened `{operation.name}`"

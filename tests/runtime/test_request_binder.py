@@ -13,7 +13,7 @@ from authguard.core.request import Operation
 from authguard.encryption import PayloadCipher
 from authguard.errors import BusyError
 from authguard.runtime import transactions
-from authguard.runtime.access import AccessRequest, Body
+from authguard.runtime.request import AccessRequest, Body
 from authguard.runtime.request_binder import MAX_INLINE_BYTES, MAX_INLINE_FIELDS, RequestBinder
 from authguard.runtime.transactions import RequestBinding
 from tests.support.harness import POLICY, CountingIds, policy_of, signed_in

@@ -11,8 +11,9 @@ from msgspec.structs import replace as change
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
-from authguard.runtime.access import AccessRequest, AppResponse, Body, Refusal
 from authguard.runtime.canonical import MAX_TEXT_CHARS
+from authguard.runtime.decision import AppResponse, Refusal
+from authguard.runtime.request import AccessRequest, Body
 from authguard.runtime.transactions import bind_request
 from tests.support.harness import POLICY, EnforcerHarness, signed_in
 

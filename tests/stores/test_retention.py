@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.snapshot import Keys, session_key
-from authguard.runtime.access import AppResponse
+from authguard.runtime.decision import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

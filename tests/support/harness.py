@@ -16,10 +16,11 @@ from authguard.core.verification import Failed, Passed
 from authguard.encryption import PayloadCipher
 from authguard.policy.compiler import load
 from authguard.records.chain import GENESIS, ChainedLine, parse_line, render_line
-from authguard.runtime.access import AccessRequest, Body, Refusal, Verdict
+from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
+from authguard.runtime.request import AccessRequest, Body
 from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core.outcomes import Reason
-from authguard.runtime.access import BodyFailure
+from authguard.runtime.request import BodyFailure
 
 if TYPE_CHECKING:
     from authguard.asgi.reply import ReplyBuilder
-    from authguard.runtime.access import AccessRequest, Verdict
+    from authguard.runtime.decision import Verdict
     from authguard.runtime.enforcer import Enforcer
+    from authguard.runtime.request import AccessRequest
 
 
 @dataclass(frozen=True, slots=True)

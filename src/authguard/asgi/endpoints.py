@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.asgi.endpoint_request import EndpointRequest
     from authguard.ports import IssuerStatus
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
 
     Endpoint = Callable[[EndpointRequest], Awaitable[Reply | Reason]]
 
@@ -87,7 +87,8 @@ async def _verify(request: EndpointRequest) -> Reply | Reason:
     if step.fallback.kind is Outcome.ALLOW:
         return json_reply(200, {"operation": step.operation.name, "next": {"action": "continue"}})
     fallback = with_retry_text(step.fallback, step.method)
-    verdict = replace(request.verdict, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
+    decision = replace(request.verdict.decision, fallback=fallback, operation=step.operation, snapshot=step.snapshot)
+    verdict = replace(request.verdict, decision=decision)
     return request.replies.build_for_verdict(verdict, request.access_request, request.root)
 
 

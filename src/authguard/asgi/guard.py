@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
     from authguard.runtime.enforcer import Enforcer
 
 
@@ -166,7 +166,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     @property
     def prompt_summary(self) -> str:
         """Two or three sentences for a model's prompt: what this customer may do now, may not do, and how to ask."""
-        return briefing(self._enforcer.policy, replace(self._verdict, snapshot=self._snapshot))
+        return briefing(self._enforcer.policy, self._verdict.with_snapshot(self._snapshot))
 
     async def report(self, event: str, note: str = "") -> None:
         """Report an event about this customer; reports only tighten (DESIGN 2).

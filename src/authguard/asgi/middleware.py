@@ -46,7 +46,8 @@ from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.access import UNMATCHED, AccessRequest, AppResponse, Body, BodyFailure, Refusal, Verdict
+from authguard.runtime.decision import AppResponse, Refusal, Verdict
+from authguard.runtime.request import UNMATCHED, AccessRequest, Body, BodyFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

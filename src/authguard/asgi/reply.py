@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from authguard.core.outcomes import Fallback
-    from authguard.runtime.access import AccessRequest, Refusal, Verdict
+    from authguard.runtime.decision import Refusal, Verdict
+    from authguard.runtime.request import AccessRequest
 
 PROBLEM_CONTENT_TYPE: Final = b"application/problem+json"
 #: texts for the customer if the policy has none

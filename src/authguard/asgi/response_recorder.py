@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.runtime.access import AppResponse
+from authguard.runtime.decision import AppResponse
 from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.policy.deployment import AccountSource
     from authguard.ports import AccountDirectory
     from authguard.runtime.journal import Journal
-    from authguard.runtime.plan import RequestFacts
+    from authguard.runtime.request import RequestFacts
     from authguard.runtime.state_repository import StateRepository
 
 #: longer statuses are cut in the log
@@ -48,7 +48,7 @@ class AccountLookup:
         self._repository = repository
         self._directories = directories
 
-    async def collect(self, facts: RequestFacts, principal: Principal, now: float) -> RequestFacts:
+    async def collect(self, facts: RequestFacts, principal: Principal) -> RequestFacts:
         """Return the facts with the reports of an account's sources added.
 
         Raises:
@@ -60,7 +60,7 @@ class AccountLookup:
         unreachable = False
         for source in policy.accounts:
             if not source.claim:
-                answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
+                answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, facts.now))
             elif (found := find(principal.claims, (source.claim,))) is not None:
                 answer = _status_from_claim(source, principal, found)
             else:
@@ -96,7 +96,7 @@ def _status_from_claim(source: AccountSource, principal: Principal, found: objec
 
 
 def record_unmapped(
-    journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, *, decision: str, now: float
+    journal: Journal, facts: RequestFacts, before: Snapshot, after: Snapshot, *, decision: str
 ) -> tuple[str, ...]:
     """Write a record for each newly stored report with a status that the policy does not map; return the ids."""
     stored, last = after.account.reports or {}, before.account.reports or {}
@@ -107,7 +107,7 @@ def record_unmapped(
     return tuple(
         journal.record_act(
             "account.unrecognised",
-            now,
+            facts.now,
             by=name,
             note=escape_text(facts.unmapped[name]),
             subject=subject,

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.ports import Cipher
-    from authguard.runtime.access import Verdict
     from authguard.runtime.booking import LimitUsage
+    from authguard.runtime.decision import Verdict
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 

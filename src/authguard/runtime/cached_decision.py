@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from authguard.core.request import Unseen
 from authguard.errors import AuditError
-from authguard.runtime.access import NO_CREDENTIAL
+from authguard.runtime.decision import Verdict
 from authguard.runtime.decision_cache import DecisionCache, cache_key
+from authguard.runtime.request import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.ports import Clock, CredentialValidator, Store
-    from authguard.runtime.access import AccessRequest, Verdict
     from authguard.runtime.channel import ChannelFinder
     from authguard.runtime.journal import Journal
     from authguard.runtime.refusal_window import RefusalWindows
+    from authguard.runtime.request import AccessRequest
 
 
 class CachedDecider:
@@ -94,7 +93,7 @@ class CachedDecider:
             if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
                 return None
             record = self._windows.cover_decision(
-                credential, operation.name, found.verdict.fallback.kind, now
+                credential, operation.name, found.decision.fallback.kind, now
             ) or self._journal.record_cached_decision(found.template, now, request)
         except AuditError as error:
             # a log that recovers before the evaluation must not hide that a record was lost
@@ -102,4 +101,4 @@ class CachedDecider:
             return None
         except Exception:  # noqa: BLE001 - the error recurs in the evaluation, which refuses
             return None
-        return replace(found.verdict, record=record, at=now, credential=credential)
+        return Verdict(decision=found.decision, record=record, credential=credential, keys=found.keys, at=now)

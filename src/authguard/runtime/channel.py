@@ -11,7 +11,7 @@ from authguard.core.request import Proven
 if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.request import AccessRequest
 
 
 class ChannelFinder:

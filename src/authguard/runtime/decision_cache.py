@@ -16,15 +16,14 @@ from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
 from authguard.core.request import NotProven, Proven
 from authguard.errors import StoreError
-from authguard.runtime.access import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation
-    from authguard.core.snapshot import Snapshot
+    from authguard.core.snapshot import Keys, Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.records.chain import LineTemplate
-    from authguard.runtime.access import AccessRequest, Verdict
-    from authguard.runtime.plan import Plan, RequestFacts
+    from authguard.runtime.decision import Decision, Verdict
+    from authguard.runtime.request import AccessRequest, RequestFacts
     from authguard.runtime.state_repository import LoadedState, StateRepository
 
 #: maximum number of entries for unproven requests; entries for proven ones are stored in the credential
@@ -41,15 +40,17 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
         versions: their versions.
         until: expiry, epoch seconds UTC.
         template: of its log line.
-        verdict: its result, without the credential. The credential holds this entry, and the garbage collector tracks
-            neither, so a reference back would never be freed.
+        decision: its result. The credential holds this entry, and the garbage collector tracks neither, so a reference
+            back would never be freed.
+        keys: of the records.
     """
 
     record_keys: tuple[bytes, ...]
     versions: tuple[object, ...]
     until: float
     template: LineTemplate
-    verdict: Verdict
+    decision: Decision
+    keys: Keys
 
 
 class DecisionCache:
@@ -103,23 +104,23 @@ class DecisionCache:
         except StoreError:
             return
         if stored is not None:
-            answer = replace(verdict, credential=NO_CREDENTIAL, snapshot=stored.snapshot)
+            decision = replace(verdict.decision, snapshot=stored.snapshot)
             until = expires_at(repository.policy, verdict)
-            entry = CachedDecision(stored.record_keys, stored.versions, until, template, answer)
+            entry = CachedDecision(stored.record_keys, stored.versions, until, template, decision, verdict.keys)
             self.store(verdict.credential, key, entry)
 
     def _intern(self, entry: CachedDecision) -> CachedDecision:
         """Return the entry with shared values for its log line and scopes, to save memory."""
-        verdict, template = entry.verdict, entry.template
+        decision, template = entry.decision, entry.template
         for shared in (self._decided, self._scopes):
             if len(shared) >= MAX_ENTRIES:
                 shared.clear()
-        decided = self._decided.setdefault(template.decided, template.decided)
-        scopes, token_scopes = self._scopes.setdefault(verdict.scopes, (verdict.scopes, frozenset(verdict.scopes)))
+        line = self._decided.setdefault(template.decided, template.decided)
+        scopes, token_scopes = self._scopes.setdefault(decision.scopes, (decision.scopes, frozenset(decision.scopes)))
         return replace(
             entry,
-            template=replace(template, decided=decided),
-            verdict=replace(verdict, scopes=scopes, token_scopes=token_scopes),
+            template=replace(template, decided=line),
+            decision=replace(decision, scopes=scopes, token_scopes=token_scopes),
         )
 
 
@@ -138,13 +139,15 @@ def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:
     )
 
 
-def is_repeatable(policy: Policy, request: AccessRequest, facts: RequestFacts, plan: Plan, before: Snapshot) -> bool:
-    """Return whether evaluating again without changes could only produce the same plan."""
+def is_repeatable(
+    policy: Policy, request: AccessRequest, facts: RequestFacts, decision: Decision, before: Snapshot
+) -> bool:
+    """Return whether evaluating again without changes could only produce the same decision."""
     return (
-        (plan.after is before or is_last_seen_only(before, plan.after))
+        (decision.snapshot is before or is_last_seen_only(before, decision.snapshot))
         and not facts.has_body
-        and plan.fallback.kind in TIME_INDEPENDENT
-        and not plan.fallback.attempts
+        and decision.fallback.kind in TIME_INDEPENDENT
+        and not decision.fallback.attempts
         and not request.operation.limits
         and not request.operation.idempotency
         and not any(not source.claim for source in policy.accounts)

@@ -1,7 +1,7 @@
-"""The policy decision point: evaluates one request to a plan.
+"""The policy decision point: evaluates one request to a decision.
 
-Pure: a plan describes what to record, save and reply; the enforcer does it. After a conflict, the request is evaluated
-again from the start.
+Pure: a decision describes what to record, save and reply; the enforcer does it. After a conflict, the request is
+evaluated again from the start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
 from authguard.runtime import booking, transactions
 from authguard.runtime.attempts import is_in_doubt, spend_attempts
+from authguard.runtime.decision import NEEDS_BODY, Decision, NeedsBody
 from authguard.runtime.evaluation import (
     Evaluation,
     apply_channel,
@@ -27,20 +28,18 @@ from authguard.runtime.evaluation import (
     apply_roles,
     classify_credential,
 )
-from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import LedgerEntry, Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher
-    from authguard.runtime.access import AccessRequest
-    from authguard.runtime.plan import RequestFacts
+    from authguard.runtime.request import AccessRequest, RequestFacts
 
 
-def evaluate(  # noqa: PLR0917 - the parts of one evaluation
-    policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, now: float, cipher: Cipher
-) -> Plan | Reason | NeedsBody:
+def evaluate(
+    policy: Policy, request: AccessRequest, facts: RequestFacts, before: Snapshot, cipher: Cipher
+) -> Decision | Reason | NeedsBody:
     """Evaluate a request.
 
     Args:
@@ -48,17 +47,16 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
         request: the request.
         facts: about the request.
         before: the loaded snapshot.
-        now: epoch seconds UTC.
         cipher: encrypts the stored request.
 
     Returns:
-        A plan; the reason why the request has no cell; or that its body must be read.
+        A decision; the reason why the request has no cell; or that its body must be read.
     """
-    evaluation = Evaluation(policy, before, now)
+    evaluation = Evaluation(policy, before, facts.now)
     evaluation.run_timers()
     if isinstance(facts.credential, NotProven):
         cell = _unproven_cell(request.operation, facts.credential, evaluation)
-        return _plan(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
+        return _decide(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
     principal = facts.credential.principal
     record = before.transaction
     if transactions.is_foreign(facts.binding, record, principal):
@@ -80,7 +78,7 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
     measured = _measure(evaluation, request.operation, facts)
     held = effective_roles(request.operation, principal, acting, policy.role_sources)
     proven_at = conditions.find_proof_time(principal, evaluation.snapshot)
-    assurance = conditions.check_assurance(request.operation, principal, proven_at, policy.assurance.rank, now)
+    assurance = conditions.check_assurance(request.operation, principal, proven_at, policy.assurance.rank, facts.now)
     cell = (
         *evaluation.snapshot.states(),
         classify_credential(policy, principal, evaluation.snapshot, assurance),
@@ -92,7 +90,7 @@ def evaluate(  # noqa: PLR0917 - the parts of one evaluation
         channel,
         conditions.restrict_actor(request.operation, acting),
     )
-    return _plan(
+    return _decide(
         evaluation,
         request,
         facts,
@@ -163,7 +161,7 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     return replace(found, condition="exceeded" if record.over else "within")
 
 
-def _plan(
+def _decide(
     evaluation: Evaluation,
     request: AccessRequest,
     facts: RequestFacts,
@@ -173,7 +171,7 @@ def _plan(
     measured: Measure,
     cipher: Cipher,
     role_reason: Reason = Reason.DECIDED,
-) -> Plan | Reason | NeedsBody:
+) -> Decision | Reason | NeedsBody:
     policy = evaluation.policy
     rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
@@ -197,15 +195,19 @@ def _plan(
             _reserve(evaluation, facts, measured)
         if fallback.kind is Outcome.TERMINATE:
             evaluation.send("session.ended", "guard")
-    return Plan(
-        after=evaluation.snapshot,
+    scopes = _scopes(policy, principal, fallback)
+    return Decision(
+        operation=request.operation,
+        fallback=fallback,
+        reason=facts.credential.reason if isinstance(facts.credential, NotProven) else reason,
+        snapshot=evaluation.snapshot,
         cell=cell,
         rule=rule.name,
-        fallback=fallback,
-        reason=reason,
         events=tuple(evaluation.events),
         transitions=tuple(evaluation.transitions),
-        token_scopes=_scopes(policy, principal, fallback),
+        token_scopes=scopes,
+        scopes=tuple(sorted(scopes)),
+        channel=facts.channel,
         acr_values=_acr_values(policy, request.operation, principal, fallback),
         max_age=_max_age(evaluation, request.operation, fallback),
         running=running,
@@ -233,7 +235,7 @@ def _open(
     if not binds:
         return False
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
-    held = transactions.HeldCosts(measured.costs, tripped, facts.ledgers)
+    held = transactions.HeldCosts(measured.costs, tripped, facts.keys.ledgers)
     transactions.open_transaction(
         evaluation, facts.binding, request, principal, fallback=fallback, cipher=cipher, held=held
     )
@@ -257,18 +259,18 @@ def _has_transaction_id(request: AccessRequest) -> bool:
 def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
     """Return the spent amounts by the dimension of the limit."""
     snapshot = evaluation.snapshot
-    found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in facts.ledgers}
+    found = {by: snapshot.ledgers.get(key, EMPTY_LEDGER).ledger for by, key in facts.keys.ledgers}
     return {"subject": snapshot.account.ledger, "session": snapshot.session.ledger, **found}
 
 
 def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> None:
     """Reserve the costs before the app runs."""
-    keys = dict(facts.ledgers)
+    keys = dict(facts.keys.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
             ledger = evaluation.snapshot.ledgers.get(keys[by], EMPTY_LEDGER).ledger
             evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.limit_windows, evaluation.now))
-            evaluation.update_record("transaction", ledgers=facts.ledgers)
+            evaluation.update_record("transaction", ledgers=facts.keys.ledgers)
         else:
             record = "account" if by == "subject" else "session"
             ledger = getattr(evaluation.snapshot, record).ledger

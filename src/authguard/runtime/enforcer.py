@@ -20,12 +20,12 @@ from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError, StoreError
 from authguard.records.chain import make_template
 from authguard.runtime import transactions
-from authguard.runtime.access import NO_CREDENTIAL, UNMATCHED, BodyFailure, Refusal, Verdict
 from authguard.runtime.account_lookup import AccountLookup, record_unmapped
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.cached_decision import CachedDecider
 from authguard.runtime.channel import ChannelFinder
+from authguard.runtime.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
 from authguard.runtime.decision_cache import cache_key, is_repeatable
 from authguard.runtime.decision_point import evaluate
 from authguard.runtime.evaluation import is_signed_out
@@ -33,10 +33,10 @@ from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
 from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE, HoldQueue
-from authguard.runtime.plan import NEEDS_BODY, NeedsBody, Plan, RequestFacts, add_ledgers, needs_body
 from authguard.runtime.pseudonymizer import NullPseudonymizer, store_pseudonym_check
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
+from authguard.runtime.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers, needs_body
 from authguard.runtime.request_binder import RequestBinder
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository, with_bumped_versions
@@ -58,9 +58,10 @@ if TYPE_CHECKING:
         Store,
         Verifier,
     )
-    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.decision import Decision
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
+    from authguard.runtime.request import AccessRequest
     from authguard.runtime.state_repository import LoadedState
 
 
@@ -268,10 +269,10 @@ class Enforcer:
         return self.refuse(request, reason)
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
-        facts, keys = await self._collect_facts(request, credential, now)
+        facts = await self._collect_facts(request, credential, now)
         decided: Verdict | Refusal | NeedsBody = NEEDS_BODY
         if not needs_body(request, credential):
-            decided = await self._evaluate_and_commit(request, facts, keys, now)
+            decided = await self._evaluate_and_commit(request, facts)
         if not isinstance(decided, NeedsBody):
             return decided
         body = await request.read_body()
@@ -281,70 +282,67 @@ class Enforcer:
         if arrived - now > self.policy.request_budget:
             # the body was slow: meanwhile the credential may have expired, and the account may have been locked
             known = replace(request, evidence=replace(request.evidence, shown=True))
-            now, credential = arrived, await self._verify_credential(known, arrived)
-            facts, keys = await self._collect_facts(request, credential, now)
+            credential = await self._verify_credential(known, arrived)
+            facts = await self._collect_facts(request, credential, arrived)
         if isinstance(credential, Proven):
             binding = await self._binder.bind(request, credential.principal, body)
             if isinstance(binding, Reason):
                 return self.refuse(request, binding, credential)
-            facts = replace(facts, has_body=True, binding=binding)
-            keys = replace(keys, transaction=binding.transaction)
-        decided = await self._evaluate_and_commit(request, facts, keys, now)
+            keys = replace(facts.keys, transaction=binding.transaction)
+            facts = replace(facts, has_body=True, binding=binding, keys=keys)
+        decided = await self._evaluate_and_commit(request, facts)
         if isinstance(decided, NeedsBody):
             raise MachineFaultError("the evaluation requests a body that was already read")
         return decided
 
-    async def _collect_facts(
-        self, request: AccessRequest, credential: Credential, now: float
-    ) -> tuple[RequestFacts, Keys]:
-        """Return the facts without the body, and the keys of the records."""
-        facts = RequestFacts(credential=credential, channel=self._channels.find(request, credential))
+    async def _collect_facts(self, request: AccessRequest, credential: Credential, now: float) -> RequestFacts:
+        """Return the facts without the body."""
+        channel = self._channels.find(request, credential) if self._channels.declared else ""
         if not isinstance(credential, Proven):
-            return facts, Keys()
+            return RequestFacts(now=now, credential=credential, channel=channel)
         principal = credential.principal
-        facts = await self._account_lookup.collect(facts, principal, now)
-        return facts, Keys(principal.account_key, principal.session_key)
+        keys = Keys(principal.account_key, principal.session_key)
+        facts = RequestFacts(now=now, credential=credential, channel=channel, keys=keys)
+        return await self._account_lookup.collect(facts, principal)
 
-    async def _evaluate_and_commit(
-        self, request: AccessRequest, facts: RequestFacts, keys: Keys, now: float
-    ) -> Verdict | Refusal | NeedsBody:
+    async def _evaluate_and_commit(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody:
         """Evaluate and commit until there is no conflict; a bounded number of times."""
-        if request.operation.ledger_dimensions:
-            facts, keys = add_ledgers(self.policy, request, facts, keys)
+        facts = add_ledgers(self.policy, request, facts)
 
         async def attempt() -> Verdict | Refusal | NeedsBody | None:
-            before = await self.repository.load(keys)
+            before = await self.repository.load(facts.keys)
             held = before.snapshot.transaction
             lacks_quorum = bool(held.approvals) and await self.approvals.lacks_quorum(held)
             current = replace(facts, lacks_quorum=True) if lacks_quorum else facts
             if is_signed_out(self.policy, current.credential, before.snapshot):
                 current = replace(current, credential=NotProven("rejected", Reason.SIGNED_OUT))
-            plan = evaluate(self.policy, request, current, before.snapshot, now, self._cipher)
-            if isinstance(plan, NeedsBody):
-                return plan
-            if isinstance(plan, Reason):
-                return self.refuse(request, plan, current.credential)
-            if plan.fallback.kind is Outcome.HOLD and not before.snapshot.transaction.version:
-                return await self._queue_and_commit(request, current, keys, before, plan, now)
-            return await self._commit(request, current, keys, before, plan, now)
+            decision = evaluate(self.policy, request, current, before.snapshot, self._cipher)
+            if isinstance(decision, NeedsBody):
+                return decision
+            if isinstance(decision, Reason):
+                return self.refuse(request, decision, current.credential)
+            if decision.fallback.kind is Outcome.HOLD and not before.snapshot.transaction.version:
+                return await self._queue_and_commit(request, current, before, decision)
+            return await self._commit(request, current, before, decision)
 
-        decided: Verdict | Refusal | NeedsBody = await self.repository.retry_on_conflict(keys, attempt)
+        decided: Verdict | Refusal | NeedsBody = await self.repository.retry_on_conflict(facts.keys, attempt)
         if isinstance(decided, Verdict) and decided.running and await self.approvals.recheck_before_run(decided):
-            decided = await self.repository.retry_on_conflict(keys, attempt)
+            decided = await self.repository.retry_on_conflict(facts.keys, attempt)
         return decided
 
-    async def _queue_and_commit(  # noqa: PLR0917 - as `_commit`
-        self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
+    async def _queue_and_commit(
+        self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision
     ) -> Verdict | Refusal | None:
-        """Commit a plan that holds a new transaction, if its account may hold one more."""
+        """Commit a decision that holds a new transaction, if its account may hold one more."""
         if not isinstance(facts.credential, Proven):
-            return await self._commit(request, facts, keys, before, plan, now)
-        state = plan.after.transaction.state
-        async with self.hold_queue.place(facts.credential.principal, state, now) as place:
+            return await self._commit(request, facts, before, decision)
+        state = decision.snapshot.transaction.state
+        async with self.hold_queue.place(facts.credential.principal, state, facts.now) as place:
             if place < 0:
                 return self.refuse(request, Reason.TOO_MANY_HELD, facts.credential)
-            placed = replace(plan, after=replace(plan.after, transaction=replace(plan.after.transaction, queued=place)))
-            decided = await self._commit(request, facts, keys, before, placed, now)
+            held = decision.snapshot
+            queued = replace(held, transaction=replace(held.transaction, queued=place))
+            decided = await self._commit(request, facts, before, replace(decision, snapshot=queued))
         # this request is decided; a later one can sweep
         with suppress(AuditError, BusyError, StoreError, TimeoutError):
             await self.hold_queue.sweep(state, MAX_SWEPT_ON_PLACE)
@@ -364,45 +362,58 @@ class Enforcer:
         except TimeoutError:
             return NotProven("unproven", Reason.KEYS_UNREACHABLE)
 
-    async def _commit(  # noqa: PLR0917 - one request's parts, in their order
-        self, request: AccessRequest, facts: RequestFacts, keys: Keys, before: LoadedState, plan: Plan, now: float
+    async def _commit(
+        self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision
     ) -> Verdict | None:
         """Record, save, then return the verdict; ``None`` after a conflict."""
-        if plan.after is before.snapshot:
-            covered = self._windows.cover_decision(facts.credential, request.operation.name, plan.fallback.kind, now)
+        now, keys, after = facts.now, facts.keys, decision.snapshot
+        if after is before.snapshot:
+            covered = self._windows.cover_decision(
+                facts.credential, request.operation.name, decision.fallback.kind, now
+            )
             if covered:
-                return plan.verdict(request, facts, keys, covered, at=now)
+                return Verdict(decision=decision, record=covered, credential=facts.credential, keys=keys, at=now)
         record = self._ids.record(now)
         ticket = ""
-        if plan.fallback.kind is Outcome.HANDOFF and isinstance(facts.credential, Proven):
-            opening = self._ticket_opener.open_ticket(request, facts.credential.principal, plan, record, now)
+        if decision.fallback.kind is Outcome.HANDOFF and isinstance(facts.credential, Proven):
+            opening = self._ticket_opener.open_ticket(request, facts.credential.principal, decision, record, now)
             ticket = await self.repository.with_deadline(opening)
         subject = facts.credential.principal.pseudonym if isinstance(facts.credential, Proven) else ""
-        written = self.journal.record_transitions(plan.transitions, keys, subject=subject, decision=record)
-        written += record_unmapped(self.journal, facts, before.snapshot, plan.after, decision=record, now=now)
-        entry, position = self.journal.record_decision(record, request, facts, plan, keys, ticket, now)
+        written = self.journal.record_transitions(decision.transitions, keys, subject=subject, decision=record)
+        written += record_unmapped(self.journal, facts, before.snapshot, after, decision=record)
+        entry, position = self.journal.record_decision(record, request, facts, decision, ticket)
         try:
             if self.policy.durability.get(request.operation.risk, "async") != "async":
                 await self.repository.with_deadline(self.journal.flush(position))
-            saved = await self.repository.save(keys, before.snapshot, plan.after)
+            saved = await self.repository.save(keys, before.snapshot, after)
         except BaseException as error:
             # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
             failed = isinstance(error, AuditError | StoreError)
-            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, plan.after)
+            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, after)
             self.journal.record_withdrawal((*written, record) if unsaved else (record,), now)
             raise
         if not saved:
             self.journal.record_withdrawal((*written, record), now)
             return None
-        saved_now = with_bumped_versions(before.snapshot, plan.after) if plan.running else None
-        verdict = plan.verdict(request, facts, keys, record, ticket=ticket, at=now, saved=saved_now)
-        if plan.fallback.kind is Outcome.REPEAT:
-            repeated, headers = transactions.decrypt_response(plan.after.transaction, keys.transaction, self._cipher)
-            verdict = replace(verdict, snapshot=replace(plan.after, transaction=repeated), headers=headers)
+        saved_now = with_bumped_versions(before.snapshot, after) if decision.running else None
+        headers: transactions.Headers = ()
+        if decision.fallback.kind is Outcome.REPEAT:
+            repeated, headers = transactions.decrypt_response(after.transaction, keys.transaction, self._cipher)
+            decision = replace(decision, snapshot=replace(after, transaction=repeated))
+        verdict = Verdict(
+            decision=decision,
+            record=record,
+            credential=facts.credential,
+            keys=keys,
+            at=now,
+            ticket=ticket,
+            saved=saved_now,
+            headers=headers,
+        )
         if not verdict.admits:
-            outcome = plan.fallback.kind.value
+            outcome = decision.fallback.kind.value
             self._ticket_opener.add_decision(keys.session, now, request.operation.name, outcome, record)
-        if before.record_keys and is_repeatable(self.policy, request, facts, plan, before.snapshot):
+        if before.record_keys and is_repeatable(self.policy, request, facts, decision, before.snapshot):
             key = cache_key(request.operation, facts.channel)
             self.cached_decider.cache.store_saved(self.repository, verdict, key, before, make_template(entry))
         return verdict

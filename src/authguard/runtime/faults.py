@@ -14,12 +14,13 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFaultError, StoreError
-from authguard.runtime.access import NO_CREDENTIAL, Verdict
+from authguard.runtime.decision import Decision, Verdict
+from authguard.runtime.request import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
-    from authguard.runtime.access import AccessRequest
     from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.request import AccessRequest
     from authguard.runtime.state_repository import StateRepository
 
 #: minimum time between two writes of `service.faulted`, so that many faults do not cause many writes
@@ -63,16 +64,14 @@ class Faults:
         reason = Reason.GUARD_TIMEOUT if isinstance(error, TimeoutError) else Reason.GUARD_FAULT
         record = await self.record(reason, error, request, credential)
         policy = self._repository.policy
-        return Verdict(
-            record=record,
+        decision = Decision(
             operation=request.operation,
             fallback=policy.fallbacks[policy.on_fault],
             reason=reason,
-            credential=NO_CREDENTIAL,
             snapshot=self._repository.blank,
-            keys=Keys(),
-            at=self._repository.clock.now(),
         )
+        now = self._repository.clock.now()
+        return Verdict(decision=decision, record=record, credential=NO_CREDENTIAL, keys=Keys(), at=now)
 
     async def record(
         self, reason: Reason, error: Exception, request: AccessRequest, credential: Credential = NO_CREDENTIAL

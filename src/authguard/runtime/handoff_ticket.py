@@ -11,9 +11,9 @@ from authguard.ports import Ticket
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.ports import HandoffDesk, Ids
-    from authguard.runtime.access import AccessRequest
+    from authguard.runtime.decision import Decision
     from authguard.runtime.journal import Journal
-    from authguard.runtime.plan import Plan
+    from authguard.runtime.request import AccessRequest
 
 #: maximum number of sessions with stored decisions, and of decisions for each
 MAX_SESSIONS: Final = 4_096
@@ -48,7 +48,7 @@ class TicketOpener:
         decisions.append((now, operation, outcome, record))
 
     async def open_ticket(
-        self, request: AccessRequest, principal: Principal, plan: Plan, record: str, now: float
+        self, request: AccessRequest, principal: Principal, decision: Decision, record: str, now: float
     ) -> str:
         """Open a ticket, or find the open one; return its id.
 
@@ -57,13 +57,13 @@ class TicketOpener:
         """
         ticket = Ticket(
             id=self._ids.secret(),
-            queue=plan.fallback.queue,
+            queue=decision.fallback.queue,
             opened=now,
             operation=request.operation.name,
             subject=principal.pseudonym,
             account=principal.account_key.hex(),
             session=principal.session_key.hex(),
-            states=dict(zip(MACHINES, plan.after.states(), strict=True)),
+            states=dict(zip(MACHINES, decision.snapshot.states(), strict=True)),
             assurance={"acr": principal.acr, "auth_time": principal.auth_time},
             decisions=tuple(self._recent.get(principal.session_key, ())),
             record=record,

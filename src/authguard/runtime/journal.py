@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys
     from authguard.ports import AuditSink, Ids
     from authguard.records.chain import LineTemplate
-    from authguard.runtime.access import AccessRequest
-    from authguard.runtime.plan import Plan, RequestFacts
+    from authguard.runtime.decision import Decision
+    from authguard.runtime.request import AccessRequest, RequestFacts
 
 _METHOD: Final = re.compile(METHOD)
 #: longer notes are cut
@@ -68,8 +68,8 @@ class Journal:
         """Wait until a line is on the disk."""
         await self._sink.flush(position)
 
-    def record_decision(  # noqa: PLR0917 - the parts of one line
-        self, record: str, request: AccessRequest, facts: RequestFacts, plan: Plan, keys: Keys, ticket: str, now: float
+    def record_decision(
+        self, record: str, request: AccessRequest, facts: RequestFacts, decision: Decision, ticket: str
     ) -> tuple[DecisionEntry, int]:
         """Write the decision on a request; return its record and position."""
         credential = facts.credential
@@ -77,21 +77,21 @@ class Journal:
         principal = credential.principal if isinstance(credential, Proven) else None
         entry = DecisionEntry(
             id=record,
-            at=now,
+            at=facts.now,
             policy=self._policy,
             operation=request.operation.name,
-            cell=plan.cell,
-            rule=plan.rule,
-            outcome=plan.fallback.kind.value,
-            fallback=plan.fallback.name,
-            reason=plan.reason.code if isinstance(credential, Proven) else credential.reason.code,
+            cell=decision.cell,
+            rule=decision.rule,
+            outcome=decision.fallback.kind.value,
+            fallback=decision.fallback.name,
+            reason=decision.reason.code,
             claim="" if isinstance(credential, Proven) else credential.claim,
-            events=plan.events,
+            events=decision.events,
             subject=principal.pseudonym if principal else "",
             actor=principal.actor_pseudonym if principal else "",
-            session=keys.session.hex(),
+            session=facts.keys.session.hex(),
             credential=principal.fingerprint if principal else "",
-            transaction=keys.transaction if plan.opened else "",
+            transaction=facts.keys.transaction if decision.opened else "",
             channel=facts.channel,
             ticket=ticket,
             peer=peer,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Operation
     from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
 
 #: maximum number of operations listed, so that a prompt stays short
 MAX_OPERATIONS: Final = 40

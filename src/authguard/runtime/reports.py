@@ -15,10 +15,10 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefusedError
 from authguard.runtime import transactions
-from authguard.runtime.access import AccessRequest
 from authguard.runtime.attempts import count_attempt
 from authguard.runtime.evaluation import APP_SOURCE, apply_reports, end_session
 from authguard.runtime.preview import preview_outcome
+from authguard.runtime.request import AccessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher
-    from authguard.runtime.access import AppResponse, Verdict
+    from authguard.runtime.decision import AppResponse, Verdict
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.faults import Faults
     from authguard.runtime.state_repository import StateRepository
@@ -186,7 +186,7 @@ def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) 
 
 def _access_levels(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
     """Return the degree of access to each operation: refused, restricted, or full."""
-    reported = msgspec.structs.replace(verdict, snapshot=snapshot)
+    reported = verdict.with_snapshot(snapshot)
     return [
         ACCESS_LEVELS.get(preview_outcome(policy, reported, operation).kind, 0) for operation in policy.all_operations
     ]

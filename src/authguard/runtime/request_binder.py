@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.access import AccessRequest, Body
+    from authguard.runtime.request import AccessRequest, Body
     from authguard.runtime.transactions import RequestBinding
 
 #: size of body and request target up to which a request is parsed, canonicalized and hashed in well under 2 ms

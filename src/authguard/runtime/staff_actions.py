@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.access import AccessRequest, AppResponse, Body, BoundHeaders
+    from authguard.runtime.decision import AppResponse
     from authguard.runtime.evaluation import Evaluation
+    from authguard.runtime.request import AccessRequest, Body, BoundHeaders
 
     Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from authguard.core.verification import Method, MethodResult, VerifierVerdict
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Ids, Verifier
-    from authguard.runtime.access import Verdict
+    from authguard.runtime.decision import Verdict
     from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
@@ -135,7 +135,7 @@ class Verifications:
             claims.append(self._claim(evaluation, verdict, method))
 
         before = verdict
-        verdict = replace(verdict, snapshot=await self._change(verdict, claim))
+        verdict = verdict.with_snapshot(await self._change(verdict, claim))
         claimed = claims[-1]
         if isinstance(claimed, _RetryLater):
             return self._next_step(verdict, before, method, after=claimed.after)
@@ -161,7 +161,7 @@ class Verifications:
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
                 self._exhaust(evaluation, verdict)
 
-        verdict = replace(verdict, snapshot=await self._change(verdict, settle))
+        verdict = verdict.with_snapshot(await self._change(verdict, settle))
         self._record(verdict, method, results, "superseded" if superseded[-1] else _result_code(amount))
         if isinstance(amount, IncompleteMethod) and not superseded[-1]:
             return self._next_step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
@@ -183,7 +183,7 @@ class Verifications:
 
     def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _RetryLater:
         """Claim the open attempt of the method, or start one, if the table offers the method now."""
-        offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
+        offered = _offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
         if method.name not in offered:
             return _RetryLater(0.0)
         held = evaluation.snapshot.session.attempt
@@ -222,7 +222,7 @@ class Verifications:
     def _exhaust(evaluation: Evaluation, verdict: Verdict) -> None:
         """Send `verification.exhausted` if no method can be tried any longer: then a person takes over."""
         methods = evaluation.policy.methods
-        offered = _offered_methods(evaluation.policy, replace(verdict, snapshot=evaluation.snapshot))
+        offered = _offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
         named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
         if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
             evaluation.send("verification.exhausted", "guard")
