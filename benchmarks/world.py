@@ -134,7 +134,13 @@ class World:
 
     @asynccontextmanager
     async def guarded(
-        self, name: str, clock: StillClock, *, app: App | None = None, store: str | Path = "memory"
+        self,
+        name: str,
+        clock: StillClock,
+        *,
+        app: App | None = None,
+        store: str | Path = "memory",
+        allowed_modules: tuple[str, ...] = (),
     ) -> AsyncIterator[AuthGuard]:
         """Wrap the bare app in the public middleware, and close it afterwards.
 
@@ -143,6 +149,7 @@ class World:
             clock: the guard's clock.
             app: an app instead of the bare one.
             store: as for `AuthGuard`.
+            allowed_modules: as for `AuthGuard`.
         """
         guarded = AuthGuard(
             bare() if app is None else app,
@@ -150,6 +157,7 @@ class World:
             store=store,
             audit_log=self.folder / f"{name}.jsonl",
             pseudonym_key=b"benchmark" * 4,
+            allowed_modules=allowed_modules,
             clock=clock,
             environ={},
         )
