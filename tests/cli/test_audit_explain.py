@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 KEYS = set(
     re.findall(
         r"\w+",
-        "verdict kind id at operation outcome fallback claim subject actor session transaction ticket channel peer"
-        " method path trace_id machine event source dest cause decision act by note where error status because reason"
-        " means remedy rule origin when states conditions causes limits approvers leads_to says skipped to_be_allowed"
+        "verdict kind id at operation outcome fallback claim subject actor session credential transaction ticket"
+        " channel peer method path trace_id level message window machine event source dest cause decision act by note"
+        " where error status because reason means"
+        " remedy rule origin when states conditions causes limits approvers leads_to says skipped to_be_allowed"
         " undecided next notes policy policy_digest recorded_policy_digest void intact may_be_anyone near"
         " near_unproven",
     )

@@ -15,6 +15,7 @@ from authguard.cli.recorded_decision import explain_record
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason
+from authguard.records.fields import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,11 +234,9 @@ def _window(record: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-#: members of a record that an answer repeats in JSON
-_MEMBERS: Final = (
-    *("operation", "outcome", "fallback", "claim", "subject", "actor", "session", "transaction", "ticket", "channel"),
-    *("peer", "method", "path", "trace_id", "machine", "event", "source", "dest", "cause", "decision", "act", "by"),
-    *("note", "where", "error"),
+#: members of a record that an answer repeats in JSON: each text that has no key of its own there
+_MEMBERS: Final = tuple(
+    dict.fromkeys(one.name for one in FIELDS if one.type is str and one.name not in {"id", "reason", "rule", "policy"})
 )
 
 

@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 #: most characters of one value
 MAX_VALUE_CHARS: Final = 200
 
-#: members of a record in the order shown; empty and absent members are omitted
-_SHOWN: Final = (
-    *("operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
-    *("machine", "event", "source", "dest", "cause"),
-    *("act", "by", "where", "error", "status", "records", "note", "level", "message", "fields", "refused"),
-    *("subject", "actor", "session", "credential", "transaction", "channel", "ticket", "decision"),
-    *("peer", "method", "path", "trace_id", "id"),
-)
+#: members of a record that are shown first, and last; between them are the others, in the order of the line
+_FIRST: Final = ("operation", "outcome", "fallback", "reason", "rule")
+_LAST: Final = ("trace_id", "id")
+#: members that are shown elsewhere, or not
+_NOT_SHOWN: Final = frozenset({"at", "policy", *_FIRST, *_LAST})
 
 
 def resolve_log_path(given: Path | None) -> Path:
@@ -106,8 +103,15 @@ def format_record_line(record: Mapping[str, Any], line: bytes) -> str:
     """Format a record as one printable line; a line that is not a record is shown escaped."""
     if "kind" not in record:
         return f"not a record: {_bounded(line.decode('utf-8', 'backslashreplace').rstrip())}"
-    values = " ".join(f"{name}={_value(record[name])}" for name in _SHOWN if record.get(name))
+    values = " ".join(f"{name}={_value(record[name])}" for name in _shown(str(record["kind"])) if record.get(name))
     return f"{format_time_ms(record.get('at'))} {_bounded(str(record['kind'])):<10} {values}"
+
+
+def _shown(kind: str) -> tuple[str, ...]:
+    """Return the members of a kind of record in the order in which they are shown."""
+    from authguard.records.fields import KINDS  # noqa: PLC0415 - commands of policies show no record
+
+    return (*_FIRST, *(one.name for one in KINDS.get(kind, ()) if one.name not in _NOT_SHOWN), *_LAST)
 
 
 def _value(value: object) -> str:

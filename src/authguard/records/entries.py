@@ -12,7 +12,33 @@ from __future__ import annotations
 
 import msgspec
 
-from authguard.records import record_types  # noqa: TC001 - msgspec reads the types when the classes are made
+from authguard.records.record_types import (
+    Cell,
+    Class,
+    Code,
+    Column,
+    Count,
+    Digest,
+    Event,
+    Fields,
+    Fingerprint,
+    Hex,
+    Id,
+    Level,
+    Machine,
+    Method,
+    Name,
+    Peer,
+    Pseudonym,
+    Reason,
+    Result,
+    Rule,
+    Shared,
+    Status,
+    Text,
+    Time,
+    TraceId,
+)
 
 
 class DecisionEntry(
@@ -45,28 +71,28 @@ class DecisionEntry(
         trace_id: W3C trace id, from the request or from the active span.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    operation: record_types.Name
-    cell: record_types.Cell
-    rule: record_types.Rule
-    outcome: record_types.Result
-    fallback: record_types.Name
-    reason: record_types.Reason = "decided"
-    claim: record_types.Text = ""
-    events: tuple[record_types.Event, ...] = ()
-    subject: record_types.Pseudonym = ""
-    actor: record_types.Pseudonym = ""
-    session: record_types.Hex = ""
-    credential: record_types.Fingerprint = ""
-    transaction: record_types.Id = ""
-    channel: record_types.Name = ""
-    ticket: record_types.Id = ""
-    peer: record_types.Peer = ""
-    method: record_types.Method = ""
-    path: record_types.Text = ""
-    trace_id: record_types.TraceId = ""
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    operation: Shared[Name]
+    cell: Shared[Cell]
+    rule: Shared[Rule]
+    outcome: Shared[Result]
+    fallback: Shared[Name]
+    reason: Shared[Reason] = "decided"
+    claim: Text = ""
+    events: Shared[tuple[Event, ...]] = ()
+    subject: Column[Pseudonym] = ""
+    actor: Column[Pseudonym] = ""
+    session: Column[Hex] = ""
+    credential: Fingerprint = ""
+    transaction: Column[Id] = ""
+    channel: Shared[Name] = ""
+    ticket: Id = ""
+    peer: Peer = ""
+    method: Method = ""
+    path: Text = ""
+    trace_id: TraceId = ""
 
 
 class TransitionEntry(
@@ -90,19 +116,19 @@ class TransitionEntry(
         note: bounded text of an operator or of the app.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    machine: record_types.Machine
-    event: record_types.Code
-    source: record_types.Name
-    dest: record_types.Name
-    cause: record_types.Text
-    decision: record_types.Id = ""
-    subject: record_types.Pseudonym = ""
-    session: record_types.Hex = ""
-    transaction: record_types.Id = ""
-    note: record_types.Text = ""
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    machine: Shared[Machine]
+    event: Shared[Code]
+    source: Shared[Name]
+    dest: Shared[Name]
+    cause: Shared[Text]
+    decision: Column[Id] = ""
+    subject: Column[Pseudonym] = ""
+    session: Column[Hex] = ""
+    transaction: Column[Id] = ""
+    note: Text = ""
 
 
 class RefusalEntry(
@@ -130,20 +156,20 @@ class RefusalEntry(
         count: requests that `window` covered.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    reason: record_types.Reason
-    status: record_types.Status
-    operation: record_types.Name = ""
-    subject: record_types.Pseudonym = ""
-    peer: record_types.Peer = ""
-    method: record_types.Method = ""
-    path: record_types.Text = ""
-    trace_id: record_types.TraceId = ""
-    most: record_types.Count = 0
-    window: record_types.Id = ""
-    count: record_types.Count = 0
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    reason: Shared[Reason]
+    status: Status
+    operation: Shared[Name] = ""
+    subject: Column[Pseudonym] = ""
+    peer: Peer = ""
+    method: Method = ""
+    path: Text = ""
+    trace_id: TraceId = ""
+    most: Count = 0
+    window: Id = ""
+    count: Count = 0
 
 
 class FaultEntry(
@@ -166,18 +192,18 @@ class FaultEntry(
         trace_id: W3C trace id, from the request or from the active span.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    reason: record_types.Reason
-    where: record_types.Code
-    error: record_types.Class
-    operation: record_types.Name = ""
-    outcome: record_types.Result = ""
-    peer: record_types.Peer = ""
-    method: record_types.Method = ""
-    path: record_types.Text = ""
-    trace_id: record_types.TraceId = ""
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    reason: Shared[Reason]
+    where: Shared[Code]
+    error: Shared[Class]
+    operation: Shared[Name] = ""
+    outcome: Shared[Result] = ""
+    peer: Peer = ""
+    method: Method = ""
+    path: Text = ""
+    trace_id: TraceId = ""
 
 
 class WithdrawalEntry(
@@ -192,10 +218,10 @@ class WithdrawalEntry(
         records: ids of the void records.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    records: tuple[record_types.Id, ...]
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    records: tuple[Id, ...]
 
 
 class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="kind", omit_defaults=True, gc=False):
@@ -216,18 +242,18 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         over: limits, by name, that an approval permits to exceed.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    act: record_types.Code
-    by: record_types.Text = ""
-    note: record_types.Text = ""
-    subject: record_types.Pseudonym = ""
-    session: record_types.Hex = ""
-    ticket: record_types.Id = ""
-    decision: record_types.Id = ""
-    transaction: record_types.Id = ""
-    over: tuple[record_types.Text, ...] = ()
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    act: Shared[Code]
+    by: Text = ""
+    note: Text = ""
+    subject: Column[Pseudonym] = ""
+    session: Column[Hex] = ""
+    ticket: Id = ""
+    decision: Column[Id] = ""
+    transaction: Column[Id] = ""
+    over: tuple[Text, ...] = ()
 
 
 class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):
@@ -244,14 +270,14 @@ class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_fiel
         refused: names of dropped values: reserved, secret, of another type, or too many.
     """
 
-    id: record_types.Id
-    at: record_types.Time
-    policy: record_types.Digest
-    level: record_types.Level
-    message: record_types.Text
-    trace_id: record_types.TraceId = ""
-    fields: record_types.Fields = {}
-    refused: tuple[record_types.Text, ...] = ()
+    id: Column[Id]
+    at: Column[Time]
+    policy: Shared[Digest]
+    level: Level
+    message: Text
+    trace_id: TraceId = ""
+    fields: Fields = {}
+    refused: tuple[Text, ...] = ()
 
 
 Entry = DecisionEntry | TransitionEntry | RefusalEntry | FaultEntry | WithdrawalEntry | ActEntry | AppLogEntry

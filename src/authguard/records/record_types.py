@@ -1,11 +1,11 @@
-"""Annotated types of record fields: pattern and length, for the JSON Schema of the log.
+"""Annotated types of record fields: pattern and length for the JSON Schema, and what the index of a log stores.
 
 Rule: a type binds writers only. Reading does not check it, so that old logs stay readable at no cost.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
 
@@ -27,6 +27,14 @@ MAX_ID_CHARS: Final = 64
 
 #: HTTP method that the guard accepts, or the mark of a WebSocket handshake
 METHOD: Final = r"[A-Z-]{1,32}|websocket"
+
+#: key of a type's metadata that tells what the index of a log stores of a field
+INDEXED: Final = "indexed"
+_T = TypeVar("_T")
+#: a field that the index stores for each line, so that records are found by its value
+Column = Annotated[_T, Meta(extra={INDEXED: "column"})]
+#: a field with few different values, which the index stores once for all lines that have the same ones
+Shared = Annotated[_T, Meta(extra={INDEXED: "shared"})]
 
 
 def _form(**schema: Any) -> Any:  # noqa: ANN401 - JSON Schema's own values

@@ -44,6 +44,7 @@ def lines() -> list[bytes]:
 def plain_cell(value: object) -> str:
     """Return a cell by the rules of the format, character by character."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else text
     mark = "'" if text.startswith(FORMULAS) else ""
     return mark + "".join(char if char.isprintable() else " " for char in text)
 
@@ -62,7 +63,7 @@ def read(text: str) -> list[list[str]]:
 texts = st.text(max_size=6) | st.sampled_from([*FORMULAS, "=1", " =1", "-1", 'a"b', "a,b", "a\r\nb", "\x7f", "'=x"])
 values = texts | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.none() | st.booleans()
 members = st.dictionaries(
-    st.sampled_from([*COLUMNS, "level", "v"]), values | st.lists(values, max_size=3) | st.dictionaries(texts, texts)
+    st.sampled_from([*COLUMNS, "v"]), values | st.lists(values, max_size=3) | st.dictionaries(texts, texts)
 )
 layouts = st.sampled_from(((",", ":"), (", ", ": "), (" ,\t", "\t: ")))
 

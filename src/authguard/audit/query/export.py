@@ -11,36 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from authguard.records.fields import FIELDS, NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from authguard.audit.query.search import Match
 
-#: columns of a CSV file, in a stable order; a member that a kind of record does not have is empty
+#: columns of a CSV file: every field of a record; a field that a kind of record does not have is empty
 COLUMNS: Final = (
-    *("time", "at", "kind", "id", "void", "operation", "outcome", "fallback", "reason", "rule", "cell", "events"),
-    *("machine", "event", "source", "dest", "cause", "act", "by", "note", "where", "error", "status", "records"),
-    *(
-        "subject",
-        "actor",
-        "session",
-        "credential",
-        "transaction",
-        "channel",
-        "ticket",
-        "decision",
-        "peer",
-        "method",
-        "path",
-        "trace_id",
-        "policy",
-    ),
-    *("seq", "hash", "intact"),
+    *("time", "at", "kind", "id", "void"),
+    *(name for name in NAMES if name not in {"at", "id", "policy"}),
+    *("policy", "seq", "hash", "intact"),
 )
 #: characters at the start of a cell that spreadsheets read as a formula (OWASP, "CSV Injection"), full-width forms too
 _FORMULA_PREFIXES: Final = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 #: columns whose values are numbers or lists in a record of the log
-_NOT_TEXT: Final = tuple(COLUMNS.index(name) for name in ("at", "cell", "events", "status", "records", "seq"))
+_NOT_TEXT: Final = (
+    *(COLUMNS.index(name) for name in NAMES if any(name == one.name and one.type is not str for one in FIELDS)),
+    COLUMNS.index("seq"),
+)
 _TIME, _VOID, _INTACT = (COLUMNS.index(name) for name in ("time", "void", "intact"))
 _NO_VALUES: Final = ("",) * len(COLUMNS)
 #: rows that are formatted at once
@@ -109,7 +99,15 @@ def _is_plain(line: bytes) -> bool:
 
 
 def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    match value:
+        case str():
+            text = value
+        case list():
+            text = " ".join(map(str, value))
+        case dict():
+            text = _encode(value)
+        case _:
+            text = str(value)
     mark = "'" if text[:1] in _FORMULA_PREFIXES else ""
     return mark + (text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
+from authguard.audit.query.index_schema import ADD_RECORD
 from authguard.audit.query.rows import parse_rows, parse_template
 from authguard.records.chain import MAX_LINE_BYTES
 
@@ -24,10 +25,6 @@ BATCH_LINES: Final = 8_192
 CHUNK_BYTES: Final = 1 << 18
 #: templates that are cached while lines are read
 MAX_CACHED_TEMPLATES: Final = 65_536
-_ADD: Final = (
-    "INSERT INTO record (template, file, place, size, id, at, subject, actor, session, transact, decision, void)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
-)
 
 
 def line_digest(line: bytes) -> bytes:
@@ -110,7 +107,7 @@ class Indexer:
         return b""
 
     def _insert(self, batch: list[tuple[object, ...]], withdrawn_ids: list[tuple[int, str]]) -> None:
-        self._db.executemany(_ADD, batch)
+        self._db.executemany(ADD_RECORD, batch)
         self._db.executemany("INSERT OR IGNORE INTO void (file, id) VALUES (?, ?)", withdrawn_ids)
         batch.clear()
         withdrawn_ids.clear()

@@ -3,179 +3,137 @@
 A log of a million decisions has some hundreds of templates. A query for an outcome, a state or a rule therefore
 compares hundreds of templates; only a query for a person, a session or an id compares lines. For the same reason a
 decision's cell is decoded once per template, not once per line: until then it is the raw bytes of the line.
+
+Which members these are is declared in the classes of the entries (`authguard.records.fields`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache, reduce
+from operator import attrgetter, or_
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from authguard.core.decision_table import DIMENSIONS
+from authguard.records.fields import COLUMNS, KINDS, SHARED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    #: identity of a template: the kind, and members in the order of `_MEMBERS`
+    from authguard.records.fields import Field
+
+    #: identity of a template: the kind, and its members, texts first
     Key = tuple[str | bytes, ...]
-    #: id, time, subject, actor, session, transaction, decision
-    LineValues = tuple[str, float, str | None, str | None, str | None, str | None, str | None]
+    #: values of one line in the order of `COLUMNS`
+    LineValues = tuple[str | float | None, ...]
     #: key of the template, values of the line, and the ids of records that it withdraws
     Row = tuple[Key, LineValues, tuple[str, ...]]
 
 
 #: templates that are built once while lines are compared with an index
 MAX_CACHED_TEMPLATES: Final = 4_096
+#: member of a refusal's template that no line has: how many requests it counts besides the first one, in decimal
+#: digits; empty if it counts none
+COVERED: Final = "covered"
+_AT: Final = COLUMNS.index("at")
+#: columns by which a query finds the lines of one person, session or transaction
+_NAMED: Final = tuple(COLUMNS.index(name) for name in ("subject", "actor", "session", "transaction"))
 
 
 class RecordTemplate(msgspec.Struct, frozen=True, array_like=True):
-    """The members that many lines share; a member that a kind of record does not have is empty.
+    """The members that many lines share: an attribute for each name in `authguard.records.fields.SHARED`.
 
     Attributes:
         kind: kind of the record.
-        policy: digest.
-        operation: requested operation.
-        outcome: outcome of a decision or a fault.
-        fallback: name of the fallback.
-        rule: ``INDEX:FALLBACK``.
-        reason: closed code.
-        channel: authenticated channel.
-        cell: cell of a decision.
-        events: events of a decision.
-        machine: machine of a transition.
-        event: trigger of a transition.
-        source: state before.
-        dest: state after.
-        cause: cause of a transition.
-        act: name of an act.
-        where: part of the guard that failed.
-        error: class of the exception.
-        covered: number of requests that a window record counts besides the first one, in decimal digits; else empty.
+        members: those that the kind has, by name; as an attribute, a member that it does not have is empty.
     """
 
     kind: str
-    policy: str = ""
-    operation: str = ""
-    outcome: str = ""
-    fallback: str = ""
-    rule: str = ""
-    reason: str = ""
-    channel: str = ""
-    cell: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-    machine: str = ""
-    event: str = ""
-    source: str = ""
-    dest: str = ""
-    cause: str = ""
-    act: str = ""
-    where: str = ""
-    error: str = ""
-    covered: str = ""
+    members: dict[str, str | tuple[str, ...]] = {}
+
+    def __getattr__(self, name: str) -> str:
+        """Return a member that is a text."""
+        if name not in SHARED:
+            raise AttributeError(f"no kind of record shares a member `{name}`")
+        return str(self.members.get(name, ""))
+
+    @property
+    def cell(self) -> tuple[str, ...]:
+        """The cell of a decision."""
+        return tuple(self.members.get("cell", ()))
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events of a decision."""
+        return tuple(self.members.get("events", ()))
 
     @property
     def requests(self) -> int:
         """The number of requests that a record of this template counts."""
-        return int(self.covered) if self.covered.isdecimal() else 1
+        covered = str(self.members.get(COVERED, ""))
+        return int(covered) if covered.isdecimal() else 1
 
     def states(self) -> Mapping[str, str]:
         """Return the cell by dimension; empty if there is none."""
         return dict(zip(DIMENSIONS, self.cell, strict=False))
 
 
-class _Decision(msgspec.Struct, frozen=True, gc=False, tag="decision", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    operation: str
-    cell: Raw
-    rule: str
-    outcome: str
-    fallback: str
-    reason: str = "decided"
-    events: Raw = Raw(b"[]")
-    subject: str | None = None
-    actor: str | None = None
-    session: str | None = None
-    transaction: str | None = None
-    channel: str = ""
+def _line_type(kind: str, fields: Sequence[Field]) -> type[msgspec.Struct]:
+    """Make the class that reads of a line what the index stores, and checks that what every line has is there."""
+    read: list[tuple[str, Any, Any]] = []
+    for one in fields:
+        if one.indexed == "shared" and one.is_list:
+            read.append((one.name, Raw, msgspec.NODEFAULT if one.required else Raw(b"[]")))
+        elif one.indexed == "column" and not one.required:
+            read.append((one.name, one.type | None, None))
+        elif one.indexed or one.required or one.name in {"window", "count"}:
+            read.append((one.name, one.type, one.default))
+    given = {name for name, _, _ in read}
+    further: dict[str, Any] = {name: None for name in COLUMNS if name not in given}
+    if "window" in given:
+        # the first request of a window has a separate record, to which this one belongs
+        further["decision"] = property(lambda line: line.window or None)
+        further[COVERED] = property(lambda line: str(line.count - 1) if line.window else "")
+    further |= {} if "records" in given else {"records": ()}
+    return msgspec.defstruct(
+        kind, read, tag=kind, tag_field="kind", frozen=True, gc=False, kw_only=True, namespace=further
+    )
 
 
-class _Transition(msgspec.Struct, frozen=True, gc=False, tag="transition", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    machine: str
-    event: str
-    source: str
-    dest: str
-    cause: str
-    decision: str | None = None
-    subject: str | None = None
-    session: str | None = None
-    transaction: str | None = None
+class _Kind:
+    """How the lines of a kind are read: the class, and its members that lines share."""
+
+    def __init__(self, kind: str, fields: Sequence[Field]) -> None:
+        shared = [one for one in fields if one.indexed == "shared"]
+        covered = [COVERED] if any(one.name == "window" for one in fields) else []
+        self._texts: Final = [*(one.name for one in shared if not one.is_list), *covered]
+        self._lists: Final = [one.name for one in shared if one.is_list]
+        self._kind: Final = kind
+        self.type: Final = _line_type(kind, fields)
+        #: members in the order of the key
+        self.names: Final = (*self._texts, *self._lists)
+
+    def key_reader(self) -> Callable[[Any], Key]:
+        """Return the function that reads the key of a line's template; it runs for each line of a log."""
+        kind, lists = (self._kind,), self._lists
+        # with a second name at least, it returns a tuple
+        texts = attrgetter(*self._texts, "records")
+
+        def read(line: Any) -> Key:  # noqa: ANN401 - a class made above
+            return kind + texts(line)[:-1]
+
+        def read_lists(line: Any) -> Key:  # noqa: ANN401 - the same
+            return (*kind, *texts(line)[:-1], *[bytes(getattr(line, name)) for name in lists])
+
+        return read_lists if lists else read
 
 
-class _Refusal(msgspec.Struct, frozen=True, gc=False, tag="refusal", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    reason: str
-    status: int
-    operation: str = ""
-    subject: str | None = None
-    window: str | None = None
-    count: int = 0
-
-
-class _Fault(msgspec.Struct, frozen=True, gc=False, tag="fault", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    reason: str
-    where: str
-    error: str
-    operation: str = ""
-    outcome: str = ""
-
-
-class _Withdrawal(msgspec.Struct, frozen=True, gc=False, tag="withdrawn", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    records: tuple[str, ...]
-
-
-class _Act(msgspec.Struct, frozen=True, gc=False, tag="act", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-    act: str
-    subject: str | None = None
-    session: str | None = None
-    decision: str | None = None
-    transaction: str | None = None
-
-
-class _LogLine(msgspec.Struct, frozen=True, gc=False, tag="log", tag_field="kind"):
-    id: str
-    at: float
-    policy: str
-
-
-#: kind -> members of the template in the order of the key
-_MEMBERS: Final = {
-    "decision": ("policy", "operation", "outcome", "fallback", "rule", "reason", "channel", "cell", "events"),
-    "transition": ("policy", "machine", "event", "source", "dest", "cause"),
-    "refusal": ("policy", "operation", "reason", "covered"),
-    "fault": ("policy", "operation", "outcome", "reason", "where", "error"),
-    "withdrawn": ("policy",),
-    "act": ("policy", "act"),
-    "log": ("policy",),
-}
-_Record = _Decision | _Transition | _Refusal | _Fault | _Withdrawal | _Act | _LogLine
+_KINDS: Final = {kind: _Kind(kind, fields) for kind, fields in KINDS.items()}
+_KEY_READERS: Final = {one.type: one.key_reader() for one in _KINDS.values()}
+_columns: Final[Callable[[Any], LineValues]] = attrgetter(*COLUMNS)
+_Record: Final[Any] = reduce(or_, _KEY_READERS)
 _decode: Final = msgspec.json.Decoder(_Record).decode
 _decode_all: Final = msgspec.json.Decoder(_Record).decode_lines
 _decode_words: Final = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -213,8 +171,8 @@ def is_line_of(line: bytes, template: RecordTemplate, at: float, names: frozense
     row = _read_row(line)
     return (
         row is not None
-        and row[1][1] == at
-        and (not names or not names.isdisjoint(row[1][2:6]))
+        and row[1][_AT] == at
+        and (not names or not names.isdisjoint(row[1][place] for place in _NAMED))
         and _template_of(row[0]) == template
     )
 
@@ -226,32 +184,8 @@ def _read_row(line: bytes) -> Row | None:
         return None
 
 
-def _row(one: _Record) -> Row:  # noqa: PLR0911 - one for each kind
-    key: Key
-    match one:
-        case _Decision():
-            key = (
-                *("decision", one.policy, one.operation, one.outcome, one.fallback, one.rule, one.reason),
-                *(one.channel, bytes(one.cell), bytes(one.events)),
-            )
-            return key, (one.id, one.at, one.subject, one.actor, one.session, one.transaction, None), ()
-        case _Transition():
-            key = ("transition", one.policy, one.machine, one.event, one.source, one.dest, one.cause)
-            return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
-        case _Refusal():
-            # the first request of a window has a separate record that counts it
-            key = ("refusal", one.policy, one.operation, one.reason, str(one.count - 1) if one.window else "")
-            return key, (one.id, one.at, one.subject, None, None, None, one.window), ()
-        case _Fault():
-            key = ("fault", one.policy, one.operation, one.outcome, one.reason, one.where, one.error)
-            return key, (one.id, one.at, None, None, None, None, None), ()
-        case _Withdrawal():
-            return ("withdrawn", one.policy), (one.id, one.at, None, None, None, None, None), one.records
-        case _LogLine():
-            return ("log", one.policy), (one.id, one.at, None, None, None, None, None), ()
-        case _Act():
-            key = ("act", one.policy, one.act)
-            return key, (one.id, one.at, one.subject, None, one.session, one.transaction, one.decision), ()
+def _row(line: Any) -> Row:  # noqa: ANN401 - one of the classes made above
+    return _KEY_READERS[type(line)](line), _columns(line), line.records
 
 
 def parse_template(key: Key) -> RecordTemplate | None:
@@ -261,4 +195,4 @@ def parse_template(key: Key) -> RecordTemplate | None:
         values = [one if isinstance(one, str) else _decode_words(one) for one in members]
     except (ValueError, RecursionError):
         return None
-    return RecordTemplate(str(kind), **dict(zip(_MEMBERS[str(kind)], values, strict=True)))  # type: ignore[arg-type]  # lists only where the member is a list
+    return RecordTemplate(str(kind), dict(zip(_KINDS[str(kind)].names, values, strict=True)))

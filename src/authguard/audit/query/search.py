@@ -17,6 +17,7 @@ import msgspec
 from authguard.audit.query.rows import is_line_of
 from authguard.audit.verify.log_reader import decode_line
 from authguard.records.chain import has_stated_hash
+from authguard.records.fields import kinds_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +30,7 @@ MAX_SEPARATE_TEMPLATES: Final = 256
 #: most candidates that a message lists
 MAX_CANDIDATES: Final = 8
 #: kinds of records with properties of a request; in other kinds, a field of the app can have the same name
-_REQUEST_KINDS: Final = frozenset({"decision", "refusal", "fault"})
+_REQUEST_KINDS: Final = kinds_with("peer")
 _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHERE "
 _Row = tuple[float, int, int, int, int, int, int]
 
