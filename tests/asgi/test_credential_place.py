@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 
 from authguard import AuthGuard, SettingsError
 from authguard.asgi.credential_place import MAX_COOKIE_BYTES, MAX_SUBPROTOCOLS, CredentialReader
-from authguard.asgi.evidence import GUARD_HEADERS, read_evidence
+from authguard.asgi.evidence import EvidenceReader
 from authguard.core.credential_place import AUTHORIZATION, CredentialPlace
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation
@@ -424,7 +424,7 @@ def test_exactly_one_credential_in_a_declared_place_is_read(places: set[str], se
     }
     headers = [(written[one][0], written[one][1] % index) for index, one in enumerate(sent) if one in written]
     scope = {"type": "http", "method": "GET", "headers": headers, "query_string": b"access_token=9"}
-    evidence = read_evidence(scope, known=GUARD_HEADERS | reader.known)
+    evidence = EvidenceReader(more=reader.known).read(scope)
     operation = Operation(name="read", effect="read")
     found = evidence if isinstance(evidence, Reason) else reader.read(evidence, scope, operation)
     counted = [index for index, one in enumerate(sent) if one in places]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.asgi.evidence import read_evidence, read_trace
+from authguard.asgi.evidence import MAX_ORDINARY_NAMES, EvidenceReader, read_trace
+from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence
 
 TRACE, PARENT = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
@@ -17,7 +18,7 @@ GOOD = b"00-" + TRACE + b"-" + PARENT + b"-01"
 
 def traces(*values: bytes) -> str:
     scope: dict[str, Any] = {"headers": [(b"traceparent", value) for value in values]}
-    evidence = read_evidence(scope)
+    evidence = EvidenceReader().read(scope)
     assert isinstance(evidence, Evidence)
     assert read_trace(scope) == evidence.trace
     return evidence.trace
@@ -68,3 +69,28 @@ def test_two_are_none() -> None:
 def test_whatever_is_sent_a_trace_id_is_thirty_two_digits_or_nothing(value: bytes) -> None:
     found = traces(value)
     assert not found or (len(found) == 32 and set(found) <= set("0123456789abcdef") and set(found) != {"0"})
+
+
+def test_a_name_without_a_meaning_is_met_again_and_again_and_none_with_a_meaning_is_skipped() -> None:
+    reader = EvidenceReader(frozenset({b"x-channel"}))
+    headers = [(b"host", b"a"), (b"x-channel", b"web"), (b"authorization", b"Bearer a"), (b"accept", b"*/*")]
+    for _ in range(3):
+        evidence = reader.read({"headers": headers})
+        assert isinstance(evidence, Evidence)
+        assert (evidence.authorization, evidence.headers) == (b"Bearer a", {"x-channel": "web"})
+        assert not evidence.has_reserved_headers
+    for name in (b"authguard-transaction2", b"content_type", b"x-http-method-override"):
+        for _ in range(2):
+            evidence = reader.read({"headers": [*headers, (name, b"GET")]})
+            assert isinstance(evidence, Evidence)
+            assert evidence.has_reserved_headers
+    for _ in range(2):
+        assert reader.read({"headers": [*headers, (b"authorization", b"Bearer b")]}) is Reason.CREDENTIAL_AMBIGUOUS
+
+
+def test_what_is_known_of_names_is_bounded() -> None:
+    reader = EvidenceReader()
+    for number in range(2 * MAX_ORDINARY_NAMES):
+        reader.read({"headers": [(b"x-%d" % number, b"")]})
+    reader.read({"headers": [(b"y" * 10_000, b"")]})
+    assert len(reader._ordinary) == MAX_ORDINARY_NAMES

@@ -330,11 +330,10 @@ MUTANTS: Final = (
         "a list grows with each request",
         SOAK,
         MIDDLEWARE,
-        "        path = self._resolver.path(scope)\n        operation = self._resolver.find(method, path, scope)\n",
-        "        path = self._resolver.path(scope)\n"
+        "        operation = self._resolver.find_exact(scope) or self._find(scope)\n",
         '        scope["app"] = globals().setdefault("SEEN", [])\n'
-        '        scope["app"].append({"path": [path]})\n'
-        "        operation = self._resolver.find(method, path, scope)\n",
+        '        scope["app"].append({"path": [scope["path"]]})\n'
+        "        operation = self._resolver.find_exact(scope) or self._find(scope)\n",
     ),
     Mutant(
         "a task is left behind by some requests",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 #: maximum length of a header value that is read, other than the credential
 MAX_VALUE_BYTES: Final = 512
+#: maximum number and length of header names that are known to have no meaning for the guard
+MAX_ORDINARY_NAMES: Final = 512
+MAX_ORDINARY_NAME_BYTES: Final = 64
 AUTHORIZATION: Final = b"authorization"
 #: the header that names a transaction, and the prefix of the headers that are reserved for the guard
 TRANSACTION: Final = b"authguard-transaction"
@@ -38,36 +41,55 @@ _TRACEPARENT: Final = re.compile(
 )
 
 
-def read_evidence(
-    scope: dict[str, Any], wanted: frozenset[bytes] = frozenset(), known: frozenset[bytes] = GUARD_HEADERS
-) -> Evidence | Reason:
-    """Read the evidence of a request or a handshake.
+class EvidenceReader:
+    """Reader for the headers of the requests of one deployment.
 
     Args:
-        scope: of type ``http`` or ``websocket``.
         wanted: lower-case names of further headers that the policy reads.
-        known: `wanted` and `GUARD_HEADERS`.
+        more: lower-case names of headers that other readers of the guard read.
 
-    Returns:
-        The evidence; or why the request is malformed: a duplicate ``Authorization`` header (RFC 6750 3.1), a duplicate
-        of another header that must be unique, or a transaction name that no guard has issued.
+    Attributes:
+        known: lower-case names of all headers that the guard reads.
     """
-    authorization: bytes | None = None
-    has_reserved_headers = False
-    further: list[tuple[bytes, bytes]] = []
-    for name, value in scope["headers"]:
-        if name not in known:  # most headers are irrelevant, and one lookup decides that
-            if name[:_PREFIX_LENGTH] == PREFIX or b"_" in name:
+
+    __slots__ = ("_ordinary", "_wanted", "known")
+
+    def __init__(self, wanted: frozenset[bytes] = frozenset(), more: frozenset[bytes] = frozenset()) -> None:
+        self._wanted = wanted
+        self.known: Final = GUARD_HEADERS | wanted | more
+        #: names without a meaning for the guard, so that one lookup skips most headers; bounded, and never wrong
+        self._ordinary: set[bytes] = set()
+
+    def read(self, scope: dict[str, Any]) -> Evidence | Reason:
+        """Read the evidence of a request or a handshake.
+
+        Args:
+            scope: of type ``http`` or ``websocket``.
+
+        Returns:
+            The evidence; or why the request is malformed: a duplicate ``Authorization`` header (RFC 6750 3.1), a
+            duplicate of another header that must be unique, or a transaction name that no guard has issued.
+        """
+        authorization: bytes | None = None
+        has_reserved_headers = False
+        further: list[tuple[bytes, bytes]] = []
+        ordinary = self._ordinary
+        for name, value in scope["headers"]:
+            if name in ordinary:
+                continue
+            if name == AUTHORIZATION:
+                if authorization is not None:
+                    return Reason.CREDENTIAL_AMBIGUOUS
+                authorization = value
+            elif name in self.known:
+                further.append((name, value))
+            elif name[:_PREFIX_LENGTH] == PREFIX or b"_" in name:
                 has_reserved_headers = True
-        elif name != AUTHORIZATION:
-            further.append((name, value))
-        elif authorization is not None:
-            return Reason.CREDENTIAL_AMBIGUOUS
-        else:
-            authorization = value
-    if further:
-        return _read_further(further, wanted, authorization or b"", has_reserved_headers=has_reserved_headers)
-    return Evidence(authorization=authorization or b"", has_reserved_headers=has_reserved_headers)
+            elif len(ordinary) < MAX_ORDINARY_NAMES and len(name) <= MAX_ORDINARY_NAME_BYTES:
+                ordinary.add(name)
+        if further:
+            return _read_further(further, self._wanted, authorization or b"", has_reserved_headers=has_reserved_headers)
+        return Evidence(authorization=authorization or b"", has_reserved_headers=has_reserved_headers)
 
 
 def _read_further(

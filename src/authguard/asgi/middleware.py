@@ -23,9 +23,8 @@ from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.asgi.endpoint_request import EndpointRequest
 from authguard.asgi.endpoints import ENDPOINTS, VERIFY, is_served, own_operations
 from authguard.asgi.evidence import (
-    GUARD_HEADERS,
+    EvidenceReader,
     bound_headers,
-    read_evidence,
     read_trace,
     request_target,
     strip_guard_headers,
@@ -40,7 +39,7 @@ from authguard.asgi.request_context import RequestContext
 from authguard.asgi.resolver import Resolver
 from authguard.asgi.response_recorder import ResponseRecorder
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
-from authguard.asgi.user import build_user, wrap_app
+from authguard.asgi.user import User, build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
@@ -86,6 +85,7 @@ class GuardMiddleware:
         policy = enforcer.policy
         self._app: Final = app
         self._enforcer: Final = enforcer
+        self._decide_cached: Final = enforcer.cached_decider.decide
         self._exposes_token: Final = exposes_token
         self._metadata: Final = Metadata.of(enforcer)
         own = (*own_operations(prefix), *self._metadata.operations)
@@ -102,6 +102,8 @@ class GuardMiddleware:
         )
         #: whether the app was inspected; at its first request, since routes are added after the app was wrapped
         self._is_inspected = False
+        #: whether evidence is read from more than the usual headers
+        self._has_further_readers = True
         #: what a record states besides the headers; ``None`` if nothing, which costs a request nothing
         self._context: RequestContext | None = None
         self._verify: Final = next(operation for operation in own if operation.name == VERIFY)
@@ -120,9 +122,9 @@ class GuardMiddleware:
             None if policy.credentials == (AUTHORIZATION,) else CredentialReader(policy.credentials, policy.public_url)
         )
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
-        self._policy_headers: Final = frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret
-        self._headers_read: Final = GUARD_HEADERS.union(
-            self._policy_headers, self._credentials.known if self._credentials else ()
+        self._evidence: Final = EvidenceReader(
+            frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret,
+            self._credentials.known if self._credentials else frozenset(),
         )
         self._body_limits: Final = BodyLimits(
             max_bytes=policy.body_budget,
@@ -151,27 +153,33 @@ class GuardMiddleware:
         """
         if scope["type"] != "http":
             return self._serve_other(scope, receive, send)
-        method = scope["method"]
         if not self._is_inspected:
             self._inspect_app()
-        path = self._resolver.path(scope)
-        operation = self._resolver.find(method, path, scope)
+        operation = self._resolver.find_exact(scope) or self._find(scope)
         if isinstance(operation, Reason):
-            if operation.status == NOT_FOUND:
-                self._unnamed_routes.warn(method, path)
             return self._refuse(operation, scope, send)
-        evidence = self._read_evidence(scope, operation)
+        evidence = self._evidence.read(scope)
+        if self._has_further_readers:
+            evidence = self._read_further(evidence, scope, operation)
         if isinstance(evidence, Reason):
             return self._refuse(evidence, scope, send)
-        channel = self._channel(path) if self._channel else ""
-        request = AccessRequest(operation=operation, evidence=evidence, method=method, channel=channel)
-        verdict = self._enforcer.cached_decider.decide(request)
+        channel = self._channel(self._resolver.path(scope)) if self._channel else ""
+        request = AccessRequest(operation=operation, evidence=evidence, method=scope["method"], channel=channel)
+        verdict = self._decide_cached(request)
         if verdict is None:
             return self._decide(request, scope, receive, send)
         return self._apply_verdict(request, verdict, scope, receive, send)
 
-    def _read_evidence(self, scope: Scope, operation: Operation) -> Evidence | Reason:
-        evidence = read_evidence(scope, self._policy_headers, self._headers_read)
+    def _find(self, scope: Scope) -> Operation | Reason:
+        """Resolve a request by its path template, or log that no operation names it."""
+        method, path = scope["method"], self._resolver.path(scope)
+        found = self._resolver.find(method, path, scope)
+        if isinstance(found, Reason) and found.status == NOT_FOUND:
+            self._unnamed_routes.warn(method, path)
+        return found
+
+    def _read_further(self, evidence: Evidence | Reason, scope: Scope, operation: Operation) -> Evidence | Reason:
+        """Add what only some policies and deployments read."""
         if self._credentials is not None and not isinstance(evidence, Reason):
             evidence = self._credentials.read(evidence, scope, operation)
         if self._proofs is not None and not isinstance(evidence, Reason):
@@ -185,6 +193,7 @@ class GuardMiddleware:
             self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.request_properties
         )
         self._context = None if context.is_empty else context
+        self._has_further_readers = not (self._credentials is None and self._proofs is None and self._context is None)
         self._resolver.set_app_hosts(find_host_patterns(self._app))
         self._is_inspected = True
 
@@ -219,8 +228,8 @@ class GuardMiddleware:
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
         """Return an awaitable that applies a verdict, which is recorded and saved already."""
-        kind = verdict.fallback.kind
-        if kind not in ADMITTING and not is_served(verdict):
+        kind = verdict.decision.fallback.kind
+        if kind is not ALLOWED and kind not in ADMITTING and not is_served(verdict):
             root, path = scope.get("root_path", ""), self._resolver.path(scope)
             return send_reply(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
         if request.operation.name in GUARD_OPERATIONS:
@@ -228,9 +237,10 @@ class GuardMiddleware:
         self._fill_scope(scope, request, verdict)
         if kind is not ALLOWED:
             send = with_outcome_header(send)
-        if verdict.running:
+        if verdict.decision.running:
             return self._run(verdict, scope, receive, send)
-        return wrap_app(scope["user"], self._app)(scope, receive, send)
+        app = self._app if type(scope["user"]) is User else wrap_app(scope["user"], self._app)
+        return app(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_inspected:
@@ -242,7 +252,7 @@ class GuardMiddleware:
                 self._unnamed_routes.warn("", path)
             await deny(await self._build_refusal(operation, scope), scope, receive, send)
             return
-        evidence = self._read_evidence(scope, operation)
+        evidence = self._read_further(self._evidence.read(scope), scope, operation)
         if isinstance(evidence, Reason):
             await deny(await self._build_refusal(evidence, scope), scope, receive, send)
             return
@@ -254,7 +264,7 @@ class GuardMiddleware:
         request = AccessRequest(
             operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake
         )
-        verdict = self._enforcer.cached_decider.decide(request) or await self._enforcer.decide(request)
+        verdict = self._decide_cached(request) or await self._enforcer.decide(request)
         if isinstance(verdict, Refusal):
             await deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:
@@ -321,7 +331,7 @@ class GuardMiddleware:
         """
         guard = Guard(self._enforcer, verdict, self._metadata, request.evidence.languages)
         if request.evidence.has_reserved_headers or self._secret:
-            scope["headers"] = strip_guard_headers(scope["headers"], self._headers_read, self._secret)
+            scope["headers"] = strip_guard_headers(scope["headers"], self._evidence.known, self._secret)
         if self._credentials is not None:
             self._credentials.hide(scope)
         state = scope.get("state")
@@ -333,7 +343,7 @@ class GuardMiddleware:
         else:
             state["authguard"] = guard
         scope["user"] = build_user(verdict, request.evidence.authorization, exposes_token=self._exposes_token)
-        scope["auth"] = AuthCredentials(verdict.scopes)
+        scope["auth"] = AuthCredentials(verdict.decision.scopes)
         return guard
 
     async def _serve_endpoint(

@@ -35,7 +35,11 @@ class _Node:
 
 
 class OperationIndex:
-    """Finds the operation of a method and a path, or of a handshake; immutable."""
+    """Finds the operation of a method and a path, or of a handshake; immutable.
+
+    Attributes:
+        exact: method and literal path -> the operation.
+    """
 
     def __init__(self, operations: Sequence[Operation], otherwise: Operation) -> None:
         """Index operations; the first match wins.
@@ -57,7 +61,7 @@ class OperationIndex:
         matches = [operation.match for operation in self._operations if not operation.match.websocket]
         literal = {match.path for match in matches if "{" not in match.path}
         methods = ({match.method for match in matches} | {"HEAD"}) - {""}
-        self._exact = {
+        self.exact = {
             (method, template): self._search(self._http, method, template) for template in literal for method in methods
         }
 
@@ -72,7 +76,7 @@ class OperationIndex:
             The operation; ``None`` if a framework or a router may read the method or the path in another way, so that
             the request must be refused.
         """
-        found = self._exact.get((method, path))
+        found = self.exact.get((method, path))
         if found is None and _METHOD.fullmatch(method) and has_no_control(path):
             return self._search(self._http, method, path)
         return found

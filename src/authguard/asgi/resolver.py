@@ -38,7 +38,7 @@ class Resolver:
     """Resolves the requests of one guarded app; immutable except for the hosts of the app."""
 
     __slots__ = (
-        *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_hosted", "_hosts", "_http", "_index", "_own"),
+        *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_exact", "_hosted", "_hosts", "_http", "_index", "_own"),
         *("_has_both", "_patterns", "_root", "_sockets", "_unnamed"),
     )
 
@@ -87,6 +87,14 @@ class Resolver:
         self._http = LookalikeIndex(one.match.path for one in every if not one.match.websocket)
         self._sockets = LookalikeIndex(one.match.websocket for one in every if one.match.websocket)
 
+        self._exact = self._index_exact()
+
+    def _index_exact(self) -> dict[tuple[str, str], Operation]:
+        """Return what `find` returns for a method and a literal path without looking at the rest of a request."""
+        if self._hosted or self._root or self._app_root:
+            return {}
+        return {key: found for key, found in self._index.exact.items() if found is not self._unnamed}
+
     def set_app_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
         """Set the hosts that the app routes, as Starlette's ``Host`` does.
 
@@ -95,6 +103,7 @@ class Resolver:
         """
         self._app_hosts = tuple(hosts)
         self._hosted = bool(self._hosts or self._patterns or hosts)
+        self._exact = self._index_exact()
 
     def _listed(self, host: str) -> tuple[str, ...]:
         return tuple(one for one in self._patterns if matches_host((one,), host))
@@ -102,6 +111,10 @@ class Resolver:
     def path(self, scope: dict[str, Any]) -> str:
         """Return the path that operations are matched with: without the root path."""
         return strip_root(scope["path"], self._root) if self._root else route_path(scope)
+
+    def find_exact(self, scope: dict[str, Any]) -> Operation | None:
+        """Resolve an HTTP request to a literal path in one lookup; ``None`` if `find` has to resolve it."""
+        return None if scope.get("root_path") else self._exact.get((scope["method"], scope["path"]))
 
     def find(self, method: str, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve an HTTP request.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from authguard.core.identity import encode_identity
-from authguard.core.request import Proven
+from authguard.core.request import NotProven, Proven
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,12 +65,14 @@ def build_user(verdict: Verdict, authorization: bytes, *, exposes_token: bool) -
         authorization: its ``Authorization`` header.
         exposes_token: whether `AccessToken.token` of the MCP SDK contains the credential; otherwise it is empty.
     """
-    principal = verdict.principal
-    loaded = None if principal is None else getattr(sys.modules.get(MCP_USER), "AuthenticatedUser", None)
-    if principal is None or loaded is None:
-        return User(verdict.credential)
+    credential = verdict.credential
+    if MCP_USER not in sys.modules or isinstance(credential, NotProven):
+        return User(credential)
+    loaded = getattr(sys.modules[MCP_USER], "AuthenticatedUser", None)
+    if loaded is None:  # the module is being imported
+        return User(credential)
     token = authorization.partition(b" ")[2].strip().decode("latin-1") if exposes_token else ""
-    return _mcp_user(loaded)(principal, verdict.scopes, token)
+    return _mcp_user(loaded)(credential.principal, verdict.scopes, token)
 
 
 def wrap_app(user: Any, app: App) -> App:  # noqa: ANN401 - of either type
