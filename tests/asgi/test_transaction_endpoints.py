@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from starlette.responses import JSONResponse
 
 from authguard.asgi.control import Control
@@ -46,7 +47,9 @@ class Counter:
         known = self.shop.desk.check.known
         proven = known[new]
         assert isinstance(proven, Proven)
-        known[new] = Proven(replace(proven.principal, claims={**proven.principal.claims, **claims}))
+        known[new] = Proven(
+            replace(proven.principal, content=msgspec.json.encode({**proven.principal.claims, **claims}))
+        )
         return new
 
     async def buy(self, body: Any = None, *, token: bytes = b"", **headers: str) -> httpx2.Response:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authguard.core import strict_json
 from authguard.core.strict_json import MAX_DEPTH, MAX_NODES, decode_base64url, parse_object
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -146,3 +147,45 @@ def test_any_bytes_are_an_object_or_a_value_error(raw: bytes) -> None:
     except ValueError:
         return
     assert json.loads(raw) == found
+
+
+#: pieces of JSON at which parsers differ: numbers, escapes, duplicates and blanks
+_PIECES = st.sampled_from(
+    [
+        *(
+            "1",
+            "-0",
+            "-0.0",
+            "1e5",
+            "1E22",
+            "1e22",
+            "1e400",
+            "0.1",
+            "5e-324",
+            "9007199254740993",
+            "9" * 400,
+            "1.0",
+            "01",
+        ),
+        *('"a"', '"\\u00e9"', '"\u00e9"', '"\\ud800"', '"\\/"', '"\\u0000"', '"\x7f"', '""', "[]", "[1, 2]", '{"a":1}'),
+        *('{"a":1,"a":1}', '{"a":1,"\\u0061":1}', "null", "true", "NaN", '"\n"', "{}"),
+    ]
+)
+_BLANKS = st.sampled_from(["", " "])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "\\u0061", "\u00e9"]), _PIECES), max_size=4), _BLANKS)
+def test_an_object_in_the_short_encoding_is_read_as_in_any_other(members: list[tuple[str, str]], blank: str) -> None:
+    raw = ("{" + f",{blank}".join(f'"{name}":{blank}{value}' for name, value in members) + "}").encode()
+    try:
+        expected: object = strict_json._DECODER.decode(raw.decode())
+        json.dumps(expected, ensure_ascii=False).encode()
+    except ValueError:
+        expected = ValueError
+    try:
+        found: object = parse_object(raw)
+    except ValueError:
+        found = ValueError
+    assert found == expected
+    assert repr(found) == repr(expected)  # `-0.0 == 0` and `1.0 == 1` are equal, but are not the same

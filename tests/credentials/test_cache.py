@@ -18,8 +18,8 @@ _KEYS = st.sampled_from([bytes([number]) for number in range(8)])
 
 
 def _entry(weight: int = 1, until: float = 1.0) -> Entry:
-    proven = Proven(Principal(issuer="i", subject="s"))
-    return Entry(proven, 0.0, until, Key("k", (), {}), JwksCache(None, 1.0, RefreshPolicy()), weight)
+    proven = Proven(Principal(issuer="i", subject="s", content=b"x" * weight))
+    return Entry(proven, 0.0, until, Key("k", (), {}), JwksCache(None, 1.0, RefreshPolicy()))
 
 
 class Remembering(RuleBasedStateMachine):
@@ -54,8 +54,8 @@ class Remembering(RuleBasedStateMachine):
         assert len(held) == len(self.cache) <= 4
         assert sum(kept.weight for kept in held) == self.cache._weight <= 20
         assert all(self.cache.find(digest) in (entry, None) for digest, entry in self.model.items())
-        assert len(self.cache._order) == len(self.cache._positions) == len(held)
-        assert all(self.cache._order[place] == digest for digest, place in self.cache._positions.items())
+        assert len(self.cache._order) == len(held)
+        assert all(self.cache._order[entry.place] is entry is self.cache.find(entry.digest) for entry in held)
 
 
 TestRemembering = Remembering.TestCase

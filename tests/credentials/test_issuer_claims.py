@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from authguard.core.outcomes import Reason
@@ -23,7 +24,7 @@ def issuer(**settings: Any) -> Issuer:
 
 def validate(settings: Issuer, **claims: Any) -> ValidatedToken | NotProven:
     given = {"iss": "https://i.test", "sub": "alice", "iat": NOW, "exp": NOW + 300} | claims
-    return validate_claims(given, settings, NAMES, b"token", NOW)
+    return validate_claims(given, msgspec.json.encode(given), settings, NAMES, b"token", NOW)
 
 
 def principal(settings: Issuer, **claims: Any) -> Principal:

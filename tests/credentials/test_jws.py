@@ -24,8 +24,15 @@ def _token(header: object, claims: object = None) -> bytes:
 def test_header_and_issuer_are_read() -> None:
     token = _token(_HEADER)
     found = parse_compact(token)
-    assert found == UnverifiedToken(token, Header("ES256", "k", "at+jwt"), "i", {"iss": "i"}, b"\0\0\0")
-    assert found.signed == token.removesuffix(b".AAAA")
+    assert found == UnverifiedToken(
+        token=token,
+        signed=token.removesuffix(b".AAAA"),
+        header=Header("ES256", "k", "at+jwt"),
+        issuer="i",
+        claims={"iss": "i"},
+        content=b'{"iss": "i"}',
+        signature=b"\0\0\0",
+    )
 
 
 def test_the_token_is_not_in_the_repr() -> None:

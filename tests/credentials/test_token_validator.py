@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -296,7 +297,8 @@ async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
             return why
 
     harness = await build_harness(sender_constraint="dpop")
-    harness.validator._jwt._jwks_caches[harness.mint.issuer] = Nobody()
+    trusted = harness.validator._jwt._trusted
+    trusted[harness.mint.issuer] = dataclasses.replace(trusted[harness.mint.issuer], jwks_cache=Nobody())
     assert await harness.prove(harness.bound()) == NotProven(condition, why)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
@@ -110,13 +113,15 @@ def signed_in(subject: str = "alice", *, at: float, sid: str = "s1", **facts: ob
         auth_time=at,
         issued_at=at,
         expires_at=at + 300,
-        claims={"account_status": "ok"},
+        content=b'{"account_status":"ok"}',
         fingerprint=fingerprint(f"{subject}-{at}"),
         account_key=account_key(ISSUER, subject),
         session_key=session_key(ISSUER, subject, "app", sid),
         pseudonym=f"pseudonym-{len(subject)}",
     )
-    return Proven(replace(principal, **facts))  # type: ignore[arg-type]  # the facts of a test are its own
+    if "claims" in facts:
+        facts["content"] = msgspec.json.encode(facts.pop("claims"))
+    return Proven(replace(principal, **facts))  # the facts of a test are its own
 
 
 @dataclass

@@ -5,9 +5,13 @@ In a pointer ``*`` is any item of a list or a mapping. ``null`` is the same as a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.core.strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,9 +20,29 @@ if TYPE_CHECKING:
 MAX_ITEMS: Final = 64
 
 
+@lru_cache(maxsize=16)  # one request reads the claims of one credential several times
+def decode_claims(content: bytes) -> dict[str, Any]:
+    """Decode claims that `authguard.core.strict_json` has accepted; the result is shared and must not be changed."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(content)
+    except msgspec.MsgspecError:
+        return parse_object(content)  # a number of more digits than msgspec reads
+    return found
+
+
 def find(claims: Mapping[str, Any], sources: Iterable[str]) -> object:
     """Return the value of the first source that is present; ``None`` if none is."""
-    return next((value for _, value in present(claims, sources)), None)
+    found = find_first(claims, sources)
+    return None if found is None else found[1]
+
+
+def find_first(claims: Mapping[str, Any], sources: Iterable[str]) -> tuple[str, Any] | None:
+    """Return the first source that is present, with its value; ``None`` if none is."""
+    for source in sources:
+        value = _resolve(claims, source) if source.startswith("/") else claims.get(source)
+        if value is not None:
+            return source, value
+    return None
 
 
 def present(claims: Mapping[str, Any], sources: Iterable[str]) -> Iterator[tuple[str, Any]]:

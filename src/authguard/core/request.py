@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+
+from authguard.core.claim_source import decode_claims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +65,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return "Evidence(...)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Verified subject, actor and issuer; only top-level claims and the outermost ``act`` count (RFC 8693 4.1).
+
+    Every live credential has one, so it holds only text, bytes and numbers: equal ones are shared, and the claims are
+    kept as they were sent.
 
     Attributes:
         issuer: ``iss``.
@@ -83,7 +87,7 @@ class Principal:
         auth_time: time of the person's authentication, epoch seconds UTC; 0 if the issuer sends none.
         issued_at: ``iat``, epoch seconds UTC; 0 if the issuer sends none.
         expires_at: ``exp``, epoch seconds UTC.
-        claims: verified claims, for the policy's sources; never logged.
+        content: verified claims as JSON; never logged. `claims` decodes them.
         fingerprint: short keyed hash that distinguishes credentials.
         account_key: of the account record; this and the next three are computed once, so that a warm request hashes
             nothing.
@@ -106,16 +110,24 @@ class Principal:
     auth_time: float = 0.0
     issued_at: float = 0.0
     expires_at: float = 0.0
-    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    content: bytes = b"{}"
     fingerprint: str = ""
     account_key: bytes = b""
     session_key: bytes = b""
     pseudonym: str = ""
     actor_pseudonym: str = ""
 
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The verified claims, for the policy's sources and the app; must not be changed."""
+        return decode_claims(self.content)
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+    def __repr__(self) -> str:
+        """Contain only names that the log has too."""
+        return f"Principal(pseudonym={self.pseudonym!r}, fingerprint={self.fingerprint!r})"
+
+
+class Proven(msgspec.Struct, frozen=True, gc=False):
     """The credential is valid: issued for this audience by its issuer, and in force.
 
     Attributes:
@@ -125,8 +137,18 @@ class Proven:
     """
 
     principal: Principal
-    nonce: str = field(default="", compare=False)
-    notes: dict[bytes, object] = field(default_factory=dict, compare=False, repr=False)
+    nonce: str = ""
+    notes: dict[bytes, object] = {}
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the principals: a nonce and cached decisions are not part of the result."""
+        return isinstance(other, Proven) and self.principal == other.principal
+
+    __hash__ = None  # type: ignore[assignment]  # no set of credentials is ever needed
+
+    def __repr__(self) -> str:
+        """Hide the cached decisions."""
+        return f"Proven({self.principal!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,18 +379,27 @@ def account_key(issuer: str, subject: str) -> bytes:
 
     Identity is (``iss``, ``sub``) (RFC 7519 4.1.2, RFC 8725 3.8); lengths are hashed too, so no two pairs collide.
     """
-    return _key(b"account", issuer, subject)
+    return _digest(b"account", _join(issuer, subject))
 
 
 def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
     """Return a session's key, without token bytes, so that a refreshed token continues the session (FIELD 5.6)."""
-    return _key(b"session", issuer, subject, client, sid)
+    return _digest(b"session", _join(issuer, subject, client, sid))
 
 
-def _key(person: bytes, *parts: str) -> bytes:
-    named = bytearray()
+def identity_keys(issuer: str, subject: str, client: str, sid: str) -> tuple[bytes, bytes]:
+    """Return `account_key` and `session_key` of one credential."""
+    identity = _join(issuer, subject)
+    return _digest(b"account", identity), _digest(b"session", identity + _join(client, sid))
+
+
+def _join(*parts: str) -> bytes:
+    named = b""
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
-        named += len(raw).to_bytes(4, "big")
-        named += raw
+        named += len(raw).to_bytes(4, "big") + raw
+    return named
+
+
+def _digest(person: bytes, named: bytes) -> bytes:
     return blake2b(named, digest_size=KEY_BYTES, person=person).digest()

@@ -15,6 +15,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 #: maximum depth of nesting
 MAX_DEPTH: Final = 16
 #: maximum number of objects and arrays in total; it also bounds the recursion of the parser
@@ -85,9 +87,11 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
         if opened > nodes:
             raise TooComplexError("too many objects and arrays")
     try:
-        value = _DECODER.decode(raw.decode())
-        if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log can contain
+        value = _parse_canonical(raw)
+        if value is None:
+            value = _DECODER.decode(raw.decode())
+            if b"\\u" in raw:
+                json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log can contain
     except (ValueError, RecursionError):
         raise ValueError("not strict JSON") from None
     if not isinstance(value, dict):
@@ -95,6 +99,18 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
     if opened > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise TooComplexError("nested too deeply")
     return value
+
+
+def _parse_canonical(raw: bytes) -> object:
+    """Return the value of JSON that is encoded as msgspec encodes it, which most tokens are; ``None`` for other input.
+
+    Only strict JSON is its own encoding: a duplicate name would be lost, and all else that is refused is not decoded.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+        return value if msgspec.json.encode(value) == raw else None
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def exceeds_node_limit(body: bytes, most: int) -> bool:

@@ -22,7 +22,7 @@ TOO_LARGE: Final = NotProven("rejected", Reason.TOKEN_TOO_LARGE)
 #: a scheme that is not accepted counts as no credential (RFC 6750 3.1, RFC 9110 11.6.2)
 _OTHER_SCHEME: Final = NotProven("missing", Reason.SCHEME_UNKNOWN)
 #: prefix of the canonical header, under which a credential is cached
-_BEARER: Final = b"Bearer "
+BEARER: Final = b"Bearer "
 _BLANKS: Final = b" \t"
 
 #: RFC 9110 11.2
@@ -61,7 +61,7 @@ def canonicalize(header: bytes) -> bytes:
     Returns:
         The scheme as in RFC 6750, one blank and the token; the header unchanged if it contains no bearer token.
     """
-    if header[:7] == _BEARER and header[7:8] not in _BLANKS and header[-1:] not in _BLANKS:
+    if header[:7] == BEARER and header[7:8] not in _BLANKS and header[-1:] not in _BLANKS:
         return header
     token = read(header)
-    return header if isinstance(token, NotProven) else _BEARER + token
+    return header if isinstance(token, NotProven) else BEARER + token

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 #: default limit of cached credentials
 MAX_ENTRIES: Final = 65_536
-#: average size of a header per entry; the memory of an entry grows with its header
+#: average size of the claims per entry; the memory of an entry grows with its claims
 MEAN_ENTRY_BYTES: Final = 1_024
-#: maximum number of interned times
-MAX_TIMES: Final = 16_384
 #: number of entries compared to choose one to evict
 EVICTION_SAMPLES: Final = 4
 
@@ -45,8 +43,8 @@ class Freshness(Protocol):
     due: float
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One verified credential.
+class Entry(msgspec.Struct, gc=False, eq=False):
+    """One verified credential; only its place in the cache changes.
 
     Attributes:
         proven: the result.
@@ -54,7 +52,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         until: epoch seconds UTC from which it is expired.
         key: the key or introspection response that the entry depends on.
         freshness: the interval in which the issuer's keys or its response need no new check.
-        weight: size of the header, or of the introspected claims if they are larger, in bytes.
+        digest: SHA-256 under which it is cached; empty before.
+        place: in the order of the cache.
     """
 
     proven: Proven
@@ -62,7 +61,13 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     until: float
     key: ValidityKey
     freshness: Freshness
-    weight: int
+    digest: bytes = b""
+    place: int = 0
+
+    @property
+    def weight(self) -> int:
+        """Return the size of the claims in bytes."""
+        return len(self.proven.principal.content)
 
 
 class Cache:
@@ -74,43 +79,41 @@ class Cache:
 
     Args:
         entries: maximum number of entries.
-        weight: maximum size of all headers in bytes; 0 for one kilobyte per entry.
+        weight: maximum size of all claims in bytes; 0 for one kilobyte per entry.
     """
 
-    __slots__ = ("_bound", "_entries", "_order", "_positions", "_times", "_weight", "_weight_bound", "find")
+    __slots__ = ("_bound", "_entries", "_order", "_weight", "_weight_bound", "find")
 
     def __init__(self, entries: int = MAX_ENTRIES, weight: int = 0) -> None:
         self._entries: dict[bytes, Entry] = {}
-        self._order: list[bytes] = []
-        self._positions: dict[bytes, int] = {}
+        self._order: list[Entry] = []
         self._bound = entries
         self._weight_bound = weight or entries * MEAN_ENTRY_BYTES
         self._weight = 0
-        #: tokens of one second share their time objects, which stay in the processor's caches
-        self._times: dict[float, float] = {}
         #: digest -> entry or ``None``; the bound method of the dictionary, since every request calls it
         self.find = self._entries.get
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def intern_time(self, at: float) -> float:
-        """Return an equal time; all entries with that time share one object."""
-        if len(self._times) >= MAX_TIMES:
-            self._times.clear()
-        return self._times.setdefault(at, at)
-
     def put(self, digest: bytes, entry: Entry) -> None:
-        """Store a verified credential; evict others if the cache is full."""
-        self.remove(digest)
-        if entry.weight > self._weight_bound or self._bound < 1:
+        """Store a verified credential; evict others if the cache is full.
+
+        Args:
+            digest: SHA-256 of its header.
+            entry: belongs to the cache from now on.
+        """
+        if digest in self._entries:
+            self.remove(digest)
+        weight = len(entry.proven.principal.content)
+        if weight > self._weight_bound or self._bound < 1:
             return
-        while len(self._order) >= self._bound or self._weight + entry.weight > self._weight_bound:
-            self.remove(self._eviction_candidate(digest))
+        while len(self._order) >= self._bound or self._weight + weight > self._weight_bound:
+            self.remove(self._eviction_candidate(digest).digest)
+        entry.digest, entry.place = digest, len(self._order)
         self._entries[digest] = entry
-        self._positions[digest] = len(self._order)
-        self._order.append(digest)
-        self._weight += entry.weight
+        self._order.append(entry)
+        self._weight += weight
 
     def remove(self, digest: bytes) -> None:
         """Remove a credential if it is cached."""
@@ -118,13 +121,13 @@ class Cache:
         if removed is None:
             return
         self._weight -= removed.weight
-        position, last = self._positions.pop(digest), self._order.pop()
-        if last != digest:
-            self._order[position] = last
-            self._positions[last] = position
+        last = self._order.pop()
+        if last is not removed:
+            self._order[removed.place] = last
+            last.place = removed.place
 
-    def _eviction_candidate(self, digest: bytes) -> bytes:
+    def _eviction_candidate(self, digest: bytes) -> Entry:
         # a digest is as good as random, and no caller can choose the digest of a token that an issuer signs
         number, size = int.from_bytes(digest), len(self._order)
         candidates = [self._order[(number >> 32 * sample) % size] for sample in range(EVICTION_SAMPLES)]
-        return min(candidates, key=lambda one: self._entries[one].until)
+        return min(candidates, key=lambda one: one.until)

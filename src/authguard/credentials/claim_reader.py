@@ -9,9 +9,11 @@ Rules:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.claim_source import find, label_of, present
+from authguard.core.claim_source import find, find_first, label_of, present
+from authguard.credentials.sharing import share, share_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 MAX_TEXT_CHARS: Final = 255
 #: maximum length of a text with several scopes
 MAX_LIST_CHARS: Final = 8_192
+#: number of texts with scopes whose words are shared by all tokens with that text
+MAX_SCOPE_TEXTS: Final = 64
 #: latest accepted time: the year 5138
 MAX_TIME_S: Final = 1e11
 
@@ -51,11 +55,13 @@ def read_text(claims: Mapping[str, Any], sources: Iterable[str]) -> str:
     Raises:
         ClaimError: the value is not a displayable text of at most `MAX_TEXT_CHARS` characters.
     """
-    for source, value in present(claims, sources):
-        if not is_name(value):
-            raise ClaimError(source)
-        return str(value)
-    return ""
+    found = find_first(claims, sources)
+    if found is None:
+        return ""
+    source, value = found
+    if not is_name(value):
+        raise ClaimError(source)
+    return str(value)
 
 
 def read_time(claims: Mapping[str, Any], name: str) -> float:
@@ -69,15 +75,15 @@ def read_time(claims: Mapping[str, Any], name: str) -> float:
         return 0.0
     if not _is_time(value):
         raise ClaimError(name)
-    return float(value)
+    return share_time(value)
 
 
 def find_newest_time(claims: Mapping[str, Any], sources: Iterable[str]) -> float:
     """Return the newest time of the first usable source, epoch seconds UTC; 0 if there is none."""
     for source, value in present(claims, sources):
-        times = [float(one) for one in (value if "/*" in source else [value]) if _is_time(one)]
+        times = [one for one in (value if "/*" in source else (value,)) if _is_time(one)]
         if times:
-            return max(times)
+            return share_time(max(times))
     return 0.0
 
 
@@ -92,7 +98,8 @@ def find_texts(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> 
     for _, value in present(claims, sources):
         listed = value if isinstance(value, list) else [value]
         if len(listed) <= most:
-            return tuple(one for one in listed if isinstance(one, str) and is_name(one))
+            texts: tuple[str, ...] = share(tuple(one for one in listed if isinstance(one, str) and is_name(one)))
+            return texts
     return ()
 
 
@@ -102,15 +109,29 @@ def find_words(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> 
     Raises:
         ClaimError: there are more than `most`, or the text is longer than `MAX_LIST_CHARS`.
     """
-    for source, value in present(claims, sources):
-        if isinstance(value, str) and len(value) > MAX_LIST_CHARS:
+    found = find_first(claims, sources)
+    if found is None:
+        return frozenset()
+    source, value = found
+    if isinstance(value, str):
+        if len(value) > MAX_LIST_CHARS:
             raise ClaimError(source)
-        listed = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else []
-        words = frozenset(one for one in listed if isinstance(one, str) and one and len(one) <= MAX_TEXT_CHARS)
-        if len(words) > most:
-            raise ClaimError(source)
-        return words
-    return frozenset()
+        words = _split(value)
+    else:
+        words = _words_of(value) if isinstance(value, list) else frozenset()
+    if len(words) > most:
+        raise ClaimError(source)
+    return words
+
+
+@lru_cache(maxsize=MAX_SCOPE_TEXTS)
+def _split(text: str) -> frozenset[str]:
+    """Return the words of a text separated by blanks; all tokens with that text share one set."""
+    return _words_of(text.split(" "))
+
+
+def _words_of(listed: list[Any]) -> frozenset[str]:
+    return frozenset(one for one in listed if isinstance(one, str) and one and len(one) <= MAX_TEXT_CHARS)
 
 
 def find_labels(claims: Mapping[str, Any], sources: Iterable[str]) -> frozenset[str]:
@@ -142,7 +163,9 @@ def has_value(claims: Mapping[str, Any], source: str, accepted: tuple[str, ...])
 
 def is_name(value: object) -> bool:
     """Return whether a value is a displayable text of 1 to `MAX_TEXT_CHARS` characters, or empty."""
-    return isinstance(value, str) and len(value) <= MAX_TEXT_CHARS and _DISPLAYABLE.fullmatch(value) is not None
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
+        return False
+    return (value.isascii() and value.isprintable()) or _DISPLAYABLE.fullmatch(value) is not None
 
 
 def _is_time(value: object) -> bool:

@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,10 +18,11 @@ from msgspec import Meta
 from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal, Proven
-from authguard.core.snapshot import account_key, session_key
+from authguard.core.snapshot import identity_keys
 from authguard.credentials import claim_reader
-from authguard.credentials.claim_reader import ClaimError
+from authguard.credentials.claim_reader import MAX_SCOPE_TEXTS, ClaimError
 from authguard.credentials.oauth_client import find_client, is_person
+from authguard.credentials.sharing import share, share_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,8 +61,7 @@ class LogNames:
     fingerprint: Callable[[bytes], str]
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatedToken:
+class ValidatedToken(msgspec.Struct, frozen=True, gc=False):
     """A valid token and its validity period.
 
     Attributes:
@@ -68,23 +69,28 @@ class ValidatedToken:
         since: epoch seconds UTC from which the token is valid, minus the leeway.
         until: epoch seconds UTC from which it is expired, plus the leeway.
         thumbprint: of the key that the caller must prove to hold (RFC 7638); empty for a bearer token.
-        weight: size of the claims in bytes if they are not part of the token; 0 if they are.
     """
 
     proven: Proven
     since: float
     until: float
     thumbprint: str = ""
-    weight: int = 0
 
 
 def validate_claims(  # noqa: PLR0917 - the parts of one token
-    claims: dict[str, Any], issuer: Issuer, names: LogNames, token: bytes, now: float, assumed_end: float = 0.0
+    claims: dict[str, Any],
+    content: bytes,
+    issuer: Issuer,
+    names: LogNames,
+    token: bytes,
+    now: float,
+    assumed_end: float = 0.0,
 ) -> ValidatedToken | NotProven:
     """Build the principal of a token from its verified claims.
 
     Args:
         claims: verified by `authguard.credentials.signature`.
+        content: the same claims as JSON.
         issuer: the issuer of the token, with its leeway and maximum lifetime.
         names: functions for the names in the log.
         token: the credential, for its fingerprint.
@@ -96,7 +102,7 @@ def validate_claims(  # noqa: PLR0917 - the parts of one token
     if isinstance(thumbprint, NotProven):
         return thumbprint
     try:
-        return _validate(claims, issuer, names, token, now=now, thumbprint=thumbprint, assumed_end=assumed_end)
+        return _validate(claims, content, issuer, names, token, now, thumbprint, assumed_end)
     except ClaimError as error:
         return refuse_claim(error)
 
@@ -107,12 +113,12 @@ def refuse_claim(error: ClaimError) -> NotProven:
     return NotProven("rejected", reason, claim=error.claim)
 
 
-def _validate(
+def _validate(  # noqa: PLR0917 - as `validate_claims`
     claims: dict[str, Any],
+    content: bytes,
     issuer: Issuer,
     names: LogNames,
     token: bytes,
-    *,
     now: float,
     thumbprint: str,
     assumed_end: float,
@@ -126,13 +132,18 @@ def _validate(
     person = is_person(claims, subject, client, issuer.machine)
     if person and issuer.require_person and find(claims, issuer.require_person) is None:
         return NotProven("rejected", Reason.TYPE_REFUSED, claim=issuer.require_person[0])
-    scopes, chain = _scopes(claims, issuer), _chain(claims, issuer.issuer)
+    scopes = claim_reader.find_words(claims, sources.scopes, MAX_SCOPES)
+    if issuer.scope_prefix:
+        scopes = _without_prefix(scopes, issuer.scope_prefix)
+    chain = () if claims.get("act") is None else _chain(claims, issuer.issuer)
+    home, actor = chain[0] if chain else ("", "")
     auth_time = claim_reader.find_newest_time(claims, sources.auth_time)
     issued_at, expires_at = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
-    span = _validity_period(claims, issuer, auth_time, now, has_end=not assumed_end or claims.get("exp") is not None)
+    ends = expires_at if not assumed_end or claims.get("exp") is not None else inf  # the caller validates it again
+    span = _validity_period(claims, issuer, auth_time, issued_at, ends, now)
     if isinstance(span, NotProven):
         return span
-    home, actor = chain[0] if chain else ("", "")
+    account, session_record = identity_keys(issuer.issuer, subject, client, session)
     principal = Principal(
         issuer=issuer.issuer,
         subject=subject,
@@ -150,14 +161,14 @@ def _validate(
         auth_time=auth_time,
         issued_at=issued_at,
         expires_at=expires_at or assumed_end,
-        claims=claims,
+        content=content,
         fingerprint=names.fingerprint(token),
-        account_key=account_key(issuer.issuer, subject),
-        session_key=session_key(issuer.issuer, subject, client, session),
+        account_key=account,
+        session_key=session_record,
         pseudonym=names.pseudonym(issuer.issuer, subject),
         actor_pseudonym=names.pseudonym(home, actor) if actor else "",
     )
-    return ValidatedToken(Proven(principal), *span, thumbprint)
+    return ValidatedToken(Proven(principal), span[0], span[1], thumbprint)
 
 
 def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
@@ -174,32 +185,40 @@ def _thumbprint(claims: dict[str, Any], issuer: Issuer) -> str | NotProven:
         return BOUND_TOKEN
 
 
-def _validity_period(
-    claims: Mapping[str, Any], issuer: Issuer, auth_time: float, now: float, *, has_end: bool
+def _validity_period(  # noqa: PLR0917 - the times of one token
+    claims: Mapping[str, Any], issuer: Issuer, auth_time: float, issued_at: float, ends: float, now: float
 ) -> tuple[float, float] | NotProven:
-    """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6)."""
-    issued, ends = claim_reader.read_time(claims, "iat"), claim_reader.read_time(claims, "exp")
-    if not has_end:
-        ends = inf  # the caller validates it again
-    elif claims.get("exp") is None:
+    """Return the validity period with leeway if the token is valid now (RFC 7519 4.1.4 to 4.1.6).
+
+    Args:
+        claims: verified.
+        issuer: the issuer of the token.
+        auth_time: time of the sign-in, epoch seconds UTC.
+        issued_at: ``iat``; 0 if it is missing.
+        ends: ``exp``; 0 if it is missing, infinity if it may be.
+        now: epoch seconds UTC.
+    """
+    if not ends and claims.get("exp") is None:
         raise ClaimError("exp", is_missing=True)
-    elif issuer.max_lifetime > 0:
+    if issuer.max_lifetime > 0 and ends is not inf:
         if claims.get("iat") is None:
             raise ClaimError("iat", is_missing=True)
-        if ends - issued > issuer.max_lifetime:
+        if ends - issued_at > issuer.max_lifetime:
             return _TOO_LONG
-    starts = {"nbf": claim_reader.read_time(claims, "nbf"), "iat": issued, "auth_time": auth_time}
-    latest = max(starts, key=lambda name: starts[name])
-    since, until = starts[latest] - issuer.leeway, ends + issuer.leeway
+    latest, starts = "nbf", claim_reader.read_time(claims, "nbf")
+    if issued_at > starts:
+        latest, starts = "iat", issued_at
+    if auth_time > starts:
+        latest, starts = "auth_time", auth_time
+    since, until = starts - issuer.leeway, ends + issuer.leeway
     if since > now:
         return NotProven("rejected", Reason.TOKEN_NOT_YET_VALID, claim=latest)
-    return EXPIRED if until <= now else (since, until)
+    return EXPIRED if until <= now else (share_time(since), share_time(until))
 
 
-def _scopes(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
-    """Read the scopes of one source, never of several, since they would add up; remove the issuer's prefix."""
-    words = claim_reader.find_words(claims, issuer.claims.scopes, MAX_SCOPES)
-    return frozenset(word.removeprefix(issuer.scope_prefix) for word in words) if issuer.scope_prefix else words
+@lru_cache(maxsize=MAX_SCOPE_TEXTS)
+def _without_prefix(scopes: frozenset[str], prefix: str) -> frozenset[str]:
+    return frozenset(scope.removeprefix(prefix) for scope in scopes)
 
 
 def _level(claims: Mapping[str, Any], issuer: Issuer) -> str:
@@ -207,7 +226,7 @@ def _level(claims: Mapping[str, Any], issuer: Issuer) -> str:
     levels = issuer.levels
     if levels is None:
         acr = find(claims, issuer.claims.acr)
-        return acr if isinstance(acr, str) and claim_reader.is_name(acr) else ""
+        return share(acr) if isinstance(acr, str) and claim_reader.is_name(acr) else ""
     labels = claim_reader.find_labels(claims, levels.claim or issuer.claims.acr)
     return next((level for value, level in levels.map.items() if value in labels), levels.none)
 

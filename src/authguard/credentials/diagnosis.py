@@ -184,7 +184,7 @@ def _visible_obstacles(
     for refusal in (check_audience(claims, issuer), check_required(claims, issuer)):
         if isinstance(refusal, NotProven):
             yield _obstacle(refusal.reason, refusal.claim, unverified, issuer)
-    validated = validate_claims(claims, issuer, _NAMES, unverified.token, now)
+    validated = validate_claims(claims, unverified.content, issuer, _NAMES, unverified.token, now)
     if isinstance(validated, NotProven):
         yield _obstacle(
             validated.reason, validated.claim or ("exp" if validated is EXPIRED else ""), unverified, issuer

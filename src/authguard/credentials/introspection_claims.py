@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.claims import BOUND_TOKEN, validate_claims
@@ -54,7 +56,7 @@ def validate_response(
         return BOUND_TOKEN
     asked = issuer.introspection
     assumed_end = now + asked.cache if asked is not None and "exp" in asked.optional else 0.0
-    validated = validate_claims(response, issuer, names, token, now, assumed_end)
+    validated = validate_claims(response, msgspec.json.encode(response), issuer, names, token, now, assumed_end)
     if not isinstance(validated, NotProven) or validated.reason not in _CONTRADICTIONS:
         return validated
     return _incomplete(validated.claim) if validated.reason is Reason.CLAIM_MISSING else UNCLEAR

@@ -85,6 +85,15 @@ class KeySet:
 
     keys: tuple[Key, ...] = ()
     ignored: tuple[IgnoredKey, ...] = field(default=(), compare=False)
+    _named: dict[tuple[str, str], tuple[Key, ...]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the keys by ``kid`` and algorithm."""
+        named: dict[tuple[str, str], tuple[Key, ...]] = {}
+        for key in self.keys:
+            for algorithm in key.verifiers if key.name else ():
+                named[key.name, algorithm] = (*named.get((key.name, algorithm), ()), key)
+        object.__setattr__(self, "_named", named)
 
     def choose(self, name: str | None, algorithm: str) -> tuple[Key, ...] | Reason:
         """Select the keys that may have signed a token: usually one, and a bounded number if they share a ``kid``.
@@ -97,13 +106,13 @@ class KeySet:
             The keys, ``KEY_UNKNOWN``, or ``ALGORITHM_REFUSED`` if the key of that name is for another algorithm. If no
             key has the name, the only key for the algorithm is selected if the set gives it no name.
         """
-        fitting = tuple(key for key in self.keys if algorithm in key.verifiers)
         if name:
-            named = tuple(key for key in fitting if key.name == name)
+            named = self._named.get((name, algorithm))
             if named:
                 return named
             if any(key.name == name for key in self.keys):
                 return Reason.ALGORITHM_REFUSED
+        fitting = tuple(key for key in self.keys if algorithm in key.verifiers)
         is_clear = len(fitting) == 1 and (name is None or not fitting[0].name)
         return fitting if is_clear else Reason.KEY_UNKNOWN
 

@@ -7,9 +7,11 @@ ignored (RFC 8725 3.10).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
@@ -20,8 +22,9 @@ MAX_NAME_CHARS: Final = 255
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _TOO_COMPLEX: Final = NotProven("rejected", Reason.TOKEN_TOO_COMPLEX)
-#: three non-empty parts; five would be an encrypted token, which is not supported (8725bis 3.14)
-_PARTS: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+#: the signing input of two non-empty parts, and the signature; five parts would be an encrypted token, which is not
+#: supported (8725bis 3.14)
+_PARTS: Final = re.compile(rb"(([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+))\.([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +42,30 @@ class Header:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(msgspec.Struct, frozen=True, gc=False):
     """The parts of a token, unverified.
 
     Attributes:
         token: the whole token.
+        signed: the signing input (RFC 7515 5.2): header and payload exactly as sent, never re-encoded.
         header: of the signature.
         issuer: ``iss``; empty if it is missing or not a string.
         claims: all claims, unverified.
+        content: the claims as they were sent: strict JSON.
         signature: of the header and the payload.
     """
 
-    token: bytes = field(repr=False)
+    token: bytes
+    signed: bytes
     header: Header
     issuer: str
-    claims: dict[str, Any] = field(repr=False)
-    signature: bytes = field(repr=False)
+    claims: dict[str, Any]
+    content: bytes
+    signature: bytes
 
-    @property
-    def signed(self) -> bytes:
-        """Return the signing input (RFC 7515 5.2): header and payload exactly as sent, never re-encoded."""
-        return self.token[: self.token.rindex(b".")]
+    def __repr__(self) -> str:
+        """Hide all parts but those that select the key."""
+        return f"UnverifiedToken(header={self.header!r}, issuer={self.issuer!r})"
 
 
 def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
@@ -73,15 +78,18 @@ def parse_compact(token: bytes) -> UnverifiedToken | NotProven:
     if parts is None:
         return _MALFORMED
     try:
-        header = _header(parts[1])
-        claims = parse_object(decode_base64url(parts[2]))
-        signature = decode_base64url(parts[3])
+        header = _header(parts[2])
+        content = decode_base64url(parts[3])
+        claims = parse_object(content)
+        signature = decode_base64url(parts[4])
     except TooComplexError:
         return _TOO_COMPLEX
     except ValueError:
         return _MALFORMED
     issuer = claims.get("iss")
-    return UnverifiedToken(token, header, issuer if isinstance(issuer, str) else "", claims, signature)
+    return UnverifiedToken(
+        token, parts[1], header, issuer if isinstance(issuer, str) else "", claims, content, signature
+    )
 
 
 @lru_cache(maxsize=64)  # all tokens of one key have the same header

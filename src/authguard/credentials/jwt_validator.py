@@ -9,15 +9,14 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames, validate_claims
+from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames
 from authguard.credentials.jwk import allowed_algorithms
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.credentials.jws import parse_compact
 from authguard.credentials.key_source import KeySource
-from authguard.credentials.signature import verify_signature
 from authguard.credentials.static_keys import load_key_file, load_secret
-from authguard.credentials.token_kind import has_claims, has_type
+from authguard.credentials.trusted_issuer import TrustedIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,11 +33,10 @@ if TYPE_CHECKING:
     from authguard.ports import IssuerStatus
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
-_KEY_UNKNOWN: Final = NotProven("rejected", Reason.KEY_UNKNOWN)
 _ALGORITHM_REFUSED: Final = NotProven("rejected", Reason.ALGORITHM_REFUSED)
-#: reasons that say nothing about the token, and leave the token ``unproven``
-_OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY})
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
+#: start of a canonical header with a JWT: base64url of ``{"``
+_JWT_START: Final = bearer.BEARER + b"eyJ"
 
 
 class JwtValidator:
@@ -60,15 +58,14 @@ class JwtValidator:
     """
 
     __slots__ = (
-        "_algorithms",
         "_cache",
         "_environ",
         "_fetcher",
         "_folder",
         "_issuers",
-        "_jwks_caches",
         "_notify",
         "_sources",
+        "_trusted",
         "names",
     )
 
@@ -91,10 +88,13 @@ class JwtValidator:
         self._folder = folder
         self._fetcher = JwksFetcher(client)
         self._cache = Cache() if cache is None else cache
-        self._algorithms = {name: allowed_algorithms(issuer.algorithms) for name, issuer in self._issuers.items()}
         self._notify = notify
         self._sources = self._build_sources(refresh_policy or RefreshPolicy())
-        self._jwks_caches = {issuer.issuer: source.cache for source in self._sources for issuer in source.issuers}
+        self._trusted = {
+            issuer.issuer: TrustedIssuer.of(issuer, source.cache)
+            for source in self._sources
+            for issuer in source.issuers
+        }
 
     async def open(self) -> None:
         """Load key files and secrets; issuers may be down. A second call loads them again.
@@ -102,12 +102,12 @@ class JwtValidator:
         Raises:
             SettingsError: a key file or a secret is not usable.
         """
-        for name, issuer in self._issuers.items():
+        for trusted in self._trusted.values():
+            issuer = trusted.issuer
             if issuer.key_file:
-                self._jwks_caches[name].set_static(load_key_file(issuer, self._folder, self._algorithms[name]))
+                trusted.jwks_cache.set_static(load_key_file(issuer, self._folder, trusted.algorithms))
             elif issuer.secret_env:
-                self._jwks_caches[name].set_static(load_secret(issuer, self._environ, self._algorithms[name]))
-
+                trusted.jwks_cache.set_static(load_secret(issuer, self._environ, trusted.algorithms))
         for source in self._sources:
             if source.issuers[0].insecure_http:
                 self._notify(source.status())
@@ -148,12 +148,11 @@ class JwtValidator:
             jwks_cache = entry.freshness
             if entry.since <= now < entry.until and not entry.key.retired and jwks_cache.since <= now < jwks_cache.due:
                 return entry.proven
-            if entry.key.retired:
+            if entry.key.retired or now >= entry.until:
                 self._cache.remove(digest)
-            elif now >= entry.until:
-                self._cache.remove(digest)
-                return EXPIRED
-            return UNSEEN
+            return UNSEEN if entry.key.retired or now < entry.until else EXPIRED
+        if header.startswith(_JWT_START):
+            return UNSEEN  # the validation reads it, and can reject it as well
         token = bearer.read(header)
         return token if isinstance(token, NotProven) else UNSEEN
 
@@ -164,13 +163,24 @@ class JwtValidator:
             evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
-        unverified = self._read(evidence.authorization)
+        token = bearer.read(evidence.authorization)
+        return token if isinstance(token, NotProven) else self.validate_bearer(token, now)
+
+    def validate_bearer(self, token: bytes, now: float) -> Credential | Unseen:
+        """Validate a bearer token without its scheme with the cached keys; never waits.
+
+        Args:
+            token: from `bearer.read`.
+            now: epoch seconds UTC.
+        """
+        unverified = self._parse(token)
         if isinstance(unverified, NotProven):
             return unverified
-        keys = self._jwks_caches[unverified.issuer].get_cached(
-            self._key_id(unverified), unverified.header.algorithm, now
-        )
-        return keys if isinstance(keys, Unseen) else self._verify_bearer(evidence.authorization, unverified, keys, now)
+        trusted = self._trusted[unverified.issuer]
+        keys = trusted.jwks_cache.get_cached(trusted.key_id(unverified), unverified.header.algorithm, now)
+        if isinstance(keys, Unseen):
+            return keys
+        return self._verify_bearer(unverified, trusted, keys, now)
 
     async def check(self, evidence: Evidence, now: float) -> Credential:
         """Validate a credential; fetch the keys of its issuer if they are not cached.
@@ -179,28 +189,15 @@ class JwtValidator:
             evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
-        unverified = self._read(evidence.authorization)
+        token = bearer.read(evidence.authorization)
+        unverified = token if isinstance(token, NotProven) else self._parse(token)
         if isinstance(unverified, NotProven):
             return unverified
-        keys = await self._find(unverified, now)
+        trusted = self._trusted[unverified.issuer]
+        keys = await trusted.find_keys(unverified, now)
         if isinstance(keys, NotProven):
             return keys
-        return self._verify_bearer(evidence.authorization, unverified, keys, now)
-
-    async def _find(self, unverified: UnverifiedToken, now: float) -> tuple[Key, ...] | NotProven:
-        jwks_cache = self._jwks_caches[unverified.issuer]
-        keys = await jwks_cache.find(self._key_id(unverified), unverified.header.algorithm, now)
-        if isinstance(keys, Reason):
-            return NotProven("unproven" if keys in _OUTAGES else "rejected", keys)
-        return keys
-
-    def _read(self, header: bytes) -> UnverifiedToken | NotProven:
-        token = bearer.read(header)
-        return token if isinstance(token, NotProven) else self._check_policy(token)
-
-    def _key_id(self, unverified: UnverifiedToken) -> str | None:
-        # a shared secret is the only key of its issuer, so the ``kid`` does not matter
-        return None if self._issuers[unverified.issuer].secret_env else unverified.header.key
+        return self._verify_bearer(unverified, trusted, keys, now)
 
     async def validate(self, token: bytes, now: float) -> tuple[ValidatedToken, Key, JwksCache] | NotProven:
         """Validate a token without its scheme, bound or not, and cache nothing; fetch keys if necessary.
@@ -209,67 +206,44 @@ class JwtValidator:
             token: in the form ``token68``, of bounded length.
             now: epoch seconds UTC.
         """
-        unverified = self._check_policy(token)
+        unverified = self._parse(token)
         if isinstance(unverified, NotProven):
             return unverified
-        keys = await self._find(unverified, now)
+        trusted = self._trusted[unverified.issuer]
+        keys = await trusted.find_keys(unverified, now)
         if isinstance(keys, NotProven):
             return keys
-        verified = self._verify_claims(unverified, keys, now)
-        return verified if isinstance(verified, NotProven) else (*verified, self._jwks_caches[unverified.issuer])
+        verified = trusted.verify(unverified, keys, self.names, now)
+        return verified if isinstance(verified, NotProven) else (*verified, trusted.jwks_cache)
 
-    def cache_token(self, header: bytes, validated: ValidatedToken, key: ValidityKey, freshness: Freshness) -> None:
-        """Cache a valid bearer credential, one entry for all spellings of its header."""
-        intern_time, header = self._cache.intern_time, bearer.canonicalize(header)
-        entry = Entry(
-            validated.proven,
-            intern_time(validated.since),
-            intern_time(validated.until),
-            key,
-            freshness,
-            max(len(header), validated.weight),
-        )
-        self._cache.put(sha256(header).digest(), entry)
+    def cache_token(self, token: bytes, validated: ValidatedToken, key: ValidityKey, freshness: Freshness) -> None:
+        """Cache a valid bearer token, one entry for all spellings of its header."""
+        entry = Entry(validated.proven, validated.since, validated.until, key, freshness)
+        self._cache.put(sha256(bearer.BEARER + token).digest(), entry)
 
-    def _verify_claims(
-        self, unverified: UnverifiedToken, keys: tuple[Key, ...], now: float
-    ) -> tuple[ValidatedToken, Key] | NotProven:
-        issuer = self._issuers[unverified.issuer]
-        own = tuple(key for key in keys if key.issuer in {"", issuer.issuer})  # tenants may share a set
-        if not own:
-            return _KEY_UNKNOWN
-        verified = verify_signature(unverified, own, issuer)
-        if isinstance(verified, NotProven):
-            return verified
-        claims, key = verified
-        if not has_claims(issuer.token, unverified.header.kind, claims):
-            return _TYPE_REFUSED
-        validated = validate_claims(claims, issuer, self.names, unverified.token, now)
-        return validated if isinstance(validated, NotProven) else (validated, key)
+    def _parse(self, token: bytes) -> UnverifiedToken | NotProven:
+        """Parse a token; refuse an issuer, algorithm or kind that the policy does not allow."""
+        unverified = parse_compact(token)
+        if isinstance(unverified, NotProven):
+            return unverified
+        trusted = self._trusted.get(unverified.issuer)
+        if trusted is None:
+            return _ISSUER_UNKNOWN
+        if unverified.header.algorithm not in trusted.algorithms:
+            return _ALGORITHM_REFUSED
+        return unverified if unverified.header.kind in trusted.types else _TYPE_REFUSED
 
     def _verify_bearer(
-        self, header: bytes, unverified: UnverifiedToken, keys: tuple[Key, ...], now: float
+        self, unverified: UnverifiedToken, trusted: TrustedIssuer, keys: tuple[Key, ...], now: float
     ) -> Credential:
-        verified = self._verify_claims(unverified, keys, now)
+        verified = trusted.verify(unverified, keys, self.names, now)
         if isinstance(verified, NotProven):
             return verified
         validated, key = verified
         if validated.thumbprint:
             return BOUND_TOKEN  # valid only with a proof of possession, never as a bearer token (RFC 9449 7.2)
-        self.cache_token(header, validated, key, self._jwks_caches[unverified.issuer])
+        self.cache_token(unverified.token, validated, key, trusted.jwks_cache)
         return validated.proven
-
-    def _check_policy(self, token: bytes) -> UnverifiedToken | NotProven:
-        """Parse a token; refuse an issuer, algorithm or kind that the policy does not allow."""
-        unverified = parse_compact(token)
-        if isinstance(unverified, NotProven):
-            return unverified
-        issuer = self._issuers.get(unverified.issuer)
-        if issuer is None:
-            return _ISSUER_UNKNOWN
-        if unverified.header.algorithm not in self._algorithms[unverified.issuer]:
-            return _ALGORITHM_REFUSED
-        return unverified if has_type(issuer.token, issuer.type, unverified.header.kind) else _TYPE_REFUSED
 
     def _build_sources(self, refresh_policy: RefreshPolicy) -> tuple[KeySource, ...]:
         """Build a source of keys for each issuer, and one for all tenants that share metadata or keys."""
@@ -277,7 +251,9 @@ class JwtValidator:
         for issuer in self._issuers.values():
             groups.setdefault(_source_key(issuer), []).append(issuer)
         return tuple(
-            KeySource.of(issuers, self._algorithms[issuers[0].issuer], self._fetcher, refresh_policy, self._notify)
+            KeySource.of(
+                issuers, allowed_algorithms(issuers[0].algorithms), self._fetcher, refresh_policy, self._notify
+            )
             for issuers in groups.values()
         )
 

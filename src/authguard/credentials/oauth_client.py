@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.core.claim_source import present
 from authguard.credentials import claim_reader
 from authguard.credentials.claim_reader import ClaimError
+from authguard.credentials.sharing import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: claims with the grant type, at Auth0 and others
 _GRANT_CLAIMS: Final = ("gty", "grant_type")
 _CLIENT_CREDENTIALS: Final = "client-credentials"
+#: claims of which at least one marks the token of a machine, if it has the right value
+_MACHINE_CLAIMS: Final = frozenset({"preferred_username", "oid", "idtyp", "aut", *_GRANT_CLAIMS})
 
 
 def find_client(claims: Mapping[str, Any], sources: tuple[str, ...]) -> str:
@@ -33,7 +36,8 @@ def find_client(claims: Mapping[str, Any], sources: tuple[str, ...]) -> str:
         if not claim_reader.is_name(value) or (found and value and value != found):
             raise ClaimError(source)
         found = found or str(value)
-    return found
+    client: str = share(found)
+    return client
 
 
 def is_person(claims: Mapping[str, Any], subject: str, client: str, machine: ClaimValues) -> bool:
@@ -50,11 +54,14 @@ def is_person(claims: Mapping[str, Any], subject: str, client: str, machine: Cla
         client: from `find_client`.
         machine: further marks of the issuer's machines, of which any one suffices.
     """
-    if any(claim_reader.has_value(claims, source, values) for source, values in machine.items()):
+    if machine and any(claim_reader.has_value(claims, source, values) for source, values in machine.items()):
         return False
+    if client and (subject == client or subject == f"{client}@clients"):  # noqa: PLR1714 - a set would be built each time
+        return False
+    if _MACHINE_CLAIMS.isdisjoint(claims):
+        return True
     if client and (
-        subject in {client, f"{client}@clients"}
-        or _is(claims.get("preferred_username"), f"service-account-{client}")
+        _is(claims.get("preferred_username"), f"service-account-{client}")
         or (claims.get("oid") == subject and claims.get("scp") is None)
     ):
         return False

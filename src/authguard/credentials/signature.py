@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from authguard.core.claim_source import find, present
+from authguard.core.claim_source import find, find_first
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials import claim_reader
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _SIGNATURE_INVALID: Final = NotProven("rejected", Reason.SIGNATURE_INVALID)
+_KEY_UNKNOWN: Final = NotProven("rejected", Reason.KEY_UNKNOWN)
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)
 
 
@@ -32,50 +33,55 @@ def verify_signature(
 
     Args:
         unverified: a token that names this issuer, with an algorithm that the policy allows.
-        keys: of this issuer, for that algorithm; each is tried.
-        issuer: the issuer of the keys.
+        keys: for that algorithm; each is tried if it is a key of this issuer.
+        issuer: the issuer of the token.
 
     Returns:
         The claims, whose times are not validated yet, and the key that signed them.
     """
-    signed, algorithm, refusal = unverified.signed, unverified.header.algorithm, _SIGNATURE_INVALID
+    algorithm, refusal = unverified.header.algorithm, _KEY_UNKNOWN
     for key in keys:
+        if key.issuer and key.issuer != issuer.issuer:
+            continue  # tenants may share a set
         try:
-            is_signed = key.verifiers[algorithm].verify(signed, unverified.signature)
+            is_signed = key.verifiers[algorithm].verify(unverified.signed, unverified.signature)
         except Exception:  # noqa: BLE001 - if a library raises, the token is malformed, not the guard
             refusal = _MALFORMED
             continue
         if is_signed:
-            claims = _validate_recipients(unverified.claims, issuer)
-            return claims if isinstance(claims, NotProven) else (claims, key)
+            checked = _check_recipients(unverified.claims, issuer)
+            return (unverified.claims, key) if checked is True else checked
+        refusal = _SIGNATURE_INVALID if refusal is _KEY_UNKNOWN else refusal
     return refusal
 
 
-def _validate_recipients(claims: dict[str, Any], issuer: Issuer) -> dict[str, Any] | NotProven:
-    """Validate ``iss``, the audience and the required claims (RFC 7519 4.1); a ``null`` claim is missing."""
-    for name in ("iss", "exp"):
-        if claims.get(name) is None:
-            return refuse_missing(name)
-    if claims["iss"] != issuer.issuer:
+def _check_recipients(claims: dict[str, Any], issuer: Issuer) -> NotProven | Literal[True]:
+    """Return true if ``iss``, the audience and the required claims are right (RFC 7519 4.1), else the refusal."""
+    named = claims.get("iss")
+    if named is None:
+        return refuse_missing("iss")
+    if claims.get("exp") is None:
+        return refuse_missing("exp")
+    if named != issuer.issuer:
         return _ISSUER_UNKNOWN
     audience = check_audience(claims, issuer)
-    if isinstance(audience, NotProven):
+    if audience is not True or not issuer.require:
         return audience
-    required = check_required(claims, issuer)
-    return claims if required is None else required
+    return check_required(claims, issuer) or True
 
 
 def check_audience(claims: Mapping[str, Any], issuer: Issuer) -> NotProven | Literal[True]:
     """Return true if the token is for this service (RFC 7519 4.1.3), else the refusal with the claim."""
-    source = issuer.claims.audience[0]
-    found = next(present(claims, issuer.claims.audience), None)
+    found = find_first(claims, issuer.claims.audience)
     if found is None or not found[1]:
-        return refuse_missing(source)
-    named = [found[1]] if isinstance(found[1], str) else found[1]
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        return NotProven("rejected", Reason.AUDIENCE_WRONG, claim=found[0])
-    is_named = any(name in issuer.audience for name in named)
-    return True if is_named else NotProven("rejected", Reason.AUDIENCE_WRONG, claim=found[0])
+        return refuse_missing(issuer.claims.audience[0])
+    source, named = found
+    is_named = False
+    for name in named if isinstance(named, list) else (named,):
+        if not isinstance(name, str):
+            return NotProven("rejected", Reason.AUDIENCE_WRONG, claim=source)
+        is_named = is_named or name in issuer.audience
+    return True if is_named else NotProven("rejected", Reason.AUDIENCE_WRONG, claim=source)
 
 
 def check_required(claims: Mapping[str, Any], issuer: Issuer) -> NotProven | None:

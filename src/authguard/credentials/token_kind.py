@@ -37,24 +37,36 @@ FOREIGN_CLAIMS: Final[Mapping[str, frozenset[str]]] = {
     "id": _ACCESS_CLAIMS,
     "assertion": frozenset(),
 }
+#: declared kind -> claims without which a token fits it
+_KIND_CLAIMS: Final[Mapping[str, frozenset[str]]] = {
+    token: foreign.union(_EVENT_CLAIMS, _USE_CLAIMS) for token, foreign in FOREIGN_CLAIMS.items()
+}
+
+
+def accepted_types(token: str, wanted: str) -> frozenset[str]:
+    """Return the header's ``typ`` that fit the declared kind, lower-case, without ``application/``; empty for none.
+
+    Args:
+        token: ``access``, ``id`` or ``assertion``, as the policy declares.
+        wanted: for access tokens: ``at+jwt``, or ``any`` for issuers that do not set it. A ``typ`` of another kind
+            (``logout+jwt``, ``refresh``) never fits an access token.
+    """
+    if token == "assertion":  # noqa: S105 - a kind of token
+        return ASSERTION_TYPES
+    if token == "id":  # noqa: S105 - a kind of token
+        return ID_TYPES
+    return PLAIN_TYPES | {ACCESS_TYPE} if wanted == "any" else frozenset({wanted})
 
 
 def has_type(token: str, wanted: str, kind: str) -> bool:
     """Return whether the header's ``typ`` fits the declared kind.
 
     Args:
-        token: ``access``, ``id`` or ``assertion``, as the policy declares.
-        wanted: for access tokens: ``at+jwt``, or ``any`` for issuers that do not set it. A ``typ`` of another kind
-            (``logout+jwt``, ``refresh``) never fits an access token.
+        token: as for `accepted_types`.
+        wanted: as for `accepted_types`.
         kind: the header's ``typ``, lower-case, without ``application/``; empty if the header has none.
     """
-    if token == "assertion":  # noqa: S105 - a kind of token
-        return kind in ASSERTION_TYPES
-    if token == "id":  # noqa: S105 - a kind of token
-        return kind in ID_TYPES
-    if wanted == "any":
-        return kind == ACCESS_TYPE or kind in PLAIN_TYPES
-    return kind == wanted
+    return kind in accepted_types(token, wanted)
 
 
 def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
@@ -65,6 +77,8 @@ def has_claims(token: str, kind: str, claims: Mapping[str, Any]) -> bool:
         kind: as for `has_type`.
         claims: of the token, or of its introspection response (RFC 7662 2.2).
     """
+    if _KIND_CLAIMS[token].isdisjoint(claims):
+        return True
     stated = {name for name, value in claims.items() if value is not None}  # `null` is a missing claim
     if not _EVENT_CLAIMS.isdisjoint(stated):
         return False

@@ -8,11 +8,11 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
+from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
@@ -173,7 +173,7 @@ class TokenValidator:
         if isinstance(token, NotProven):
             return token
         if is_jwt(token):
-            return UNSEEN if self._introspects_jwts else self._jwt.validate_offline(evidence, now)
+            return UNSEEN if self._introspects_jwts else self._jwt.validate_bearer(token, now)
         if self._opaque_issuer is None:
             return _MALFORMED
         inactive = self._introspectors[self._opaque_issuer.issuer].is_known_inactive(sha256(token).digest(), now)
@@ -201,7 +201,7 @@ class TokenValidator:
         validated, key, freshness = result
         if validated.thumbprint:
             return BOUND_TOKEN
-        self._jwt.cache_token(header, validated, key, freshness)
+        self._jwt.cache_token(token, validated, key, freshness)
         return validated.proven
 
     async def validate(self, token: bytes, now: float) -> tuple[ValidatedToken, ValidityKey, Freshness] | NotProven:
@@ -242,8 +242,7 @@ class TokenValidator:
         validated, key, freshness = result
         if not validated.thumbprint:
             return UNBOUND_TOKEN
-        weight = max(len(token), validated.weight)
-        entry = Entry(validated.proven, validated.since, validated.until, key, freshness, weight)
+        entry = Entry(validated.proven, validated.since, validated.until, key, freshness)
         self._bound_tokens.put(digest, entry)
         return entry
 
@@ -298,8 +297,7 @@ class TokenValidator:
         if isinstance(validated, NotProven):
             return validated
         validity = _Validity(now - CLOCK_TOLERANCE_S, now + issuer.introspection.cache)
-        # a response may be far longer than its token, and is cached with it
-        return replace(validated, weight=len(msgspec.json.encode(response))), validity, validity
+        return validated, validity, validity
 
     async def _introspect(
         self, issuer: Issuer, token: bytes, digest: bytes, now: float

@@ -1,0 +1,81 @@
+"""One trusted issuer: what its policy accepts, prepared once, and the verification of its tokens (RFC 8725 3.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
+from authguard.credentials.claims import validate_claims
+from authguard.credentials.jwk import allowed_algorithms
+from authguard.credentials.signature import verify_signature
+from authguard.credentials.token_kind import accepted_types, has_claims
+
+if TYPE_CHECKING:
+    from authguard.credentials.claims import LogNames, ValidatedToken
+    from authguard.credentials.jwk import Key
+    from authguard.credentials.jwks_cache import JwksCache
+    from authguard.credentials.jws import UnverifiedToken
+    from authguard.policy.deployment import Issuer
+
+#: reasons that say nothing about the token, and leave the token ``unproven``
+_OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY})
+_TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustedIssuer:
+    """An issuer of the policy and its keys.
+
+    Attributes:
+        issuer: as the policy declares it.
+        algorithms: accepted ``alg``.
+        types: accepted ``typ``, from `accepted_types`.
+        jwks_cache: its keys; tenants may share one.
+    """
+
+    issuer: Issuer
+    algorithms: frozenset[str]
+    types: frozenset[str]
+    jwks_cache: JwksCache
+
+    @classmethod
+    def of(cls, issuer: Issuer, jwks_cache: JwksCache) -> TrustedIssuer:
+        """Prepare the checks of an issuer."""
+        return cls(issuer, allowed_algorithms(issuer.algorithms), accepted_types(issuer.token, issuer.type), jwks_cache)
+
+    def key_id(self, unverified: UnverifiedToken) -> str | None:
+        """Return the ``kid`` that selects the key; ``None`` if the token has none, or if it does not matter."""
+        # a shared secret is the only key of its issuer
+        return None if self.issuer.secret_env else unverified.header.key
+
+    async def find_keys(self, unverified: UnverifiedToken, now: float) -> tuple[Key, ...] | NotProven:
+        """Return the keys that may have signed a token; fetch them if necessary."""
+        keys = await self.jwks_cache.find(self.key_id(unverified), unverified.header.algorithm, now)
+        if isinstance(keys, Reason):
+            return NotProven("unproven" if keys in _OUTAGES else "rejected", keys)
+        return keys
+
+    def verify(
+        self, unverified: UnverifiedToken, keys: tuple[Key, ...], names: LogNames, now: float
+    ) -> tuple[ValidatedToken, Key] | NotProven:
+        """Verify the signature of a token, then validate its claims.
+
+        Args:
+            unverified: a token that names this issuer, with an algorithm and a ``typ`` that are accepted.
+            keys: that may have signed it.
+            names: functions for the names in the log.
+            now: epoch seconds UTC.
+
+        Returns:
+            The token, and the key that signed it.
+        """
+        verified = verify_signature(unverified, keys, self.issuer)
+        if isinstance(verified, NotProven):
+            return verified
+        claims, key = verified
+        if not has_claims(self.issuer.token, unverified.header.kind, claims):
+            return _TYPE_REFUSED
+        validated = validate_claims(claims, unverified.content, self.issuer, names, unverified.token, now)
+        return validated if isinstance(validated, NotProven) else (validated, key)
