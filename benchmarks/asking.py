@@ -11,12 +11,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authguard import signing_key
 from authguard.asgi.endpoints import own_operations

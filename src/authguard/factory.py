@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authguard.app_log import ClosedGuardLog, LoggingSink, log_issuer_status
 from authguard.clock import SystemClock

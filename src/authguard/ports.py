@@ -6,8 +6,9 @@ caller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,8 +233,7 @@ class AuditSink(Protocol):
 KeysState = Literal["ok", "unfetched", "unreachable", "unusable"]
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredKeyStatus:
+class IgnoredKeyStatus(Struct, frozen=True):
     """A published key that is not used; contains no key material.
 
     Attributes:
@@ -249,8 +249,7 @@ class IgnoredKeyStatus:
     is_ordinary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerStatus:
+class IssuerStatus(Struct, frozen=True):
     """Whether the keys of an issuer are available.
 
     Attributes:
@@ -303,8 +302,7 @@ class CredentialValidator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
+class AccountStatus(Struct, frozen=True):
     """Status of an account in a directory.
 
     Attributes:
@@ -318,8 +316,7 @@ class AccountStatus:
     delegations: tuple[Delegation, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True):
     """The directory returned no usable answer.
 
     Attributes:
@@ -345,8 +342,7 @@ class AccountDirectory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DecryptionFailure:
+class DecryptionFailure(Struct, frozen=True):
     """Stored content that cannot be decrypted.
 
     Attributes:
@@ -378,8 +374,7 @@ class Cipher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """One request to a verifier.
 
     Attributes:
@@ -435,8 +430,7 @@ class Verifier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class Ticket(Struct, frozen=True, kw_only=True):
     """One hand-off to a person, with the verified facts so far.
 
     Attributes:

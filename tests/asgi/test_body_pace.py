@@ -22,7 +22,7 @@ from authguard.runtime.request import Body, BodyFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-DEFAULTS = {field.name: field.default for field in Draft.__dataclass_fields__.values()}
+DEFAULTS = dict(zip(reversed(Draft.__struct_fields__), reversed(Draft.__struct_defaults__), strict=False))
 #: the limits of a policy that says nothing
 LIMITS = BodyLimits(
     max_bytes=DEFAULTS["body_budget"],

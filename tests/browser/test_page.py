@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.outcomes import LocalizedText

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from authguard.core.limits import MAX_EXACT_ENTRIES, MAX_LEDGER_ENTRIES, measure, release, reserve
 from authguard.core.outcomes import Reason

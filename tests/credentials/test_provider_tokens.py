@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Proven
@@ -57,7 +58,7 @@ class Shop:
         shape = load_shape(name)
         self.name = name
         # one set of keys for all issuers: an RSA key takes a tenth of a second
-        self.mint = replace(Mint.create(clock), issuer=shape.issuer, audience=shape.audience)
+        self.mint = dataclasses.replace(Mint.create(clock), issuer=shape.issuer, audience=shape.audience)
         (folder / "keys.json").write_text(json.dumps(self.mint.jwks("ES256", "RS256")))
         text = POLICY.format(name=name, issuer=shape.issuer, audience=shape.audience, more=more)
         draft = load_draft("policy.yaml", text=text.encode()).draft

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json.decoder
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.core.snapshot import Delegation, account_key
 from authguard.directories.function import FunctionLookup, find_function

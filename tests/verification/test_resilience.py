@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound.circuit_breaker import CircuitBreaker

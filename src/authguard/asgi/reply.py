@@ -5,12 +5,12 @@ A reply contains only the next step: one body per outcome, with equal bytes for 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from authguard.asgi.evidence import parse_languages
 from authguard.asgi.measure_text import MEASURE_REASONS, measure_text

@@ -6,10 +6,10 @@ separate option, so that one is never read as the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.record_lookup import MAX_TICKETS, find_session, find_ticket, find_transaction
@@ -28,8 +28,7 @@ SubjectArgument = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSelector:
+class AccountSelector(Struct, frozen=True):
     """The selection of an account on the command line; exactly one of subject, ticket, session and transaction is set.
 
     Attributes:
@@ -47,8 +46,7 @@ class AccountSelector:
     transaction: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """The selected account.
 
     Attributes:

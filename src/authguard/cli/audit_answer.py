@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from authguard.audit.query.export import format_utc
 from authguard.cli.audit_cause import find_causes
@@ -49,8 +50,7 @@ _HARMLESS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What is known about one record.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit.query.search import Query, find
 
@@ -23,8 +24,7 @@ _SESSION_MACHINES: Final = ("session", "verification")
 _PARTS: Final = frozenset({"audit", "guard", ""})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateCause:
+class StateCause(Struct, frozen=True, kw_only=True):
     """The transition that led to a state.
 
     Attributes:

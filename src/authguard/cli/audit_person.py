@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.cli.output import print_error
 from authguard.cli.terminal import escape, format_time_ms
@@ -22,8 +23,7 @@ MAX_CANDIDATES: Final = 8
 _HEX: Final = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonNames:
+class PersonNames(Struct, frozen=True, kw_only=True):
     """The names of one person in a log.
 
     Attributes:

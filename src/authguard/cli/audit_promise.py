@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.cli.terminal import format_time
 from authguard.policy.schema.units import format_duration
@@ -22,8 +23,7 @@ TOLERANCE_S: Final = 60.0
 RETENTION_FACTOR: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsedPolicy:
+class UsedPolicy(Struct, frozen=True, kw_only=True):
     """A policy under which records were written.
 
     Attributes:
@@ -39,8 +39,7 @@ class UsedPolicy:
     records: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Promise(Struct, frozen=True, kw_only=True):
     """Something that the policy promises about the log.
 
     Attributes:

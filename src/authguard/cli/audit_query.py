@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec.structs import replace
 
 from authguard.audit.query.export import format_csv, format_jsonl
 from authguard.audit.query.search import Query, count_period, find, find_by_decision, last

@@ -9,11 +9,12 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.audit.query.search import Query, find, find_by_id
 from authguard.audit.query.timeparse import parse_time
@@ -45,8 +46,7 @@ _DAY_S: Final = 86_400.0
 _MINUTE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selector:
+class Selector(Struct, frozen=True, kw_only=True):
     """Conditions on the refusal that is wanted.
 
     Attributes:
@@ -80,8 +80,7 @@ class Selector:
         return "".join(parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
+class Selected(Struct, frozen=True, kw_only=True):
     """A selected record and what is near it.
 
     Attributes:

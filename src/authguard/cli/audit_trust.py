@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from msgspec import Struct
 
 from authguard import signing_key
 from authguard.audit import checkpoint_file, segment_file
@@ -43,8 +43,7 @@ AnchorOption = Annotated[
 AlsoOption = Annotated[list[Path] | None, typer.Option("--also", help="An archived log to verify as well.")]
 
 
-@dataclass(frozen=True, slots=True)
-class LogKeys:
+class LogKeys(Struct, frozen=True):
     """Public keys for the verification of a log.
 
     Attributes:

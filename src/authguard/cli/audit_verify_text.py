@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from authguard.audit.query.export import format_utc
 from authguard.audit.verify.log_verifier import UNSIGNED_WARNING
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from authguard.cli.audit_promise import Promise, UsedPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyFinding:
+class VerifyFinding(Struct, frozen=True, kw_only=True):
     """Something that is wrong with a log.
 
     Attributes:
@@ -42,8 +42,7 @@ class VerifyFinding:
         return f"{where}{self.what}{f'; {self.next}' if self.next else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyResult:
+class VerifyResult(Struct, frozen=True, kw_only=True):
     """What the command found.
 
     Attributes:

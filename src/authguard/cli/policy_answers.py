@@ -7,10 +7,11 @@ policy itself; closed sets (provider, level) name the known values.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.cli.output import USAGE, print_error
 from authguard.cli.prompt import ask, ask_yes_or_no, has_terminal
@@ -35,8 +36,7 @@ STANDARD: Final = "standard"
 _OWN: Final = ("payments", "accounts", "level", "approver", "agent")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(Struct, frozen=True, kw_only=True):
     """The values of the options; ``None`` for an option that is not given."""
 
     name: str | None = None

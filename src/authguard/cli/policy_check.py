@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.cli.completion import complete
 from authguard.cli.line_wrap import print_lines
@@ -117,8 +118,7 @@ def check(
         raise typer.Exit(INVALID)
 
 
-@dataclass(frozen=True, slots=True)
-class _AppCheck:
+class _AppCheck(Struct, frozen=True):
     """Result of one policy, with the operations of the app's endpoints."""
 
     checked: CheckResult

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from msgspec.structs import asdict, replace
 
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import is_json, pick_policies

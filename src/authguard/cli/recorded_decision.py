@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from msgspec.structs import replace
 
 from authguard.asgi.measure_text import MEASURE_REASONS, measure_text
 from authguard.asgi.reply import RECORD_URN_PREFIX, RESUBMIT_TEXTS

@@ -8,10 +8,10 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import typer
+from msgspec import Struct
 
 from authguard.cli.identifier import MAX_CANDIDATES, is_hex, refuse_ambiguous, refuse_filter
 from authguard.cli.output import USAGE, print_error
@@ -34,8 +34,7 @@ MAX_SEARCHED: Final = 100_000
 HEADS: Final = ("pseudonym", "state", "since")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSubject:
+class FoundSubject(Struct, frozen=True):
     """An account that a person named.
 
     Attributes:

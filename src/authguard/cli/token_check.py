@@ -9,12 +9,12 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import typer
+from msgspec import Struct
 
 from authguard.audit.query.export import format_utc
 from authguard.cli.line_wrap import print_lines
@@ -49,8 +49,7 @@ _TIMES: Final = frozenset({"expires", "issued", "signed in"})
 _WIDTH: Final = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """What a token is worth for one operation.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from authguard.cli.json_document import json_time
 from authguard.cli.span import format_ago, format_span, format_until
@@ -36,8 +37,7 @@ _PSEUDONYM_DIGITS: Final = 32
 _DECIDE: Final = "--by NAME --reason WHY"
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionView:
+class TransactionView(Struct, frozen=True):
     """A transaction, with what an approver decides by.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 #: the entry of `allow_origins` that stands for any origin
 ANY_ORIGIN: Final = "*"
@@ -11,8 +12,7 @@ ANY_ORIGIN: Final = "*"
 ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "DPoP", "Idempotency-Key", "Authguard-Transaction")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cors:
+class Cors(Struct, frozen=True, kw_only=True):
     """The options of Starlette's `CORSMiddleware`, with the same names.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialPlace:
+
+class CredentialPlace(Struct, frozen=True, kw_only=True):
     """A place of a request from which the credential is read.
 
     Attributes:

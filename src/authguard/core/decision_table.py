@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
@@ -36,8 +38,7 @@ MAX_CACHED_CELLS: Final = 65_536
 Cell = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One rule: a box of cells and the fallback for them.
 
     Attributes:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_plus, unquote_to_bytes
+
+from msgspec import Struct
 
 from authguard.core.multipart import MARK
 from authguard.core.strict_json import NO_DOCUMENT, NoDocument
@@ -68,8 +69,7 @@ class FormField(NamedTuple):
     is_text: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FormDocument:
+class FormDocument(Struct, frozen=True):
     """A form that every parser reads alike.
 
     Attributes:

@@ -5,10 +5,11 @@ Money is never a float. An amount that cannot be read exactly is ``unmeasured``,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from authguard.core.amount import EXACT, ONE, UnreadableValueError, read_amount, read_payee
 from authguard.core.outcomes import Reason
@@ -28,8 +29,7 @@ MAX_RELEASABLE: Final = 128
 NOTHING: Final[Mapping[str, tuple[LedgerEntry, ...]]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """The cost of a request, compared with its limits.
 
     Attributes:
@@ -49,8 +49,7 @@ class Measure:
     fault: Reason = Reason.DECIDED
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """The current use of one limit.
 
     Attributes:

@@ -8,11 +8,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.core.events import REENTERING, Event, triggers
 from authguard.core.snapshot import STATE_FIELDS, Snapshot
@@ -29,8 +29,7 @@ ANY: Final = "*"
 MAX_CHAIN_LENGTH: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One line of a machine, with the field names of `transitions`.
 
     Attributes:
@@ -46,8 +45,7 @@ class Line:
     raises: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """The declaration of a machine.
 
     Attributes:
@@ -68,8 +66,7 @@ class Spec:
         return triggers(self.name, self.states)
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """The transition of one state on one trigger.
 
     Attributes:
@@ -85,8 +82,7 @@ class Edge:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
+class Expansion(Struct, frozen=True, kw_only=True):
     """The expanded lines of a machine, not yet checked for totality.
 
     Attributes:
@@ -100,8 +96,7 @@ class Expansion:
     shadowed: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """A compiled, total machine: every state handles every trigger.
 
     Attributes:

@@ -5,9 +5,10 @@ A `Reason` is one row: replies, the audit log, the reference and the tests read 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,8 +150,7 @@ class Reason(Enum):
         self.public = public
 
 
-@dataclass(frozen=True, slots=True)
-class LocalizedText:
+class LocalizedText(Struct, frozen=True):
     """Texts for the customer, per language and channel.
 
     Attributes:
@@ -177,8 +177,7 @@ class LocalizedText:
         return self.texts.get(("", channel)) or self.texts.get(("", "default"), "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
+class Fallback(Struct, frozen=True, kw_only=True):
     """A policy's named response to a request that is not simply allowed (POLICY, "Fallbacks").
 
     Attributes:

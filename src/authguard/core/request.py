@@ -6,11 +6,13 @@ check, never ``None``. `Operation` is the policy's declaration of what can be re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from authguard.core.claim_source import decode_claims
 
@@ -168,8 +170,7 @@ class NotProven:
     claim: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(Struct, frozen=True):
     """No result is cached for this credential; it must be checked."""
 
 
@@ -177,8 +178,7 @@ Credential = Proven | NotProven
 UNSEEN: Final = Unseen()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """One limit of an operation.
 
     Attributes:
@@ -198,8 +198,7 @@ class Limit:
     by: str = "subject"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """Conditions that identify an operation; empty fields match anything.
 
     Attributes:
@@ -216,8 +215,7 @@ class Match:
 NO_LEDGERS: Final = frozenset[str]()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """An operation and its requirements.
 
     Attributes:
@@ -268,13 +266,13 @@ class Operation:
     failed_on: frozenset[int] = NO_EFFECT
     actor: Literal["any", "required", "forbidden"] = "any"
     binds: tuple[str, ...] = ()
-    identity: bytes = field(init=False, compare=False, repr=False)
+    identity: bytes = b""
 
     def __post_init__(self) -> None:
         """Compute the identity: a digest of every declared field, with sets sorted."""
-        declared = [_in_order(getattr(self, one.name)) for one in fields(self) if one.init]
+        declared = [_in_order(getattr(self, name)) for name in self.__struct_fields__ if name != "identity"]
         digest = blake2b(msgspec.json.encode(declared), digest_size=16, person=b"operation").digest()
-        object.__setattr__(self, "identity", digest)
+        force_setattr(self, "identity", digest)
 
     @property
     def transactional(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
 from authguard.core.snapshot import STATE_FIELDS, Snapshot
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timer:
+class Timer(Struct, frozen=True, kw_only=True):
     """One timer of a policy.
 
     Attributes:
@@ -38,8 +39,7 @@ class Timer:
     states: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Armed:
+class _Armed(Struct, frozen=True):
     event: str
     after: float
     record: str

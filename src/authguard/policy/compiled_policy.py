@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.credential_place import AUTHORIZATION
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
 Durability = Literal["async", "group", "sync"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(Struct, frozen=True, kw_only=True):
     """Changes that a policy makes to its base policy, other than added transitions and rules.
 
     Attributes:
@@ -48,8 +49,7 @@ class Changes:
     states: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """A checked and compiled policy.
 
     Attributes:
@@ -165,24 +165,24 @@ class Policy:
     staff_claim: str = ""
     staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)
-    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
-    changes: Changes = Changes()
-    initial: Mapping[str, str] = field(init=False)
-    strictness: Mapping[str, int] = field(init=False)
-    last_seen_tolerance: float = field(init=False)
-    effect_scopes: Mapping[str, frozenset[str]] = field(init=False)
-    rollback_state: str = field(init=False)
-    live_session_states: frozenset[str] = field(init=False)
-    retention: float = field(init=False)
-    limit_windows: Mapping[str, float] = field(init=False)
-    final_transaction_states: frozenset[str] = field(init=False)
-    answer_timeouts: Mapping[str, float] = field(init=False)
-    role_sources: Mapping[str, tuple[str, ...]] = field(init=False)
+    changes: Changes = field(default_factory=Changes)
+    initial: Mapping[str, str] = field(default_factory=dict)
+    strictness: Mapping[str, int] = field(default_factory=dict)
+    last_seen_tolerance: float = 0.0
+    effect_scopes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rollback_state: str = ""
+    live_session_states: frozenset[str] = frozenset()
+    retention: float = 0.0
+    limit_windows: Mapping[str, float] = field(default_factory=dict)
+    final_transaction_states: frozenset[str] = frozenset()
+    answer_timeouts: Mapping[str, float] = field(default_factory=dict)
+    role_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Derive values that are read in each request."""
-        derive = object.__setattr__
+        derive = force_setattr
         derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
         derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
         idle = [timer.after for timer in self.timers.declared if timer.since == "last_seen"]

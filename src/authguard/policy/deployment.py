@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Introspection:
+
+class Introspection(Struct, frozen=True, kw_only=True):
     """Token introspection settings of an issuer (RFC 7662).
 
     Attributes:
@@ -28,8 +29,7 @@ class Introspection:
     optional: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimSources:
+class ClaimSources(Struct, frozen=True, kw_only=True):
     """Where an issuer states each fact: names of claims or JSON Pointers; the first one present counts.
 
     Attributes:
@@ -53,8 +53,7 @@ class ClaimSources:
     audience: tuple[str, ...] = ("aud",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
+class Levels(Struct, frozen=True, kw_only=True):
     """Assurance levels of an issuer's tokens.
 
     Attributes:
@@ -81,8 +80,7 @@ def expand_tenants(issuer: str, tenants: Iterable[str]) -> tuple[str, ...]:
     return tuple(issuer.replace(TENANT_PLACEHOLDER, tenant) for tenant in tenants) or (issuer,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
+class Issuer(Struct, frozen=True, kw_only=True):
     """An issuer whose tokens are accepted.
 
     Attributes:
@@ -154,8 +152,7 @@ class Issuer:
         return tuple(replace(self, issuer=name, template=self.issuer, tenants=()) for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSource:
+class AccountSource(Struct, frozen=True, kw_only=True):
     """A source of account states.
 
     Attributes:
@@ -201,8 +198,7 @@ class AccountSource:
 RETRY_PAUSE_S: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verifier:
+class Verifier(Struct, frozen=True, kw_only=True):
     """A service that verifies identity.
 
     Attributes:
@@ -269,8 +265,7 @@ class Verifier:
         return self.timeout * (self.retries + 1) + float(pauses) + self.hedge_after + 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assurance:
+class Assurance(Struct, frozen=True, kw_only=True):
     """The order of assurance levels; ``acr`` values have no inherent order (RFC 9470 9).
 
     Attributes:
@@ -287,8 +282,7 @@ class Assurance:
         return self.order.index(level) + 1 if level in self.order else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channels:
+class Channels(Struct, frozen=True, kw_only=True):
     """The channels through which customers contact the agent, and the trust between them.
 
     Attributes:

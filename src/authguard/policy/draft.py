@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.credential_place import AUTHORIZATION
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invariant:
+class Invariant(Struct, frozen=True, kw_only=True):
     """A property that the checks prove over all cells.
 
     Attributes:
@@ -50,8 +50,7 @@ class Invariant:
     by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """The merged document as core values, with the place of each definition.
 
     Names may be unresolved and machines may be incomplete; the checks report both.

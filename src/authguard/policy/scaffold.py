@@ -7,11 +7,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.errors import PolicyError
 from authguard.policy.checks.registry import run_checks
@@ -37,8 +37,7 @@ NONE: Final = "none"
 _SCHEMA: Final = "# yaml-language-server: $schema="
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class Answers(Struct, frozen=True, kw_only=True):
     """Answers from which a new policy is generated.
 
     Attributes:

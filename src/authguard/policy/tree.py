@@ -5,8 +5,9 @@ A path in a tree is a tuple of keys and indexes. `format_path` writes it as ``ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +20,7 @@ Path = tuple[str | int, ...]
 MAX_QUOTE_CHARS: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One value.
 
     Attributes:

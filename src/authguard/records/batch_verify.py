@@ -11,11 +11,11 @@ Rules of this file:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.records.chain import HASH_SUFFIX_BYTES, MAX_LINE_BYTES
 from authguard.records.entries import (
@@ -66,8 +66,7 @@ class _Act(msgspec.Struct, frozen=True, gc=False, tag=_tag(ActEntry), tag_field=
 _decode: Final = msgspec.json.Decoder(_Decision | _Transition | _Refusal | _Fault | _Withdrawal | _Act).decode_lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """Consecutive lines without a violation.
 
     Attributes:

@@ -13,12 +13,12 @@ Rules of this file:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from authguard.records.entries import DecisionEntry, Entry
@@ -109,8 +109,7 @@ _MESSAGES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChainedLine:
+class ChainedLine(Struct, frozen=True):
     """One line whose bytes have the hash that it states.
 
     Attributes:
@@ -126,8 +125,7 @@ class ChainedLine:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChainBreak:
+class ChainBreak(Struct, frozen=True):
     """The first break in a run of lines.
 
     Attributes:
@@ -139,8 +137,7 @@ class ChainBreak:
     violation: Violation
 
 
-@dataclass(frozen=True, slots=True)
-class IntactChain:
+class IntactChain(Struct, frozen=True):
     """A run of lines without a break.
 
     Attributes:

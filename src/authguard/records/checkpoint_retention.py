@@ -8,10 +8,11 @@ checkpoint, whether or not the others were already dropped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +27,7 @@ _NOTE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointInfo:
+class CheckpointInfo(Struct, frozen=True):
     """The properties of a checkpoint that decide about its retention.
 
     Attributes:
@@ -43,8 +43,7 @@ class CheckpointInfo:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RetentionNote:
+class RetentionNote(Struct, frozen=True):
     """The statement of a log about its kept checkpoints.
 
     Attributes:

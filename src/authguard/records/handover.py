@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.records.entries import ActEntry
 from authguard.records.signed_note import NOTE_SIGNATURE, decode_base64
@@ -43,8 +44,7 @@ _FOREIGN: Final = re.compile(r"[0-9]+ bytes after line [0-9]+ are in ([^/]{1,255
 _ACCEPTED: Final = re.compile(r"([0-9A-Za-z._-]{1,64}) .+: .+")
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(Struct, frozen=True):
     """A report in the log about lines that no writer with the key vouched for at the time of writing.
 
     Attributes:

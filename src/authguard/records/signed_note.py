@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -53,8 +54,7 @@ def decode_base64(text: str) -> bytes:
     return raw
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A public key and its name.
 
     Attributes:
@@ -94,8 +94,7 @@ def parse_key(text: str) -> Key:
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The signed statement of a note.
 
     Attributes:
@@ -113,8 +112,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedNote:
+class VerifiedNote(Struct, frozen=True):
     """A note with valid signatures.
 
     Attributes:

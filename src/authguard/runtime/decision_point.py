@@ -6,8 +6,9 @@ evaluated again from the start.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from authguard.core import conditions, delegations
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve

@@ -6,11 +6,12 @@ requests read and do not write. A closed ticket is deleted, and the audit log ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.core.person_name import normalize_name
 from authguard.errors import StoreError
@@ -26,8 +27,7 @@ MAX_TICKETS: Final = 100_000
 MAX_ATTEMPTS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class FiledTicket:
+class FiledTicket(Struct, frozen=True):
     """A stored ticket with its progress.
 
     Attributes:
@@ -43,8 +43,7 @@ class FiledTicket:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class NoTicket:
+class NoTicket(Struct, frozen=True):
     """The desk has no ticket of that id: there never was one, or it is closed."""
 
     id: str

@@ -90,7 +90,7 @@ def test_requirements_of_the_policy_are_added_to_those_of_the_preset(monkeypatch
 
 
 def _fields(given: preset.Preset) -> dict[str, object]:
-    return {name: getattr(given, name) for name in given.__slots__}
+    return {name: getattr(given, name) for name in given.__struct_fields__}
 
 
 @pytest.mark.parametrize("name", list_presets())

@@ -11,8 +11,9 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit.query.search import count_by_template
 from authguard.core.decision_table import DIMENSIONS
@@ -40,8 +41,7 @@ _RISK, _EFFECT = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
 _RANK: Final = {outcome.value: rank for rank, outcome in enumerate(ORDER)}
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedDecision:
+class ReplayedDecision(Struct, frozen=True):
     """Result of a policy for a recorded decision.
 
     Attributes:
@@ -57,8 +57,7 @@ class ReplayedDecision:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """Recorded decisions with the same new outcome, which differs from the recorded one.
 
     Attributes:
@@ -96,8 +95,7 @@ class Difference:
         return order, -abs(_RANK.get(self.was, 0) - _RANK.get(self.now, 0)), -self.count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayResult:
+class ReplayResult(Struct, frozen=True, kw_only=True):
     """Result of a replay.
 
     Attributes:
@@ -213,7 +211,7 @@ def replay(
     differences = sorted(
         (
             Difference(
-                **dict(zip(Difference.__slots__, (*map(str, what), count, differs.ids[what]), strict=True))  # type: ignore[arg-type]  # in the order of the fields
+                **dict(zip(Difference.__struct_fields__, (*map(str, what), count, differs.ids[what]), strict=True))  # type: ignore[arg-type]  # in the order of the fields
             )
             for what, count in differs.counts.items()
         ),

@@ -7,12 +7,12 @@ it was edited in place since, is not intact either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.audit.query.rows import is_line_of
 from authguard.audit.verify.log_reader import decode_line
@@ -35,8 +35,7 @@ _ROW: Final = "SELECT at, no, template, void, file, place, size FROM record WHER
 _Row = tuple[float, int, int, int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """Conditions on records; an empty member is no condition, and one of several values suffices.
 
     Attributes:
@@ -115,8 +114,7 @@ def _events(template: RecordTemplate) -> set[str]:
     return {*events, *(event.partition(".")[2] for event in events)}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """One record that matches a query.
 
     Attributes:

@@ -7,8 +7,9 @@ one of the same machine.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit.query.search import count_by_template, time_range
 
@@ -39,8 +40,7 @@ VERDICTS: Final = {
 _NOT_ACCEPTED: Final = ("expired", "rejected")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DwellTime:
+class DwellTime(Struct, frozen=True, kw_only=True):
     """How long a machine stayed in a state, of the stays that ended.
 
     Attributes:
@@ -54,8 +54,7 @@ class DwellTime:
     longest: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class Stats(Struct, frozen=True, kw_only=True):
     """Counts of the records of a period.
 
     Attributes:

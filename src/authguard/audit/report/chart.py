@@ -7,10 +7,11 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +26,7 @@ LABEL_WIDTH: Final = 92
 _DAY: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class PlotSize:
+class PlotSize(Struct, frozen=True):
     """The size of a plot; a page contains each plot once for every size, and its style sheet shows one.
 
     Attributes:
@@ -45,8 +45,7 @@ class PlotSize:
 SIZES: Final = (PlotSize("wide", 1_000, 240, 8), PlotSize("narrow", 340, 220, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class PlotScale:
+class PlotScale(Struct, frozen=True):
     """The scale of a plot.
 
     Attributes:

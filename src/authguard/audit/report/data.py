@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +39,7 @@ def describe_nothing(_code: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of a plot.
 
     Attributes:
@@ -53,8 +53,7 @@ class Column:
     verdicts: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonCount:
+class ReasonCount(Struct, frozen=True):
     """Requests that were not admitted, with the same reason and result.
 
     Attributes:
@@ -68,8 +67,7 @@ class ReasonCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class RuleDenials:
+class RuleDenials(Struct, frozen=True):
     """Denials by one rule.
 
     Attributes:
@@ -90,8 +88,7 @@ class RuleDenials:
         return sum(self.operations.values())
 
 
-@dataclass(frozen=True, slots=True)
-class HoldStats:
+class HoldStats(Struct, frozen=True):
     """Held transactions with the same end.
 
     Attributes:
@@ -105,8 +102,7 @@ class HoldStats:
     longest: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """One act.
 
     Attributes:
@@ -124,8 +120,7 @@ class Act:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyPeriod:
+class PolicyPeriod(Struct, frozen=True):
     """A policy under which records were made.
 
     Attributes:
@@ -141,8 +136,7 @@ class PolicyPeriod:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportData:
+class ReportData(Struct, frozen=True, kw_only=True):
     """The data of a report.
 
     Attributes:
@@ -206,8 +200,7 @@ class ReportData:
         return not self.stats.kinds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportContext:
+class ReportContext(Struct, frozen=True, kw_only=True):
     """The head of a report and the verification of its log.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class HeldTransaction:
+class HeldTransaction(Struct, frozen=True):
     """One transaction that was held.
 
     Attributes:
@@ -28,8 +28,7 @@ class HeldTransaction:
     people: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LapseRule:
+class LapseRule(Struct, frozen=True):
     """The timer of a policy that ends a hold without a decision.
 
     Attributes:

@@ -6,9 +6,10 @@ along the arrow to avoid overlaps. The number of arrows is limited, and the page
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.policy.render.html_document import escape_text
 
@@ -40,8 +41,7 @@ MAX_NAME_LENGTH: Final = 22
 MAX_EVENTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """The transitions from one state to another.
 
     Attributes:

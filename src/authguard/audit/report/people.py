@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit.query.search import Query, find
 from authguard.core.person_name import normalize_name
@@ -26,8 +27,7 @@ BY_STAFF: Final = frozenset(
 BY_PEOPLE: Final = BY_STAFF | {"transaction.withdrawn"}
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """Number of different people and agents in a period.
 
     Attributes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from shlex import quote
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit.query.export import format_utc
 from authguard.audit.report.data import FAILED
@@ -39,8 +40,7 @@ _OPENINGS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True):
     """The conclusion of a report.
 
     Attributes:

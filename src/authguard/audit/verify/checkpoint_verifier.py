@@ -7,9 +7,10 @@ the chain; the writers' heads and the anchors are checked, too.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from authguard.audit import checkpoint_file
 from authguard.records.chain import ChainBreak, Violation
@@ -41,8 +42,7 @@ SINGLE_KEY_SIGNATURES: Final = 2
 BATCH_LINES: Final = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A violation with its file.
 
     Attributes:
@@ -54,8 +54,7 @@ class Finding:
     broken: ChainBreak
 
 
-@dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(Struct, frozen=True):
     """How many lines of a chain are covered, counted from the first.
 
     Attributes:
@@ -79,8 +78,7 @@ class Ranges:
 NO_RANGES: Final = Ranges()
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """The keys and checkpoints to verify a log against.
 
     Attributes:

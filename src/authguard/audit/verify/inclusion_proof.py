@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.verify.log_reader import decode_line
@@ -37,8 +38,7 @@ class ProofError(AuditError):
     """A record cannot be proved: the key did not sign the checkpoint, or the log does not match it."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRecord:
+class VerifiedRecord(Struct, frozen=True):
     """A record that a signed log contains.
 
     Attributes:

@@ -8,8 +8,9 @@ it also detects a truncated end, a removed chain and a chain that was rewritten.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import chain_paths

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard.audit.verify.checkpoint_verifier import NO_RANGES, Finding
 from authguard.records.chain import ChainBreak, IntactChain, Violation
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ChainReport:
+class ChainReport(Struct, frozen=True):
     """The result of one chain.
 
     Attributes:
@@ -51,8 +51,7 @@ class ChainReport:
     accepted: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class Verification(Struct, frozen=True, kw_only=True):
     """The result of a log over all its chains; only verified records are counted.
 
     Attributes:

@@ -14,10 +14,11 @@ The meanings are next to the code that reports them. The examples are the YAML f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct, field
 
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.loading import loader
@@ -36,8 +37,7 @@ HEADER: Final = "authguard: 1\nname: example\nextends: support-desk\n"
 _FOLDER: Final = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placeholder:
+class Placeholder(Struct, frozen=True, kw_only=True):
     """The value of a placeholder.
 
     Attributes:
@@ -51,8 +51,7 @@ class Placeholder:
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(Struct, frozen=True, kw_only=True):
     """The example of one problem code.
 
     Attributes:

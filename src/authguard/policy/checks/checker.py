@@ -5,9 +5,11 @@ The command line, the `pre-commit` hooks and programs get the same values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.policy.checks.policy_search import find_policies
 from authguard.policy.checks.registry import run_checks
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True, kw_only=True):
     """The result of checking one policy.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from authguard.policy.table.boxes import Box
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DraftKey:
+class DraftKey(Struct, frozen=True, eq=False):
     """Hashable key of a draft, by identity, for the caches of this package."""
 
     draft: Draft

@@ -7,8 +7,9 @@ times or counts). So a state that is reported as unreachable is unreachable in e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.events import MACHINES, NOT_REPORTS
 from authguard.core.machine import Machine, expand
@@ -54,8 +55,7 @@ _SETS: Final = {
 _VERDICTS: Final = frozenset({"verification.started", "verification.passed"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PossibleEvent:
+class PossibleEvent(Struct, frozen=True, kw_only=True):
     """An event that can occur in a state of its machine and moves it.
 
     Attributes:

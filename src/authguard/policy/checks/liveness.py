@@ -7,10 +7,11 @@ counts both in its current and in its initial state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.decision_table import PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
@@ -45,8 +46,7 @@ Local = tuple[str, ...]
 Closure = int
 
 
-@dataclass(frozen=True, slots=True)
-class MachineGroup:
+class MachineGroup(Struct, frozen=True):
     """Machines that raise events in each other and are searched together.
 
     Attributes:
@@ -60,8 +60,7 @@ class MachineGroup:
     masks: Mapping[Closure, tuple[Box, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class StateSets:
+class StateSets(Struct, frozen=True):
     """Reachable states, grouped by the states that can follow.
 
     Attributes:
@@ -91,8 +90,7 @@ class StateSets:
             yield tuple(box)
 
 
-@dataclass(frozen=True, slots=True)
-class LivenessGoal:
+class LivenessGoal(Struct, frozen=True):
     """Outcomes that must always be reachable.
 
     Attributes:
@@ -187,8 +185,7 @@ def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
     return sorted(pair for pair in declared if pair[0] in CUSTOMER_RISKS)
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """Graph of the reachable states of some machines.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authguard.core.events import MACHINES, MOMENTS, REENTERING
 from authguard.core.machine import ANY, MAX_CHAIN_LENGTH, STAY, Spec, expand

@@ -5,9 +5,10 @@ Path templates compare paths by segment, so one sample segment represents every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +21,7 @@ OTHER: Final = "other"
 MAX_SAMPLES: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRequest:
+class SampleRequest(Struct, frozen=True):
     """One request that represents many.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.policy.loading.locator import POLICY_FILENAME
 
@@ -28,8 +29,7 @@ MAX_DURATION_S: Final = 10.0
 SYSTEM_FOLDERS: Final = frozenset({"/proc", "/sys", "/dev"})
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySearch:
+class PolicySearch(Struct, frozen=True):
     """The result of a search.
 
     Attributes:

@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.machine import MAX_CHAIN_LENGTH, expand
@@ -41,8 +43,7 @@ _TRANSACTION_EVENTS: Final = {"transaction.held": Outcome.HOLD, "transaction.sta
 _MAX_OUTCOME_BOXES: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One event of a path.
 
     Attributes:
@@ -60,8 +61,7 @@ class Step:
         return f"{self.event} ({format_duration(self.wait)} after {self.since})" if self.since else self.event
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """A shortest path to some states.
 
     Attributes:
@@ -82,8 +82,7 @@ class Path:
         return ", ".join(map(str, self.steps)) or "from the beginning"
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True):
     """The result of a search without a path.
 
     Attributes:

@@ -7,8 +7,9 @@ order, up to the first operation that takes all of them. The other paths match `
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
 
 from authguard.policy.problem import Problem
 
@@ -37,8 +38,7 @@ _CONVERTOR: Final = re.compile(r":(?!path\})\w+\}")
 Kind = Literal["http", "websocket", "mount", "prefix", "cors"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, kw_only=True):
     """One endpoint of an app.
 
     Attributes:
@@ -61,8 +61,7 @@ class Endpoint:
     guarded: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteMatch:
+class RouteMatch(Struct, frozen=True, kw_only=True):
     """The operations of some methods of an endpoint.
 
     Attributes:

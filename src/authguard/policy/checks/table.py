@@ -7,9 +7,10 @@ reaches) and the shortest events to it. If the proof exceeds its budget, this is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypedDict
+
+from msgspec import Struct
 
 from authguard.core.decision_table import DIMENSIONS, dimension_values
 from authguard.core.events import MACHINES
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 OUTCOME: Final = "outcome"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofCounts:
+class ProofCounts(Struct, frozen=True, kw_only=True):
     """Numbers of what the checks proved.
 
     Attributes:

@@ -7,8 +7,10 @@ state that a policy does not have, its answer is `on_fault`, as the engine answe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
@@ -31,8 +33,7 @@ UNKNOWN_STATE: Final = "?"
 _DIRECTIONS = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDiff:
+class PolicyDiff(Struct, frozen=True, kw_only=True):
     """The differences of two policies.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedValue:
+class ExplainedValue(Struct, frozen=True, kw_only=True):
     """The value of one dimension in an explained decision.
 
     Attributes:
@@ -25,8 +25,7 @@ class ExplainedValue:
     known: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkippedRule:
+class SkippedRule(Struct, frozen=True, kw_only=True):
     """A rule before the decisive rule.
 
     Attributes:
@@ -40,8 +39,7 @@ class SkippedRule:
     dimensions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A required change of one dimension.
 
     Attributes:
@@ -57,8 +55,7 @@ class Change:
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class Remedy(Struct, frozen=True, kw_only=True):
     """Changes that together permit the request.
 
     Attributes:
@@ -77,8 +74,7 @@ class Remedy:
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """An explained decision.
 
     Attributes:

@@ -5,9 +5,11 @@ A bad policy raises no exception; the result contains its problems.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.policy.compiled_policy import Changes
 from authguard.policy.loading import locator
@@ -93,8 +95,7 @@ VERSION: Final = 1
 MAX_EXTENDS_DEPTH: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedDraft:
+class LoadedDraft(Struct, frozen=True):
     """The result of loading a policy.
 
     Attributes:

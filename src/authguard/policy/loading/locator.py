@@ -7,9 +7,10 @@ that a policy from another party cannot make authguard read other files.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
+
+from msgspec import Struct
 
 from authguard.policy.loading.yaml_parser import MAX_BYTES
 
@@ -33,8 +34,7 @@ class OutsideFolderError(Exception):
     """The path leaves the policy's folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
+class PolicyFile(Struct, frozen=True):
     """A policy file.
 
     Attributes:

@@ -7,10 +7,11 @@ entries of `MERGED` are merged by key, so that an added requirement keeps the pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.tree import Node, quote
@@ -22,8 +23,7 @@ LEVELS: Final = ("aal1", "aal2", "aal3")
 MERGED: Final = frozenset({"claims", "require", "machine"})
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Struct, frozen=True):
     """The preset of one identity provider.
 
     Attributes:

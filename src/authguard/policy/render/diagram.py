@@ -9,8 +9,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.events import MACHINES
 from authguard.policy.schema.units import format_duration
@@ -28,8 +29,7 @@ MAX_VERTICAL_STATES: Final = 9
 MIN_SHARED_STATES: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """A node of a diagram: one state, or many states.
 
     Attributes:
@@ -41,8 +41,7 @@ class Node:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrow:
+class Arrow(Struct, frozen=True, kw_only=True):
     """An arrow of a diagram.
 
     Attributes:
@@ -56,8 +55,7 @@ class Arrow:
     events: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class Drawing(Struct, frozen=True, kw_only=True):
     """The diagram of one machine.
 
     Attributes:

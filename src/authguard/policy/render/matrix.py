@@ -5,9 +5,10 @@ A dimension that no rule restricts has no column; the heading lists these dimens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.decision_table import DIMENSIONS
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 ANY: Final = "any"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One rule of the table.
 
     Attributes:

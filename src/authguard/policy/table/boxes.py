@@ -10,10 +10,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +30,7 @@ GAP: Final = -1
 MAX_BOXES: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class BoxCoverage:
+class BoxCoverage(Struct, frozen=True):
     """The exact cells of each rule.
 
     Attributes:
@@ -78,8 +78,7 @@ def _intersects(taken: Iterable[Box], box: Box) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecided(Struct, frozen=True):
     """The rules are too complex for the bound; nothing is known.
 
     Attributes:
@@ -91,8 +90,7 @@ class Undecided:
     nodes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(Struct, frozen=True):
     """Dimensions with their closed value sets; converts conditions to boxes and boxes to text.
 
     Attributes:

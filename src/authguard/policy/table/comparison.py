@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard.policy.table.boxes import GAP, Box, Undecided
 from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableDifference:
+class TableDifference(Struct, frozen=True, kw_only=True):
     """Cells in which the old table has one answer and the new table another.
 
     Attributes:

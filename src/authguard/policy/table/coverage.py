@@ -7,9 +7,10 @@ bound of nodes the result is `Undecided`, and nothing is assumed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from authguard.policy.table.boxes import GAP, Box, Space, Undecided, reach_of
 from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
@@ -43,8 +44,7 @@ class TableCoverage(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class DiagramCoverage:
+class DiagramCoverage(Struct, frozen=True):
     """Coverage by a decision diagram.
 
     Attributes:

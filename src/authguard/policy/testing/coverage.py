@@ -7,8 +7,9 @@ is inherited unchanged, and the scenarios of the base policy cover it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard.core.events import MACHINES
 from authguard.policy.testing.scenario import format_line
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from authguard.policy.testing.scenario import ScenarioRun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageItem:
+class CoverageItem(Struct, frozen=True, kw_only=True):
     """One transition or rule that the scenarios of a policy must cover.
 
     Attributes:
@@ -41,8 +41,7 @@ class CoverageItem:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class Coverage(Struct, frozen=True, kw_only=True):
     """The coverage of a policy by its scenarios.
 
     Attributes:

@@ -6,8 +6,9 @@ A draft omits today's answer on purpose: a person writes the expected answer, an
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
@@ -31,8 +32,7 @@ HEADER: Final = f"""\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioDraft:
+class ScenarioDraft(Struct, frozen=True, kw_only=True):
     """A draft of a scenario for one transition or rule.
 
     Attributes:

@@ -6,10 +6,11 @@ operation or a condition means "each of these" and yields one scenario per value
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES

@@ -6,10 +6,11 @@ The JUnit XML follows the schema of Ant's JUnit task element by element, which C
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
+
+from msgspec import Struct
 
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyTestReport:
+class PolicyTestReport(Struct, frozen=True, kw_only=True):
     """The results of the scenarios of one policy.
 
     Attributes:

@@ -6,8 +6,9 @@ Everything is pure: no ASGI request, no clock, no store. `authguard.policy.testi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -28,8 +29,7 @@ DEFAULT_STATES: Final = {"session": "active"}
 DEFAULT_CONDITIONS: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One step of a scenario: time passes, events occur, a request is decided, the answer is compared.
 
     Attributes:
@@ -51,8 +51,7 @@ class Step:
     states: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
+class Scenario(Struct, frozen=True, kw_only=True):
     """One expectation about a policy.
 
     Attributes:
@@ -75,8 +74,7 @@ class Scenario:
         return f"{self.name} ({self.variant})" if self.variant else self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioResult:
+class ScenarioResult(Struct, frozen=True, kw_only=True):
     """The result of one scenario.
 
     Attributes:
@@ -92,8 +90,7 @@ class ScenarioResult:
     differences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioRun:
+class ScenarioRun(Struct, frozen=True, kw_only=True):
     """The results of all scenarios of a policy.
 
     Attributes:

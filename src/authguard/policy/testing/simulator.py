@@ -7,10 +7,10 @@ counts as activity of the session, and attempts run out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES, NOT_REPORTS, Event
@@ -36,8 +36,7 @@ FAILED_VERDICTS: Final = frozenset({"verification.failed", "verification.doubted
 MOMENTS: Final = {"session": ("signed_in", "last_seen"), "account": ("reported",), "service": ("faulted",)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioRequest:
+class ScenarioRequest(Struct, frozen=True, kw_only=True):
     """One request of a scenario.
 
     Attributes:
@@ -49,8 +48,7 @@ class ScenarioRequest:
     conditions: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioDecision:
+class ScenarioDecision(Struct, frozen=True, kw_only=True):
     """The decision on one request.
 
     Attributes:
