@@ -13,7 +13,7 @@ JUDGES := mermaid@12.3.0 axe-core@4.14.1
 FOREIGN := tests/foreign/node_modules/.ready
 SOURCES := src examples benchmarks scripts tests conftest.py
 
-.PHONY: demo test providers coverage quick watch test-foreign test-install check pages docs soak bench clean format help
+.PHONY: demo test providers coverage quick watch test-foreign test-install check pages docs soak bench bench-json bench-growth clean format help
 
 # compiled files make each of the many processes of a test run start in half the time
 unexport PYTHONDONTWRITEBYTECODE
@@ -152,11 +152,20 @@ $(PEERS): $(READY)
 		|| { cat $(VENV)/peers.log; exit 1; }
 	@touch $@
 
-bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about five minutes)
-	@$(BIN)/python -m benchmarks.main_path
+# ROUNDS=12 is a short run, a tenth of the whole, that leaves the page as it is
+ROUNDS ?= 120
+
+bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about ten minutes; ROUNDS=12 is short)
+	@$(BIN)/python -m benchmarks.main_path --rounds $(ROUNDS)
 	@$(BIN)/python -m benchmarks.proof
 	@$(BIN)/python -m benchmarks.log
 	@$(BIN)/python -m benchmarks.stalls
+
+bench-json: $(PEERS)  ## the rows of `make bench` as JSON: value, spread, must, aim, and which is reached
+	@$(BIN)/python -m benchmarks.main_path --rounds $(ROUNDS) --json
+
+bench-growth: $(READY)  ## growth of the cost by sessions, tokens, rules, operations, log length and requests at once, as plots in docs/
+	@$(BIN)/python -m benchmarks.growth
 
 format: $(READY) ## format and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --quiet $(SOURCES)

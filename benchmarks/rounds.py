@@ -81,6 +81,10 @@ class Spread:
         low, middle, high = quantiles(values, n=4, method="inclusive")
         return cls(middle, low, high)
 
+    def divided(self, number: float) -> Spread:
+        """Divide all three by a number."""
+        return Spread(self.middle / number, self.low / number, self.high / number)
+
 
 async def play(cases: Sequence[Case], *, rounds: int, size: int, clock: Callable[[], float] = perf_counter) -> Times:
     """Run every case in turn in every round.

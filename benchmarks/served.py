@@ -1,4 +1,4 @@
-"""End to end: three uvicorn servers with one worker each, and a load generator in this process, on the other core.
+"""End to end: four uvicorn servers with one worker each, and a load generator in this process, on the other core.
 
 One server is loaded at a time, in short phases; the others are idle. The clock is the machine's, so the guarded app
 also writes what a deployment writes: the last activity of a session, every 15 seconds.
@@ -127,7 +127,7 @@ def load(
 def play_served(
     world: World, tokens: Sequence[str], *, rounds: int, seconds: float, loop: str = "uvloop", http: str = "httptools"
 ) -> Times:
-    """Load the three servers in turn.
+    """Load the four servers in turn.
 
     Returns:
         Microseconds per request, by kind of server; as ``KIND, worked`` those of its processor time.

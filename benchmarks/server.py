@@ -1,7 +1,7 @@
 """One app under uvicorn, for `benchmarks.served`: ``python -m benchmarks.server KIND FOLDER SOCKET LOOP HTTP``.
 
-KIND is ``bare``, ``guarded`` or ``middleware``; FOLDER holds the policy and the keys; SOCKET is the descriptor of a
-socket that already listens, so that no port is guessed.
+KIND is ``bare``, ``guarded`` (with the default store, SQLite), ``memory`` or ``middleware``; FOLDER holds the policy
+and the keys; SOCKET is the descriptor of a socket that already listens, so that no port is guessed.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from benchmarks.world import bare
 if TYPE_CHECKING:
     from benchmarks.world import App
 
-KINDS: Final = ("bare", "guarded", "middleware")
+KINDS: Final = ("bare", "guarded", "memory", "middleware")
 
 
 def app_of(kind: str, folder: Path) -> App:
     """Build one of the apps from a world's files."""
     match kind:
-        case "guarded":
+        case "guarded" | "memory":
             return AuthGuard(
                 bare(),
                 policy=folder / "policy.yaml",
-                store="memory",
-                audit_log=folder / "served.jsonl",
+                store=folder / "served.db" if kind == "guarded" else kind,
+                audit_log=folder / f"served-{kind}.jsonl",
                 pseudonym_key=b"benchmark" * 4,
                 environ={},
             )

@@ -5,17 +5,18 @@ The part of `docs/performance.md` between two markers is this table, rewritten b
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.rounds import Spread
 
-BEGIN: Final = "<!-- make bench: begin -->"
-END: Final = "<!-- make bench: end -->"
+BENCH: Final = "make bench"
+MET: Final = {"": "", "aim": "yes, and the aim", "must": "yes", "none": "**no**"}
 HEAD: Final = ("row", "measured", "must reach", "aim for", "met?")
 
 
@@ -51,13 +52,32 @@ class Row:
         )
 
     @property
-    def met(self) -> str:
-        """Format whether the requirement and the target are reached."""
+    def reached(self) -> str:
+        """Return the strictest limit that is reached: ``aim``, ``must``, ``none``; empty if there is no limit."""
         if not self.must:
             return ""
         if self._reaches(self.aim):
-            return "yes, and the aim"
-        return "yes" if self._reaches(self.must) else "**no**"
+            return "aim"
+        return "must" if self._reaches(self.must) else "none"
+
+    @property
+    def met(self) -> str:
+        """Format whether the requirement and the target are reached."""
+        return MET[self.reached]
+
+    def record(self) -> dict[str, object]:
+        """Return the row as JSON: without a limit, `must`, `aim` and `reached` are null."""
+        limited = bool(self.must)
+        return {
+            "row": self.what,
+            "value": self.value,
+            "unit": self.unit,
+            "spread": self.spread,
+            "must": self.must if limited else None,
+            "aim": self.aim if limited else None,
+            "better": "more" if self.more else "less",
+            "reached": self.reached or None,
+        }
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """Write the row."""
@@ -85,6 +105,11 @@ def _digits(value: float) -> str:
     return f"{value:.3f}"
 
 
+def to_json(rows: Mapping[str, Sequence[Row]]) -> str:
+    """Write tables as JSON: name of the table -> its rows."""
+    return json.dumps({name: [row.record() for row in table] for name, table in rows.items()}, indent=2)
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Write the rows as a table that reads well as text too."""
     lines = [HEAD, *(row.cells() for row in rows)]
@@ -95,14 +120,15 @@ def markdown(rows: Sequence[Row]) -> str:
     )
 
 
-def publish(page: Path, text: str) -> None:
-    """Replace the text between the markers of a page.
+def publish(page: Path, text: str, command: str = BENCH) -> None:
+    """Replace the text between the markers of a command in a page: ``<!-- COMMAND: begin -->`` and ``end``.
 
     Raises:
         ValueError: the page has no such markers.
     """
-    before, begun, rest = page.read_text("utf-8").partition(BEGIN)
-    _, ended, after = rest.partition(END)
+    begin, end = (f"<!-- {command}: {word} -->" for word in ("begin", "end"))
+    before, begun, rest = page.read_text("utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
     if not begun or not ended:
-        raise ValueError(f"the page has to hold `{BEGIN}` and `{END}`")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+        raise ValueError(f"the page has to hold `{begin}` and `{end}`")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")

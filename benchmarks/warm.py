@@ -11,7 +11,7 @@ import jwt
 from benchmarks.limit import Limit
 from benchmarks.peers import CachedBackend, PyJwtBackend, authenticated, decode
 from benchmarks.rounds import Case
-from benchmarks.world import bare, receive, request, send, status_of
+from benchmarks.world import receive, request, send, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,15 +86,16 @@ def decoding(tokens: Sequence[str], key: Any, size: int) -> Case:  # noqa: ANN40
 
 
 @contextmanager
-def limit_of(world: World, example: bytes, tokens: Sequence[str]) -> Iterator[Case]:
+def limit_of(world: World, example: bytes, tokens: Sequence[str], name: str = "limit") -> Iterator[Case]:
     """Build the case of the limit from a line that the guard wrote."""
-    limit = Limit(world.folder / "limit.jsonl", example, [b"Bearer %b" % token.encode() for token in tokens])
+    path = world.folder / f"{name}.jsonl"
+    limit = Limit(path, example, [b"Bearer %b" % token.encode() for token in tokens])
 
     async def run(batch: Sequence[bytes]) -> None:
         limit.run(batch)
 
     try:
-        yield Case("limit", Requests(tokens).headers, run)
+        yield Case(name, Requests(tokens).headers, run)
     finally:
         limit.close()
 
@@ -133,24 +134,26 @@ def public_key(world: World) -> Any:  # noqa: ANN401 - PyJWT gives any key
 
 
 def guarded_cases(
-    world: World, guarded: App, tokens: Sequence[str], cold: Mapping[str, Sequence[str]], size: int
+    guarded: App, tokens: Sequence[str], cold: Mapping[str, Sequence[str]], size: int, suffix: str = ""
 ) -> list[Case]:
-    """Build the cases of the guarded app, the bare app and `jwt.decode`.
+    """Build the cases of a guarded app.
 
     Args:
-        world: the run's world.
         guarded: an app that has seen every one of `tokens`.
         tokens: live tokens.
-        cold: name of a case -> tokens that it uses for the first time.
-        size: requests per round of a cold case, and of `jwt.decode`.
+        cold: name of a case -> tokens that it uses for the first time; those of ``known`` are no case.
+        size: requests per round of a cold case.
+        suffix: of the names of the cases.
     """
-    requests = Requests(tokens)
     return [
-        asgi("bare", bare(), requests.some),
-        asgi("guarded", guarded, requests.some),
-        asgi("refused", guarded, lambda number: [request() for _ in range(number)]),
-        decoding(tokens, public_key(world), size),
-        *(asgi(name, guarded, Unseen(unseen).some, size) for name, unseen in cold.items()),
+        asgi(f"guarded{suffix}", guarded, Requests(tokens).some),
+        asgi(f"one token{suffix}", guarded, Requests(tokens[:1]).some),
+        asgi(f"refused{suffix}", guarded, lambda number: [request() for _ in range(number)]),
+        *(
+            asgi(f"{name}{suffix}", guarded, Unseen(unseen).some, size)
+            for name, unseen in cold.items()
+            if name != "known"
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ import msgspec
 import pytest
 
 from authguard.records.chain import IntactChain, verify_chain
-from benchmarks import asking, footprint, growth, log, stalls, verifying
+from benchmarks import asking, footprint, growth, log, stages, stalls, verifying
 from benchmarks.checkpoints import cost_of, year
+from benchmarks.costs import costs
 from benchmarks.credentials import first_sights, rows_of_credentials
 from benchmarks.measure import (
     Scale,
@@ -28,7 +30,7 @@ from benchmarks.measure import (
 from benchmarks.plot import svg
 from benchmarks.rounds import Case, Spread, Times, play
 from benchmarks.senders import rows_of_senders, senders
-from benchmarks.table import BEGIN, END, Row, markdown, publish
+from benchmarks.table import Row, markdown, publish, to_json
 from benchmarks.transactions import high_writes, parts, queues
 from benchmarks.warm import UnfairError, Unseen, see_refused, show
 from benchmarks.world import StillClock, World, bare
@@ -53,7 +55,15 @@ TINY = Scale(
     http="h11",
 )
 STEPS = growth.Steps(
-    sessions=(10, 20), tokens=(1, 2), rules=(1, 2), operations=(1, 2), at_once=(1, 2), active=2, rounds=2, size=2
+    sessions=(10, 20),
+    tokens=(1, 2),
+    rules=(1, 2),
+    operations=(1, 2),
+    lines=(1, 2),
+    at_once=(1, 2),
+    active=2,
+    rounds=2,
+    size=2,
 )
 
 
@@ -68,6 +78,9 @@ async def test_the_guarded_app_is_timed_beside_the_limit_and_the_peers() -> None
     assert asked == ("middleware", "cached", "stitched", "HTTPBearer")
     assert {row.what for row in rows if row.must} >= {
         "warm / the limit",
+        "warm / the limit, default store",
+        "warm, one token over and over / its limit",
+        "first sight of a session / `jwt.decode`, default store",
         "warm / stitched by hand",
         "first sight of a token / `jwt.decode`",
         "recorded refusal / the bare app's 200",
@@ -106,6 +119,68 @@ async def test_bound_and_opaque_tokens_are_timed_beside_bare_checks_and_jwts() -
     assert all(row.value > 0 for row in rows)
 
 
+async def test_every_other_cost_is_timed_beside_its_writes_or_the_bare_app() -> None:
+    rows = await costs(rounds=2, size=1, many=1)
+
+    assert all(row.must and row.value > 0 for row in rows)
+    assert {row.what.partition(" ")[0] for row in rows} == {
+        "hold",
+        "approval",
+        "hand-off",
+        "verification",
+        "WebSocket",
+        "metadata",
+    }
+
+
+async def test_a_warm_request_is_sampled_by_stage() -> None:
+    rows = await stages.stages(2, 200, size=100)
+
+    assert [row.what.rpartition(",")[0] for row in rows] == list(stages.NAMES)
+
+
+def test_samples_are_sorted_into_the_stages_of_a_request() -> None:
+    sorted_as = {
+        "match": ("asgi/resolver.py:Resolver.find", "return None"),
+        "read headers": ("asgi/evidence.py:read_evidence", "for name, value in headers:"),
+        "credential": ("credentials/jwt_validator.py:JwtValidator.get_cached", "found = self._cache.get(key)"),
+        "look up": ("runtime/decision_cache.py:DecisionCache.get", "entry = found.get(key)"),
+        "versions": ("runtime/decision_cache.py:DecisionCache.get", "if store.peek_versions(keys) != versions:"),
+        "record": ("audit/write/jsonl.py:JsonlSink._write", "self._head = sha256(line).hexdigest()"),
+        "write": ("audit/write/jsonl.py:JsonlSink._write", "written = os.write(fd, line)"),
+        "build for the app": ("asgi/user.py:build_user", "return User(principal)"),
+        stages.OTHER: ("middleware.py:AuthGuard.__call__", "await self._serve(scope, receive, send)"),
+    }
+
+    assert {name: stages.stage_of(*where) for name, where in sorted_as.items()} == {name: name for name in sorted_as}
+    assert {*sorted_as, stages.APP} == set(stages.NAMES)
+
+
+def test_a_short_run_is_smaller_in_everything() -> None:
+    whole, short = Scale(), Scale.of(12)
+
+    assert (short.rounds, short.tokens, short.sessions, short.held) == (12, 2_000, 100_000, 10_000)
+    assert Scale.of(whole.rounds) == whole
+
+
+def test_rows_are_written_as_json_with_their_limits_and_spread() -> None:
+    spread = Spread(2.0, 1.5, 2.5)
+    text = to_json({"ratios": [Row.of("a", spread, 3.0, 1.0), Row(what="b", value=5.0, unit="us")]})
+
+    limited, informing = json.loads(text)["ratios"]
+    assert limited == {
+        "row": "a",
+        "value": 2.0,
+        "unit": "x",
+        "spread": [1.5, 2.5],
+        "must": 3.0,
+        "aim": 1.0,
+        "better": "less",
+        "reached": "must",
+    }
+    assert (informing["must"], informing["aim"], informing["reached"]) == (None, None, None)
+
+
 async def test_requests_are_timed_while_verifications_hang_and_refusals_beside_each_other() -> None:
     hung = await verifying.beside_hanging(rounds=2, size=2, wanted=3)
     rows = verifying.rows_of_verifying(hung, await verifying.refusals(rounds=2, size=2), 3)
@@ -118,10 +193,11 @@ async def test_the_longest_turn_of_the_loop_is_measured_for_every_body() -> None
     assert len(await stalls.measure(rounds=1)) == 2 * len(stalls.BODIES)
 
 
-def test_three_servers_are_loaded_in_turn() -> None:
+def test_four_servers_are_loaded_in_turn() -> None:
     rows = end_to_end(replace(TINY, tokens=2))
 
-    assert all(row.value > 0 for row in rows[:3])
+    assert all(row.value > 0 for row in rows)
+    assert [row.must for row in rows] == [0.7, 0.78, 2.5, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_what_a_session_takes_is_measured_in_both_stores() -> None:
@@ -165,10 +241,13 @@ def test_questions_to_a_long_log_are_timed_and_its_records_are_the_policys_own(t
 
 
 def test_growth_is_measured_and_drawn(tmp_path: Path) -> None:
-    asyncio.run(growth.main(STEPS, tmp_path))
+    rows = asyncio.run(growth.main(STEPS, tmp_path))
 
+    assert len(rows) == 7
+    assert all(row.must and row.value > 0 for row in rows)
     drawn = {path.stem: ET.fromstring(path.read_text("utf-8")) for path in tmp_path.iterdir()}  # noqa: S314 - our own
     assert {name.removeprefix("growth-") for name in drawn} == {
+        "lines",
         "operations",
         "proof",
         "requests",
@@ -232,13 +311,13 @@ def test_a_row_says_whether_it_reaches_its_limits(value: float, more: bool, met:
 
 def test_a_run_replaces_only_what_stands_between_the_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+    page.write_text("before\n<!-- make bench: begin -->\nold\n<!-- make bench: end -->\nafter\n", "utf-8")
 
     publish(page, markdown([Row(what="x", value=1.0)]))
 
     text = page.read_text("utf-8")
     assert text.startswith("before\n")
-    assert text.endswith(f"{END}\nafter\n")
+    assert text.endswith("<!-- make bench: end -->\nafter\n")
     assert "old" not in text
     assert "| x " in text
 
