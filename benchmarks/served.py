@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: seconds that a server has to start, and to stop
 PATIENCE: Final = 20.0
-#: turns of load before anything is counted, so that every token was shown
+#: requests with each token before anything is counted, so that every session exists and every decision is cached
 WARMING: Final = 4
 #: connections that are kept busy
 CONNECTIONS: Final = 16
@@ -77,14 +77,15 @@ def wire(token: str) -> bytes:
 
 
 def load(
-    server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS
+    server: Server, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS, *, least: int = 1
 ) -> tuple[float, float]:
     """Load a server over some connections for a time.
 
     Args:
         server: the server.
         requests: sent in turn, repeatedly.
-        seconds: the duration.
+        seconds: the shortest duration.
+        least: the fewest responses to wait for: a busy machine may give none within a short phase.
         connections: each waits for its response before the next request.
 
     Returns:
@@ -105,8 +106,7 @@ def load(
             poll.register(connection, select.EPOLLIN)
             connection.sendall(next(turns))
         answers, worked, start = 0, server.worked(), time.perf_counter()
-        # a busy machine may not respond within a short phase, so the responses are awaited
-        while (now := time.perf_counter()) < start + seconds or not answers:
+        while (now := time.perf_counter()) < start + seconds or answers < least:
             ready = poll.poll(PATIENCE)
             if not ready:
                 raise UnfairError("the server does not answer")
@@ -141,7 +141,7 @@ def play_served(
         stack.callback(os.sched_setaffinity, 0, allowed)
         os.sched_setaffinity(0, sorted(allowed)[-1:])
         for server in servers.values():
-            load(server, requests, seconds * WARMING)
+            load(server, requests, seconds, least=WARMING * len(requests))
         for number in range(rounds):
             turn = number % len(KINDS)
             for kind in (*KINDS[turn:], *KINDS[:turn]):
