@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authguard import signing_key
 from authguard.audit import segment_file
 from authguard.audit.write.checkpoint_signer import DEFAULT_INTERVAL_LINES, DEFAULT_INTERVAL_S, CheckpointSigner
+from authguard.audit.write.events import Part
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.clock import SystemClock
@@ -121,7 +122,7 @@ def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tup
             sink.maintain()
             while signers[-1].run_once():
                 sink.maintain()
-            yield chain, signers[-1].signing_error or signers[-1].retention_error
+            yield chain, signers[-1].events.find_failure(Part.SIGNING, Part.RETENTION)
         finally:
             sink.close()
 

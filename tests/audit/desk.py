@@ -11,6 +11,7 @@ from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
+from authguard.audit.write.events import Part
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
 from authguard.records.entries import ActEntry
@@ -82,8 +83,7 @@ class Desk:
         assert self.signer is not None
         self.signer._try_sign(again=False)
         self.signer._maintain()
-        assert not self.signer.signing_error
-        assert not self.signer.retention_error
+        assert not self.signer.events.find_failure(*Part)
 
     def names(self) -> list[str]:
         """List the files of the log."""

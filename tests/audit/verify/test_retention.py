@@ -70,7 +70,7 @@ def test_nothing_goes_before_a_signed_record_says_so(desk: Desk) -> None:
     sink = desk.open()
     desk.work()
     assert desk.signer is not None
-    assert desk.signer.pending_record is not None
+    assert desk.signer.events.has_requests()
     desk.work()
     desk.work()
     assert not [name for name in desk.names() if name.endswith(".tombstone")]

@@ -16,6 +16,7 @@ from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.anchor import make_anchor
 from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
+from authguard.audit.write.events import Part
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.records.chain import ChainBreak
 from authguard.records.entries import ActEntry, DecisionEntry
@@ -184,7 +185,7 @@ def test_lines_that_were_put_in_behind_the_writer_are_not_signed(tampered: Deplo
         file.write(b"".join(rehash([*lines[:-1], lines[-1].replace(b"stopped", b"started")])))
     assert tampered.signer is not None
     tampered.signer.stop()
-    assert "changed" in tampered.signer.signing_error
+    assert "changed" in tampered.signer.events.find_failure(Part.SIGNING)
     sink.close()
     assert tampered.verify().chains[0].ranges.signed == LINES
 

@@ -16,6 +16,7 @@ from authguard.audit import checkpoint_file
 from authguard.audit.write.anchor import FileAnchor, HttpAnchor, read_anchor
 from authguard.audit.write.anchor_publisher import SCAN_INTERVAL_S, STALE_AFTER_S, AnchorPublisher
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
+from authguard.audit.write.events import EventBox, Part
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.errors import AuditError
 from authguard.records.entries import ActEntry
@@ -109,15 +110,22 @@ def test_an_anchor_that_hangs_delays_neither_the_chain_nor_another_anchor(made: 
 def test_what_fails_is_told_and_asked_again_until_it_is_kept(made: Callable[..., AnchorPublisher]) -> None:
     anchor = Watched()
     anchor.broken = True
-    publisher = made(anchor)
+    publisher, events = made(anchor), EventBox()
+    publisher.connect(events)
+    assert not events.find_failure(Part.ANCHORING)
     publisher.publish("desk/00", note(1))
     assert [anchor.next()[1] for _ in range(3)] == [False] * 3
-    assert publisher.error == "watched: broken"
+    assert publisher.error == events.find_failure(Part.ANCHORING) == "watched: broken"
+    later = EventBox()
+    publisher.connect(later)
+    assert later.find_failure(Part.ANCHORING) == "watched: broken"
     anchor.broken = False
     while not anchor.next()[1]:
         pass
     publisher.stop()
     assert not publisher.error
+    assert not later.find_failure(Part.ANCHORING)
+    assert events.find_failure(Part.ANCHORING), "the box of an earlier chain gets no more"
 
 
 def test_a_service_that_is_killed_gets_the_newest_when_it_is_back(
@@ -177,6 +185,7 @@ def test_a_forked_child_hands_on_by_a_thread_of_its_own(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, warnings
 warnings.simplefilter("ignore")
+from authguard.audit.write.events import EventBox, Part
 from authguard.audit.write.anchor_publisher import AnchorPublisher
 from authguard.audit.write.anchor import FileAnchor
 folder = pathlib.Path({str(tmp_path)!r})

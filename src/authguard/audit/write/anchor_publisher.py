@@ -13,13 +13,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file
+from authguard.audit.write.events import Part, PartFailed, PartWorks
 from authguard.records.signed_note import parse_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from authguard.audit.write.anchor import Anchor
+    from authguard.audit.write.events import EventBox
 
 #: seconds until a failed anchor is retried: the first interval, and the longest
 FIRST_RETRY_S: Final = 1.0
@@ -39,9 +41,10 @@ _MAX_ERROR_CHARS: Final = 450
 class _AnchorQueue:
     """An anchor with its pending checkpoints."""
 
-    def __init__(self, anchor: Anchor, memory: Path, first: float) -> None:
+    def __init__(self, anchor: Anchor, memory: Path, first: float, changed: Callable[[], None]) -> None:
         self.anchor = anchor
         self.error = ""
+        self._changed = changed
         self._memory = memory
         self._first = first
         self._seen: dict[str, int] = {}
@@ -125,13 +128,18 @@ class _AnchorQueue:
             except Exception as error:  # noqa: BLE001 - the thread must survive, to report the error
                 words = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 text = f"{self.anchor.name}: {words}"[:_MAX_REASON_CHARS]
-                self.error = "".join(char if char.isprintable() else "?" for char in text)
+                self._set_error("".join(char if char.isprintable() else "?" for char in text))
                 return False
             with self._lock:
                 if self._pending.get(origin) is note:
                     del self._pending[origin]
-        self.error = ""
+        self._set_error("")
         return True
+
+    def _set_error(self, error: str) -> None:
+        if error != self.error:
+            self.error = error
+            self._changed()
 
 
 class AnchorPublisher:
@@ -144,12 +152,27 @@ class AnchorPublisher:
     """
 
     def __init__(self, anchors: Sequence[Anchor], memory: Path, *, first: float = FIRST_RETRY_S) -> None:
-        self._queues: Final = tuple(_AnchorQueue(anchor, memory, first) for anchor in anchors)
+        self._queues: Final = tuple(_AnchorQueue(anchor, memory, first, self._report) for anchor in anchors)
+        self._events: EventBox | None = None
+        self._lock = threading.Lock()
 
     @property
     def error(self) -> str:
         """Return the failed anchors with their reasons; empty if all work."""
         return "; ".join(queue.error for queue in self._queues if queue.error)[:_MAX_ERROR_CHARS]
+
+    def connect(self, events: EventBox) -> None:
+        """Put the state of the anchors into a box, now and at each change; a box connected earlier gets no more."""
+        self._events = events
+        # a forked child must not wait for a thread of its parent
+        self._lock = threading.Lock()
+        self._report()
+
+    def _report(self) -> None:
+        with self._lock:  # the state that is put last is the newest one
+            if self._events is not None:
+                error = self.error
+                self._events.put(PartFailed(Part.ANCHORING, error) if error else PartWorks(Part.ANCHORING))
 
     def publish(self, origin: str, note: str) -> None:
         """Publish the newest checkpoint of a chain, without waiting.

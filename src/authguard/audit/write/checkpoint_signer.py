@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
+from authguard.audit.write.events import EventBox, LogAct, Part, PartFailed, PartWorks
 from authguard.audit.write.leaf_reader import append_leaves, find_base
 from authguard.audit.write.takeover import ChainTakeover
 from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.segment_file import Segment
     from authguard.audit.write.anchor_publisher import AnchorPublisher
-    from authguard.audit.write.retention import PendingRecord, SegmentRetention
+    from authguard.audit.write.retention import SegmentRetention
     from authguard.ports import Clock
     from authguard.records.signed_note import Check, Key, Sign
 
@@ -73,8 +74,7 @@ class CheckpointSigner:
 
     Attributes:
         takeover: takes the chain over from its last writer.
-        signing_error: why the last attempt to sign failed; empty if it succeeded.
-        retention_error: why the last run of retention failed; empty if it succeeded.
+        events: what failed, works again or may be removed, for the writer to record.
     """
 
     def __init__(
@@ -122,24 +122,9 @@ class CheckpointSigner:
         self.takeover: Final = ChainTakeover(
             path, self._signers, check=check, memory=memory, every=every, within=within
         )
-        self.signing_error = ""
-        self.retention_error = ""
-
-    @property
-    def anchor_error(self) -> str:
-        """Return the anchors without the newest checkpoint, and why; empty if all work."""
-        return self._publisher.error if self._publisher is not None else ""
-
-    @property
-    def pending_record(self) -> PendingRecord | None:
-        """Return the record that must be written before files are removed."""
-        return (self._retention.pending_record if self._retention is not None else None) or self._thinner.pending_record
-
-    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Accept that the record was written; `lines` is the length of the chain with it."""
-        self._thinner.confirm(pending_record, lines)
-        if self._retention is not None:
-            self._retention.confirm(pending_record, lines)
+        self.events: Final = EventBox()
+        if publisher is not None:
+            publisher.connect(self.events)
 
     def on_rotate(self, fd: int) -> None:
         """Continue in the file that the rotation created."""
@@ -157,14 +142,14 @@ class CheckpointSigner:
         """Do one turn of the thread's work; return whether a record must be written before the next turn."""
         self._try_sign()
         self._maintain()
-        return self.pending_record is not None and not self.signing_error and not self.retention_error
+        return self.events.has_requests() and not self.events.find_failure(Part.SIGNING, Part.RETENTION)
 
     def wake(self) -> None:
         """Sign soon, because there are enough lines."""
         self._woken.set()
 
-    def startup_record(self) -> tuple[str, str] | None:
-        """Return the act and the note of a key rotation, to record before the first signature; else ``None``.
+    def startup_record(self) -> LogAct | None:
+        """Return the act of a key rotation, to record before the first signature; else ``None``.
 
         If the head cannot be read, the error is reported when it is used.
         """
@@ -179,7 +164,7 @@ class CheckpointSigner:
         except (OSError, ValueError):
             return None
         found = open_note(head.note, [key for key, _ in self._signers], self._check) if head is not None else None
-        return ("key.rotated", current.text()) if found is not None and current not in found.keys else None
+        return LogAct("key.rotated", current.text()) if found is not None and current not in found.keys else None
 
     def opened_note(self, prev: str, record: str, at: float) -> str:
         """Return the signed note of the writer's first record.
@@ -239,37 +224,32 @@ class CheckpointSigner:
             self._maintain()
 
     def _try_sign(self, *, again: bool = False) -> bool:
+        made, reason = False, ""
         try:
             made = self.sign(again=again)
         except SigningError as error:
-            self.signing_error = str(error)
+            reason = str(error)
         except OSError as error:
-            self.signing_error = (
-                f"a checkpoint cannot be written: {_where(error)}{error.strerror or type(error).__name__}"
-            )
+            reason = f"a checkpoint cannot be written: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - the thread must survive, to report the error
-            self.signing_error = f"a checkpoint cannot be written: {type(error).__name__}"
-        else:
-            self.signing_error = ""
-            return made
-        return False
+            reason = f"a checkpoint cannot be written: {type(error).__name__}"
+        self.events.put(PartFailed(Part.SIGNING, reason) if reason else PartWorks(Part.SIGNING))
+        return made
 
     def _maintain(self) -> None:
-        """Compress, retire and thin signed files, or store the error."""
+        """Compress, retire and thin signed files."""
         if self._size < 0:
             return
+        reason = ""
         try:
-            if self._retention is not None:
-                self._retention.run(self._size)
-            self._thinner.run(self._size)
+            for one in (self._retention, self._thinner):
+                if one is not None and (request := one.run(self._size)) is not None:
+                    self.events.put(request)
         except OSError as error:
-            self.retention_error = (
-                f"a closed segment cannot be processed: {_where(error)}{error.strerror or type(error).__name__}"
-            )
+            reason = f"a closed segment cannot be processed: {_where(error)}{error.strerror or type(error).__name__}"
         except Exception as error:  # noqa: BLE001 - as in `_try_sign`
-            self.retention_error = f"a closed segment cannot be processed: {type(error).__name__}"
-        else:
-            self.retention_error = ""
+            reason = f"a closed segment cannot be processed: {type(error).__name__}"
+        self.events.put(PartFailed(Part.RETENTION, reason) if reason else PartWorks(Part.RETENTION))
 
     def sign(self, *, again: bool = False) -> bool:
         """Sign the lines since the last checkpoint; return whether there were any.

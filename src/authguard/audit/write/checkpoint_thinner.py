@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
-from authguard.audit.write.retention import PendingRecord
+from authguard.audit.write.events import LogAct, RemovalRequested
 from authguard.records.checkpoint_retention import (
     KEEP_ALL_S,
     THINNED,
@@ -38,34 +38,25 @@ class CheckpointThinner:
     Args:
         chain: path of the chain.
         least: minimal size in bytes of a checkpoint file that is thinned.
-
-    Attributes:
-        pending_record: record that must be written before checkpoints are removed; ``None`` if there is none.
     """
 
     def __init__(self, chain: Path, least: int = MIN_FILE_BYTES) -> None:
         self._chain = chain
         self._checkpoints = checkpoint_file.checkpoint_path(chain)
         self._least = self._due = least
+        self._requested = False
         self._confirmed_at = -1
         #: the last record of kept checkpoints
         self._recorded: RetentionNote | None = None
-        self.pending_record: PendingRecord | None = None
 
-    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Accept that the record was written; `lines` is the length of the chain with it."""
-        if pending_record is self.pending_record:
-            self.pending_record, self._confirmed_at, self._recorded = (
-                None,
-                lines,
-                parse_retention_note(pending_record.note),
-            )
-
-    def run(self, signed: int) -> None:
-        """Request the record if the file is large enough; remove checkpoints after the record is signed.
+    def run(self, signed: int) -> RemovalRequested | None:
+        """Remove the checkpoints whose removal is recorded and signed.
 
         Args:
             signed: lines of the chain that a checkpoint covers.
+
+        Returns:
+            The request to thin the file, once it is large enough; another one only after it was confirmed.
 
         Raises:
             OSError: a file cannot be read or written; nothing was lost.
@@ -73,18 +64,25 @@ class CheckpointThinner:
         if 0 <= self._confirmed_at <= signed:
             self._rewrite()
             self._confirmed_at = -1
-        elif self.pending_record is None and self._confirmed_at < 0 and self._checkpoints.stat().st_size >= self._due:
-            self._request()
+        elif not self._requested and self._confirmed_at < 0 and self._checkpoints.stat().st_size >= self._due:
+            return self._request()
+        return None
 
-    def _request(self) -> None:
+    def _request(self) -> RemovalRequested | None:
         found = [one for one, _ in self._read()]
         if not found:
-            return
+            return None
         first = next(
             (segment.base for segment in segment_file.list_segments(self._chain) if not segment.is_tombstone), 0
         )
         kept = [found[place] for place in select_retained(found, first)]
-        self.pending_record = PendingRecord(THINNED, format_retention_note(first, kept, self._longest_silence(found)))
+        note = format_retention_note(first, kept, self._longest_silence(found))
+
+        def confirm(lines: int) -> None:
+            self._requested, self._confirmed_at, self._recorded = False, lines, parse_retention_note(note)
+
+        self._requested = True
+        return RemovalRequested(LogAct(THINNED, note), confirm)
 
     def _longest_silence(self, found: list[CheckpointInfo]) -> int:
         """Return the longest gap between checkpoints: recorded for the thinned ones, measured for the others."""

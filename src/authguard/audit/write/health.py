@@ -1,4 +1,4 @@
-"""Failures and recoveries of the log that its next records report.
+"""What the writer of a log noticed of it, for its next records to report.
 
 Rule: a report counts as written only after its record was written; until then it is repeated.
 """
@@ -6,20 +6,14 @@ Rule: a report counts as written only after its record was written; until then i
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from authguard.audit.write.events import LogAct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.errors import AuditError
-
-#: attribute of the signer with an error -> the acts that record the error and its end
-_FAILURES: Final = (
-    ("signing_error", "signing_failed", "signing_recovered"),
-    ("retention_error", "retention_failed", "retention_recovered"),
-    ("anchor_error", "anchoring_failed", "anchoring_recovered"),
-)
 
 
 def describe_tampering(found: int, size: int) -> str:
@@ -38,12 +32,12 @@ class LogHealth:
         self._since = 0.0
         self._why = ""
         self._tampering = ""
-        self._recorded: dict[str, str] = {}
+        #: the recorded warning about the free space
+        self._space = ""
 
     def reset(self) -> None:
-        """Forget the reports of the last signer; unwritten records are still counted."""
-        self._tampering = ""
-        self._recorded = {}
+        """Forget the reports of the last chain; unwritten records are still counted."""
+        self._tampering = self._space = ""
 
     def add_failure(self, at: float, error: AuditError) -> None:
         """Count a record that the disk did not accept."""
@@ -56,27 +50,19 @@ class LogHealth:
         """Store how the file was tampered with."""
         self._tampering = words
 
-    def list_records(self, signer: CheckpointSigner | None, space: str) -> Iterator[tuple[str, str]]:
-        """Yield the acts and notes to record; requesting the next one confirms that the last one was written.
+    def list_records(self, space: str) -> Iterator[LogAct]:
+        """Yield the acts to record; requesting the next one confirms that the last one was written.
 
         Args:
-            signer: signer of the chain, if it is signed.
             space: warning about the free space; empty if there is enough.
         """
-        if space != self._recorded.get("space", ""):
-            yield "space_low" if space else "space_recovered", space
-            self._recorded["space"] = space
+        if space != self._space:
+            yield LogAct("space_low" if space else "space_recovered", space)
+            self._space = space
         if self._tampering:
-            yield "tampering_detected", self._tampering
+            yield LogAct("tampering_detected", self._tampering)
             self._tampering = ""
         if self._failed:
             since = datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            yield "writing_recovered", f"{self._failed} records were not written since {since}: {self._why}"
+            yield LogAct("writing_recovered", f"{self._failed} records were not written since {since}: {self._why}")
             self._failed = 0
-        if signer is None:
-            return
-        for name, begins, ends in _FAILURES:
-            words: str = getattr(signer, name)
-            if words != self._recorded.get(name, ""):
-                yield begins if words else ends, words
-                self._recorded[name] = words

@@ -12,31 +12,30 @@ import hashlib
 import os
 from contextlib import suppress
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from authguard.audit import chain_file, segment_file
+from authguard.audit.write.acquisition import acquire_chain
 from authguard.audit.write.disk_space import DiskSpaceMonitor
+from authguard.audit.write.events import LogAct
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth, describe_tampering
 from authguard.audit.write.takeover import find_start, require_tail
-from authguard.errors import AuditError, SettingsError
-from authguard.file_access import Access, FileRole, describe_failure, explain_failure
+from authguard.errors import AuditError
+from authguard.file_access import Access, FileRole, describe_failure
 from authguard.records.chain import GENESIS, MAX_LINE_BYTES, format_line, parse_line, render_line
 from authguard.records.entries import ActEntry, TransitionEntry
-from authguard.records.handover import CLOSED, OPENED
+from authguard.records.handover import AUDIT_ACTOR, CLOSED, OPENED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
+    from authguard.audit.write.acquisition import SignerFactory
     from authguard.audit.write.checkpoint_signer import CheckpointSigner
     from authguard.audit.write.retention import RetentionPolicy
     from authguard.ports import Clock, Ids
     from authguard.records.chain import ChainedLine, LineTemplate, Violation
     from authguard.records.entries import Entry
-
-    #: receives a file, its descriptor and a function for the hash of the last line; creates the signer
-    SignerFactory = Callable[[Path, int, Callable[[], str]], CheckpointSigner]
 
 #: seconds, by the times of the records, between checks that the path still leads to the file; its link count and its
 #: size are checked after each line
@@ -248,13 +247,14 @@ class JsonlSink:
             self._rotate(self._file, at)
 
     def _record_health(self) -> None:
-        for act, note in self._health.list_records(
-            self._signer, self._disk_space.check(self.path.parent, self._checked_at)
-        ):
-            self._record_act(act, note)
-        if self._signer is not None and (pending_record := self._signer.pending_record) is not None:
-            self._record_act(pending_record.act, pending_record.note)
-            self._signer.confirm(pending_record, self._seq)
+        for act in self._health.list_records(self._disk_space.check(self.path.parent, self._checked_at)):
+            self._record_act(act)
+        if self._signer is None:
+            return
+        events = self._signer.events
+        for event in events.list_unrecorded():
+            self._record_act(event.record)
+            events.confirm(event, self._seq)
 
     def _rotate(self, file: chain_file.LockedFile | None, at: float) -> None:
         """Rotate the file; on failure, record it and continue in the old file."""
@@ -267,7 +267,7 @@ class JsonlSink:
             why = error.strerror or type(error).__name__
             if why != self._rotation_error:
                 self._rotation_error = why
-                self._record_act("rotation_failed", f"a new file could not be created: {why}")
+                self._record_act(LogAct("rotation_failed", f"a new file could not be created: {why}"))
             return
         chain_file.release(file)
         before, self._base = self._base, self._seq
@@ -275,12 +275,13 @@ class JsonlSink:
         self._flusher.add_segment(segment)
         if self._signer is not None:
             self._signer.on_rotate(new.fd)
-        self._record_act("rotated", f"lines {before + 1} to {self._base} are in {segment.name}")
+        self._record_act(LogAct("rotated", f"lines {before + 1} to {self._base} are in {segment.name}"))
 
-    def _record_act(self, act: str, note: str) -> None:
+    def _record_act(self, act: LogAct) -> None:
         self._record_opened()
         now = self._clock.now()
-        self._link(ActEntry(id=self._ids.record(now), at=now, policy=self._policy, act=act, by="audit", note=note))
+        record = self._ids.record(now)
+        self._link(ActEntry(id=record, at=now, policy=self._policy, act=act.act, by=AUDIT_ACTOR, note=act.note))
 
     def _record_opened(self) -> None:
         """Record this writer's first line, which is signed if the log is."""
@@ -291,7 +292,7 @@ class JsonlSink:
         record = self._ids.record(now)
         note = self._signer.opened_note(self._head, record, now)
         try:
-            self._link(ActEntry(id=record, at=now, policy=self._policy, act=OPENED, by="audit", note=note))
+            self._link(ActEntry(id=record, at=now, policy=self._policy, act=OPENED, by=AUDIT_ACTOR, note=note))
         except AuditError:
             self._announced = False
             raise
@@ -303,12 +304,11 @@ class JsonlSink:
         with suppress(AuditError):
             if not self._writable:
                 self._ensure_writable(self._clock.now())
-            self._record_act(CLOSED, f"after line {self._seq}")
+            self._record_act(LogAct(CLOSED, f"after line {self._seq}"))
 
     def _acquire(self) -> None:
-        acts = self._lock_chain()
-        if self._file is None:
-            return
+        found = acquire_chain(self._path, self._make_signer, lambda: self._head, take_over=not self._resumed)
+        self._file, self._fd, self._signer = found.file, found.file.fd, found.signer
         self._forks = chain_file.fork_counter.forks
         self._flusher.add_folder(self._file.path.parent)
         try:
@@ -321,41 +321,10 @@ class JsonlSink:
             return
         self._wake_at = self._seq + 1
         if self._seq and (rotation_record := self._signer.startup_record()) is not None:
-            self._record_act(*rotation_record)
-        for act, note in acts:
-            self._record_act(act, note)
+            self._record_act(rotation_record)
+        for act in found.acts:
+            self._record_act(act)
         self._signer.start()
-
-    def _lock_chain(self) -> list[tuple[str, str]]:
-        """Lock a chain and take it over from its last writer; return the acts to record."""
-        acts: list[tuple[str, str]] = []
-        for _ in range(chain_file.MAX_LOCK_ATTEMPTS):
-            self._file = file = chain_file.acquire(self._path)
-            self._fd = file.fd
-            try:
-                self._signer = (
-                    self._make_signer(file.path, file.fd, lambda: self._head) if self._make_signer is not None else None
-                )
-            except SettingsError:
-                chain_file.release(file)
-                self._file, self._fd = None, -1
-                raise
-            if self._signer is None or self._resumed:
-                return acts
-            try:
-                takeover = self._signer.takeover.run()
-            except OSError as error:
-                chain_file.release(file)
-                self._file, self._fd = None, -1
-                where = Path(error.filename) if isinstance(error.filename, str) else file.path
-                place = f"`{where}`: " if where != file.path else ""
-                why = explain_failure(where, Access.READ, error)
-                raise AuditError(f"the audit log `{file.path}` cannot be taken over: {place}{why}") from error
-            acts += takeover.acts
-            if not takeover.must_reacquire:
-                return acts
-            chain_file.release(file)
-        raise AuditError(f"the audit log `{self._path}` is replaced repeatedly: find out which program does it")
 
     def _resume(self) -> None:
         """Remove an incomplete line, and continue after the last complete one or after our own."""
@@ -376,7 +345,7 @@ class JsonlSink:
         self._resumed = self._writable = True
         self._size = found.end
         if torn:
-            self._record_act("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}")
+            self._record_act(LogAct("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}"))
 
     def _adopt_tail(self, last: ChainedLine | Violation) -> None:
         """Continue after the file's last line, unless this sink has written lines already."""

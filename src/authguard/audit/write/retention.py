@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress
 from authguard.audit.chain_file import sync_folder
+from authguard.audit.write.events import LogAct, RemovalRequested
 from authguard.records.chain import MAX_LINE_BYTES
 from authguard.records.tombstone import RETIRED, Tombstone, format_retired_note, make_tombstone
 
@@ -46,19 +47,6 @@ class RetentionPolicy:
         return size >= self.max_bytes or age >= min(self.max_age_s, self.retention_s)
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRecord:
-    """A record that must be written and signed before files are removed.
-
-    Attributes:
-        act: act of the record.
-        note: note of the record.
-    """
-
-    act: str
-    note: str
-
-
 class SegmentRetention:
     """Compresses and retires the closed segments of one chain.
 
@@ -66,9 +54,6 @@ class SegmentRetention:
         chain: path of the chain.
         policy: how long to keep lines.
         now: returns the time, epoch seconds UTC.
-
-    Attributes:
-        pending_record: record that must be written before a segment is removed; ``None`` if there is none.
     """
 
     def __init__(self, chain: Path, policy: RetentionPolicy, now: Callable[[], float]) -> None:
@@ -79,18 +64,18 @@ class SegmentRetention:
         self._confirmed_at = -1
         #: number of the oldest segment -> time of its newest line, once computed
         self._newest: dict[int, float] = {}
-        self.pending_record: PendingRecord | None = None
 
-    def confirm(self, pending_record: PendingRecord, lines: int) -> None:
-        """Accept that the record was written; `lines` is the length of the chain with it."""
-        if pending_record is self.pending_record:
-            self.pending_record, self._confirmed_at = None, lines
+    def _confirm(self, lines: int) -> None:
+        self._confirmed_at = lines
 
-    def run(self, signed: int) -> None:
-        """Compress closed segments, and retire expired ones.
+    def run(self, signed: int) -> RemovalRequested | None:
+        """Compress closed segments, and retire the one whose retirement is recorded and signed.
 
         Args:
             signed: lines of the chain that a checkpoint covers.
+
+        Returns:
+            The request to retire the oldest segment, once it has expired; another one only after it was confirmed.
 
         Raises:
             OSError: a file cannot be read or written; nothing was lost.
@@ -103,7 +88,8 @@ class SegmentRetention:
             if not segment.form and segment.base < after.base <= signed:
                 self._compress(segment)
         if self._retiring is None and self._policy.retention_s < inf:
-            self._request_retirement(signed)
+            return self._request_retirement(signed)
+        return None
 
     def _compress(self, segment: Segment) -> None:
         """Compress a segment; its file is removed after the compressed file is on the disk."""
@@ -128,28 +114,27 @@ class SegmentRetention:
             new.unlink(missing_ok=True)
         sync_folder(path.parent)
 
-    def _request_retirement(self, signed: int) -> None:
-        """Request the record for the oldest segment if it has expired."""
+    def _request_retirement(self, signed: int) -> RemovalRequested | None:
+        """Request to retire the oldest segment if it has expired."""
         found = segment_file.list_segments(self._chain)
         for segment, after in pairwise(found):
             if segment.is_tombstone:
                 continue
             if after.base > signed or after.base <= segment.base:
-                return
+                return None
             over = self._now() - self._policy.retention_s
             if self._newest.get(segment.base, segment_file.read_last_time(segment)) >= over:
-                return
+                return None
             with segment_file.open_segment(segment) as file:
                 tombstone = make_tombstone(_lines(file), segment.base, after.base - segment.base)
             if tombstone is not None:
                 # a transition has the time at which it was due, so the last line need not be the newest
                 self._newest = {segment.base: tombstone.until}
                 if tombstone.until < over:
-                    self._retiring, self.pending_record = (
-                        (segment, tombstone),
-                        PendingRecord(RETIRED, format_retired_note(tombstone)),
-                    )
-            return
+                    self._retiring = segment, tombstone
+                    return RemovalRequested(LogAct(RETIRED, format_retired_note(tombstone)), self._confirm)
+            return None
+        return None
 
     def _retire(self, segment: Segment, tombstone: Tombstone) -> None:
         self._write_file(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
+from authguard.audit.write.events import LogAct
 from authguard.errors import AuditError
 from authguard.records.chain import MAX_LINE_BYTES, VERSION_VIOLATIONS, ChainedLine, Violation, parse_line
 from authguard.records.entries import TransitionEntry
@@ -72,11 +73,11 @@ class TakeoverResult:
     """The result of a takeover.
 
     Attributes:
-        acts: acts and notes to record first.
+        acts: acts to record first.
         must_reacquire: whether the written file was moved aside, so that a chain must be acquired again.
     """
 
-    acts: list[tuple[str, str]] = field(default_factory=list)
+    acts: list[LogAct] = field(default_factory=list)
     must_reacquire: bool = False
 
 
@@ -129,7 +130,7 @@ class ChainTakeover:
                 offset = len(file.readline(MAX_LINE_BYTES + 1))
             self._recover_unsigned(SignedEnd(segments[0].base, offset, first, 1, closed=False), segments, result)
         elif first and self._predates_key(first):
-            result.acts.append((ADOPTED, "no checkpoint covered the earlier lines"))
+            result.acts.append(LogAct(ADOPTED, "no checkpoint covered the earlier lines"))
         else:
             self._move_chain_aside(segments, result)
         return result
@@ -236,7 +237,7 @@ class ChainTakeover:
             note = format_recovered_note(
                 left.size + 1, continuation.seq, continuation.seconds, self._every, self._within
             )
-            result.acts.append((RECOVERED, note))
+            result.acts.append(LogAct(RECOVERED, note))
 
     def _move_tail_aside(self, segment: Segment, end: int, line: int, result: TakeoverResult) -> None:
         """Move the bytes after an offset aside; remove a file that becomes empty."""
@@ -244,7 +245,7 @@ class ChainTakeover:
         if size <= end:
             return
         name, digest = self._copy_aside(segment.path, end)
-        result.acts.append((FOREIGN, format_foreign_note(size - end, line, name, digest)))
+        result.acts.append(LogAct(FOREIGN, format_foreign_note(size - end, line, name, digest)))
         if end:
             fd = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
@@ -281,7 +282,7 @@ class ChainTakeover:
             if segment.path.stat().st_size:
                 size = segment.path.stat().st_size
                 name, digest = self._copy_aside(segment.path, 0)
-                result.acts.append((FOREIGN, format_foreign_note(size, 0, name, digest)))
+                result.acts.append(LogAct(FOREIGN, format_foreign_note(size, 0, name, digest)))
             segment.path.unlink()
         checkpoints = checkpoint_file.checkpoint_path(self._chain)
         if checkpoints.exists():
