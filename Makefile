@@ -155,7 +155,7 @@ $(PEERS): $(READY)
 # ROUNDS=12 is a short run, a tenth of the whole, that leaves the page as it is
 ROUNDS ?= 120
 
-bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about ten minutes; ROUNDS=12 is short)
+bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in one run (about ten minutes)
 	@$(BIN)/python -m benchmarks.main_path --rounds $(ROUNDS)
 	@$(BIN)/python -m benchmarks.proof
 	@$(BIN)/python -m benchmarks.log
