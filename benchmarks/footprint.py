@@ -66,7 +66,7 @@ def signed_in(like: Snapshot, number: int, *, accounts: bool) -> Iterator[tuple[
         moved = replace(
             session,
             entered=session.entered + later,
-            signed_in=session.signed_in + later,
+            signed_in=session.signed_in + int(later),  # a claim of the token: whole seconds, as issuers send them
             last_seen=session.last_seen + later,
             verification_entered=session.verification_entered + later,
             version=0,

@@ -140,7 +140,7 @@ class Scene:
     def records(self) -> tuple[dict[bytes, bytes], dict[str, dict[str, bytes]]]:
         """Copy everything that is stored."""
         store: Any = self.guard.enforcer.repository.store
-        everything = {name: value for shard in store._records for name, value in shard.items()}
+        everything = {name: store._records.get(name) for name in store._records}
         return everything, {namespace: dict(documents) for namespace, documents in store._documents.items()}
 
     def log(self) -> list[dict[str, Any]]:

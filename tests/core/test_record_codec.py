@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,8 @@ from authguard.errors import StoreError
 from tests.stores.samples import BLANK, amended, snapshot
 
 KEYS = Keys(b"k", b"k", "k")
+#: seconds, as in a token
+NOW = 1_796_024_138.0
 PAST, MOMENT, SINCE = 1_000.0, 2_000.0, 3_000.0
 
 
@@ -109,6 +112,44 @@ def test_what_is_over_stays_over_as_time_passes(written: Snapshot) -> None:
 def test_what_was_changed_comes_back_one_version_later(written: Snapshot) -> None:
     for name, version, value in list_changes(KEYS, BLANK, written):
         assert decode_record(name, value).version == version + 1
+
+
+def test_whole_seconds_and_zeros_are_short_and_come_back_equal() -> None:
+    account = AccountRecord("normal", 1.5, NOW, 0.0, 0.0, {"claims": Report("normal", NOW)}, roles_at=NOW)
+    session = SessionRecord("active", NOW + 0.25, NOW, NOW + 0.5, "verified", NOW + 0.25, account=bytes(16))
+    written = msgspec.structs.replace(BLANK, account=account, session=session)
+    changes = list_changes(KEYS, BLANK, written)
+    assert [len(change.value) for change in changes] == [59, 74]
+    assert decode_snapshot([(name, value) for name, _, value in changes], BLANK) == msgspec.structs.replace(
+        written,
+        account=msgspec.structs.replace(account, version=1),
+        session=msgspec.structs.replace(session, version=1),
+    )
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.1, 2.0**53, 1e300, float("inf"), float("-inf")])
+def test_a_number_of_any_size_comes_back_equal(seconds: float) -> None:
+    written = amended(BLANK, "session", signed_in=seconds, ended=seconds)
+    ((name, _, value),) = list_changes(KEYS, BLANK, written)
+    assert decode_record(name, value) == msgspec.structs.replace(written.session, version=1)
+
+
+def test_records_with_all_times_as_floats_are_still_read() -> None:
+    stored = bytes.fromhex(
+        "9ea6616374697665cb41dac349d2c00000cb41dac349d2800000cb41dac349d2c00000a87665726966696564cb41dac349d2c00000a0"
+        "9001c0c410155b3616766d535cf7122416feab949bcb0000000000000000cb0000000000000000c3"
+    )
+    assert decode_record(b"sk", stored) == SessionRecord(
+        "active",
+        NOW + 1,
+        NOW,
+        NOW + 1,
+        "verified",
+        NOW + 1,
+        version=1,
+        account=bytes.fromhex("155b3616766d535cf7122416feab949b"),
+        permanent=True,
+    )
 
 
 def test_the_newest_moment_is_the_last_time_that_a_machine_moved() -> None:

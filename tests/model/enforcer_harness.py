@@ -329,7 +329,7 @@ class Rig:
     def stored(self) -> dict[bytes, bytes]:
         """Give everything that is stored of customers: all records but the service's, and all documents."""
         if isinstance(self.inner, MemoryStore):
-            found = {name: value for shard in self.inner._records for name, value in shard.items()}
+            found = {name: self.inner._records.get(name) for name in self.inner._records}
             for namespace in self.inner._documents.values():
                 found |= {name.encode(): value for name, value in namespace.items()}
         else:

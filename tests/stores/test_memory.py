@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from authguard.errors import StoreError
-from authguard.stores.memory import RETENTION_S, SHARDS, SWEEP_COUNT_WHEN_FULL, MemoryStore
+from authguard.stores.memory import RETENTION_S, SWEEP_COUNT_WHEN_FULL, MemoryStore
+from authguard.stores.record_table import SHARDS
 from tests.stores.samples import BLANK, NOW, amended, increment, keys, signed_in
 
 AFTERWARDS = NOW + RETENTION_S + 1.0

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Nothing suspends, so every method is atomic on the event loop.
-- Records are stored as bytes, so no caller holds a reference into the store.
+- Records are stored as bytes, so no caller can change one in the store.
 - Records that still matter are never dropped to make room: a full store refuses new keys.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
+from authguard.stores.record_table import SHARDS, RecordTable, key_of, name_of, value_of
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 RETENTION_S: Final = 90_000.0
 #: records checked for expiry per new record, so that all are checked before the store is full
 SWEEP_COUNT: Final = 4
-#: records checked for expiry per new record once the store is full
+#: records checked for expiry per new record where the store has no room for it
 SWEEP_COUNT_WHEN_FULL: Final = 64
-#: number of dictionaries: growing one of a million entries blocks for tens of milliseconds; no shard gets that large
-SHARDS: Final = 256
 
 
 class MemoryStore:
@@ -70,7 +69,7 @@ class MemoryStore:
         self._final_states = final_states
         self._capacity = capacity
         self._retention = retention
-        self._records: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(SHARDS))
+        self._records = RecordTable()
         self._documents: dict[str, dict[str, bytes]] = {}
         self._claims: dict[bytes, float] = {}
         #: name -> index fields of a transaction: state, role, operation, subject, place
@@ -96,26 +95,24 @@ class MemoryStore:
 
     @staticmethod
     def record_keys(keys: Keys) -> tuple[bytes, ...]:
-        """Return the names of the records that the keys address."""
-        return tuple(record_codec.record_keys(keys))
+        """Return the table's keys of the records that the keys address."""
+        return tuple([key_of(name) for name in record_codec.record_keys(keys)])
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
-        """Return the stored bytes of records; equal results mean unchanged records."""
-        shards = self._records
-        seen = []
-        for name in places:  # hot path of every cached decision: a comprehension would cost one more call
-            seen.append(shards[name[-1]].get(name))  # noqa: PERF401
-        return tuple(seen)
+        """Return the stored entries of records; equal results mean unchanged records."""
+        return self._records.find(places)
 
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Decode the bytes from `peek_versions` into a snapshot.
+        """Decode the entries from `peek_versions` into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
         """
         rows = zip(places, seen, strict=True)
-        return record_codec.decode_snapshot([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
+        return record_codec.decode_snapshot(
+            [(name_of(key), value_of(key, entry)) for key, entry in rows if isinstance(entry, bytes) and entry], blank
+        )
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; return False on a version conflict.
@@ -125,15 +122,15 @@ class MemoryStore:
         """
         changes = record_codec.list_changes(keys, before, after)
         for name, version, _ in changes:
-            value = self._records[name[-1]].get(name)
+            value = self._records.get(name)
             if version != (record_codec.decode_record(name, value).version if value else 0):
                 return False
-        if not all(version for _, version, _ in changes):
-            self._sweep(record_codec.latest_change(after))
-        new = sum(name not in self._records[name[-1]] for name, _, _ in changes)
-        self._reserve_capacity(new)
+        created = sum(not version for _, version, _ in changes)
+        if created:
+            self._sweep(record_codec.latest_change(after), created)
+        self._reserve_capacity(sum(not self._records.get(name) for name, _, _ in changes))
         for name, _, value in changes:
-            self._records[name[-1]][name] = value
+            self._records.put(name, value)
             if name[:1] == record_codec.TRANSACTION:
                 held = after.transaction
                 self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.place)
@@ -161,7 +158,7 @@ class MemoryStore:
             if (place, name) > since
         )
         return tuple(
-            record_codec.decode_transaction(name, self._records[name[-1]][name]) for _, name in nsmallest(limit, found)
+            record_codec.decode_transaction(name, self._records.get(name)) for _, name in nsmallest(limit, found)
         )
 
     async def records(
@@ -173,8 +170,8 @@ class MemoryStore:
             StoreError: a record is damaged.
         """
         least, bound = record_codec.key_range(kind, first, end)
-        found = nsmallest(limit, (name for shard in self._records for name in shard if least <= name < bound))
-        return tuple((name[1:], record_codec.decode_record(name, self._records[name[-1]][name])) for name in found)
+        found = nsmallest(limit, (name for name in self._records if least <= name < bound))
+        return tuple((name[1:], record_codec.decode_record(name, self._records.get(name))) for name in found)
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Store a document under a name; empty bytes delete it.
@@ -238,21 +235,20 @@ class MemoryStore:
         """Return the names in a namespace, sorted, at most `limit`."""
         return tuple(nsmallest(limit, self._documents.get(namespace, {})))
 
-    def _sweep(self, now: float) -> None:
+    def _sweep(self, now: float, created: int) -> None:
         """Check the next few records in turn; delete expired records and expired responses."""
         # a few with each new record, so that no request pays for all of them
-        for _ in range(SWEEP_COUNT_WHEN_FULL if self._size >= self._capacity else SWEEP_COUNT):
+        for _ in range(SWEEP_COUNT_WHEN_FULL if self._size + created > self._capacity else SWEEP_COUNT):
             if not self._sweep_queue:
                 self._sweep_position = (self._sweep_position + 1) % SHARDS
-                self._sweep_queue = list(self._records[self._sweep_position])
+                self._sweep_queue = self._records.names(self._sweep_position)
                 continue
             name = self._sweep_queue.pop()
-            records = self._records[name[-1]]
-            value = records.get(name)
+            value = self._records.get(name)
             if value and (lighter := record_codec.without_response(name, value, now - self._response_retention)):
-                records[name] = lighter
+                self._records.put(name, lighter)
             elif value and record_codec.is_expired(name, value, now - self._retention, self._final_states):
-                del records[name]
+                self._records.delete(name)
                 self._transactions.pop(name, None)
                 self._size -= 1
 
