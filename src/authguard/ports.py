@@ -50,7 +50,8 @@ class Store(Protocol):
     """Record store with compare-and-set, and storage for small documents.
 
     Attributes:
-        nonblocking_reads: whether `load` never suspends: no deadline is needed, and `peek_versions` may be called.
+        nonblocking_reads: whether `load` never suspends: no deadline is needed, and `peek_versions` and
+            `last_change` may be called.
         nonblocking_writes: whether `commit` never suspends either.
     """
 
@@ -81,6 +82,18 @@ class Store(Protocol):
         """Return the stored versions of records without waiting; equal results mean unchanged records.
 
         Call it only if the store has `nonblocking_reads`.
+
+        Raises:
+            StoreError: the store cannot be read now.
+        """
+        ...
+
+    def last_change(self, places: tuple[bytes, ...]) -> int:
+        """Return the number of the last change that may concern any of these records, without waiting.
+
+        If two calls return the same number, not below zero, then none of the records was changed in between, by any
+        process: a commit that has returned anywhere changes the number. A different number proves nothing. The number
+        is negative if the store cannot tell. Call it only if the store has `nonblocking_reads`.
 
         Raises:
             StoreError: the store cannot be read now.

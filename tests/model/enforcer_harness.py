@@ -102,6 +102,10 @@ class TapedStore:
         self.tape.touch("store")
         return self.inner.peek_versions(places)
 
+    def last_change(self, places: tuple[bytes, ...]) -> int:
+        self.tape.touch("store")
+        return self.inner.last_change(places)
+
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         self.tape.touch("store")
         await asyncio.sleep(0)
@@ -144,6 +148,7 @@ class ReadOnly:
         self.list_keys = inner.list_keys
         self.record_keys = inner.record_keys
         self.peek_versions = inner.peek_versions
+        self.last_change = inner.last_change
         self.transactions = inner.transactions
         self.records = inner.records
 

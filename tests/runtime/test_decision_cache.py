@@ -189,5 +189,5 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     for number in range(3 * MAX_ENTRIES):
         cache.store(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None, Keys()))  # type: ignore[arg-type]
     assert len(cache._unproven) <= MAX_ENTRIES
-    assert cache.get(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
-    assert cache.get(lacking, "operation 0") is None
+    assert cache.get_unproven(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
+    assert cache.get_unproven(lacking, "operation 0") is None

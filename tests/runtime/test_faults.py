@@ -44,6 +44,12 @@ class BrokenStore(MemoryStore):
             raise self.broken
         return super().peek_versions(places)
 
+    def last_change(self, places: tuple[bytes, ...]) -> int:
+        """Return the number, or fail."""
+        if self.broken:
+            raise self.broken
+        return super().last_change(places)
+
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Commit, fail, conflict, or never return."""
         if self.broken:

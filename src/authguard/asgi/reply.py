@@ -59,6 +59,9 @@ NO_PREFIXES: Final[Mapping[str, str]] = MappingProxyType({})
 OPENID_SCOPES: Final = frozenset({"openid", "offline_access"})
 #: outcomes with a constant reply, except for the id of the record
 CACHEABLE_OUTCOMES: Final = frozenset({Outcome.CHALLENGE, Outcome.DENY, Outcome.TERMINATE})
+#: maximum number of such replies that are kept, and the longest path of one: a caller chooses the path and languages
+MAX_CACHED_REPLIES: Final = 1_024
+MAX_CACHED_PATH_CHARS: Final = 256
 #: texts for a held transaction that became void without a decision, whatever text the policy has for a denial
 RESUBMIT_TEXTS: Final[Mapping[Reason, str]] = {
     Reason.POLICY_CHANGED: "The rules have changed since you asked for this. Please ask for it again.",
@@ -148,7 +151,7 @@ class ReplyBuilder:
         self._find_metadata = find_metadata
         self._scope_prefixes = scope_prefixes
         self._scope_prefix = common_prefix(scope_prefixes)
-        self._cache: dict[tuple[str, bytes, str, str, str, str, int], tuple[Reply, bytes, bytes]] = {}
+        self._cache: dict[tuple[object, ...], tuple[Reply, bytes, bytes]] = {}
 
     def build_for_verdict(self, verdict: Verdict, request: AccessRequest, root: str = "", path: str = "") -> Reply:
         """Build the reply for a request that does not reach the app.
@@ -159,25 +162,37 @@ class ReplyBuilder:
             root: root path under which the app is mounted.
             path: path of the request; empty for that of its operation.
         """
-        fallback = verdict.fallback
-        kind = fallback.kind
-        if kind is REPEAT:
-            return _build_repeat(verdict)
-        text = _request_text(verdict) or customer_text(fallback, request.evidence.languages, verdict.channel)
-        metadata = self._find_metadata(path or verdict.operation.match.path or verdict.operation.match.websocket)
-        if kind not in CACHEABLE_OUTCOMES or fallback.discloses or verdict.credential.nonce or not verdict.record:
-            return self._build(verdict, text, verdict.record, root, metadata)
-        record = verdict.record.encode()
-        prefix = self._find_prefix(verdict)
-        name = (fallback.name, verdict.operation.identity, verdict.reason.code, text, prefix, metadata, len(record))
-        cached = self._cache.get(name)
+        decision, record = verdict.decision, verdict.record
+        fallback, languages = decision.fallback, request.evidence.languages
+        principal = verdict.principal
+        issuer = "" if principal is None else principal.issuer
+        # everything that a reply of these outcomes depends on besides the record
+        key = (
+            *(fallback.name, decision.operation.identity, decision.reason.code, decision.channel),
+            *(issuer, languages, path, len(record)),
+        )
+        cached = None if verdict.credential.nonce else self._cache.get(key)
         if cached is None:
-            reply = self._build(verdict, text, verdict.record, root, metadata)
-            # no value before the record comes from a caller, so the first occurrence of the prefix is the right one
-            before, urn, after = reply.body.partition(RECORD_URN_PREFIX)
-            cached = self._cache[name] = (reply, before + urn, after[len(record) :])
+            reply = self._build_new(verdict, languages, root, path)
+            is_constant = fallback.kind in CACHEABLE_OUTCOMES and not fallback.discloses
+            if is_constant and record and not verdict.credential.nonce and len(path) <= MAX_CACHED_PATH_CHARS:
+                # no value before the record comes from a caller, so the first occurrence of the prefix is the right one
+                before, urn, after = reply.body.partition(RECORD_URN_PREFIX)
+                if len(self._cache) >= MAX_CACHED_REPLIES:
+                    self._cache.clear()
+                self._cache[key] = (reply, before + urn, after[len(record) :])
+            return reply
         reply, before, after = cached
-        return Reply(reply.status, reply.headers, b"".join((before, record, after)), reply.close, reply.label)
+        return Reply(
+            reply.status, reply.headers, b"%b%b%b" % (before, record.encode(), after), reply.close, reply.label
+        )
+
+    def _build_new(self, verdict: Verdict, languages: str, root: str, path: str) -> Reply:
+        if verdict.fallback.kind is REPEAT:
+            return _build_repeat(verdict)
+        text = _request_text(verdict) or customer_text(verdict.fallback, languages, verdict.channel)
+        metadata = self._find_metadata(path or verdict.operation.match.path or verdict.operation.match.websocket)
+        return self._build(verdict, text, verdict.record, root, metadata)
 
     def _build(self, verdict: Verdict, text: str, record: str, root: str, metadata: str) -> Reply:
         kind = verdict.fallback.kind

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.request import Unseen
+from authguard.core.request import Proven, Unseen
 from authguard.errors import AuditError
 from authguard.runtime.decision import Verdict
-from authguard.runtime.decision_cache import DecisionCache, cache_key
+from authguard.runtime.decision_cache import CachedDecision, DecisionCache, cache_key
 from authguard.runtime.request import NO_CREDENTIAL
 
 if TYPE_CHECKING:
+    from authguard.core.request import Credential
     from authguard.ports import Clock, CredentialValidator, Store
     from authguard.runtime.channel import ChannelFinder
     from authguard.runtime.journal import Journal
@@ -36,10 +37,20 @@ class CachedDecider:
 
     Attributes:
         cache: the decisions that can be repeated.
-        is_open: whether the guard is open; the enforcer sets it.
+        is_open: whether the guard is open, and its store has nonblocking reads; the enforcer sets it.
     """
 
-    __slots__ = ("_channels", "_checker", "_clock", "_error", "_journal", "_store", "_windows", "cache", "is_open")
+    __slots__ = (
+        "_channels",
+        "_checker",
+        "_clock",
+        "_error",
+        "_journal",
+        "_store",
+        "_windows",
+        "cache",
+        "is_open",
+    )
 
     def __init__(
         self,
@@ -77,28 +88,41 @@ class CachedDecider:
         An error of the log refuses the request that is evaluated next, which is this one. Any other error recurs in the
         evaluation.
         """
-        if not self.is_open or not self._store.nonblocking_reads or request.evidence.transaction:
+        if not self.is_open or request.evidence.transaction:
             return None
         try:
-            now = self._clock.now()
-            operation = request.operation
-            credential = (
-                NO_CREDENTIAL if operation.risk == "public" else self._checker.get_cached(request.evidence, now)
-            )
-            if isinstance(credential, Unseen):
-                return None
-            channel = self._channels.find(request, credential) if self._channels.declared else ""
-            key = cache_key(operation, channel) if channel else operation.identity
-            found = self.cache.get(credential, key)
-            if found is None or now >= found.until or self._store.peek_versions(found.record_keys) != found.versions:
-                return None
-            record = self._windows.cover_decision(
-                credential, operation.name, found.decision.fallback.kind, now
-            ) or self._journal.record_cached_decision(found.template, now, request)
+            return self._repeat(request)
         except AuditError as error:
             # a log that recovers before the evaluation must not hide that a record was lost
             self._error = error
+        except Exception:  # noqa: BLE001, S110 - the error recurs in the evaluation, which refuses
+            pass
+        return None
+
+    def _repeat(self, request: AccessRequest) -> Verdict | None:
+        now = self._clock.now()
+        operation = request.operation
+        credential: Credential | Unseen = NO_CREDENTIAL
+        if operation.risk != "public":
+            credential = self._checker.get_cached(request.evidence, now)
+        if isinstance(credential, Unseen):
             return None
-        except Exception:  # noqa: BLE001 - the error recurs in the evaluation, which refuses
+        key = operation.identity
+        if self._channels.declared:
+            key = cache_key(operation, self._channels.find(request, credential))
+        found: object = (
+            credential.notes.get(key) if isinstance(credential, Proven) else self.cache.get_unproven(credential, key)
+        )
+        if not isinstance(found, CachedDecision) or now >= found.until:
             return None
-        return Verdict(decision=found.decision, record=record, credential=credential, keys=found.keys, at=now)
+        change = self._store.last_change(found.record_keys)
+        if change != found.change or change < 0:
+            if self._store.peek_versions(found.record_keys) != found.versions:
+                return None
+            found.change = change
+        decision, record = found.decision, ""
+        if not isinstance(credential, Proven):
+            record = self._windows.cover_decision(credential, operation.name, decision.fallback.kind, now)
+        if not record:
+            record = self._journal.record_cached_decision(found.template, now, request)
+        return Verdict(decision=decision, record=record, credential=credential, keys=found.keys, at=now)

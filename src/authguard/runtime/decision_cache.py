@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
-from authguard.core.request import NotProven, Proven
+from authguard.core.request import Proven
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from authguard.core.request import Credential, Operation
+    from authguard.core.request import Credential, NotProven, Operation
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.records.chain import LineTemplate
@@ -32,7 +32,7 @@ MAX_ENTRIES: Final = 4_096
 TIME_INDEPENDENT: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
 
 
-class CachedDecision(msgspec.Struct, frozen=True, gc=False):
+class CachedDecision(msgspec.Struct, gc=False):
     """One decision that can be repeated.
 
     Attributes:
@@ -43,6 +43,8 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
         decision: its result. The credential holds this entry, and the garbage collector tracks neither, so a reference
             back would never be freed.
         keys: of the records.
+        change: number of the last change that may concern the records, as the store told when they were last compared;
+            negative before.
     """
 
     record_keys: tuple[bytes, ...]
@@ -51,10 +53,11 @@ class CachedDecision(msgspec.Struct, frozen=True, gc=False):
     template: LineTemplate
     decision: Decision
     keys: Keys
+    change: int = -1
 
 
 class DecisionCache:
-    """Stores decisions in the checked credential, or by the reason why there is none."""
+    """Stores decisions in the checked credential, in its `notes`, or by the reason why there is none."""
 
     __slots__ = ("_decided", "_scopes", "_unproven")
 
@@ -66,17 +69,14 @@ class DecisionCache:
         self._decided: dict[bytes, bytes] = {}
         self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
-    def get(self, credential: Credential, key: bytes) -> CachedDecision | None:
-        """Return the cached decision; ``None`` for a cache miss, which is not a refusal.
+    def get_unproven(self, credential: NotProven, key: bytes) -> CachedDecision | None:
+        """Return the cached decision on a request without a proven credential; ``None`` for a cache miss.
 
         Args:
-            credential: the result of the credential check; a new check has a new cache.
+            credential: the result of the credential check.
             key: identity of the operation, and the channel.
         """
-        if isinstance(credential, NotProven):
-            return self._unproven.get((credential.condition, credential.reason.code, key))
-        found = credential.notes.get(key)
-        return found if isinstance(found, CachedDecision) else None
+        return self._unproven.get((credential.condition, credential.reason.code, key))
 
     def store(self, credential: Credential, key: bytes, entry: CachedDecision) -> None:
         """Store a decision."""

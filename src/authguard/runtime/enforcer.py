@@ -176,7 +176,7 @@ class Enforcer:
             for service in self._services:
                 await service.open()
             self.journal.record_act("started", self.clock.now(), by=self.policy.name)
-            self._opened = self.cached_decider.is_open = True
+            self._opened, self.cached_decider.is_open = True, self._store.nonblocking_reads
 
     async def start(self) -> None:
         """Open the guard, and start to fetch the keys of all issuers, so that a misconfiguration is told at the start.

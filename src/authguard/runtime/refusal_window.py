@@ -10,6 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.outcomes import ADMITTING, Reason
@@ -42,7 +43,7 @@ class _Window:
 class RefusalWindows:
     """Decides which unproven requests are recorded individually, and holds the open windows for the others."""
 
-    __slots__ = ("_covers_public", "_journal", "_open", "_recorded", "_since")
+    __slots__ = ("_covers_public", "_journal", "_newest", "_oldest", "_open", "_recorded", "_since")
 
     def __init__(self, journal: Journal, *, covers_public: bool = False) -> None:
         """Start with no open window.
@@ -55,6 +56,8 @@ class RefusalWindows:
         self._covers_public = covers_public
         #: at most one for each reason and operation; both sets are closed
         self._open: dict[tuple[str, str], _Window] = {}
+        #: start of the first and of the last of them
+        self._oldest, self._newest = inf, -inf
         self._since = 0.0
         self._recorded = 0
 
@@ -72,18 +75,21 @@ class RefusalWindows:
         Raises:
             AuditError: a window's record cannot be written, so no window covers the request.
         """
-        if self._open:
+        if self._open and not (self._newest <= now and now - self._oldest < WINDOW_S):
             self.close(now)
         window = self._open.get((reason.code, operation))
         if window is not None:
-            window.count += 1
-            return window.record
+            if window.count < MAX_COVERED:
+                window.count += 1
+                return window.record
+            self.close(now)
         if not 0.0 <= now - self._since < WINDOW_S:
             self._since, self._recorded = now, 0
         if self._recorded < MAX_RECORDED_PER_S:
             self._recorded += 1
             return ""
         record = self._journal.open_window(reason, now, operation, MAX_COVERED)
+        self._oldest, self._newest = min(self._oldest, now), max(self._newest, now)
         self._open[reason.code, operation] = _Window(record, now, reason, operation)
         return record
 
@@ -127,3 +133,5 @@ class RefusalWindows:
         for key in ended:
             window = self._open.pop(key)
             self._journal.close_window(window.reason, now, window.operation, window.record, window.count)
+        starts = [window.at for window in self._open.values()]
+        self._oldest, self._newest = min(starts, default=inf), max(starts, default=-inf)

@@ -43,6 +43,7 @@ class MemoryStore:
 
     __slots__ = (
         "_capacity",
+        "_changes",
         "_claims",
         "_documents",
         "_final_states",
@@ -75,6 +76,7 @@ class MemoryStore:
         #: name -> index fields of a transaction: state, role, operation, subject, place
         self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
         self._size = 0
+        self._changes = 0
         self._sweep_position = 0
         self._sweep_queue: list[bytes] = []
 
@@ -102,6 +104,11 @@ class MemoryStore:
         """Return the stored entries of records; equal results mean unchanged records."""
         return self._records.find(places)
 
+    def last_change(self, places: tuple[bytes, ...]) -> int:
+        """Return the number of commits so far: any of them may concern these records."""
+        del places
+        return self._changes
+
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
         """Decode the entries from `peek_versions` into a snapshot.
@@ -125,6 +132,7 @@ class MemoryStore:
             value = self._records.get(name)
             if version != (record_codec.decode_record(name, value).version if value else 0):
                 return False
+        self._changes += 1
         created = sum(not version for _, version, _ in changes)
         if created:
             self._sweep(record_codec.latest_change(after), created)

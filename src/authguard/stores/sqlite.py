@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -24,6 +25,7 @@ from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.cancellation import CommitGuard, reraise_cancellation
+from authguard.stores.sqlite_change import ChangeLog
 from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
 from authguard.stores.sqlite_document import list_documents, read_document, write_document
@@ -71,6 +73,7 @@ class SqliteStore:
     """
 
     __slots__ = (
+        "_changes",
         "_checked_at",
         "_final_states",
         "_identity",
@@ -113,6 +116,8 @@ class SqliteStore:
         self._sweep_position = b""
         self._identity = (0, 0)
         self._checked_at = -math.inf
+        self._changes = ChangeLog()
+        #: held for every use of the writing connection
         self._lock = Lock()
         self._worker = Worker()
         self._opened = False
@@ -165,6 +170,22 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise store_error(self._path, "read", error) from error
 
+    def last_change(self, places: tuple[bytes, ...]) -> int:
+        """Return the number of the last change that may concern any of these records; negative during a write.
+
+        Raises:
+            StoreError: the file cannot be read now.
+        """
+        if not self._lock.acquire(blocking=False):
+            return -1
+        try:
+            self._check_identity_sometimes()
+            return self._changes.find_last(self._require_open(self._writer), places)
+        except sqlite3.Error as error:
+            raise store_error(self._path, "read", error) from error
+        finally:
+            self._lock.release()
+
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
         """Decode the rows from `peek_versions` into a snapshot.
@@ -184,6 +205,7 @@ class SqliteStore:
         changes = record_codec.list_changes(keys, before, after)
 
         def replace(writer: sqlite3.Connection) -> bool:
+            self._changes.note([name for name, _, _ in changes])
             for name, version, value in changes:
                 row = (version + 1, value, name)
                 done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
@@ -308,9 +330,10 @@ class SqliteStore:
         # a little with each new record and inside its transaction: no background task, and no request pays for all
         before, answered = now - self._retention, now - self._response_retention
         if max(before, answered) > -math.inf:
-            self._sweep_position = sweep(
+            self._sweep_position, changed = sweep(
                 writer, self._sweep_position, count, before=before, answered=answered, final_states=self._final_states
             )
+            self._changes.note(changed)
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Run one transaction; a job that returns False or raises changes nothing."""
@@ -349,13 +372,21 @@ class SqliteStore:
             if not self._lock.acquire(timeout=self._lock_timeout_s):
                 raise StoreError(f"the store {self._path} still waits for an earlier write: check the disk")
             try:
+                self._set_busy_timeout(self._lock_timeout_s)
                 return job()
             except sqlite3.Error as error:
                 raise store_error(self._path, done, error) from error
             finally:
+                with suppress(sqlite3.Error):
+                    self._set_busy_timeout(0.0)
                 self._lock.release()
 
         return await self._worker.run(alone)
+
+    def _set_busy_timeout(self, seconds: float) -> None:
+        """Let the writing connection wait for locks in the worker, and never on the event loop."""
+        if self._writer is not None:
+            self._writer.execute(f"PRAGMA busy_timeout={math.ceil(seconds * 1000)}")
 
     def _connect(self) -> None:
         if self._writer is not None:
@@ -378,11 +409,15 @@ class SqliteStore:
 
     def _reader_connection(self) -> sqlite3.Connection:
         """Return the connection for reads; check the file's identity from time to time."""
-        reader, now = self._require_open(self._reader), monotonic()
+        reader = self._require_open(self._reader)
+        self._check_identity_sometimes()
+        return reader
+
+    def _check_identity_sometimes(self) -> None:
+        now = monotonic()
         if now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
             self._check_identity()
             self._checked_at = now
-        return reader
 
     def _check_identity(self) -> None:
         """Raise `StoreError` unless the file at the path is the one that was opened."""

@@ -25,7 +25,7 @@ def sweep(
     before: float,
     answered: float,
     final_states: frozenset[str],
-) -> bytes:
+) -> tuple[bytes, list[bytes]]:
     """Check the records after a position; delete expired records and expired responses.
 
     Args:
@@ -37,16 +37,19 @@ def sweep(
         final_states: states in which a transaction may be deleted.
 
     Returns:
-        The position for the next call; empty to start again.
+        The position for the next call, empty to start again; and the names of the changed records.
     """
+    changed = []
     rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (position, count)).fetchall()
     for name, version, value in rows:
         with suppress(StoreError):  # a damaged record is no reason to fail this request; it stays
             lighter = record_codec.without_response(name, value, answered)
             if lighter:
+                changed.append(name)
                 writer.execute(UPDATE, (version + 1, lighter, name, version))
             elif record_codec.is_expired(name, value, before, final_states):
+                changed.append(name)
                 writer.execute(DELETE, (name, version))
                 if name[:1] == record_codec.TRANSACTION:
                     remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
-    return rows[-1][0] if len(rows) == count else b""
+    return rows[-1][0] if len(rows) == count else b"", changed
