@@ -117,7 +117,7 @@ def _interpretations(path: str) -> set[tuple[str, ...]]:
     """Return the segments of a path in each way that a router may read it; an empty set if that would take too long."""
     found = set()
     text = path
-    for _ in range(MAX_DECODINGS):
+    for _ in range(MAX_DECODINGS + 1):
         if not text.isascii() and sum(character > "\x7f" for character in text) > MAX_NON_ASCII_CHARS:
             return set()
         segments = [segment.partition(";")[0].strip() for segment in _fold(text).replace("\\", "/").split("/")]
@@ -127,9 +127,9 @@ def _interpretations(path: str) -> set[tuple[str, ...]]:
             found.add((*resolved[:-1], _EXTENSION.sub("", resolved[-1])))
         decoded = unquote(text)
         if decoded == text:
-            break
+            return found
         text = decoded
-    return found
+    return set()
 
 
 def _resolve(segments: Sequence[str]) -> tuple[str, ...]:
