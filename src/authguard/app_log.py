@@ -119,10 +119,9 @@ class LoggingSink:
         position = self._inner.append(entry)
         event = _FORWARDED.get(type(entry))
         if event is not None:
-            self._log(*event, _fields(entry))
+            self._log(*event, entry)
         elif isinstance(entry, DecisionEntry) and entry.cell[_CREDENTIAL] in _REFUSED:
-            shown = {"reason": entry.reason, "claim": entry.claim, "operation": entry.operation, "id": entry.id}
-            self._log(CREDENTIAL_REFUSED, logging.DEBUG, {name: value for name, value in shown.items() if value})
+            self._log(CREDENTIAL_REFUSED, logging.DEBUG, entry)
         return position
 
     async def flush(self, position: int) -> None:
@@ -133,12 +132,13 @@ class LoggingSink:
         """
         await self._inner.flush(position)
 
-    def _log(self, name: str, level: int, fields: dict[str, Any]) -> None:
+    def _log(self, name: str, level: int, entry: Entry) -> None:
         try:
             structlog = _find_configured_structlog()
             if structlog is not None:
-                structlog.get_logger("authguard").log(level, name, **fields)
+                structlog.get_logger("authguard").log(level, name, **_fields(entry))
             elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
+                fields = _fields(entry)
                 _log_standard(level, name, _format_fields(name, fields), fields)
         except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
             self.failed_events += 1
@@ -230,7 +230,10 @@ def _format_value(value: object) -> str:
 
 
 def _fields(entry: Entry) -> dict[str, Any]:
-    """Return the non-empty fields; ``event`` becomes ``trigger``, since structlog uses the key ``event``."""
+    """Return the non-empty fields, of a decision only the cause; ``event`` becomes ``trigger``, as structlog needs."""
+    if isinstance(entry, DecisionEntry):
+        shown = {"reason": entry.reason, "claim": entry.claim, "operation": entry.operation, "id": entry.id}
+        return {name: value for name, value in shown.items() if value}
     fields = {name: value for name, value in msgspec.structs.asdict(entry).items() if value not in {"", ()}}
     if "event" in fields:
         fields["trigger"] = fields.pop("event")

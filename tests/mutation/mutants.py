@@ -110,8 +110,8 @@ MUTANTS: Final = (
         "an agent's traffic keeps a session awake",
         MODEL,
         JUDGE,
-        'apply_credential(evaluation, principal, acts=acting == "subject")',
-        "apply_credential(evaluation, principal, acts=True)",
+        'apply_credential(evaluation, principal, proof, acts=acting == "subject")',
+        "apply_credential(evaluation, principal, proof, acts=True)",
     ),
     # the model of what is held
     Mutant(
@@ -160,8 +160,8 @@ MUTANTS: Final = (
         "whoever knows the id of a transaction has it run",
         APPROVALS,
         TRANSACTIONS,
-        "    return binding.named and (not record.version or record.account != principal.account_key)",
-        "    return binding.named and not record.version",
+        "    return not record.version or record.account != principal.account_key",
+        "    return not record.version",
     ),
     Mutant(
         "what failed is still counted against the budget",

@@ -188,20 +188,22 @@ class ReplyBuilder:
         )
 
     def _build_new(self, verdict: Verdict, languages: str, root: str, path: str) -> Reply:
-        if verdict.fallback.kind is REPEAT:
+        if verdict.decision.fallback.kind is REPEAT:
             return _build_repeat(verdict)
-        text = _request_text(verdict) or customer_text(verdict.fallback, languages, verdict.channel)
-        metadata = self._find_metadata(path or verdict.operation.match.path or verdict.operation.match.websocket)
+        text = _request_text(verdict) or customer_text(verdict.decision.fallback, languages, verdict.decision.channel)
+        metadata = self._find_metadata(
+            path or verdict.decision.operation.match.path or verdict.decision.operation.match.websocket
+        )
         return self._build(verdict, text, verdict.record, root, metadata)
 
     def _build(self, verdict: Verdict, text: str, record: str, root: str, metadata: str) -> Reply:
-        kind = verdict.fallback.kind
+        kind = verdict.decision.fallback.kind
         status, title, action = RESPONSES[kind]
-        status = verdict.fallback.status or status
+        status = verdict.decision.fallback.status or status
         headers = [(b"content-type", PROBLEM_CONTENT_TYPE), (b"cache-control", b"no-store")]
         following: dict[str, Any] = {"action": action}
-        challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.fallback.error
-        if challenges and verdict.reason not in LACKS_ROLE:
+        challenges = kind in {Outcome.CHALLENGE, Outcome.STEP_UP, Outcome.TERMINATE} or verdict.decision.fallback.error
+        if challenges and verdict.decision.reason not in LACKS_ROLE:
             headers += self._challenge(verdict, metadata)
         if verdict.credential.nonce:
             headers.append((b"dpop-nonce", verdict.credential.nonce.encode()))
@@ -213,14 +215,16 @@ class ReplyBuilder:
             **_instance_member(record),
             "detail": text,
             "outcome": kind.value,
-            "operation": verdict.operation.name,
+            "operation": verdict.decision.operation.name,
             "next": following,
         }
-        if verdict.fallback.discloses and verdict.principal is not None:
+        if verdict.decision.fallback.discloses and verdict.principal is not None:
             states = dict(
-                zip(("service", "account", "session", "verification"), verdict.snapshot.states(), strict=False)
+                zip(("service", "account", "session", "verification"), verdict.decision.snapshot.states(), strict=False)
             )
-            body["states"] = {name: states[name] for name in sorted(verdict.fallback.discloses) if name in states}
+            body["states"] = {
+                name: states[name] for name in sorted(verdict.decision.fallback.discloses) if name in states
+            }
         return Reply.of(
             status, headers, msgspec.json.encode(body), CLOSE_CODES.get(kind, FORBIDDEN_CLOSE_CODE), kind.value
         )
@@ -254,13 +258,13 @@ class ReplyBuilder:
     def _add_next(
         self, verdict: Verdict, following: dict[str, Any], headers: list[tuple[bytes, bytes]], root: str
     ) -> None:
-        fallback = verdict.fallback
+        fallback = verdict.decision.fallback
         match fallback.kind:
             case Outcome.STEP_UP:
-                if verdict.acr_values:
-                    following["acr_values"] = " ".join(verdict.acr_values)
-                if verdict.max_age >= 0:
-                    following["max_age"] = verdict.max_age
+                if verdict.decision.acr_values:
+                    following["acr_values"] = " ".join(verdict.decision.acr_values)
+                if verdict.decision.max_age >= 0:
+                    following["max_age"] = verdict.decision.max_age
             case Outcome.VERIFY:
                 following["methods"] = list(fallback.methods)
             case Outcome.HOLD:
@@ -277,7 +281,7 @@ class ReplyBuilder:
                 following["after"] = after
                 headers.append((b"retry-after", str(after).encode()))
             case Outcome.DENY if _request_text(verdict):
-                following["because"] = verdict.reason.code
+                following["because"] = verdict.decision.reason.code
             case _:
                 pass
 
@@ -289,8 +293,8 @@ class ReplyBuilder:
     def _challenge(self, verdict: Verdict, metadata: str) -> list[tuple[bytes, bytes]]:
         """Build the challenges; without ``error`` if the request has no credential (RFC 6750 3.1)."""
         prefix = self._find_prefix(verdict)
-        scopes = " ".join(sorted(with_prefix(scope, prefix) for scope in verdict.operation.scopes))
-        fallback = verdict.fallback
+        scopes = " ".join(sorted(with_prefix(scope, prefix) for scope in verdict.decision.operation.scopes))
+        fallback = verdict.decision.fallback
         credential = verdict.credential
         if fallback.error:
             return self._challenges(metadata, error=fallback.error, scope=scopes)
@@ -299,14 +303,14 @@ class ReplyBuilder:
                 metadata,
                 error="insufficient_user_authentication",
                 error_description="a stronger or fresher sign-in is needed",
-                acr_values=" ".join(verdict.acr_values),
-                max_age=str(verdict.max_age) if verdict.max_age >= 0 else "",
+                acr_values=" ".join(verdict.decision.acr_values),
+                max_age=str(verdict.decision.max_age) if verdict.decision.max_age >= 0 else "",
                 scope=scopes,
             )
         if isinstance(credential, NotProven) and credential.condition == "missing":
             return self._challenges(metadata, scope=scopes)
         public = credential.reason.public if isinstance(credential, NotProven) else "the session has ended"
-        error = PROOF_ERRORS.get(verdict.reason, "invalid_token")
+        error = PROOF_ERRORS.get(verdict.decision.reason, "invalid_token")
         return self._challenges(metadata, error=error, error_description=public, scope=scopes)
 
     def _challenges(self, metadata: str, **parameters: str) -> list[tuple[bytes, bytes]]:
@@ -342,9 +346,9 @@ def common_prefix(prefixes: Mapping[str, str]) -> str:
 
 def _request_text(verdict: Verdict) -> str:
     """Return what the caller has to change in the request, whatever text the policy has; empty for nothing."""
-    if verdict.fallback.kind is Outcome.DENY and verdict.reason in MEASURE_REASONS:
-        return measure_text(verdict.reason, verdict.operation)
-    return RESUBMIT_TEXTS.get(verdict.reason, "")
+    if verdict.decision.fallback.kind is Outcome.DENY and verdict.decision.reason in MEASURE_REASONS:
+        return measure_text(verdict.decision.reason, verdict.decision.operation)
+    return RESUBMIT_TEXTS.get(verdict.decision.reason, "")
 
 
 def customer_text(fallback: Fallback, accepted: str, channel: str) -> str:
@@ -373,7 +377,7 @@ def _strip_unquotable(text: str) -> str:
 
 def _build_repeat(verdict: Verdict) -> Reply:
     """Build the first response again; one that was too large to store is replaced by its status and transaction."""
-    record = verdict.snapshot.transaction
+    record = verdict.decision.snapshot.transaction
     headers = [(b"cache-control", b"no-store"), (b"idempotency-replayed", b"true")]
     if record.kept:
         if record.content_type:

@@ -28,9 +28,10 @@ class Agent(NamedTuple):
 
 def is_registered(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
     """Return whether an issuer's client is a registered agent; an empty name is not."""
-    return bool(client) and (Agent(issuer, client) in agents or Agent(issuer, client, alone=True) in agents)
+    # a plain tuple equals an agent, and takes a fifth of the time to create
+    return bool(client) and ((issuer, client, False) in agents or (issuer, client, True) in agents)
 
 
 def can_act_alone(agents: AbstractSet[Agent], issuer: str, client: str) -> bool:
     """Return whether an issuer's client may be the subject itself."""
-    return bool(client) and Agent(issuer, client, alone=True) in agents
+    return bool(client) and (issuer, client, True) in agents

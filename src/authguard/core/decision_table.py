@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from authguard.errors import MachineFaultError
 
@@ -46,17 +47,18 @@ class Rule(Struct, frozen=True, kw_only=True):
         do: ``allow`` or a fallback's name.
         index: position in the merged table, from 0.
         origin: source position, ``file:line``.
+        name: of the rule in the log.
     """
 
     when: Mapping[str, frozenset[str]]
     do: str
     index: int
     origin: str = ""
+    name: str = ""
 
-    @property
-    def name(self) -> str:
-        """Name of the rule in the log."""
-        return f"{self.index}:{self.do}"
+    def __post_init__(self) -> None:
+        """Derive the name."""
+        force_setattr(self, "name", f"{self.index}:{self.do}")
 
     def matches(self, cell: Cell) -> bool:
         """Return whether the rule matches a cell, without the cache."""

@@ -213,6 +213,10 @@ class Match(Struct, frozen=True, kw_only=True):
 
 
 NO_LEDGERS: Final = frozenset[str]()
+#: fields of `Operation` that are derived from the others, which identify it
+DERIVED_FIELDS: Final = frozenset(
+    {"transactional", "has_amount", "has_payee", "reads_body", "reads_form", "ledger_dimensions", "identity"}
+)
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -241,6 +245,13 @@ class Operation(Struct, frozen=True, kw_only=True):
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
         failed_on: statuses of the app that mean no effect (DESIGN 6).
         binds: lower-case names of request headers that a transaction is bound to and that its approvers see.
+        transactional: whether it runs once: a write of ``risk: high`` (DESIGN 6) or with ``idempotency: required``.
+            This and the next fields are derived once, since every request reads them.
+        has_amount: whether an amount is read from the body.
+        has_payee: whether a payee is read from the body.
+        reads_body: whether the decision depends on the body.
+        reads_form: whether the body is a form.
+        ledger_dimensions: dimensions of its limits that have a ledger record.
         identity: digest of the whole declaration; cached decisions use it as key, since a name can be reused.
     """
 
@@ -266,45 +277,28 @@ class Operation(Struct, frozen=True, kw_only=True):
     failed_on: frozenset[int] = NO_EFFECT
     actor: Literal["any", "required", "forbidden"] = "any"
     binds: tuple[str, ...] = ()
+    transactional: bool = False
+    has_amount: bool = False
+    has_payee: bool = False
+    reads_body: bool = False
+    reads_form: bool = False
+    ledger_dimensions: frozenset[str] = frozenset()
     identity: bytes = b""
 
     def __post_init__(self) -> None:
-        """Compute the identity: a digest of every declared field, with sets sorted."""
-        declared = [_in_order(getattr(self, name)) for name in self.__struct_fields__ if name != "identity"]
+        """Derive the other fields; the identity is a digest of every declared field, with sets sorted."""
+        transactional = self.effect == "write" and (self.risk == "high" or self.idempotency)
+        has_amount, has_payee = bool(self.amount_at or self.amount_form), bool(self.payee_at or self.payee_form)
+        ledgers = frozenset(limit.by for limit in self.limits if limit.per and limit.by not in {"subject", "session"})
+        force_setattr(self, "transactional", transactional)
+        force_setattr(self, "has_amount", has_amount)
+        force_setattr(self, "has_payee", has_payee)
+        force_setattr(self, "reads_body", transactional or has_amount or has_payee)
+        force_setattr(self, "reads_form", bool(self.amount_form or self.payee_form))
+        force_setattr(self, "ledger_dimensions", ledgers)
+        declared = [_in_order(getattr(self, name)) for name in self.__struct_fields__ if name not in DERIVED_FIELDS]
         digest = blake2b(msgspec.json.encode(declared), digest_size=16, person=b"operation").digest()
         force_setattr(self, "identity", digest)
-
-    @property
-    def transactional(self) -> bool:
-        """Whether it runs once: a write of ``risk: high`` (DESIGN 6) or with ``idempotency: required``."""
-        return self.effect == "write" and (self.risk == "high" or self.idempotency)
-
-    @property
-    def reads_body(self) -> bool:
-        """Whether the decision depends on the body."""
-        return self.transactional or self.has_amount or self.has_payee
-
-    @property
-    def has_amount(self) -> bool:
-        """Whether an amount is read from the body."""
-        return bool(self.amount_at or self.amount_form)
-
-    @property
-    def has_payee(self) -> bool:
-        """Whether a payee is read from the body."""
-        return bool(self.payee_at or self.payee_form)
-
-    @property
-    def reads_form(self) -> bool:
-        """Whether the body is a form."""
-        return bool(self.amount_form or self.payee_form)
-
-    @property
-    def ledger_dimensions(self) -> frozenset[str]:
-        """Dimensions of its limits that have a ledger record."""
-        if not self.limits:
-            return NO_LEDGERS
-        return frozenset(limit.by for limit in self.limits if limit.per and limit.by not in {"subject", "session"})
 
 
 def _in_order(value: object) -> object:

@@ -81,7 +81,14 @@ class Timers:
             Its due time (epoch seconds UTC; infinity for never) and its event.
         """
         earliest, name = float("inf"), ""
-        states = snapshot.states()
+        session = snapshot.session
+        states = (
+            snapshot.service.state,
+            snapshot.account.state,
+            session.state,
+            session.verification,
+            snapshot.transaction.state,
+        )
         running = self._running.get(states)
         if running is None:
             places = zip(MACHINES, states, strict=True)
@@ -106,11 +113,14 @@ class Timers:
         Raises:
             MachineFaultError: the timers form a loop.
         """
+        due, name = self.next_due(snapshot)
+        if due > now:
+            return snapshot, ()
         transitions: list[Transition] = []
         for _ in range(MAX_ROUNDS):
+            snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"))
+            transitions.extend(moved)
             due, name = self.next_due(snapshot)
             if due > now:
                 return snapshot, tuple(transitions)
-            snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"))
-            transitions.extend(moved)
         raise MachineFaultError("the timers form a loop: a timer leads back to the state that it counts from")

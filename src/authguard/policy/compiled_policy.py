@@ -110,6 +110,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         effect_scopes: effect -> scopes that operations with that effect need, for ``restrict``.
         rollback_state: state of the service machine during a rollback.
         live_session_states: states of the session that need no fresh sign-in: one would keep the state.
+        idle_session_states: states of the session with a timer that counts from the person's last activity.
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
@@ -174,6 +175,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     effect_scopes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rollback_state: str = ""
     live_session_states: frozenset[str] = frozenset()
+    idle_session_states: frozenset[str] = frozenset()
     retention: float = 0.0
     limit_windows: Mapping[str, float] = field(default_factory=dict)
     final_transaction_states: frozenset[str] = frozenset()
@@ -196,6 +198,9 @@ class Policy(Struct, frozen=True, kw_only=True):
         session = self.machines["session"]
         live = (state for state in session.spec.states if session.table[state, "renewed"].dest == state)
         derive(self, "live_session_states", frozenset(live))
+        armed = ((state, timers) for (machine, state), timers in self.timers.armed.items() if machine == "session")
+        idled = (state for state, timers in armed if any(timer.moment == "last_seen" for timer in timers))
+        derive(self, "idle_session_states", frozenset(idled))
         derive(self, "retention", self._retention())
         derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
         limits = [limit for operation in self.operations for limit in operation.limits]
@@ -240,10 +245,6 @@ class Policy(Struct, frozen=True, kw_only=True):
             leads = table[state, first.event.partition(".")[2]].dest
             if leads in FINAL_TRANSACTION_STATES and first.moment == "entered" and first.after < self.retention:
                 yield state
-
-    def has_idle_timer(self, state: str) -> bool:
-        """Return whether a timer of this session state counts from the person's last activity."""
-        return any(timer.moment == "last_seen" for timer in self.timers.armed.get(("session", state), ()))
 
     def _role_sources(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name in self.staff_issuers if self.staff_claim else ():

@@ -165,7 +165,7 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     principal, session = verdict.principal, verdict.snapshot.session
     if principal is None:
         return until
-    if verdict.cell[-1] != "agent" and policy.has_idle_timer(session.state):
+    if verdict.cell[-1] != "agent" and session.state in policy.idle_session_states:
         until = min(until, session.last_seen + policy.last_seen_tolerance)
     turns_stale = find_proof_time(principal, verdict.snapshot) + verdict.operation.max_age
     return min(until, turns_stale) if verdict.operation.max_age and turns_stale > verdict.at else until

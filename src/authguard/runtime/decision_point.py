@@ -27,10 +27,12 @@ from authguard.runtime.evaluation import (
     apply_identity,
     apply_reports,
     apply_roles,
+    authenticated_at,
     classify_credential,
 )
 
 if TYPE_CHECKING:
+    from authguard.core.decision_table import Rule
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import LedgerEntry, Snapshot
     from authguard.policy.compiled_policy import Policy
@@ -58,38 +60,45 @@ def evaluate(
     if isinstance(facts.credential, NotProven):
         cell = _unproven_cell(request.operation, facts.credential, evaluation)
         return _decide(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
-    principal = facts.credential.principal
-    record = before.transaction
-    if transactions.is_foreign(facts.binding, record, principal):
+    principal, operation = facts.credential.principal, request.operation
+    if facts.binding.named and transactions.is_foreign(before.transaction, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.classify_actor(principal, policy.agents)
-    is_new = apply_credential(evaluation, principal, acts=acting == "subject")
+    proof = authenticated_at(policy, principal)
+    is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
-    if acting == "stranger" and delegations.covers(evaluation.snapshot.account, principal, request.operation):
+    if acting == "stranger" and delegations.covers(evaluation.snapshot.account, principal, operation):
         acting = "agent"
-    if is_new and principal.person and not is_in_doubt(evaluation):
-        apply_identity(evaluation, principal, facts.channel)
-    channel = apply_channel(evaluation, facts.channel)
+    if is_new and policy.identity and principal.person and not is_in_doubt(evaluation):
+        apply_identity(evaluation, principal, proof, facts.channel)
+    channel = apply_channel(evaluation, facts.channel) if policy.channels.declared else "same"
     if evaluation.snapshot is not before:
         evaluation.run_timers()
-    refused = _void_stale_transaction(evaluation, facts, principal)
+    # a transaction that was never stored cannot be stale
+    refused = _void_stale_transaction(evaluation, facts, principal) if before.transaction.version else None
     if refused is not None:
         return refused
-    measured = _measure(evaluation, request.operation, facts)
-    held = effective_roles(request.operation, principal, acting, policy.role_sources)
-    proven_at = conditions.find_proof_time(principal, evaluation.snapshot)
-    assurance = conditions.check_assurance(request.operation, principal, proven_at, policy.assurance.rank, facts.now)
+    measured = _measure(evaluation, operation, facts) if operation.limits or operation.has_amount else WITHIN
+    held, role_reason = NO_LEDGERS, Reason.DECIDED
+    if operation.roles or operation.risk == "staff":
+        held = effective_roles(operation, principal, acting, policy.role_sources)
+        role_reason = _role_reason(policy, operation, principal, held)
+    snapshot = evaluation.snapshot
+    assurance = "met"
+    if operation.acr or operation.max_age:
+        proven_at = conditions.find_proof_time(principal, snapshot)
+        assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, facts.now)
     cell = (
-        *evaluation.snapshot.states(),
-        classify_credential(policy, principal, evaluation.snapshot, assurance),
-        request.operation.risk,
-        request.operation.effect,
-        conditions.check_scope(request.operation, principal.token_scopes, held),
+        *snapshot.states(),
+        classify_credential(policy, principal, snapshot, assurance, proof),
+        operation.risk,
+        operation.effect,
+        conditions.check_scope(operation, principal.token_scopes, held),
         assurance,
         measured.condition,
         channel,
-        conditions.restrict_actor(request.operation, acting),
+        conditions.restrict_actor(operation, acting),
     )
     return _decide(
         evaluation,
@@ -99,7 +108,7 @@ def evaluate(
         principal=principal,
         measured=measured,
         cipher=cipher,
-        role_reason=_role_reason(policy, request.operation, principal, held),
+        role_reason=role_reason,
     )
 
 
@@ -176,31 +185,53 @@ def _decide(
     policy = evaluation.policy
     rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
-    reason = role_reason if "scope" in rule.when or request.operation.risk == "staff" else Reason.DECIDED
+    reason = Reason.DECIDED
     if measured.condition == "unmeasured" and "limit" in rule.when:
         reason = measured.fault
-    if principal is not None and fallback.attempts:
-        fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
-        reason = reason if spent is Reason.DECIDED else spent
-    if fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
-        fallback = replace(fallback, message=policy.rollback_message)
+    elif "scope" in rule.when or request.operation.risk == "staff":
+        reason = role_reason
     running = False
     if principal is not None:
-        if fallback.kind is Outcome.DENY and not fallback.error and reason is Reason.DECIDED:
+        if fallback.attempts:
+            fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
+            reason = reason if spent is Reason.DECIDED else spent
+        if fallback.kind in ADMITTING or fallback.kind is Outcome.HOLD:
+            opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
+            if not isinstance(opened, bool):
+                return opened
+            running = opened
+        elif fallback.kind is Outcome.DENY and not fallback.error and reason is Reason.DECIDED:
             reason = transactions.void_reason(evaluation, facts.binding)
-        opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
-        if not isinstance(opened, bool):
-            return opened
-        running = opened
+        elif fallback.kind is Outcome.TERMINATE:
+            evaluation.send("session.ended", "guard")
         if fallback.kind in ADMITTING:
             _reserve(evaluation, facts, measured)
-        if fallback.kind is Outcome.TERMINATE:
-            evaluation.send("session.ended", "guard")
-    scopes = _scopes(policy, principal, fallback)
+    return _build(evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running)
+
+
+def _build(
+    evaluation: Evaluation,
+    request: AccessRequest,
+    facts: RequestFacts,
+    *,
+    cell: tuple[str, ...],
+    rule: Rule,
+    fallback: Fallback,
+    reason: Reason,
+    running: bool,
+) -> Decision:
+    policy, credential = evaluation.policy, facts.credential
+    principal = None if isinstance(credential, NotProven) else credential.principal
+    scopes = NO_LEDGERS if principal is None else principal.token_scopes
+    if fallback.kind is Outcome.RESTRICT:
+        scopes = _restrict(policy, scopes, fallback)
+    elif fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
+        fallback = replace(fallback, message=policy.rollback_message)
+    steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,
         fallback=fallback,
-        reason=facts.credential.reason if isinstance(facts.credential, NotProven) else reason,
+        reason=credential.reason if isinstance(credential, NotProven) else reason,
         snapshot=evaluation.snapshot,
         cell=cell,
         rule=rule.name,
@@ -209,8 +240,8 @@ def _decide(
         token_scopes=scopes,
         scopes=tuple(sorted(scopes)),
         channel=facts.channel,
-        acr_values=_acr_values(policy, request.operation, principal, fallback),
-        max_age=_max_age(evaluation, request.operation, fallback),
+        acr_values=_acr_values(policy, request.operation, principal, fallback) if steps_up else (),
+        max_age=_max_age(evaluation, request.operation, fallback) if steps_up else -1,
         running=running,
         opened=bool(evaluation.snapshot.transaction.digest),
     )
@@ -227,11 +258,12 @@ def _open(
     measured: Measure,
 ) -> bool | Reason | NeedsBody:
     """Open the transaction of an admitted or held request; return whether the app's response settles it."""
-    admits, holds = fallback.kind in ADMITTING, fallback.kind is Outcome.HOLD
-    binds = holds or (admits and _is_transactional(evaluation, request))
+    holds, operation = fallback.kind is Outcome.HOLD, request.operation
+    # a high-risk write, a write with a key, or a request that was held
+    binds = holds or operation.transactional or evaluation.snapshot.transaction.version > 0
     if binds and not facts.has_body:
         return NEEDS_BODY
-    if request.operation.idempotency and (admits or holds) and not _has_transaction_id(request):
+    if operation.idempotency and not (request.evidence.idempotency or request.evidence.transaction):
         return Reason.IDEMPOTENCY_MISSING
     if not binds:
         return False
@@ -243,18 +275,9 @@ def _open(
     if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG
     moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
-    if admits and not moved and request.operation.transactional:
+    if not holds and not moved and operation.transactional:
         raise MachineFaultError("a rule admits a transaction that can no longer run")
-    return moved and admits
-
-
-def _is_transactional(evaluation: Evaluation, request: AccessRequest) -> bool:
-    """Return whether the request is a transaction: a high-risk write, a write with a key, or one that was held."""
-    return request.operation.transactional or evaluation.snapshot.transaction.version > 0
-
-
-def _has_transaction_id(request: AccessRequest) -> bool:
-    return bool(request.evidence.idempotency or request.evidence.transaction)
+    return moved and not holds
 
 
 def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[LedgerEntry, ...]]:
@@ -266,6 +289,8 @@ def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[Led
 
 def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> None:
     """Reserve the costs before the app runs."""
+    if not measured.spends:
+        return
     keys = dict(facts.keys.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:
@@ -280,13 +305,8 @@ def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> 
             )
 
 
-def _scopes(policy: Policy, principal: Principal | None, fallback: Fallback) -> frozenset[str]:
+def _restrict(policy: Policy, scopes: frozenset[str], fallback: Fallback) -> frozenset[str]:
     """Return the token's scopes that the fallback's effects permit: an intersection, never an addition."""
-    if principal is None:
-        return frozenset()
-    scopes = principal.token_scopes
-    if fallback.kind is not Outcome.RESTRICT:
-        return scopes
     allowed = frozenset[str]().union(*(policy.effect_scopes[effect] for effect in fallback.effects))
     return scopes & allowed & fallback.scopes if fallback.scopes else scopes & allowed
 
@@ -295,8 +315,6 @@ def _acr_values(
     policy: Policy, operation: Operation, principal: Principal | None, fallback: Fallback
 ) -> tuple[str, ...]:
     """Return the values that satisfy the level, as the caller's issuer knows them (RFC 9470 3: any one suffices)."""
-    if fallback.kind is not Outcome.STEP_UP:
-        return ()
     level = fallback.acr or operation.acr
     if not level:
         return ()
@@ -310,8 +328,6 @@ def _acr_values(
 
 
 def _max_age(evaluation: Evaluation, operation: Operation, fallback: Fallback) -> int:
-    if fallback.kind is not Outcome.STEP_UP:
-        return -1
     if fallback.since_entered:
         return max(0, int(evaluation.now - evaluation.snapshot.session.entered))
     seconds = fallback.max_age or operation.max_age

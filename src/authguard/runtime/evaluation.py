@@ -53,11 +53,12 @@ class Evaluation:
         event = Event(name=name, at=self.now if at is None else at, cause=cause, moments=moments)
         entered = self.snapshot.session.entered
         self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
-        self.transitions.extend(transitions)
-        if any(moved.machine == "session" and moved.event in ENDING_EVENTS for moved in transitions):
-            # not before the state that it ends, also after the clock stepped back: a sign-in that came before is void
-            ended = max(self.snapshot.session.ended, event.at)
-            self.update_record("session", ended=ended, entered=max(entered, event.at))
+        self.transitions += transitions
+        for moved in transitions:
+            if moved.machine == "session" and moved.event in ENDING_EVENTS:
+                # not before the state that it ends, also after the clock stepped back: an earlier sign-in is void
+                ended = max(self.snapshot.session.ended, event.at)
+                self.update_record("session", ended=ended, entered=max(entered, event.at))
         return bool(transitions)
 
     def can(self, name: str) -> bool:
@@ -79,11 +80,14 @@ class Evaluation:
 
     def run_timers(self) -> None:
         """Send the events of all timers that are due."""
-        self.snapshot, transitions = self.policy.timers.fire_due(self.policy.machines, self.snapshot, self.now)
+        timers = self.policy.timers
+        if timers.next_due(self.snapshot)[0] > self.now:
+            return
+        self.snapshot, transitions = timers.fire_due(self.policy.machines, self.snapshot, self.now)
         for transition in transitions:
             if transition.cause == "timer":
                 self.events.append(f"{transition.machine}.{transition.event}")
-        self.transitions.extend(transitions)
+        self.transitions += transitions
 
 
 def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
@@ -100,18 +104,6 @@ def authenticated_at(policy: Policy, principal: Principal) -> float:
     return conditions.find_authentication_time(principal, policy.agents)
 
 
-def is_fresh(proof: float, snapshot: Snapshot) -> bool:
-    """Return whether the person authenticated after the session's state began, in a sign-in not counted before.
-
-    Both comparisons are strict: the sign-in that the session already has never reopens it, whatever the clocks show.
-
-    Args:
-        proof: from `authenticated_at`.
-        snapshot: before the sign-in.
-    """
-    return proof > snapshot.session.entered and proof > snapshot.session.signed_in
-
-
 def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) -> bool:
     """Return whether a sign-out ended this credential's sign-in, and a later sign-in began the session again.
 
@@ -126,28 +118,29 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
     return session.signed_in > ended_at >= proof
 
 
-def is_live(policy: Policy, snapshot: Snapshot) -> bool:
-    """Return whether the session needs no fresh sign-in."""
-    return snapshot.session.state in policy.live_session_states
+def classify_credential(policy: Policy, principal: Principal, snapshot: Snapshot, assurance: str, proof: float) -> str:
+    """Return the condition ``credential`` of a proven principal (`authguard.core.conditions.classify_credential`).
 
-
-def classify_credential(policy: Policy, principal: Principal, snapshot: Snapshot, assurance: str) -> str:
-    """Return the condition ``credential`` of a proven principal (`authguard.core.conditions.classify_credential`)."""
+    Args:
+        policy: checked.
+        principal: proven.
+        snapshot: after the events of this request.
+        assurance: from `authguard.core.conditions.check_assurance`.
+        proof: from `authenticated_at`.
+    """
+    is_live = snapshot.session.state in policy.live_session_states
     return conditions.classify_credential(
-        principal,
-        snapshot.session,
-        assurance,
-        authenticated_at=authenticated_at(policy, principal),
-        is_live=is_live(policy, snapshot),
+        principal, snapshot.session, assurance, authenticated_at=proof, is_live=is_live
     )
 
 
-def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool) -> bool:
+def apply_credential(evaluation: Evaluation, principal: Principal, proof: float, *, acts: bool) -> bool:
     """Send the session events of a proven credential.
 
     Args:
         evaluation: of this request.
         principal: proven.
+        proof: from `authenticated_at`.
         acts: whether the subject acts, and no agent: only then is the person present (NIST SP 800-63B-4, section
             5.1.2).
 
@@ -155,7 +148,6 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
         Whether the session sees this sign-in for the first time, so that it may prove identity.
     """
     session, account, policy = evaluation.snapshot.session, evaluation.snapshot.account, evaluation.policy
-    proof = authenticated_at(policy, principal)
     states_time = policy.issuers[principal.issuer].evidence == "auth_time"
     is_new = not session.signed_in and evaluation.can("session.accepted")
     if not proof and is_new and states_time:
@@ -165,7 +157,8 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
     if account.not_before and _is_cut_off(evaluation.snapshot, principal, proof, is_new=is_new):
         evaluation.send("session.revoked", "credential", at=max(session.entered, account.not_before))
         return False
-    if session.version and is_fresh(proof, evaluation.snapshot):
+    # both comparisons are strict: the sign-in that the session already has never reopens it, whatever the clocks show
+    if session.version and proof > session.entered and proof > session.signed_in:
         moments = (("signed_in", proof), ("last_seen", evaluation.now if acts else proof))
         evaluation.send("session.renewed", "credential", moments)
         evaluation.update_record("session", account=principal.account_key)
@@ -183,7 +176,7 @@ def apply_credential(evaluation: Evaluation, principal: Principal, *, acts: bool
         if (
             acts
             and evaluation.now - session.last_seen > policy.last_seen_tolerance
-            and policy.has_idle_timer(session.state)
+            and session.state in policy.idle_session_states
         ):
             evaluation.update_record("session", last_seen=evaluation.now)
     return False
@@ -207,9 +200,10 @@ def renew_by_verifier(evaluation: Evaluation, principal: Principal) -> None:
         return  # a sign-out everywhere, while the verifier answered, has not reached the session yet
     evaluation.update_record("session", verified_at=evaluation.now)
     snapshot = evaluation.snapshot
-    if is_live(evaluation.policy, snapshot):
+    if snapshot.session.state in evaluation.policy.live_session_states:
         return
-    if classify_credential(evaluation.policy, principal, snapshot, "met") == "undated":
+    proof = authenticated_at(evaluation.policy, principal)
+    if classify_credential(evaluation.policy, principal, snapshot, "met", proof) == "undated":
         moments = (("signed_in", evaluation.now), ("last_seen", evaluation.now))
         evaluation.send("session.renewed", "verification", moments)
         evaluation.update_record("session", account=principal.account_key)
@@ -220,6 +214,8 @@ def apply_roles(evaluation: Evaluation, principal: Principal) -> None:
     # the time is stored even if the roles are the same as the last ones,
     # or an older credential with other roles would count as newer
     account, issued = evaluation.snapshot.account, principal.issued_at
+    if principal.issuer not in evaluation.policy.role_sources and not account.roles:
+        return  # its credentials grant no role
     roles = tuple(sorted(parse_roles(principal, evaluation.policy.role_sources)))
     if issued > account.roles_at or (issued == account.roles_at and roles != account.roles):
         evaluation.update_record("account", roles=roles, roles_at=issued)
@@ -237,6 +233,8 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
     stored = account.reports or {}
     if not evaluation.policy.accounts and (NO_SOURCE not in stored or evaluation.can("account.normal")):
         reports = {**reports, NO_SOURCE: Report("normal", evaluation.now)}
+    if not unreachable and reports.items() <= stored.items():
+        return
     rank = evaluation.policy.strictness
     newer = {
         source: report
@@ -264,17 +262,16 @@ def _is_newer_report(report: Report, last: Report | None, rank: Mapping[str, int
     return rank[report.state] > rank[last.state] or report.delegations != last.delegations
 
 
-def apply_identity(evaluation: Evaluation, principal: Principal, channel: str) -> None:
+def apply_identity(evaluation: Evaluation, principal: Principal, proof: float, channel: str) -> None:
     """Send the verification events of a strong enough new sign-in, if no identity is proven yet."""
     # A sign-in older than the verification's state proves nothing: an aged or changed state needs a new proof.
     # The caller checks for doubt first (`is_in_doubt`): a sign-in does not clear a doubt raised in any session.
     policy, session = evaluation.policy, evaluation.snapshot.session
-    if not policy.identity or session.verification != policy.initial["verification"]:
+    if session.verification != policy.initial["verification"]:
         return
     if policy.assurance.rank(principal.acr) < policy.assurance.rank(policy.identity):
         return
-    proof = authenticated_at(policy, principal) or principal.issued_at
-    if proof <= session.verification_entered:
+    if (proof or principal.issued_at) <= session.verification_entered:
         return
     evaluation.send("verification.started", "credential")
     if evaluation.send("verification.passed", "credential"):
@@ -288,8 +285,6 @@ def apply_channel(evaluation: Evaluation, current: str) -> str:
         The condition ``channel``.
     """
     channels = evaluation.policy.channels
-    if not channels.declared:
-        return "same"
     condition = conditions.compare_channel(current, evaluation.snapshot.session.channel, channels.trusts)
     if condition == "switched":
         evaluation.send("verification.moved", "channel")

@@ -279,4 +279,5 @@ def escape_text(text: str) -> str:
 
 def sanitize_text(text: str) -> str:
     """Return a person's text, cut and without characters that could forge a line or its direction (ASVS 16.4.1)."""
-    return "".join(character if character.isprintable() else " " for character in text[:MAX_NOTE_LENGTH])
+    cut = text[:MAX_NOTE_LENGTH]
+    return cut if cut.isprintable() else "".join(one if one.isprintable() else " " for one in cut)

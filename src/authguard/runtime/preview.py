@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions, delegations
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
-from authguard.runtime.evaluation import classify_credential
+from authguard.runtime.evaluation import authenticated_at, classify_credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
         assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, verdict.at)
         cell = (
             *states,
-            classify_credential(policy, principal, verdict.snapshot, assurance),
+            classify_credential(policy, principal, verdict.snapshot, assurance, authenticated_at(policy, principal)),
             operation.risk,
             operation.effect,
             # the next request has the scopes that a restriction removed from this one

@@ -238,9 +238,9 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
     return digest.hexdigest()
 
 
-def is_foreign(binding: RequestBinding, record: TransactionRecord, principal: Principal) -> bool:
+def is_foreign(record: TransactionRecord, principal: Principal) -> bool:
     """Return whether a named transaction is missing or another account's; a caller cannot tell them apart."""
-    return binding.named and (not record.version or record.account != principal.account_key)
+    return not record.version or record.account != principal.account_key
 
 
 def is_altered(evaluation: Evaluation, binding: RequestBinding) -> bool:

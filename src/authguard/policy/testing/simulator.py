@@ -137,7 +137,7 @@ class Simulator:
         if (
             proven
             and ask.conditions["actor"] == "subject"
-            and self._policy.has_idle_timer(self._snapshot.session.state)
+            and self._snapshot.session.state in self._policy.idle_session_states
         ):
             self._update_record("session", last_seen=self._now)  # an agent's requests are no activity of the customer
         if proven:
