@@ -68,7 +68,7 @@ class Desk:
         )
         self.check = JwtValidator(
             {issuer.issuer: issuer},
-            pseudonym=lambda _, subject: sha256(subject.encode()).hexdigest(),
+            pseudonym=lambda _, subject, __: sha256(subject.encode()).hexdigest(),
             fingerprint=lambda token: sha256(token).hexdigest()[:16],
             environ={},
             folder=folder,

@@ -59,7 +59,7 @@ class Desk:
                 **more,  # type: ignore[arg-type]  # fields of the policy
             )
         self.check = JwtValidator(
-            issuers, pseudonym=lambda _, subject: subject, fingerprint=lambda _: "", environ={}, folder=folder
+            issuers, pseudonym=lambda _, subject, __: subject, fingerprint=lambda _: "", environ={}, folder=folder
         )
         transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"active": True, **self.plain.claims()}))
         self.gate = TokenValidator(

@@ -155,9 +155,16 @@ class DeploymentKeys:
         """Return a value that is equal for equal pseudonym keys and reveals nothing about them."""
         return self._load().pseudonyms.check
 
-    def subject(self, issuer: str, subject: str) -> str:
-        """Return the pseudonym of a subject of an issuer."""
-        return self._load().pseudonyms.subject(issuer, subject)
+    def subject(self, issuer: str, subject: str, account: bytes = b"") -> str:
+        """Return the pseudonym of a subject of an issuer.
+
+        Args:
+            issuer: ``iss``.
+            subject: ``sub``.
+            account: from `authguard.core.snapshot.account_key`, if it is known already.
+        """
+        pseudonyms = (self._loaded or self._load()).pseudonyms
+        return (pseudonyms.account(account) if account else "") or pseudonyms.subject(issuer, subject)
 
     def account(self, account: bytes) -> str:
         """Return the pseudonym of an account's subject; empty if the log has real names."""
@@ -169,7 +176,7 @@ class DeploymentKeys:
 
     def fingerprint(self, credential: bytes) -> str:
         """Return the keyed fingerprint of a credential."""
-        return self._load().keyed.fingerprint(credential)
+        return (self._loaded or self._load()).keyed.fingerprint(credential)
 
     def encrypt(self, content: bytes, about: bytes) -> bytes:
         """Return the content encrypted, and bound to its context."""

@@ -28,7 +28,7 @@ MAX_NAME_LENGTH: Final = 255
 class KeyedPseudonyms:
     """Pseudonyms of subjects and fingerprints of credentials by keyed hash (RFC 7693), which reveal no name."""
 
-    __slots__ = ("_key", "_plain", "_several")
+    __slots__ = ("_credentials", "_key", "_plain", "_several", "_subjects")
 
     def __init__(self, key: bytes, *, plain: bool = False, several: bool = False) -> None:
         """Store the key.
@@ -40,6 +40,9 @@ class KeyedPseudonyms:
         """
         # a key may be longer than the 64 bytes that the hash accepts (RFC 7693 2.1)
         self._key = key if len(key) <= blake2b.MAX_KEY_SIZE else sha256(key).digest()
+        #: hash states, which are copied for each name
+        self._subjects = blake2b(digest_size=PSEUDONYM_BYTES, key=self._key, person=b"subject")
+        self._credentials = blake2b(digest_size=FINGERPRINT_BYTES, key=self._key, person=b"credential")
         self._plain = plain
         self._several = several
 
@@ -57,7 +60,9 @@ class KeyedPseudonyms:
         """
         if self._plain:
             return ""
-        return blake2b(account, digest_size=PSEUDONYM_BYTES, key=self._key, person=b"subject").hexdigest()
+        digest = self._subjects.copy()
+        digest.update(account)
+        return digest.hexdigest()
 
     @property
     def check(self) -> str:
@@ -72,7 +77,9 @@ class KeyedPseudonyms:
 
     def fingerprint(self, credential: bytes) -> str:
         """Return a keyed fingerprint that distinguishes credentials without storing them."""
-        return blake2b(credential, digest_size=FINGERPRINT_BYTES, key=self._key, person=b"credential").hexdigest()
+        digest = self._credentials.copy()
+        digest.update(credential)
+        return digest.hexdigest()
 
 
 def escape_name(name: str) -> str:

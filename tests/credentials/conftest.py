@@ -117,7 +117,7 @@ def make(tmp_path: Path) -> Callable[..., JwtValidator]:
 
     def build(*issuers: Issuer, **arguments: Any) -> JwtValidator:
         given: dict[str, Any] = {
-            "pseudonym": lambda issuer, subject: f"name of {subject} at {issuer}",
+            "pseudonym": lambda issuer, subject, _: f"name of {subject} at {issuer}",
             "fingerprint": lambda token: sha256(token).hexdigest()[:16],
             "environ": {},
             "folder": tmp_path,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.bearer import MAX_HEADER_BYTES, MAX_TOKEN_BYTES, read
+from authguard.credentials.bearer import MAX_HEADER_BYTES, MAX_TOKEN_BYTES, read, split
 
 from .conftest import UNHURRIED
 
@@ -65,3 +65,11 @@ def test_a_header_beyond_the_bound_is_not_looked_at() -> None:
 def test_whatever_is_sent_gives_a_token_or_a_verdict(header: bytes) -> None:
     found = read(header)
     assert isinstance(found, NotProven) or found in header
+
+
+@UNHURRIED
+@given(st.binary(max_size=200))
+def test_the_token_is_split_off_before_its_form_is_read(header: bytes) -> None:
+    found, token = read(header), split(header)
+    assert found == token or found == NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
+    assert split(b"Bearer " + header[:50], b"dpop") == NotProven("missing", Reason.SCHEME_UNKNOWN)

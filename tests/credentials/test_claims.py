@@ -20,7 +20,9 @@ from .conftest import UNHURRIED
 
 NOW = 1_800_000_000.0
 _ISSUER = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), leeway=30.0, max_lifetime=3_600.0)
-_NAMES = LogNames(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>")
+_NAMES = LogNames(
+    pseudonym=lambda issuer, subject, _: f"{issuer}|{subject}", fingerprint=lambda token: f"<{len(token)}>"
+)
 _GOOD = {"iss": "https://i.test", "aud": "a", "sub": "alice", "iat": NOW, "exp": NOW + 300}
 
 

@@ -15,7 +15,7 @@ from authguard.credentials.signature import check_audience, check_required
 from authguard.policy.deployment import ClaimSources, Issuer, Levels
 
 NOW = 1_800_000_000.0
-NAMES = LogNames(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda _: "f")
+NAMES = LogNames(pseudonym=lambda issuer, subject, _: f"{issuer}|{subject}", fingerprint=lambda _: "f")
 
 
 def issuer(**settings: Any) -> Issuer:

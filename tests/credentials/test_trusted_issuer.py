@@ -20,7 +20,7 @@ from tests.credentials.conftest import settle
 if TYPE_CHECKING:
     from authguard.testing import FakeClock, Mint
 
-NAMES = LogNames(pseudonym=lambda issuer, subject: f"{issuer}|{subject}", fingerprint=lambda _: "f")
+NAMES = LogNames(pseudonym=lambda issuer, subject, _: f"{issuer}|{subject}", fingerprint=lambda _: "f")
 
 
 def trust(mint: Mint, **fields: Any) -> TrustedIssuer:

@@ -32,8 +32,11 @@ def decode_claims(content: bytes) -> dict[str, Any]:
 
 def find(claims: Mapping[str, Any], sources: Iterable[str]) -> object:
     """Return the value of the first source that is present; ``None`` if none is."""
-    found = find_first(claims, sources)
-    return None if found is None else found[1]
+    for source in sources:
+        value = _resolve(claims, source) if source.startswith("/") else claims.get(source)
+        if value is not None:
+            return value
+    return None
 
 
 def find_first(claims: Mapping[str, Any], sources: Iterable[str]) -> tuple[str, Any] | None:

@@ -6,6 +6,7 @@ verification machine is part of the session's record: they share a key (DESIGN 2
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY_BYTES: Final = 16
+#: hash states of the keys, which are copied for each
+_ACCOUNT: Final = blake2b(digest_size=KEY_BYTES, person=b"account")
+_SESSION: Final = blake2b(digest_size=KEY_BYTES, person=b"session")
 
 
 class Delegation(msgspec.Struct, frozen=True, array_like=True):
@@ -379,27 +383,31 @@ def account_key(issuer: str, subject: str) -> bytes:
 
     Identity is (``iss``, ``sub``) (RFC 7519 4.1.2, RFC 8725 3.8); lengths are hashed too, so no two pairs collide.
     """
-    return _digest(b"account", _join(issuer, subject))
+    return _digest(_ACCOUNT, _part(issuer) + _part(subject))
 
 
 def session_key(issuer: str, subject: str, client: str, sid: str) -> bytes:
     """Return a session's key, without token bytes, so that a refreshed token continues the session (FIELD 5.6)."""
-    return _digest(b"session", _join(issuer, subject, client, sid))
+    return identity_keys(issuer, subject, client, sid)[1]
 
 
 def identity_keys(issuer: str, subject: str, client: str, sid: str) -> tuple[bytes, bytes]:
     """Return `account_key` and `session_key` of one credential."""
-    identity = _join(issuer, subject)
-    return _digest(b"account", identity), _digest(b"session", identity + _join(client, sid))
+    account = _shared_part(issuer) + _part(subject)
+    return _digest(_ACCOUNT, account), _digest(_SESSION, account + _shared_part(client) + _part(sid))
 
 
-def _join(*parts: str) -> bytes:
-    named = b""
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        named += len(raw).to_bytes(4, "big") + raw
-    return named
+def _part(text: str) -> bytes:
+    """Return a text with its length."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return len(raw).to_bytes(4, "big") + raw
 
 
-def _digest(person: bytes, named: bytes) -> bytes:
-    return blake2b(named, digest_size=KEY_BYTES, person=person).digest()
+#: `_part` of a text that many credentials share
+_shared_part = lru_cache(maxsize=64)(_part)
+
+
+def _digest(kind: blake2b, named: bytes) -> bytes:
+    digest = kind.copy()
+    digest.update(named)
+    return digest.digest()

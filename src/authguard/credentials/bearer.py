@@ -29,15 +29,15 @@ _BLANKS: Final = b" \t"
 _TOKEN68: Final = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
-def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
-    """Parse the token in a header.
+def split(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
+    """Return what a header holds after its scheme: a token of any form, for a parser that reads one form only.
 
     Args:
         header: the raw value; empty if the request has none.
         wanted: the required scheme, lower-case.
 
     Returns:
-        The token in the form ``token68`` (RFC 9110 11.2) and within `MAX_TOKEN_BYTES`, or the reason why there is none.
+        The token, within `MAX_TOKEN_BYTES`, or the reason why there is none.
     """
     if len(header) > MAX_HEADER_BYTES:
         return TOO_LARGE
@@ -47,9 +47,13 @@ def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
     if scheme.lower() != wanted:
         return _OTHER_SCHEME
     token = rest.lstrip(b" ")
-    if len(token) > MAX_TOKEN_BYTES:
-        return TOO_LARGE
-    return token if _TOKEN68.fullmatch(token) else _MALFORMED
+    return TOO_LARGE if len(token) > MAX_TOKEN_BYTES else token
+
+
+def read(header: bytes, wanted: bytes = b"bearer") -> bytes | NotProven:
+    """Parse the token in a header, as `split`; the token has the form ``token68`` (RFC 9110 11.2)."""
+    token = split(header, wanted)
+    return token if isinstance(token, NotProven) or _TOKEN68.fullmatch(token) else _MALFORMED
 
 
 def canonicalize(header: bytes) -> bytes:

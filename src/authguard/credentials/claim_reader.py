@@ -73,34 +73,34 @@ def read_time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if value is None:
         return 0.0
-    if not _is_time(value):
-        raise ClaimError(name)
-    return share_time(value)
+    if (type(value) is int and 0 <= value <= MAX_TIME_S) or _is_time(value):
+        return share_time(value)
+    raise ClaimError(name)
 
 
 def find_newest_time(claims: Mapping[str, Any], sources: Iterable[str]) -> float:
     """Return the newest time of the first usable source, epoch seconds UTC; 0 if there is none."""
     for source, value in present(claims, sources):
-        times = [one for one in (value if "/*" in source else (value,)) if _is_time(one)]
+        if _is_time(value):
+            return share_time(value)
+        times = [one for one in value if _is_time(one)] if isinstance(value, list) and "/*" in source else ()
         if times:
             return share_time(max(times))
     return 0.0
 
 
-def find_texts(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> tuple[str, ...]:
-    """Return the texts of the first usable source, a list or a single text; other items are left out.
+def read_texts(value: object, most: int) -> tuple[str, ...]:
+    """Return the texts of a claim, a list or a single text; other items are left out.
 
     Args:
-        claims: verified.
-        sources: names or JSON Pointers.
-        most: maximum number of items; a longer list is left out as a whole.
+        value: of the claim; a list of more than `most` items is left out as a whole.
+        most: maximum number of items.
     """
-    for _, value in present(claims, sources):
-        listed = value if isinstance(value, list) else [value]
-        if len(listed) <= most:
-            texts: tuple[str, ...] = share(tuple(one for one in listed if isinstance(one, str) and is_name(one)))
-            return texts
-    return ()
+    listed = value if isinstance(value, list) else [value]
+    if len(listed) > most:
+        return ()
+    texts: tuple[str, ...] = share(tuple([one for one in listed if is_name(one)]))
+    return texts
 
 
 def find_words(claims: Mapping[str, Any], sources: Iterable[str], most: int) -> frozenset[str]:

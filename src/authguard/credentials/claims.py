@@ -18,7 +18,7 @@ from msgspec import Meta
 from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal, Proven
-from authguard.core.snapshot import identity_keys
+from authguard.core.snapshot import account_key, identity_keys
 from authguard.credentials import claim_reader
 from authguard.credentials.claim_reader import MAX_SCOPE_TEXTS, ClaimError
 from authguard.credentials.oauth_client import find_client, is_person
@@ -53,11 +53,12 @@ class LogNames:
     """Functions that build the names of persons and credentials in the log.
 
     Attributes:
-        pseudonym: ``(issuer, subject)`` -> a keyed hash, or the subject itself if the policy has ``subjects: plain``.
+        pseudonym: ``(issuer, subject, account key)`` -> a keyed hash, or the subject itself if the policy has
+            ``subjects: plain``.
         fingerprint: credential -> a short keyed hash.
     """
 
-    pseudonym: Callable[[str, str], str]
+    pseudonym: Callable[[str, str, bytes], str]
     fingerprint: Callable[[bytes], str]
 
 
@@ -98,7 +99,8 @@ def validate_claims(  # noqa: PLR0917 - the parts of one token
         assumed_end: time in epoch seconds UTC at which a token without ``exp`` must be validated again; 0 if ``exp`` is
             required.
     """
-    thumbprint = _thumbprint(claims, issuer)
+    is_bound = claims.get("cnf") is not None or issuer.sender_constraint != "none"
+    thumbprint = _thumbprint(claims, issuer) if is_bound else ""
     if isinstance(thumbprint, NotProven):
         return thumbprint
     try:
@@ -155,7 +157,7 @@ def _validate(  # noqa: PLR0917 - as `validate_claims`
         person=person,
         token_scopes=scopes,
         acr=_level(claims, issuer) if person else "",
-        amr=claim_reader.find_texts(claims, ("amr",), MAX_METHODS),
+        amr=claim_reader.read_texts(claims.get("amr"), MAX_METHODS),
         # unchanged, even if the issuer's clock runs ahead within the leeway: clamped to our clock, one sign-in would
         # appear later at each check, and revive a session that ended in between
         auth_time=auth_time,
@@ -165,8 +167,8 @@ def _validate(  # noqa: PLR0917 - as `validate_claims`
         fingerprint=names.fingerprint(token),
         account_key=account,
         session_key=session_record,
-        pseudonym=names.pseudonym(issuer.issuer, subject),
-        actor_pseudonym=names.pseudonym(home, actor) if actor else "",
+        pseudonym=names.pseudonym(issuer.issuer, subject, account),
+        actor_pseudonym=names.pseudonym(home, actor, account_key(home, actor)) if actor else "",
     )
     return ValidatedToken(Proven(principal), span[0], span[1], thumbprint)
 

@@ -44,7 +44,7 @@ class JwtValidator:
 
     Args:
         issuers: ``iss`` -> the policy of that issuer.
-        pseudonym: ``(issuer, subject)`` -> the name of the subject in the log.
+        pseudonym: ``(issuer, subject, account key)`` -> the name of the subject in the log.
         fingerprint: credential -> a short keyed hash.
         environ: the environment with the secrets of ``secret_env``.
         folder: folder of the policy, against which ``key_file`` is resolved.
@@ -73,7 +73,7 @@ class JwtValidator:
         self,
         issuers: Mapping[str, Issuer],
         *,
-        pseudonym: Callable[[str, str], str],
+        pseudonym: Callable[[str, str, bytes], str],
         fingerprint: Callable[[bytes], str],
         environ: Mapping[str, str],
         folder: Path,
@@ -163,14 +163,14 @@ class JwtValidator:
             evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
-        token = bearer.read(evidence.authorization)
+        token = bearer.split(evidence.authorization)
         return token if isinstance(token, NotProven) else self.validate_bearer(token, now)
 
     def validate_bearer(self, token: bytes, now: float) -> Credential | Unseen:
         """Validate a bearer token without its scheme with the cached keys; never waits.
 
         Args:
-            token: from `bearer.read`.
+            token: as sent, of bounded length.
             now: epoch seconds UTC.
         """
         unverified = self._parse(token)
@@ -189,7 +189,7 @@ class JwtValidator:
             evidence: its ``authorization`` is read.
             now: epoch seconds UTC.
         """
-        token = bearer.read(evidence.authorization)
+        token = bearer.split(evidence.authorization)
         unverified = token if isinstance(token, NotProven) else self._parse(token)
         if isinstance(unverified, NotProven):
             return unverified
@@ -203,7 +203,7 @@ class JwtValidator:
         """Validate a token without its scheme, bound or not, and cache nothing; fetch keys if necessary.
 
         Args:
-            token: in the form ``token68``, of bounded length.
+            token: as sent, of bounded length.
             now: epoch seconds UTC.
         """
         unverified = self._parse(token)
