@@ -2,6 +2,7 @@
 
 Rules of this file:
 - Everything that may wait (a write, a lock, an fsync, a listing) runs in a worker thread, one job at a time.
+- Writes that wait meanwhile are committed together, with one fsync; each is compared and undone by itself.
 - The event loop only reads by key, through a separate connection; write-ahead logging never blocks readers on writers.
 - A commit is on the disk when it returns (``synchronous=FULL``): without it, a power cut could undo a revocation.
 - A network file system is not supported: SQLite's locks and shared memory do not work there.
@@ -24,7 +25,7 @@ from anyio import get_cancelled_exc_class
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from authguard.stores.cancellation import CommitGuard, reraise_cancellation
+from authguard.stores.cancellation import reraise_cancellation
 from authguard.stores.sqlite_change import ChangeLog
 from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
@@ -32,6 +33,7 @@ from authguard.stores.sqlite_document import list_documents, read_document, writ
 from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
 from authguard.stores.sqlite_sweep import UPDATE, sweep
 from authguard.stores.sqlite_transaction_index import find_transactions, update_index
+from authguard.stores.sqlite_write_queue import WriteQueue
 from authguard.worker import Worker
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class SqliteStore:
         "_sweep_position",
         "_worker",
         "_writer",
+        "_writes",
     )
 
     #: a local read takes microseconds; `commit` runs in a worker thread
@@ -120,6 +123,7 @@ class SqliteStore:
         #: held for every use of the writing connection
         self._lock = Lock()
         self._worker = Worker()
+        self._writes = WriteQueue()
         self._opened = False
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
@@ -336,27 +340,11 @@ class SqliteStore:
             self._changes.note(changed)
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Run one transaction; a job that returns False or raises changes nothing."""
-        guard = CommitGuard[Answer]()
-
-        def transaction() -> Answer:
-            writer = self._require_open(self._writer)
-            self._check_identity()
-            writer.execute("BEGIN IMMEDIATE")
-            try:
-                answer = change(writer)
-                commits = answer is not False and guard.decide()
-                writer.execute("COMMIT" if commits else "ROLLBACK")
-                if commits:
-                    guard.result.append(answer)
-            finally:
-                guard.finished = True
-                if writer.in_transaction:
-                    writer.execute("ROLLBACK")
-            return answer
-
+        """Commit a write, or nothing of it if it returns False or raises."""
+        write = self._writes.add(change)
+        guard = write.guard
         try:
-            return await self._in_worker("written", transaction)
+            return await self._in_worker("written", lambda: self._writes.run(write, self._writing_connection))
         except get_cancelled_exc_class() as cancellation:
             if not guard.decide():
                 await guard.wait_finished(self._lock_timeout_s)
@@ -364,6 +352,13 @@ class SqliteStore:
                     reraise_cancellation(cancellation)
                     return guard.result[0]
             raise
+        except Exception:
+            if guard.decide():  # its turn never came, so it must not be committed with a later one
+                raise
+            await guard.wait_finished(self._lock_timeout_s)
+            if not guard.result:
+                raise
+            return guard.result[0]
 
     async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
         """Run a job in the worker thread; the lock holds back the next job until an abandoned one has ended."""
@@ -406,6 +401,11 @@ class SqliteStore:
         file, self._read_only = self._read_only, None
         if file is not None:
             require_unchanged(self._path, file)
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        writer = self._require_open(self._writer)
+        self._check_identity()
+        return writer
 
     def _reader_connection(self) -> sqlite3.Connection:
         """Return the connection for reads; check the file's identity from time to time."""
