@@ -46,7 +46,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "ids": "ids of records, and secrets",
     "log_factory": "chooses the parts of the audit log of a deployment",
     "middleware": "`AuthGuard`, the public middleware class",
-    "outbound": "HTTP clients, JSON services, circuit breakers and a thread pool for calls out of the process",
+    "outbound": "calls out of the process: HTTP client, retries, single-flight, circuit breaker, thread pool",
     "environment": "renamed environment variables, which are refused",
     "paths": "absolute paths and folders that only their owner can read",
     "policy": "the policy language: read, merge, check, compile, compare, test, explain",

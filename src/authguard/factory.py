@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -219,7 +218,7 @@ def create_verifiers(
             return CodeVerifier(declared, function, store=store, key=key, clock=clock, ids=ids)
         targets = [target for target in (declared.url or declared.call, declared.hedge) if target]
         services = [service(declared, target) for target in targets]
-        return ResilientVerifier(declared, services, clock=clock, chance=SystemRandom().random)
+        return ResilientVerifier(declared, services, clock=clock)
 
     named = {name for method in policy.methods.values() for name in method.verifiers}
     return {name: verifier(declared) for name, declared in policy.verifiers.items() if name in named}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import SettingsError
-from authguard.outbound.http_client import uses_environment_proxies
+from authguard.outbound.proxy import uses_environment_proxies
 from authguard.paths import absolute, require_path
 
 if TYPE_CHECKING:

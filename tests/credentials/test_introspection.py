@@ -12,6 +12,7 @@ import pytest
 from authguard.credentials import introspection as module
 from authguard.credentials.introspection import IntrospectionLimits, Introspector
 from authguard.credentials.introspection_client import (
+    UNCLEAR,
     UNREACHABLE,
     IntrospectionEndpoint,
     IntrospectionResult,
@@ -130,19 +131,19 @@ async def test_an_issuer_that_hangs_costs_a_bounded_wait(server: Server) -> None
     of, server.gate = introspector(server, timeout=0.02), anyio.Event()
     assert [await introspect(of, name) for name in "abcdef"] == [UNREACHABLE] * 6
     assert server.asked == 3  # no request is sent then
-    assert of._pending == {}
+    assert len(of._calls) == 0
 
 
 async def test_an_issuer_is_left_alone_after_failures_and_asked_once_when_the_rest_is_over(server: Server) -> None:
     of, server.answer = introspector(server), httpx2.ConnectError("down")
     for _ in range(10):
         assert await introspect(of) is UNREACHABLE
-    assert server.asked == 3
+    assert server.asked == 6  # each of three requests is repeated once
     assert await ask_at_once(of, ["a", "b", "c"]) == [UNREACHABLE] * 3
-    assert server.asked == 3
+    assert server.asked == 6
     for _ in range(5):
         assert await introspect(of, now=NOW + 5.0) is UNREACHABLE
-    assert server.asked == 4
+    assert server.asked == 8
     server.answer = {"active": True}
     assert await introspect(of, now=NOW + 10.0) == {}
     assert await introspect(of, "other", now=NOW + 10.0) == {}
@@ -222,3 +223,41 @@ def test_it_works_under_another_event_loop_and_under_trio(server: Server) -> Non
     anyio.run(twice)
     anyio.run(twice)
     anyio.run(twice, backend="trio")
+
+
+class Outages:
+    """Responds with each of the statuses and its `Retry-After`, then that the token is active."""
+
+    def __init__(self, *script: tuple[int, str]) -> None:
+        self.script, self.asked = list(script), 0
+
+    async def respond(self, _: httpx2.Request) -> httpx2.Response:
+        self.asked += 1
+        if not self.script:
+            return httpx2.Response(200, json={"active": True})
+        status, retry_after = self.script.pop(0)
+        return httpx2.Response(status, headers={"Retry-After": retry_after} if retry_after else {})
+
+
+@pytest.mark.parametrize(
+    ("script", "result", "asked"),
+    [
+        ([(503, "")], {}, 2),
+        ([(429, "0")], {}, 2),
+        ([(429, "86400")], UNREACHABLE, 1),
+        ([(503, ""), (503, "")], UNREACHABLE, 2),
+        ([(401, "")], UNCLEAR, 1),
+        ([(404, "")], UNCLEAR, 1),
+        ([(302, "")], UNCLEAR, 1),
+        ([(500, "")], UNCLEAR, 1),
+    ],
+)
+async def test_an_outage_is_repeated_once_within_the_deadline_and_a_misconfiguration_never(
+    script: list[tuple[int, str]], result: IntrospectionResult, asked: int
+) -> None:
+    server = Outages(*script)
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(server.respond))
+    of = Introspector(30.0, client)
+    of.open(ENDPOINT)
+    assert await introspect(of) == result
+    assert server.asked == asked

@@ -14,6 +14,7 @@ import pytest
 
 from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus, introspect
 from authguard.errors import SettingsError
+from authguard.outbound.http_client import HttpClient
 from authguard.policy.deployment import Introspection, Issuer
 
 ISSUER = Issuer(issuer="https://idp.test", audience=("us",), algorithms=("ES256",))
@@ -35,7 +36,7 @@ async def asked(
         return answer
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
-        return await introspect(client, at, token), seen
+        return await introspect(HttpClient(client), at, token), seen
 
 
 async def test_the_question_is_a_form_with_our_credentials() -> None:
@@ -112,7 +113,7 @@ async def test_a_second_answer_about_one_token_is_never_the_answer_about_the_nex
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     at = endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/introspect")
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with HttpClient(verify=False) as client:
         for _ in range(2):
             assert await introspect(client, at, b"good") == {"sub": "alice"}
             assert await introspect(client, at, b"revoked") is TokenStatus.INACTIVE

@@ -10,11 +10,11 @@ import anyio
 import httpx2
 import pytest
 
-from authguard.credentials import jwks_fetcher
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, is_secure_url
 from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
 from authguard.credentials.jwks_fetcher import JwksFetcher
+from authguard.outbound import http_client
 from authguard.policy.deployment import Issuer
 
 _SET = {"keys": []}
@@ -375,7 +375,7 @@ def test_trusted_certificates_that_cannot_be_read_are_an_outage_that_says_so(mon
     def fail() -> NoReturn:
         raise FileNotFoundError("/nowhere/secret.pem")
 
-    monkeypatch.setattr(jwks_fetcher, "load_trusted_certificates", fail)
+    monkeypatch.setattr(http_client, "load_trusted_certificates", fail)
     described = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), discovery=True)
     with pytest.raises(KeysUnreachableError) as caught:
         anyio.run(JwksFetcher().fetch_jwks, described, DocumentVersion())

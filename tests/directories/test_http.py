@@ -23,7 +23,7 @@ from authguard.ports import AccountStatus, Unreachable
 from tests.support.harness import ISSUER, signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
@@ -38,11 +38,12 @@ class Remote:
         self.url = ""
         self.asked: list[tuple[dict[str, str], Any]] = []
         self.answer: Response = Response(b'{"status": "frozen"}', media_type=JSON)
+        self.answers: Iterator[Response] = iter(())
 
     async def serve(self, request: Request) -> Response:
         """Return the response."""
         self.asked.append((dict(request.headers), json.loads(await request.body())))
-        return self.answer
+        return next(self.answers, self.answer)
 
     async def ask(self, environ: dict[str, str] | None = None, **declared: Any) -> object:
         """Call it once through the adapter."""
@@ -100,7 +101,6 @@ async def test_what_is_true_from_tomorrow_on_is_true_from_now_on(remote: Remote)
         (Response(b'{"status": "ok"}', media_type="text/html"), "nonsense"),
         (Response(b'{"status": "ok", "x": "' + b"x" * 70_000 + b'"}', media_type=JSON), "too-large"),
         (Response(b'{"status": "ok"}', 404, media_type=JSON), "refused"),
-        (Response(b'{"status": "ok"}', 503, media_type=JSON), "refused"),
         (RedirectResponse("https://elsewhere.example/"), "refused"),
     ],
 )
@@ -108,6 +108,21 @@ async def test_what_is_no_answer_is_unreachable_and_no_status(remote: Remote, an
     remote.answer = answer
     assert await remote.ask() == Unreachable(cause)
     assert len(remote.asked) == 1
+
+
+@pytest.mark.parametrize(("headers", "requests"), [({}, 2), ({"Retry-After": "0"}, 2), ({"Retry-After": "86400"}, 1)])
+async def test_an_outage_is_asked_about_once_more_unless_the_directory_wants_a_longer_pause(
+    remote: Remote, headers: dict[str, str], requests: int
+) -> None:
+    remote.answer = Response(b'{"status": "ok"}', 503, headers, JSON)
+    assert await remote.ask() == Unreachable("refused")
+    assert len(remote.asked) == requests
+
+
+async def test_an_outage_that_passes_is_none(remote: Remote) -> None:
+    answers = [Response(b"", 503), Response(b'{"status": "ok"}', media_type=JSON)]
+    remote.answers = iter(answers)
+    assert await remote.ask() == AccountStatus("ok", NOW)
 
 
 @pytest.mark.parametrize(

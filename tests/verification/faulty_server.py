@@ -209,7 +209,7 @@ class Service:
             times = 2 if declared.hedge else 1
             address = f"http://127.0.0.1:{self.port}/{declared.name}"
             services = [HttpService(declared, address, environ={}) for _ in range(times)]
-            return ResilientVerifier(declared, services, clock=_Now(world), chance=world.rng.random)
+            return ResilientVerifier(declared, services, clock=_Now(world))
 
         return EnforcerHarness(text, verifiers={name: verifier(it) for name, it in policy_of(text).verifiers.items()})
 

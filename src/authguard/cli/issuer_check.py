@@ -13,10 +13,9 @@ import typer
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption
 from authguard.cli.output import INVALID
-from authguard.credentials.issuer_document import shown
 from authguard.credentials.issuer_probe import ProbeResult, probe
 from authguard.credentials.remedy import guess_provider
-from authguard.outbound.http_client import create_async_client
+from authguard.outbound.http_client import HttpClient, shown
 from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def check(
         raise typer.BadParameter(message, param_hint="URL")
 
     async def run() -> ProbeResult:
-        async with create_async_client(timeout=None) as client:
+        async with HttpClient() as client:
             return await probe(client, url, insecure_http=insecure_http)
 
     result = anyio.run(run)

@@ -1,4 +1,4 @@
-"""Strict parsers: JSON and base64url of security tokens, and JSON of request bodies with exact decimals.
+"""Strict parsers: JSON of tokens, of responses and of request bodies, and base64url of tokens.
 
 In a token each value has one spelling, and everything is bounded. Stricter than the libraries: duplicate names,
 ``NaN``, ``Infinity``, numbers beyond a double, lone surrogates, deep nesting, and padding or non-zero trailing bits in
@@ -70,7 +70,7 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
-    """Parse one JSON object, encoded as UTF-8.
+    """Parse one JSON object, as `parse_value` does.
 
     Args:
         raw: the bytes, of a length that the caller has bounded.
@@ -80,23 +80,37 @@ def parse_object(raw: bytes, *, nodes: int = MAX_NODES) -> dict[str, object]:
         TooComplexError: there are more objects and arrays, or more levels, than are read.
         ValueError: the bytes are not a JSON object, or not a strict one; the message contains no part of them.
     """
+    value = parse_value(raw, nodes=nodes)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - it is the document that is malformed
+    return value
+
+
+def parse_value(raw: bytes, *, nodes: int = MAX_NODES, depth: int = MAX_DEPTH) -> object:
+    """Parse one JSON value that every parser reads alike; refuse all other input.
+
+    UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no number beyond a double, no half
+    of a surrogate pair.
+
+    Args:
+        raw: the bytes, of a length that the caller has bounded.
+        nodes: maximum number of objects and arrays.
+        depth: maximum depth of nesting.
+
+    Raises:
+        TooComplexError: there are more objects and arrays, or more levels, than are read.
+        ValueError: the bytes are not such JSON; the message contains no part of them.
+    """
     opened = raw.count(b"{") + raw.count(b"[")
     if opened > nodes:
         outside = _TEXT.sub(b"", raw)  # brackets inside strings open nothing
         opened = outside.count(b"{") + outside.count(b"[")
         if opened > nodes:
             raise TooComplexError("too many objects and arrays")
-    try:
-        value = _parse_canonical(raw)
-        if value is None:
-            value = _DECODER.decode(raw.decode())
-            if b"\\u" in raw:
-                json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate, which no log can contain
-    except (ValueError, RecursionError):
-        raise ValueError("not strict JSON") from None
-    if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - it is the document that is malformed
-    if opened > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    value = _parse_canonical(raw)
+    if value is None:
+        value = _decode(raw, _DECODER)
+    if opened > depth and _depth(value, depth) > depth:
         raise TooComplexError("nested too deeply")
     return value
 
@@ -109,7 +123,7 @@ def _parse_canonical(raw: bytes) -> object:
     try:
         value = msgspec.json.decode(raw)
         return value if msgspec.json.encode(value) == raw else None
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 
@@ -126,21 +140,29 @@ def exceeds_node_limit(body: bytes, most: int) -> bool:
 
 
 def parse_json(body: bytes) -> object:
-    """Parse JSON that every parser reads alike; refuse all other input.
+    """Parse JSON of a request body, as strictly as `parse_value` and with exact decimals.
 
-    UTF-8 only, no byte order mark, no duplicate names, no ``NaN`` or ``Infinity``, no half of a surrogate pair.
-    Decimals are exact.
+    Args:
+        body: the bytes, bounded by the caller with `exceeds_node_limit`.
 
     Raises:
         UnreadableBodyError: the body is not such JSON.
     """
     try:
-        document = _DECIMAL_DECODER.decode(body.decode("utf-8"))
-        if _SURROGATE.search(body):
-            _refuse_halves(document)
-    except (ValueError, RecursionError, ArithmeticError) as error:
+        return _decode(body, _DECIMAL_DECODER)
+    except ValueError as error:
         raise UnreadableBodyError from error
-    return document
+
+
+def _decode(raw: bytes, decoder: json.JSONDecoder) -> object:
+    """Decode strict JSON; a decoder refuses names and numbers."""
+    try:
+        value: object = decoder.decode(raw.decode())
+        if _SURROGATE.search(raw):
+            _refuse_halves(value)
+    except (ValueError, RecursionError, ArithmeticError):
+        raise ValueError("not strict JSON") from None
+    return value
 
 
 def _refuse_halves(document: object) -> None:
@@ -156,10 +178,10 @@ def _refuse_halves(document: object) -> None:
             waiting += value
 
 
-def _depth(value: object) -> int:
+def _depth(value: object, most: int) -> int:
     """Return the depth of nesting; stop one level beyond the limit."""
     level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
+    while level and depth <= most:
         inner: list[object] = []
         for item in level:
             if isinstance(item, dict):

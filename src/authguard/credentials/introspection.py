@@ -1,7 +1,8 @@
 """Introspection client of one issuer with single-flight requests, a cache of inactive tokens and a circuit breaker.
 
 Rules:
-- Each token has at most one request in flight. No caller owns it: a caller that is cancelled does not cancel it.
+- Each token has at most one request in flight, and all callers share it (`authguard.outbound.single_flight`).
+- A request may be repeated once after an error that may pass, within the same timeout: it only reads.
 - At most `IntrospectionLimits.max_concurrency` requests run at a time; others wait, and beyond `max_pending` they fail.
 - After several consecutive failures no request is sent for a while, so that an outage costs a bounded wait.
 - Results are cached by the hash of the token for ``cache`` seconds; a positive result also at most until its ``exp``.
@@ -11,13 +12,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from authguard.credentials import concurrency
 from authguard.credentials.introspection_client import (
     UNREACHABLE,
     IntrospectionEndpoint,
@@ -25,11 +25,13 @@ from authguard.credentials.introspection_client import (
     TokenStatus,
     introspect,
 )
-from authguard.outbound.http_client import create_async_client, load_trusted_certificates
+from authguard.outbound.background_task import current_loop
+from authguard.outbound.circuit_breaker import CircuitBreaker
+from authguard.outbound.http_client import HttpClient
+from authguard.outbound.retry import call_with_retries
+from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     import httpx2
 
 #: number of cached inactive tokens per issuer; one takes about two hundred bytes
@@ -41,7 +43,7 @@ class IntrospectionLimits:
     """Limits of the requests to one issuer.
 
     Attributes:
-        timeout: seconds for a request, including the wait for its turn.
+        timeout: seconds for a request, including the wait for its turn and a repeat.
         max_concurrency: number of requests in flight.
         max_pending: number of tokens in flight or waiting; beyond it, the issuer counts as unreachable.
         failure_threshold: number of consecutive failures that opens the circuit breaker.
@@ -55,25 +57,6 @@ class IntrospectionLimits:
     cooldown: float = 5.0
 
 
-@dataclass(slots=True, eq=False)
-class _PendingRequest:
-    """One request in flight or waiting.
-
-    Attributes:
-        scope: cancels it at its timeout or on close.
-        sent: whether its turn came.
-        done: set when it has ended, in whatever way.
-        result: of the request.
-        handle: keeps the task alive.
-    """
-
-    scope: anyio.CancelScope
-    sent: bool = False
-    done: anyio.Event = field(default_factory=anyio.Event)
-    result: IntrospectionResult = UNREACHABLE
-    handle: object = None
-
-
 class Introspector:
     """Introspects the tokens of one issuer (RFC 7662).
 
@@ -84,19 +67,14 @@ class Introspector:
     """
 
     __slots__ = (
+        "_breaker",
+        "_calls",
         "_client",
         "_endpoint",
-        "_failed",
         "_inactive",
         "_limits",
-        "_open_until",
-        "_opened_at",
-        "_own_client",
-        "_own_client_loop",
-        "_pending",
         "_semaphore",
         "_semaphore_loop",
-        "_tls",
         "cache",
     )
 
@@ -104,20 +82,15 @@ class Introspector:
         self, cache: float, client: httpx2.AsyncClient | None = None, limits: IntrospectionLimits | None = None
     ) -> None:
         self.cache = cache
-        self._client = client
+        self._client = HttpClient(client)
         self._limits = limits or IntrospectionLimits()
         self._endpoint: IntrospectionEndpoint | None = None
-        #: loaded at construction: it takes too long for a request, and depends on the environment
-        self._tls: SSLContext | None = None if client is not None else load_trusted_certificates()
-        #: an own client and the semaphore belong to one event loop, and are replaced on another
-        self._own_client: httpx2.AsyncClient | None = None
-        self._own_client_loop: object = None
+        #: belongs to one event loop, and is replaced on another
         self._semaphore: anyio.Semaphore | None = None
         self._semaphore_loop: object = None
-        self._pending: dict[bytes, _PendingRequest] = {}
+        self._calls: SingleFlight[bytes, IntrospectionResult] = SingleFlight(self._limits.max_pending)
+        self._breaker = CircuitBreaker(self._limits.failure_threshold, self._limits.cooldown)
         self._inactive: OrderedDict[bytes, float] = OrderedDict()
-        self._failed = 0
-        self._opened_at = self._open_until = -inf
 
     def open(self, endpoint: IntrospectionEndpoint) -> None:
         """Set the endpoint; requests before that count as unreachable."""
@@ -125,14 +98,8 @@ class Introspector:
 
     async def close(self) -> None:
         """Cancel the requests in flight and close the connections."""
-        for pending in list(self._pending.values()):
-            pending.scope.cancel()
-            with anyio.move_on_after(self._limits.timeout):
-                await pending.done.wait()
-        own, self._own_client = self._own_client, None
-        if own is not None:
-            with suppress(Exception):  # if their event loop has ended, the connections are closed already
-                await own.aclose()
+        await self._calls.close(self._limits.timeout)
+        await self._client.close()
 
     def is_known_inactive(self, digest: bytes, now: float) -> bool:
         """Return whether a recent response called a token inactive; never waits.
@@ -157,70 +124,48 @@ class Introspector:
             digest: its SHA-256.
             now: epoch seconds UTC.
         """
-        pending = self._pending.get(digest)
-        if pending is None or pending.done.is_set():
-            if len(self._pending) >= self._limits.max_pending or self._is_open(now):
+        call = self._calls.find(digest)
+        if call is None:
+            if self._calls.is_full or not self._breaker.allow(now):
                 return UNREACHABLE
-            pending = self._start(token, digest, now)
-        await pending.done.wait()
-        return pending.result
-
-    def _is_open(self, now: float) -> bool:
-        """Return whether the breaker is open; after the cooldown, the next request probes the issuer."""
-        if not self._opened_at <= now < self._open_until:
-            if self._failed >= self._limits.failure_threshold:
-                self._open_breaker(now)  # requests during the probe fail without a wait
-            return False
-        return True
-
-    def _open_breaker(self, now: float) -> None:
-        self._opened_at, self._open_until = now - 1.0, now + self._limits.cooldown
-
-    def _start(self, token: bytes, digest: bytes, now: float) -> _PendingRequest:
-        scope = anyio.move_on_after(self._limits.timeout)
-        pending = self._pending[digest] = _PendingRequest(scope)
-        pending.handle = concurrency.spawn(lambda: self._run(pending, token, digest, now))
-        return pending
-
-    async def _run(self, pending: _PendingRequest, token: bytes, digest: bytes, now: float) -> None:
+            call = self._calls.start(digest, lambda: self._run(token, digest, now))
         try:
-            with suppress(Exception), pending.scope:  # any error leaves the result UNREACHABLE, which is recorded
+            return await call.wait()
+        except CallCancelledError:
+            return UNREACHABLE
+
+    async def _run(self, token: bytes, digest: bytes, now: float) -> IntrospectionResult:
+        result: IntrospectionResult = UNREACHABLE
+        is_sent = has_ended = False
+
+        async def send() -> IntrospectionResult:
+            assert self._endpoint is not None  # noqa: S101 - checked below
+            return await introspect(self._client, self._endpoint, token)
+
+        try:
+            # any error leaves the result UNREACHABLE, which is recorded
+            with suppress(Exception), anyio.move_on_after(self._limits.timeout):
                 async with self._get_semaphore():
                     if self._endpoint is not None:
-                        pending.sent = True
-                        pending.result = await introspect(self._get_client(), self._endpoint, token)
+                        is_sent = True
+                        result = await call_with_retries(send, timeout=inf)
+            has_ended = True
         finally:
-            if self._pending.get(digest) is pending:
-                del self._pending[digest]
-            if pending.sent:  # a request that was never sent is no failure of the issuer
-                self._record_result(pending.result, digest, now)
-            pending.done.set()
+            if is_sent and has_ended:
+                self._record_result(result, digest, now)
+            else:  # a request that was never sent, or was cancelled, is no failure of the issuer
+                self._breaker.abandon()
+        return result
 
     def _record_result(self, result: IntrospectionResult, digest: bytes, now: float) -> None:
-        if result is UNREACHABLE:
-            self._failed += 1
-            if self._failed >= self._limits.failure_threshold:
-                self._open_breaker(now)
-            return
-        self._failed = 0
-        self._open_until = -inf
+        self._breaker.record(now, succeeded=result is not UNREACHABLE)
         if result is TokenStatus.INACTIVE and self.cache:
             self._inactive[digest] = now
             if len(self._inactive) > MAX_INACTIVE_TOKENS:
                 self._inactive.popitem(last=False)
 
     def _get_semaphore(self) -> anyio.Semaphore:
-        loop = concurrency.current_loop_id()
-        if self._semaphore is None or self._semaphore_loop != loop:
+        loop = current_loop()
+        if self._semaphore is None or self._semaphore_loop is not loop:
             self._semaphore, self._semaphore_loop = anyio.Semaphore(self._limits.max_concurrency), loop
         return self._semaphore
-
-    def _get_client(self) -> httpx2.AsyncClient:
-        if self._client is not None:
-            return self._client
-        loop = concurrency.current_loop_id()
-        if self._own_client is None or self._own_client_loop != loop:
-            # proxies of the environment do not apply to an issuer on this machine; the caller sets a deadline
-            self._own_client = create_async_client(verify=True if self._tls is None else self._tls, timeout=None)
-            self._own_client_loop = loop
-        return self._own_client

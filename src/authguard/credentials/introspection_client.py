@@ -1,7 +1,7 @@
 """HTTP client for token introspection: one request and its closed result (RFC 7662 2).
 
 Rules:
-- Requests use TLS, or stay on this machine. No redirect is followed; our secret is sent to the configured URL only.
+- Requests use TLS, or stay on this machine. Our secret is sent to the configured URL only.
 - A response that deviates from the specification is unclear, and never refuses the token (WIRE 1).
 """
 
@@ -19,12 +19,12 @@ from authguard.core.request import NotProven
 from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_document import is_secure_url
 from authguard.errors import SettingsError
+from authguard.outbound.error import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx2
-
+    from authguard.outbound.http_client import HttpClient, HttpResponse
     from authguard.policy.deployment import Introspection, Issuer
 
 #: maximum size of a response
@@ -75,20 +75,21 @@ class IntrospectionEndpoint:
         return cls(introspection.url, f"Basic {b64encode(pair.encode()).decode()}")
 
 
-async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint, token: bytes) -> IntrospectionResult:
-    """Introspect one token. Errors become a result too; the caller sets the timeout.
+async def introspect(client: HttpClient, endpoint: IntrospectionEndpoint, token: bytes) -> IntrospectionResult:
+    """Introspect one token. A response that cannot be used becomes a result, too; the caller sets the deadline.
 
     Args:
         client: the HTTP client.
         endpoint: URL and credentials.
         token: in the form ``token68``.
-    """
-    import httpx2  # noqa: PLC0415 - the caller's client has loaded it
 
+    Raises:
+        ServiceError: an outage: there is no response, or one that says that the server is down or overloaded.
+    """
     if not is_secure_url(endpoint.address):
         return UNCLEAR
     try:
-        async with client.stream(
+        response = await client.send(
             "POST",
             endpoint.address,
             content=urlencode({"token": token.decode("ascii"), "token_type_hint": "access_token"}).encode(),
@@ -96,32 +97,27 @@ async def introspect(client: httpx2.AsyncClient, endpoint: IntrospectionEndpoint
                 "Authorization": endpoint.authorization,
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",
-                "Accept-Encoding": "identity",  # a compressed body could grow beyond the limit in one step
-                "Connection": "close",  # else a second response to one request would be read as that of the next token
             },
-            follow_redirects=False,
-        ) as response:
-            return await _read(response)
-    except (httpx2.HTTPError, OSError):
-        return UNREACHABLE
+            max_bytes=MAX_RESPONSE_BYTES,
+            media_type="application/json",
+        )
+        return _read(response)
+    except ServiceError as error:
+        if error.cause in {"nonsense", "too-large"}:
+            return UNCLEAR
+        raise
     except Exception:  # noqa: BLE001 - a response that makes a library raise is unclear
         return UNCLEAR
 
 
-async def _read(response: httpx2.Response) -> IntrospectionResult:
-    if response.status_code in _OUTAGE_STATUSES:
-        return UNREACHABLE
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/token-introspection+jwt":
+def _read(response: HttpResponse) -> IntrospectionResult:
+    if response.status in _OUTAGE_STATUSES:
+        raise ServiceError("refused", retryable=True, retry_after=response.retry_after)
+    if response.media_type == "application/token-introspection+jwt":
         return SIGNED  # RFC 9701: the request did not ask for a signed response, and signatures are not supported
-    if response.status_code != HTTPStatus.OK or kind != "application/json" or "content-encoding" in response.headers:
+    if response.status != HTTPStatus.OK or response.media_type != "application/json":
         return UNCLEAR
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_RESPONSE_BYTES:
-            return UNCLEAR
-    document = parse_object(bytes(body))
+    document = parse_object(response.body)
     active = document.pop("active", None)
     if active is True:
         return {name: value for name, value in document.items() if value is not None}  # `null` is absent

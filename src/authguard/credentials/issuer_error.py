@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from authguard.outbound.error import ServiceError
+
 
 class KeysProblem(StrEnum):
     """Closed code of a misconfiguration."""
@@ -22,17 +24,19 @@ class KeysProblem(StrEnum):
     ALGORITHMS = "algorithms"
 
 
-class KeysUnreachableError(Exception):
+class KeysUnreachableError(ServiceError):
     """The issuer could not be reached: no connection, a timeout, or a status of an outage (RFC 9110 15.6).
 
     Attributes:
         has_response: whether there was a response, so that another address of the issuer may work.
     """
 
-    def __init__(self, message: str, *, has_response: bool = False) -> None:
-        """Store whether there was a response."""
+    def __init__(
+        self, message: str, *, has_response: bool = False, retryable: bool = False, retry_after: float = -1.0
+    ) -> None:
+        """Store whether there was a response; further arguments as for `ServiceError`."""
         self.has_response: Final = has_response
-        super().__init__(message)
+        super().__init__("error", detail=message, retryable=retryable, retry_after=retry_after)
 
 
 class KeysUnusableError(Exception):

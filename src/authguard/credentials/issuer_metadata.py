@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from authguard.credentials.issuer_document import is_secure_url, read_document, shown
+from authguard.credentials.issuer_document import is_secure_url, read_document
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
+from authguard.outbound.http_client import shown
 from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import httpx2
-
+    from authguard.outbound.http_client import HttpClient
     from authguard.policy.deployment import Issuer
 
 
@@ -37,7 +37,7 @@ class IssuerMetadata:
     document: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
-async def find_metadata(client: httpx2.AsyncClient, issuer: Issuer) -> IssuerMetadata:
+async def find_metadata(client: HttpClient, issuer: Issuer) -> IssuerMetadata:
     """Return the metadata of an issuer, from the first of its addresses that has it.
 
     Raises:

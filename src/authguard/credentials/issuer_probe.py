@@ -20,7 +20,7 @@ from authguard.policy.deployment import TENANT_PLACEHOLDER, Issuer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx2
+    from authguard.outbound.http_client import HttpClient
 
 #: every asymmetric algorithm that a policy can list
 ALGORITHMS: Final = (
@@ -103,7 +103,7 @@ class ProbeResult:
         return value if isinstance(value, str) else ""
 
 
-async def probe(client: httpx2.AsyncClient, given: str, *, insecure_http: bool = False) -> ProbeResult:
+async def probe(client: HttpClient, given: str, *, insecure_http: bool = False) -> ProbeResult:
     """Read the metadata at all its addresses, and the keys.
 
     Args:
@@ -167,7 +167,7 @@ def _main_failure(tried: list[Finding]) -> Finding:
 
 
 async def _probe_keys(
-    client: httpx2.AsyncClient, result: ProbeResult, address: str, started: float, *, insecure_http: bool
+    client: HttpClient, result: ProbeResult, address: str, started: float, *, insecure_http: bool
 ) -> ProbeResult:
     """Read the keys that the metadata names, and complete the result."""
     issuer = Issuer(
@@ -214,7 +214,7 @@ def _load(document: Mapping[str, object], address: str, issuer: str) -> tuple[Ke
     return keys, find_problem(keys, address, ALGORITHMS)
 
 
-async def _read(client: httpx2.AsyncClient, address: str, *, insecure_http: bool) -> IssuerDocument | Finding:
+async def _read(client: HttpClient, address: str, *, insecure_http: bool) -> IssuerDocument | Finding:
     try:
         with anyio.fail_after(DOCUMENT_TIMEOUT_S):
             return await read_document(client, address, insecure_http=insecure_http)

@@ -1,7 +1,7 @@
 """Cache of the keys of one issuer: single-flight fetches, refresh in the background, use of known keys in outages.
 
 Rules:
-- At most one fetch is in flight. No caller owns it: a caller that is cancelled does not cancel it.
+- At most one fetch is in flight, and all callers share it (`authguard.outbound.single_flight`).
 - A ``kid`` is unknown only after a fetch that began after its token arrived: an issuer publishes a key before it uses
   it. Made-up names share a few fetches (RFC 8725 3.10); beyond those the result is ``KEYS_BUSY``.
 - If the last fetch failed, or returned no key, the keys of the issuer are unknown: an outage, or a misconfiguration.
@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +20,9 @@ import anyio
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Unseen
-from authguard.credentials import concurrency
 from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion, Key, KeySet, PublishedKeys
+from authguard.outbound.single_flight import Call, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 #: seconds by which the times of two requests may be out of order without a step back of the clock
 CLOCK_TOLERANCE_S: Final = 1.0
-#: a fetch that has not ended after this multiple of its timeout was lost with its event loop
-LOST_AFTER_TIMEOUTS: Final = 4
 #: maximum number of unknown names; a name that was evicted costs another fetch
 MAX_UNKNOWN_NAMES: Final = 1_024
 #: fraction of the lifetime of keys after which they are refreshed in the background
@@ -89,26 +87,11 @@ class KeysFailure:
         return cls(Reason.KEYS_UNREACHABLE, "", message)
 
 
+#: key of the only call of a `SingleFlight`
+_KEYS: Final = "keys"
 NOT_FETCHED: Final = KeysFailure(Reason.KEYS_UNREACHABLE)
 NO_FAILURE: Final = KeysFailure(Reason.DECIDED)
 _FAILURES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE})
-
-
-@dataclass(slots=True, eq=False)
-class _Fetch:
-    """One fetch in flight.
-
-    Attributes:
-        number: sequence number.
-        scope: cancels it at its timeout or on close.
-        done: set when it has ended, in whatever way.
-        handle: keeps the task alive.
-    """
-
-    number: int
-    scope: anyio.CancelScope
-    done: anyio.Event = field(default_factory=anyio.Event)
-    handle: object = None
 
 
 class JwksCache:
@@ -133,8 +116,8 @@ class JwksCache:
         "_budget",
         "_budget_at",
         "_completed",
-        "_fetch",
         "_fetched_at",
+        "_flight",
         "_fresh_until",
         "_names",
         "_on_change",
@@ -163,7 +146,7 @@ class JwksCache:
         self.keys = KeySet()
         self.failure = NOT_FETCHED
         self._version = DocumentVersion()
-        self._fetch: _Fetch | None = None
+        self._flight: SingleFlight[str, None] = SingleFlight(1)
         self._started = self._completed = 0
         #: unknown name -> number of fetches that had started when it first arrived
         self._names: OrderedDict[str | None, int] = OrderedDict()
@@ -211,7 +194,7 @@ class JwksCache:
             self._note_unknown(name, self._started)
         if has_failed:
             if (
-                self._fetch is None
+                self._flight.find(_KEYS) is None
                 and self._attempted_at - CLOCK_TOLERANCE_S <= now < self._attempted_at + self._policy.retry
             ):
                 return found
@@ -226,11 +209,7 @@ class JwksCache:
 
     async def close(self) -> None:
         """Cancel the fetch in flight; its end says nothing about the issuer."""
-        fetch, self._fetch = self._fetch, None
-        if fetch is not None:
-            fetch.scope.cancel()
-            with anyio.move_on_after(self._policy.timeout):
-                await fetch.done.wait()
+        await self._flight.close(self._policy.timeout)
 
     def _get(self, name: str | None, algorithm: str, now: float) -> tuple[Key, ...] | Reason:
         if now >= self._fetched_at + self._stale or not self.keys.keys:
@@ -250,7 +229,7 @@ class JwksCache:
         noted = self._note_unknown(name, self._started)
         found: tuple[Key, ...] | Reason = Reason.KEY_UNKNOWN
         while found is Reason.KEY_UNKNOWN:
-            if self._fetch is None and not self._may_fetch(noted, now):
+            if self._flight.find(_KEYS) is None and not self._may_fetch(noted, now):
                 if self._has_failed:
                     return self.failure.reason
                 return Reason.KEY_UNKNOWN if self._completed > noted else Reason.KEYS_BUSY
@@ -258,7 +237,7 @@ class JwksCache:
             found = await self._fetch_and_get(name, algorithm, now)
             if found is Reason.KEY_UNKNOWN and self._has_failed:
                 return self.failure.reason
-            if self._completed == before:  # the fetch was cancelled or lost
+            if self._completed == before:  # the fetch was cancelled
                 return Reason.KEYS_BUSY if found is Reason.KEY_UNKNOWN else found
             if self._completed > noted:
                 break
@@ -284,37 +263,30 @@ class JwksCache:
             self._names.popitem(last=False)
         return noted
 
-    def _start_fetch(self, now: float, *, wait: bool) -> _Fetch:
+    def _start_fetch(self, now: float, *, wait: bool) -> Call[None]:
         """Join the fetch in flight, or start one; without `wait`, the cached keys are used in the meantime."""
-        if self._fetch is not None and now < self._attempted_at + LOST_AFTER_TIMEOUTS * self._policy.timeout:
-            return self._fetch
+        fetch = self._flight.find(_KEYS)
+        if fetch is not None:
+            return fetch
         self._attempted_at = now
         self._started += 1
         self._fetched_at = min(self._fetched_at, now)  # after a step back of the clock the remaining time starts again
         if not wait:
             self._schedule(now + self._policy.timeout + self._policy.retry, now)
-        scope = anyio.move_on_after(self._policy.timeout)
-        self._fetch = fetch = _Fetch(self._started, scope)
-        fetch.handle = concurrency.spawn(lambda: self._run_fetch(fetch, now))
-        return fetch
+        number = self._started
+        return self._flight.start(_KEYS, lambda: self._run_fetch(number, now))
 
-    async def _run_fetch(self, fetch: _Fetch, now: float) -> None:
-        late = KeysFailure(Reason.KEYS_UNREACHABLE, "", f"no response within {self._policy.timeout:g} s")
-        published: PublishedKeys | KeysFailure = late
-        is_cancelled = True  # with its event loop: says nothing about the issuer
-        try:
-            with fetch.scope:
-                try:
-                    published = await self._read(self._version) if self._read is not None else late
-                except Exception as error:  # noqa: BLE001 - whatever fails, known keys are used, or none
-                    published = KeysFailure.of(error)
-            is_cancelled = False
-        finally:
-            if self._fetch is fetch:
-                self._fetch = None
-                if not is_cancelled:
-                    self._apply(published, fetch.number, now)
-            fetch.done.set()
+    async def _run_fetch(self, number: int, now: float) -> None:
+        published: PublishedKeys | KeysFailure = KeysFailure(
+            Reason.KEYS_UNREACHABLE, "", f"no response within {self._policy.timeout:g} s"
+        )
+        with anyio.move_on_after(self._policy.timeout):
+            try:
+                published = await self._read(self._version) if self._read is not None else published
+            except Exception as error:  # noqa: BLE001 - whatever fails, known keys are used, or none
+                published = KeysFailure.of(error)
+        if number == self._started:  # else a fetch on another event loop is newer
+            self._apply(published, number, now)
 
     def _apply(self, published: PublishedKeys | KeysFailure, number: int, now: float) -> None:
         """Store the result of a fetch, and report a change."""

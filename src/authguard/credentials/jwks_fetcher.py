@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from math import inf
 from typing import TYPE_CHECKING
-
-from anyio import CapacityLimiter, to_thread
 
 from authguard.credentials.issuer_document import read_document
 from authguard.credentials.issuer_error import KeysUnreachableError
 from authguard.credentials.issuer_metadata import find_metadata
-from authguard.outbound.http_client import create_async_client, load_trusted_certificates
+from authguard.outbound.error import ServiceError
+from authguard.outbound.http_client import HttpClient
+from authguard.outbound.retry import call_with_retries
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     import httpx2
 
     from authguard.credentials.issuer_document import IssuerDocument
@@ -30,14 +28,17 @@ class JwksFetcher:
             certificate authority.
     """
 
-    __slots__ = ("_client", "_tls")
+    __slots__ = ("_client",)
 
     def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
-        self._client = client
-        self._tls: SSLContext | None = None
+        self._client = HttpClient(client)
+
+    async def close(self) -> None:
+        """Close the own client."""
+        await self._client.close()
 
     async def fetch_jwks(self, issuer: Issuer, known: DocumentVersion) -> IssuerDocument:
-        """Fetch the JWK Set of an issuer; the caller sets the timeout.
+        """Fetch the JWK Set of an issuer, in at most two attempts; the caller sets the deadline of both.
 
         Args:
             issuer: of the policy.
@@ -45,26 +46,15 @@ class JwksFetcher:
 
         Raises:
             KeysUnreachableError: the issuer cannot be reached.
-            KeysUnusableError: its metadata or its keys cannot be read.
+            KeysUnusableError: its metadata or its keys cannot be read; it is not called again.
         """
-        async with AsyncExitStack() as stack:
-            client = self._client
-            if client is None:
-                # a client for each fetch, which is rare: no connection stays open, none belongs to an event loop;
-                # proxies of the environment do not apply to an issuer on this machine; the caller sets a deadline
-                client = create_async_client(verify=await self._load_certificates(), timeout=None)
-                await stack.enter_async_context(client)
-            address = issuer.jwks_uri or (await find_metadata(client, issuer)).jwks_uri
-            return await read_document(client, address, known, insecure_http=issuer.insecure_http)
 
-    async def _load_certificates(self) -> SSLContext:
-        """Load the trusted certificates once, and with them the HTTP client: too slow for the event loop."""
-        if self._tls is None:
-            try:
-                self._tls = await to_thread.run_sync(
-                    load_trusted_certificates, abandon_on_cancel=True, limiter=CapacityLimiter(1)
-                )
-            except OSError as error:
-                message = f"the trusted certificates cannot be read: {type(error).__name__}"
-                raise KeysUnreachableError(message) from None
-        return self._tls
+        async def fetch() -> IssuerDocument:
+            address = issuer.jwks_uri or (await find_metadata(self._client, issuer)).jwks_uri
+            return await read_document(self._client, address, known, insecure_http=issuer.insecure_http)
+
+        try:
+            await self._client.prepare()
+        except ServiceError as error:
+            raise KeysUnreachableError(error.detail) from None
+        return await call_with_retries(fetch, timeout=inf)

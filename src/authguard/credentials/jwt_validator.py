@@ -129,6 +129,7 @@ class JwtValidator:
         """Cancel the fetches in flight."""
         for source in self._sources:
             await source.cache.close()
+        await self._fetcher.close()
 
     def get_cached(self, evidence: Evidence, now: float) -> Credential | Unseen:
         """Return the cached result, or a rejection that only takes the header; never waits.

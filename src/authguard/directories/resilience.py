@@ -1,22 +1,23 @@
-"""Resilience for account directories: cache, timeout, circuit breaker, concurrency limit and request coalescing.
+"""Resilience for account directories: cache, deadline, repeat, circuit breaker, concurrency limit and single-flight.
 
 Rules: any error is `Unreachable` with its cause, and never a status. An answer is cached until its maximum age and no
-longer. There is one call for an account at a time, and callers that wait for another's call are not cancelled with it.
+longer. There is one call for an account at a time, and no caller that is cancelled cancels it for the others. A call is
+repeated once after an error that may pass, within the same deadline; the breaker counts both as one.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-
-import anyio
 
 from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
+from authguard.outbound.retry import call_with_retries
+from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:
@@ -85,19 +86,6 @@ class Lookup(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _PendingQuery:
-    """A call in progress.
-
-    Attributes:
-        done: set when it has ended in any way.
-        answer: its result; ``None`` if the caller was cancelled.
-    """
-
-    done: anyio.Event = field(default_factory=anyio.Event)
-    answer: AccountStatus | Unreachable | None = None
-
-
 class ResilientDirectory:
     """Implements `authguard.ports.AccountDirectory` with one lookup."""
 
@@ -112,14 +100,15 @@ class ResilientDirectory:
         self._lookup = lookup
         self._breaker = CircuitBreaker(source.failures, source.open_for)
         self._cached: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
-        self._pending: dict[bytes, _PendingQuery] = {}
+        self._calls: SingleFlight[bytes, AccountStatus | Unreachable] = SingleFlight(source.max_concurrency)
 
     async def open(self) -> None:
         """Open the lookup."""
         await self._lookup.open()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Cancel the calls in progress and close the connections."""
+        await self._calls.close(self._source.timeout)
         await self._lookup.close()
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
@@ -127,14 +116,17 @@ class ResilientDirectory:
         known = self._get_cached(principal.account_key, now)
         if known is not None:
             return known
-        with anyio.move_on_after(
-            self._source.timeout
-        ) as waiting:  # waiting for another call has the same limit as an own one
-            while (pending := self._pending.get(principal.account_key)) is not None:
-                await pending.done.wait()
-                if pending.answer is not None:
-                    return pending.answer
-        return Unreachable("timeout") if waiting.cancelled_caught else await self._query(principal, now)
+        call = self._calls.find(principal.account_key)
+        if call is None:
+            if self._calls.is_full:
+                return Unreachable("busy")
+            if not self._breaker.allow(now):
+                return Unreachable("open")
+            call = self._calls.start(principal.account_key, lambda: self._query(principal, now))
+        try:
+            return await call.wait()
+        except CallCancelledError:
+            return Unreachable("error")
 
     def _get_cached(self, account: bytes, now: float) -> AccountStatus | None:
         found = self._cached.get(account)
@@ -145,31 +137,21 @@ class ResilientDirectory:
 
     async def _query(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Call the directory for all callers that wait for this account."""
-        if len(self._pending) >= self._source.max_concurrency:
-            return Unreachable("busy")
-        if not self._breaker.allow(now):
-            return Unreachable("open")
-        pending = self._pending[principal.account_key] = _PendingQuery()
-        is_recorded = False
+        has_ended = False
         try:
-            pending.answer = answer = await self._fetch(principal, now)
-            is_recorded = True
-            self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
-            if isinstance(answer, AccountStatus):
-                self._store_answer(principal.account_key, answer, now)
-            return answer
+            answer = await self._fetch(principal, now)
+            has_ended = True
         finally:
-            if not is_recorded:
+            if not has_ended:
                 self._breaker.abandon()
-            del self._pending[principal.account_key]
-            pending.done.set()
+        self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
+        if isinstance(answer, AccountStatus):
+            self._store_answer(principal.account_key, answer, now)
+        return answer
 
     async def _fetch(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         try:
-            with anyio.fail_after(self._source.timeout):
-                raw = await self._lookup.fetch(principal)
-        except TimeoutError:
-            return Unreachable("timeout")
+            raw = await call_with_retries(lambda: self._lookup.fetch(principal), timeout=self._source.timeout)
         except ServiceError as problem:
             return Unreachable(problem.cause)
         except Exception:  # noqa: BLE001 - an error of the app's function is an event, not a fault of the guard

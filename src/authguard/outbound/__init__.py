@@ -1,1 +1,1 @@
-"""Calls out of the process: HTTP clients, JSON services, circuit breakers and a bounded thread pool."""
+"""Calls out of the process: HTTP client, retries, single-flight, circuit breaker and a bounded thread pool."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+#: seconds by which the times of two calls may be out of order without a step back of the clock
+CLOCK_TOLERANCE_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -11,34 +16,37 @@ class CircuitBreaker:
 
     Attributes:
         failures: consecutive failures that open the breaker; 0 never opens it.
-        open_for: seconds until the breaker allows one probe.
+        open_for: seconds until the breaker allows one probe, and the next one if a probe never reports.
     """
 
     failures: int
     open_for: float
     _failure_count: int = 0
-    _last_failure: float = field(default=float("-inf"))
-    _is_probing: bool = False
+    _failed_at: float = -inf
+    _probed_at: float = -inf
 
     def allow(self, now: float) -> bool:
         """Return whether a call may start now; a half-open breaker allows only one."""
         if not self.failures or self._failure_count < self.failures:
             return True
-        # a clock that stepped back must not keep the breaker open for longer than `open_for`
-        if self._is_probing or 0 <= now - self._last_failure < self.open_for:
+        if self._is_recent(self._failed_at, now) or self._is_recent(self._probed_at, now):
             return False
-        self._is_probing = True
+        self._probed_at = now
         return True
 
     def record(self, now: float, *, succeeded: bool) -> None:
         """Record the result of a call."""
-        self._is_probing = False
+        self._probed_at = -inf
         if succeeded:
             self._failure_count = 0
         else:
             self._failure_count += 1
-            self._last_failure = now
+            self._failed_at = now
 
     def abandon(self) -> None:
-        """Record that the caller was cancelled before the call ended, so that the next caller may probe."""
-        self._is_probing = False
+        """Record that a call was cancelled before it ended, so that the next one may probe."""
+        self._probed_at = -inf
+
+    def _is_recent(self, at: float, now: float) -> bool:
+        """Return whether a time is less than `open_for` ago; one after a step back of the clock is not."""
+        return at - CLOCK_TOLERANCE_S <= now < at + self.open_for

@@ -13,10 +13,14 @@ class ServiceError(Exception):
 
     Attributes:
         cause: closed code.
-        retryable: whether a retry may help and cannot have used up anything.
+        detail: what happened, for a log: text of this package, without content of a response; may be empty.
+        retryable: whether a repeat may help and cannot have used up anything; false for a misconfiguration.
+        retry_after: seconds after which the service wants a repeat (RFC 9110 10.2.3); negative if it states none.
     """
 
-    def __init__(self, cause: Cause, *, retryable: bool = False) -> None:
+    def __init__(self, cause: Cause, *, detail: str = "", retryable: bool = False, retry_after: float = -1.0) -> None:
         self.cause: Final[Cause] = cause
+        self.detail: Final = detail
         self.retryable: Final = retryable
-        super().__init__(cause)
+        self.retry_after: Final = retry_after
+        super().__init__(detail or cause)

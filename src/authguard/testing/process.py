@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import httpx2
 
-from authguard.outbound.http_client import create_client
+from authguard.outbound.http_client import create_blocking_client
 from authguard.testing.sign_in import IdentityProviderError, RefreshRefusedError, SignIn, signed_in
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class IdentityProvider:
                     f"no identity provider within {self._ready_within} s: {output}"
                 ) from problem
         # Proxies and .netrc of the environment do not apply to loopback.
-        self._client = create_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
+        self._client = create_blocking_client(base_url=self._issuer, timeout=_ANSWER_WITHIN_S)
         return self
 
     def stop(self) -> int | None:

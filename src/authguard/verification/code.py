@@ -175,7 +175,7 @@ class CodeVerifier:
         """
         self._codes = CodeStore(declared, store, key)
         sending = _CodeSender(declared, function, self._codes, ids)
-        self._sender = ResilientVerifier(declared, [sending], clock=clock, chance=lambda: 0.0)
+        self._sender = ResilientVerifier(declared, [sending], clock=clock)
         self._timeout = declared.timeout
         self.max_duration = self._sender.max_duration
 

@@ -7,23 +7,22 @@ answered is never repeated, because a one-time code is consumed by its answer.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from authguard.core.verification import Cause, Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
+from authguard.outbound.retry import call_with_retries
 from authguard.policy.deployment import RETRY_PAUSE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from authguard.core.verification import VerifierVerdict
     from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Question
-
-TIMEOUT: Final[Cause] = "timeout"
 
 
 class Service(Protocol):
@@ -56,8 +55,6 @@ class ResilientVerifier:
         services: Sequence[Service],
         *,
         clock: Clock,
-        chance: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         """Store the parts.
 
@@ -65,15 +62,11 @@ class ResilientVerifier:
             declared: thresholds, timeout, retries, breaker, bulkhead and hedge, as in the policy.
             services: the service, and the second one for hedging, if any.
             clock: for the breaker.
-            chance: returns a number from 0 to 1, for the jitter.
-            sleep: for the pauses.
         """
         self._declared = declared
         self._services = tuple(services)
         self._breakers = tuple(CircuitBreaker(declared.failures, declared.open_for) for _ in services)
         self._clock = clock
-        self._chance = chance
-        self._sleep = sleep
         self._open_calls = 0
         self.interactive = declared.interactive
         self.max_duration = declared.max_duration
@@ -133,29 +126,32 @@ class ResilientVerifier:
     async def _call_with_retries(self, place: int, question: Question) -> VerifierVerdict:
         """Call one service until it answers or no retries are left; retry only errors that may be temporary."""
         breaker, declared = self._breakers[place], self._declared
-        for attempt in range(declared.retries + 1):
+
+        async def attempt() -> VerifierVerdict:
             if not breaker.allow(self._clock.now()):
-                return Unavailable("open")
-            answered, cause, again = False, TIMEOUT, True
+                raise ServiceError("open")
             try:
                 with anyio.fail_after(declared.timeout):
                     result = await self._services[place].ask(question)
-                answered = True
-                return self._apply_thresholds(result)
-            except TimeoutError:
-                pass
-            except ServiceError as problem:
-                cause, again = problem.cause, problem.retryable
-            except Exception:  # noqa: BLE001 - an error of the app or a library is an event, not a fault of the guard
-                cause, again = "error", False
-            finally:
-                breaker.record(self._clock.now(), succeeded=answered)
-            if not again or attempt == declared.retries:
-                break
-            await self._sleep(
-                RETRY_PAUSE_S * 2**attempt * self._chance()
-            )  # jitter, so that clients do not retry simultaneously
-        return Unavailable(cause)
+            except Exception as error:
+                breaker.record(self._clock.now(), succeeded=False)
+                if isinstance(error, TimeoutError):
+                    raise ServiceError("timeout", retryable=True) from None
+                raise
+            except BaseException:
+                breaker.abandon()  # cancelled: the other service was faster, or the caller left
+                raise
+            breaker.record(self._clock.now(), succeeded=True)
+            return self._apply_thresholds(result)
+
+        try:
+            return await call_with_retries(
+                attempt, timeout=self.max_duration, attempts=declared.retries + 1, first_pause=RETRY_PAUSE_S
+            )
+        except ServiceError as problem:
+            return Unavailable(problem.cause)
+        except Exception:  # noqa: BLE001 - an error of the app or a library is an event, not a fault of the guard
+            return Unavailable("error")
 
     def _apply_thresholds(self, result: float | VerifierVerdict) -> VerifierVerdict:
         """Return the verdict of a score; a value that is not a number from 0 to 1 is an error."""

@@ -11,6 +11,7 @@ import ipaddress
 import os
 import threading
 import time
+from http import HTTPStatus
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -21,10 +22,11 @@ import anyio
 from authguard.audit import checkpoint_file
 from authguard.errors import AuditError, SettingsError
 from authguard.file_access import Access, FileRole, describe_failure
+from authguard.outbound.error import ServiceError
+from authguard.outbound.http_client import HttpClient, load_trusted_certificates
 from authguard.paths import absolute
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Iterator
     from urllib.parse import SplitResult
 
@@ -138,36 +140,28 @@ class HttpAnchor:
         self._headers = {"content-type": "text/plain; charset=utf-8", "user-agent": "authguard"}
         if token:
             self._headers["authorization"] = f"Bearer {token}"
-        self._tls = _make_tls_context()
+        # loaded before the process changes its environment
+        self._certificates = load_trusted_certificates()
 
     def store(self, note: str) -> None:
-        """Post the checkpoint.
+        """Post the checkpoint; called in a thread without an event loop.
 
         Raises:
             AuditError: there was no response with 2xx within the deadline.
         """
-        import httpx2  # noqa: PLC0415 - only for HTTP anchors
+        anyio.run(self._post, note.encode())
 
-        from authguard.outbound.http_client import create_client  # noqa: PLC0415
-
+    async def _post(self, content: bytes) -> None:
         try:
-            with (
-                create_client(verify=self._tls, timeout=TIMEOUT_S / 2) as client,
-                client.stream("POST", self._url, content=note.encode(), headers=self._headers) as response,
-            ):
-                is_valid = response.is_success
-                status = response.status_code
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise AuditError(type(error).__name__) from error
-        if not is_valid:
-            raise AuditError(f"responded with status {status}")
-
-
-def _make_tls_context() -> ssl.SSLContext:
-    """Load the trusted certificates and the HTTP client before the process changes its environment."""
-    from authguard.outbound.http_client import load_trusted_certificates  # noqa: PLC0415 - only for HTTP anchors
-
-    return load_trusted_certificates()
+            with anyio.fail_after(TIMEOUT_S):
+                async with HttpClient(verify=self._certificates) as client:
+                    response = await client.send("POST", self._url, headers=self._headers, content=content)
+        except ServiceError as error:
+            raise AuditError(error.detail) from None
+        except TimeoutError:
+            raise AuditError(f"no response within {TIMEOUT_S:g} s") from None
+        if not response.is_success:
+            raise AuditError(f"responded with status {response.status}")
 
 
 class FunctionAnchor:
@@ -251,7 +245,7 @@ def read_anchor(given: str, token: str = "") -> Iterator[str]:
         SettingsError: the anchor cannot be read.
     """
     if is_url(given):
-        yield from checkpoint_file.parse_notes(_fetch(given, token))
+        yield from checkpoint_file.parse_notes(anyio.run(_fetch, given, token))
         return
     try:
         with Path(given).open("rb") as file:
@@ -263,25 +257,16 @@ def read_anchor(given: str, token: str = "") -> Iterator[str]:
     yield from checkpoint_file.parse_notes(data)
 
 
-def _fetch(url: str, token: str) -> bytes:
-    import httpx2  # noqa: PLC0415 - only for HTTP anchors
-
-    from authguard.outbound.http_client import create_client  # noqa: PLC0415
-
+async def _fetch(url: str, token: str) -> bytes:
     name = f"{parse_url(url).scheme}://{parse_url(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    data = bytearray()
     try:
-        with (
-            create_client(verify=_make_tls_context(), timeout=TIMEOUT_S) as client,
-            client.stream("GET", url, headers=headers) as response,
-        ):
-            if not response.is_success:
-                raise SettingsError(f"the anchor {name} responded with status {response.status_code}")
-            for chunk in response.iter_bytes():
-                data += chunk
-                if len(data) > MAX_READ_BYTES:
-                    raise SettingsError(f"the response of the anchor {name} is too large: use a URL for a part of it")
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-        raise SettingsError(f"the anchor {name} cannot be read: {type(error).__name__}") from error
-    return bytes(data)
+        async with HttpClient() as client:
+            response = await client.send("GET", url, headers=headers, max_bytes=MAX_READ_BYTES)
+    except ServiceError as error:
+        if error.cause == "too-large":
+            raise SettingsError(f"the response of the anchor {name} is too large: use a URL for a part of it") from None
+        raise SettingsError(f"the anchor {name} cannot be read: {error.detail}") from None
+    if response.status != HTTPStatus.OK:
+        raise SettingsError(f"the anchor {name} responded with status {response.status}")
+    return response.body

@@ -7,6 +7,7 @@ an app that is mounted under another may never get a lifespan.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def spawn(work: Callable[[], Coroutine[object, object, None]]) -> object:
-    """Start a task on the running event loop.
+    """Start a task on the running event loop, with the context variables of the caller.
 
     Args:
         work: a coroutine function that never raises and ends within bounded time.
@@ -27,15 +28,19 @@ def spawn(work: Callable[[], Coroutine[object, object, None]]) -> object:
     except RuntimeError:
         import trio  # noqa: PLC0415 - not a dependency: a deployment under trio has it installed
 
-        return trio.lowlevel.spawn_system_task(work)
+        return trio.lowlevel.spawn_system_task(work, context=copy_context())
     return loop.create_task(work())
 
 
-def current_loop_id() -> int:
-    """Return the id of the running event loop, to which connections and locks belong."""
+def current_loop() -> object:
+    """Return the running event loop, to which tasks, connections and locks belong.
+
+    A caller that keeps it compares with ``is``. The loop itself is returned, since the id of a loop that ended may be
+    that of the next one.
+    """
     try:
-        return id(asyncio.get_running_loop())
+        return asyncio.get_running_loop()
     except RuntimeError:
         import trio  # noqa: PLC0415 - not a dependency
 
-        return id(trio.lowlevel.current_trio_token())
+        return trio.lowlevel.current_trio_token()

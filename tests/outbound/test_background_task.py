@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from authguard.credentials import concurrency
+from authguard.outbound import background_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def test_work_outlives_the_scope_that_started_it(run: Callable[..., Any]) -> Non
             done.set()
 
         with anyio.CancelScope() as scope:
-            held = concurrency.spawn(work)
+            held = background_task.spawn(work)
             scope.cancel()
             await anyio.lowlevel.checkpoint()
         assert scope.cancelled_caught
