@@ -10,8 +10,9 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.errors import AuditError
 from authguard.file_access import Access, FileRole, describe_failure
@@ -47,8 +48,7 @@ fork_counter: Final = ForkCounter()
 os.register_at_fork(after_in_child=fork_counter.increment)
 
 
-@dataclass(frozen=True, slots=True)
-class LockedFile:
+class LockedFile(Struct, frozen=True):
     """A file that only this process writes.
 
     Attributes:
@@ -62,8 +62,7 @@ class LockedFile:
     identity: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """The end of a log file.
 
     Attributes:

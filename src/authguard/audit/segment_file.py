@@ -11,8 +11,9 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from msgspec import Struct
 
 from authguard.audit.bgzf import open_decompressed
 from authguard.audit.chain_file import chain_paths, read_tail
@@ -42,8 +43,7 @@ _FORMS: Final = ("", GZIP_SUFFIX, TOMBSTONE_SUFFIX, _OLD_TOMBSTONE_SUFFIX)
 _NAME: Final = re.compile(r"\.([0-9]{12,18})(\.gz|\.tombstone|\.stub)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One file of a chain.
 
     Attributes:

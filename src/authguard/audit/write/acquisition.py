@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard.audit import chain_file
 from authguard.errors import AuditError
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 SignerFactory = Callable[[Path, int, Callable[[], str]], "CheckpointSigner"]
 
 
-@dataclass(frozen=True, slots=True)
-class AcquiredChain:
+class AcquiredChain(Struct, frozen=True):
     """A chain that this process holds.
 
     Attributes:

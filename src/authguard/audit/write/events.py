@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,7 @@ class Part(StrEnum):
     ANCHORING = "anchoring"
 
 
-@dataclass(frozen=True, slots=True)
-class LogAct:
+class LogAct(Struct, frozen=True):
     """An act of the log itself, to be recorded.
 
     Attributes:
@@ -31,8 +31,7 @@ class LogAct:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PartFailed:
+class PartFailed(Struct, frozen=True):
     """A part failed, or fails for another reason."""
 
     part: Part
@@ -44,8 +43,7 @@ class PartFailed:
         return LogAct(f"{self.part}_failed", self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class PartWorks:
+class PartWorks(Struct, frozen=True):
     """A part works, or works again."""
 
     part: Part
@@ -56,8 +54,7 @@ class PartWorks:
         return LogAct(f"{self.part}_recovered")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RemovalRequested:
+class RemovalRequested(Struct, frozen=True, eq=False):
     """Something may be removed from the files of a log, as soon as a signed record states it.
 
     Attributes:

@@ -7,10 +7,11 @@ a signed record states it. The lines stay readable at every step, even if the pr
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from msgspec import Struct
 
 from authguard.audit import segment_file
 from authguard.audit.bgzf import compress
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionPolicy:
+class RetentionPolicy(Struct, frozen=True, kw_only=True):
     """When to rotate a file, and how long to keep lines.
 
     Attributes:

@@ -10,10 +10,11 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from msgspec import Struct
 
 from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import recover_rotation, sync_folder
@@ -49,8 +50,7 @@ _NUMBER: Final = re.compile(r"\.[0-9]{1,2}$")
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-@dataclass(frozen=True, slots=True)
-class SignedEnd:
+class SignedEnd(Struct, frozen=True):
     """The last signed line of a chain.
 
     Attributes:
@@ -68,8 +68,7 @@ class SignedEnd:
     closed: bool
 
 
-@dataclass(slots=True)
-class TakeoverResult:
+class TakeoverResult(Struct):
     """The result of a takeover.
 
     Attributes:
@@ -77,7 +76,7 @@ class TakeoverResult:
         must_reacquire: whether the written file was moved aside, so that a chain must be acquired again.
     """
 
-    acts: list[LogAct] = field(default_factory=list)
+    acts: list[LogAct] = []
     must_reacquire: bool = False
 
 
