@@ -287,7 +287,7 @@ async def test_an_answer_whose_key_is_gone_is_told_by_its_status_alone() -> None
     desk = Counter()
     desk.shop.answer = JSONResponse({"refunded": True}, 201)
     await desk.buy(SMALL)
-    desk.shop.desk.enforcer._cipher = PayloadCipher((b"another key of thirty-two bytes.",))
+    desk.shop.desk.enforcer._committer._cipher = PayloadCipher((b"another key of thirty-two bytes.",))
     again = await desk.buy(SMALL)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
     assert again.json().keys() == {"outcome", "transaction", "status"}

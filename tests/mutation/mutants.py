@@ -20,8 +20,8 @@ BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
-WALK, JUDGE, ENFORCER, DECISION_CACHE = (
-    f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "enforcer", "decision_cache")
+WALK, JUDGE, COMMIT, DECISION_CACHE = (
+    f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "commit", "decision_cache")
 )
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operation_index", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
@@ -102,8 +102,8 @@ MUTANTS: Final = (
     Mutant(
         "a race that was lost is not withdrawn",
         MODEL,
-        ENFORCER,
-        "        if not saved:\n            self.journal.record_withdrawal((*written, record), now)\n",
+        COMMIT,
+        "        if not saved:\n            self._journal.record_withdrawal(records, facts.now)\n",
         "        if not saved:\n",
     ),
     Mutant(
@@ -215,9 +215,9 @@ MUTANTS: Final = (
     Mutant(
         "who comes second to the store is told that they were first",
         APPROVALS,
-        ENFORCER,
-        "            saved = await self.repository.save(keys, before.snapshot, after)\n",
-        "            saved = await self.repository.save(keys, before.snapshot, after) or True\n",
+        COMMIT,
+        "            saved = await self._repository.save(keys, before, after)\n",
+        "            saved = await self._repository.save(keys, before, after) or True\n",
     ),
     Mutant(
         "who approved is not looked at again when what they approved is to begin",
@@ -364,14 +364,14 @@ MUTANTS: Final = (
     Mutant(
         "a decision whose request was cancelled leaves its transitions standing",
         CANCELLATION,
-        ENFORCER,
-        "            unsaved = failed or self.repository.was_not_committed(keys, before.snapshot, after)\n",
+        COMMIT,
+        "            unsaved = failed or self._repository.was_not_committed(keys, before, after)\n",
         "            unsaved = failed\n",
     ),
     Mutant(
         "a cancelled request is not withdrawn",
         CANCELLATION,
-        ENFORCER,
+        COMMIT,
         "        except BaseException as error:\n",
         "        except Exception as error:\n",
     ),

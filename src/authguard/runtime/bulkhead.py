@@ -26,23 +26,34 @@ class AccountBulkhead:
         self._max = max_per_account
         self._counts: dict[bytes, int] = {}
 
-    @contextmanager
-    def slot(self, credential: Credential) -> Iterator[bool]:
-        """Reserve a slot for the duration of a `with` block; yield whether one was free."""
+    def reserve(self, credential: Credential) -> bool:
+        """Reserve a slot, and return whether one was free; the caller then releases it."""
         if not isinstance(credential, Proven):  # an unproven request belongs to no account
-            yield True
-            return
+            return True
         account = credential.principal.account_key
         count = self._counts.get(account, 0)
         if count >= self._max:
-            yield False
-            return
+            return False
         self._counts[account] = count + 1
+        return True
+
+    def release(self, credential: Credential) -> None:
+        """Release a slot that was reserved for the same credential."""
+        if not isinstance(credential, Proven):
+            return
+        account = credential.principal.account_key
+        left = self._counts[account] - 1
+        if left:
+            self._counts[account] = left
+        else:
+            del self._counts[account]
+
+    @contextmanager
+    def slot(self, credential: Credential) -> Iterator[bool]:
+        """Reserve a slot for the duration of a `with` block; yield whether one was free."""
+        is_reserved = self.reserve(credential)
         try:
-            yield True
+            yield is_reserved
         finally:
-            left = self._counts[account] - 1
-            if left:
-                self._counts[account] = left
-            else:
-                del self._counts[account]
+            if is_reserved:
+                self.release(credential)

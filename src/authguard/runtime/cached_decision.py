@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from authguard.ports import Clock, CredentialValidator, Store
     from authguard.runtime.channel import ChannelFinder
     from authguard.runtime.journal import Journal
+    from authguard.runtime.lifecycle import Lifecycle
     from authguard.runtime.refusal_window import RefusalWindows
     from authguard.runtime.request import AccessRequest
 
@@ -34,10 +35,10 @@ class CachedDecider:
         windows: of refusals.
         journal: the audit log.
         clock: the only source of time.
+        lifecycle: tells whether the guard is open.
 
     Attributes:
         cache: the decisions that can be repeated.
-        is_open: whether the guard is open, and its store has nonblocking reads; the enforcer sets it.
     """
 
     __slots__ = (
@@ -46,10 +47,10 @@ class CachedDecider:
         "_clock",
         "_error",
         "_journal",
+        "_lifecycle",
         "_store",
         "_windows",
         "cache",
-        "is_open",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class CachedDecider:
         windows: RefusalWindows,
         journal: Journal,
         clock: Clock,
+        lifecycle: Lifecycle,
     ) -> None:
         self._store = store
         self._checker = checker
@@ -70,7 +72,7 @@ class CachedDecider:
         self._clock = clock
         self._error: AuditError | None = None
         self.cache = DecisionCache()
-        self.is_open = False
+        self._lifecycle = lifecycle
 
     def raise_pending_error(self) -> None:
         """Raise the error of the log that was met since the last call: the next evaluated request is refused for it.
@@ -88,7 +90,7 @@ class CachedDecider:
         An error of the log refuses the request that is evaluated next, which is this one. Any other error recurs in the
         evaluation.
         """
-        if not self.is_open or request.evidence.transaction:
+        if not self._lifecycle.is_open or not self._store.nonblocking_reads or request.evidence.transaction:
             return None
         try:
             return self._repeat(request)

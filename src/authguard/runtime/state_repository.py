@@ -238,8 +238,10 @@ class StateRepository:
             BusyError: there were too many conflicts, or the lock was not free in time.
         """
         result = await attempt()
-        if result is not None:
-            return result
+        return result if result is not None else await self.retry_after_conflict(keys, attempt)
+
+    async def retry_after_conflict(self, keys: Keys, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """Attempt a change again after a first conflict; arguments and exceptions as for `retry_on_conflict`."""
         contended = keys.ledgers[0][1] if keys.ledgers else keys.account
         lock = self._locks.get(contended)
         if lock is None:

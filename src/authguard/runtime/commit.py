@@ -1,0 +1,207 @@
+"""The commit of a decision: record it, wait for the disk if its risk demands that, save its states, or withdraw it.
+
+Rules of this file:
+- Nothing is admitted before its record is written, and no state is saved before its transitions are recorded.
+- A record whose states were not saved is withdrawn: after a conflict, a fault, a deadline and a cancellation.
+- A deadline is set only where something can suspend: a disk, a desk, a store without nonblocking writes.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from authguard.core.outcomes import ADMITTING, Outcome, Reason
+from authguard.core.request import Proven
+from authguard.errors import AuditError, BusyError, StoreError
+from authguard.records.chain import make_template
+from authguard.runtime import transactions
+from authguard.runtime.account_lookup import record_unmapped
+from authguard.runtime.decision import Verdict
+from authguard.runtime.decision_cache import cache_key, is_repeatable
+from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE
+from authguard.runtime.state_repository import with_bumped_versions
+
+if TYPE_CHECKING:
+    from authguard.core.snapshot import Snapshot
+    from authguard.ports import Cipher, Ids
+    from authguard.runtime.decision import Decision
+    from authguard.runtime.decision_cache import DecisionCache
+    from authguard.runtime.handoff_ticket import TicketOpener
+    from authguard.runtime.hold_queue import HoldQueue
+    from authguard.runtime.refusal_window import RefusalWindows
+    from authguard.runtime.request import AccessRequest, RequestFacts
+    from authguard.runtime.state_repository import LoadedState, StateRepository
+
+
+class Committer:
+    """Commits decisions.
+
+    Args:
+        repository: loads and saves the states, with the log.
+        ids: source of the records' ids.
+        cipher: decrypts stored responses.
+        windows: of refusals.
+        ticket_opener: opens hand-off tickets.
+        hold_queue: gives held transactions their places.
+        cache: stores decisions that can be repeated.
+    """
+
+    __slots__ = (
+        "_cache",
+        "_cipher",
+        "_hold_queue",
+        "_ids",
+        "_journal",
+        "_repository",
+        "_ticket_opener",
+        "_waiting_risks",
+        "_windows",
+    )
+
+    def __init__(
+        self,
+        repository: StateRepository,
+        *,
+        ids: Ids,
+        cipher: Cipher,
+        windows: RefusalWindows,
+        ticket_opener: TicketOpener,
+        hold_queue: HoldQueue,
+        cache: DecisionCache,
+    ) -> None:
+        self._repository: Final = repository
+        self._journal: Final = repository.journal
+        self._ids: Final = ids
+        self._cipher: Final = cipher
+        self._windows: Final = windows
+        self._ticket_opener: Final = ticket_opener
+        self._hold_queue: Final = hold_queue
+        self._cache: Final = cache
+        durability = repository.policy.durability.items()
+        #: risks of operations whose decisions are on the disk before the request is admitted
+        self._waiting_risks: Final = frozenset(risk for risk, kind in durability if kind != "async")
+
+    async def commit(
+        self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision
+    ) -> Verdict | None:
+        """Record a decision, save its states, then return the verdict.
+
+        Args:
+            request: the request.
+            facts: about the request.
+            before: the states from which it was evaluated.
+            decision: its result.
+
+        Returns:
+            The verdict; ``None`` after a conflict with another change: the request must be evaluated again.
+
+        Raises:
+            AuditError, StoreError, TimeoutError: it was not recorded or not saved, so it is void.
+        """
+        credential, after = facts.credential, decision.snapshot
+        if not isinstance(credential, Proven) and after is before.snapshot:
+            kind = decision.fallback.kind
+            covered = self._windows.cover_decision(credential, decision.operation.name, kind, facts.now)
+            if covered:
+                return Verdict(decision=decision, record=covered, credential=credential, keys=facts.keys, at=facts.now)
+        record = self._ids.record(facts.now)
+        ticket = ""
+        if decision.fallback.kind is Outcome.HANDOFF and isinstance(credential, Proven):
+            opening = self._ticket_opener.open_ticket(request, credential.principal, decision, record, facts.now)
+            ticket = await self._repository.with_deadline(opening)
+        causes = self._record_causes(facts, before, decision, record) if decision.transitions or facts.unmapped else ()
+        entry, position = self._journal.record_decision(record, request, facts, decision, ticket)
+        waits = decision.operation.risk in self._waiting_risks
+        if (waits or after is not before.snapshot) and not await self._save(
+            facts, before.snapshot, decision, position, (*causes, record)
+        ):
+            return None
+        verdict = self._build_verdict(facts, before.snapshot, decision, record, ticket)
+        if before.record_keys and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot):
+            key = cache_key(request.operation, facts.channel)
+            self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
+        return verdict
+
+    async def commit_held(
+        self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision
+    ) -> Verdict | Reason | None:
+        """Commit a decision that holds a new transaction, or return the reason why its account may hold no more."""
+        if not isinstance(facts.credential, Proven):
+            return await self.commit(request, facts, before, decision)
+        held = decision.snapshot
+        state = held.transaction.state
+        async with self._hold_queue.place(facts.credential.principal, state, facts.now) as place:
+            if place < 0:
+                return Reason.TOO_MANY_HELD
+            queued = replace(held, transaction=replace(held.transaction, queued=place))
+            verdict = await self.commit(request, facts, before, replace(decision, snapshot=queued))
+        # this request is decided; a later one can sweep
+        with suppress(AuditError, BusyError, StoreError, TimeoutError):
+            await self._hold_queue.sweep(state, MAX_SWEPT_ON_PLACE)
+        return verdict
+
+    def _record_causes(
+        self, facts: RequestFacts, before: LoadedState, decision: Decision, record: str
+    ) -> tuple[str, ...]:
+        """Write what led to a decision: the transitions, and reports that the policy does not map; return the ids."""
+        written: tuple[str, ...] = ()
+        if decision.transitions:
+            subject = facts.credential.principal.pseudonym if isinstance(facts.credential, Proven) else ""
+            written = self._journal.record_transitions(
+                decision.transitions, facts.keys, subject=subject, decision=record
+            )
+        if facts.unmapped:
+            written += record_unmapped(self._journal, facts, before.snapshot, decision.snapshot, decision=record)
+        return written
+
+    async def _save(
+        self, facts: RequestFacts, before: Snapshot, decision: Decision, position: int, records: tuple[str, ...]
+    ) -> bool:
+        """Wait for the disk if the risk demands it, and save; withdraw the records if that fails or conflicts.
+
+        Args:
+            facts: about the request.
+            before: the states from which it was evaluated.
+            decision: its result.
+            position: of the decision in the log.
+            records: ids of the records of this request; the last one is the decision.
+        """
+        keys, after = facts.keys, decision.snapshot
+        try:
+            if decision.operation.risk in self._waiting_risks:
+                await self._repository.with_deadline(self._journal.flush(position))
+            saved = await self._repository.save(keys, before, after)
+        except BaseException as error:
+            # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
+            failed = isinstance(error, AuditError | StoreError)
+            unsaved = failed or self._repository.was_not_committed(keys, before, after)
+            self._journal.record_withdrawal(records if unsaved else records[-1:], facts.now)
+            raise
+        if not saved:
+            self._journal.record_withdrawal(records, facts.now)
+        return saved
+
+    def _build_verdict(
+        self, facts: RequestFacts, before: Snapshot, decision: Decision, record: str, ticket: str
+    ) -> Verdict:
+        keys, after, kind = facts.keys, decision.snapshot, decision.fallback.kind
+        headers: transactions.Headers = ()
+        if kind is Outcome.REPEAT:
+            repeated, headers = transactions.decrypt_response(after.transaction, keys.transaction, self._cipher)
+            decision = replace(decision, snapshot=replace(after, transaction=repeated))
+        if kind not in ADMITTING:
+            name = decision.operation.name
+            self._ticket_opener.add_decision(keys.session, facts.now, name, kind.value, record)
+        return Verdict(
+            decision=decision,
+            record=record,
+            credential=facts.credential,
+            keys=keys,
+            at=facts.now,
+            ticket=ticket,
+            saved=with_bumped_versions(before, after) if decision.running else None,
+            headers=headers,
+        )
