@@ -12,7 +12,7 @@ import pytest
 from authguard.errors import StoreError
 from authguard.stores import sqlite_connection
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_connection import SCHEMA_VERSION, open_connections, store_error
+from authguard.stores.sqlite_connection import SCHEMA_VERSION, begin, open_connections, store_error, wait_for_lock
 
 
 def opened(path: Path, lock_timeout_s: float = 1.0) -> None:
@@ -167,3 +167,23 @@ def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
 def test_an_error_without_a_code_still_gets_advice(tmp_path: Path) -> None:
     message = str(store_error(tmp_path, "read", sqlite3.ProgrammingError("closed")))
     assert "cannot be read (ProgrammingError): check the disk" in message
+
+
+def test_a_held_lock_is_waited_for_and_the_connection_never_waits_otherwise(tmp_path: Path) -> None:
+    writer, reader = open_connections(tmp_path / "records.db", 1.0)
+    timeouts: list[int] = []
+
+    def statement(connection: sqlite3.Connection) -> None:
+        timeouts.extend(connection.execute("PRAGMA busy_timeout").fetchone())
+        begin(connection)
+
+    with closing(writer), closing(reader), closing(sqlite3.connect(tmp_path / "records.db")) as other:
+        wait_for_lock(writer, 0.02, statement)
+        writer.execute("ROLLBACK")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            wait_for_lock(writer, 0.02, statement)
+        assert timeouts == [0, 0, 20]
+        assert writer.execute("PRAGMA busy_timeout").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            wait_for_lock(writer, 0.02, lambda connection: connection.execute("SELECT 1 FROM missing"))

@@ -48,6 +48,16 @@ def rows(writer: sqlite3.Connection) -> list[str]:
     return [name for (name,) in writer.execute("SELECT name FROM rows ORDER BY name")]
 
 
+def begun(writer: sqlite3.Connection) -> Callable[[], sqlite3.Connection]:
+    """Begin a transaction when it is called."""
+
+    def begin() -> sqlite3.Connection:
+        writer.execute("BEGIN IMMEDIATE")
+        return writer
+
+    return begin
+
+
 def insert(name: str, *, answer: object = True) -> Change:
     """Insert a row; return the answer, or raise it."""
 
@@ -65,7 +75,7 @@ def outcomes(writer: sqlite3.Connection, queue: WriteQueue, writes: Sequence[Wri
     found: list[object] = []
     for write in writes:
         try:
-            found.append(queue.run(write, lambda: writer))
+            found.append(queue.run(write, begun(writer)))
         except (ArithmeticError, sqlite3.Error) as error:
             found.append(type(error))
         assert not writer.in_transaction
@@ -132,7 +142,7 @@ def test_who_left_before_its_turn_changes_nothing(writer: sqlite3.Connection) ->
     queue = WriteQueue()
     left, stays = queue.add(insert("left")), queue.add(insert("stays"))
     assert left.guard.decide()
-    assert queue.run(stays, lambda: writer) is True
+    assert queue.run(stays, begun(writer)) is True
     assert rows(writer) == ["stays"]
     assert (left.guard.finished, left.guard.result) == (True, [])
 
@@ -147,7 +157,7 @@ def test_who_leaves_after_its_turn_has_come_learns_the_result(writer: sqlite3.Co
 
     first = queue.add(insert("first", answer="answer"))
     queue.add(leave)
-    queue.run(first, lambda: writer)
+    queue.run(first, begun(writer))
     assert could_leave == [False]
     assert first.guard.result == ["answer"]
 
@@ -164,7 +174,7 @@ def test_where_no_transaction_begins_all_of_them_fail_and_none_is_done_later(
     for write in writes:
         with pytest.raises(type(error), match=str(error)):
             queue.run(write, fail)
-    assert queue.run(queue.add(insert("later")), lambda: writer) is True
+    assert queue.run(queue.add(insert("later")), begun(writer)) is True
     assert rows(writer) == ["later"]
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -28,7 +27,7 @@ from authguard.ports import FIRST
 from authguard.stores.cancellation import reraise_cancellation
 from authguard.stores.sqlite_change import ChangeLog
 from authguard.stores.sqlite_claim import insert_claim
-from authguard.stores.sqlite_connection import file_identity, open_connections, store_error
+from authguard.stores.sqlite_connection import begin, file_identity, open_connections, store_error, wait_for_lock
 from authguard.stores.sqlite_document import list_documents, read_document, write_document
 from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
 from authguard.stores.sqlite_sweep import UPDATE, sweep
@@ -288,7 +287,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be read now.
         """
-        return await self._in_worker("read", lambda: list_documents(self._require_open(self._writer), namespace, limit))
+        return await self._list(lambda connection: list_documents(connection, namespace, limit))
 
     async def transactions(
         self,
@@ -305,13 +304,9 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be read now, or a transaction is damaged.
         """
-
-        def found() -> list[tuple[bytes, bytes]]:
-            return find_transactions(self._require_open(self._writer), state, (role, operation, subject), after, limit)
-
-        return tuple(
-            record_codec.decode_transaction(name, value) for name, value in await self._in_worker("read", found)
-        )
+        wanted = (role, operation, subject)
+        rows = await self._list(lambda connection: find_transactions(connection, state, wanted, after, limit))
+        return tuple(record_codec.decode_transaction(name, value) for name, value in rows)
 
     async def records(
         self, kind: RecordKind, *, first: bytes = b"", end: bytes = b"", limit: int
@@ -322,11 +317,9 @@ class SqliteStore:
             StoreError: the file cannot be read now, or a record is damaged.
         """
         asked = (*record_codec.key_range(kind, first, end), limit)
-
-        def found() -> list[tuple[bytes, bytes]]:
-            return self._require_open(self._writer).execute(SELECT_RANGE, asked).fetchall()
-
-        rows = await self._in_worker("read", found)
+        rows: list[tuple[bytes, bytes]] = await self._list(
+            lambda connection: connection.execute(SELECT_RANGE, asked).fetchall()
+        )
         return tuple((name[1:], record_codec.decode_record(name, value)) for name, value in rows)
 
     def _sweep(self, writer: sqlite3.Connection, count: int, now: float) -> None:
@@ -344,7 +337,7 @@ class SqliteStore:
         write = self._writes.add(change)
         guard = write.guard
         try:
-            return await self._in_worker("written", lambda: self._writes.run(write, self._writing_connection))
+            return await self._in_worker("written", lambda: self._writes.run(write, self._begin))
         except get_cancelled_exc_class() as cancellation:
             if not guard.decide():
                 await guard.wait_finished(self._lock_timeout_s)
@@ -367,21 +360,19 @@ class SqliteStore:
             if not self._lock.acquire(timeout=self._lock_timeout_s):
                 raise StoreError(f"the store {self._path} still waits for an earlier write: check the disk")
             try:
-                self._set_busy_timeout(self._lock_timeout_s)
                 return job()
             except sqlite3.Error as error:
                 raise store_error(self._path, done, error) from error
             finally:
-                with suppress(sqlite3.Error):
-                    self._set_busy_timeout(0.0)
                 self._lock.release()
 
         return await self._worker.run(alone)
 
-    def _set_busy_timeout(self, seconds: float) -> None:
-        """Let the writing connection wait for locks in the worker, and never on the event loop."""
-        if self._writer is not None:
-            self._writer.execute(f"PRAGMA busy_timeout={math.ceil(seconds * 1000)}")
+    async def _list(self, statement: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Read with a statement that may take long."""
+        return await self._in_worker(
+            "read", lambda: wait_for_lock(self._require_open(self._writer), self._lock_timeout_s, statement)
+        )
 
     def _connect(self) -> None:
         if self._writer is not None:
@@ -402,9 +393,11 @@ class SqliteStore:
         if file is not None:
             require_unchanged(self._path, file)
 
-    def _writing_connection(self) -> sqlite3.Connection:
+    def _begin(self) -> sqlite3.Connection:
+        """Begin a transaction; return its connection."""
         writer = self._require_open(self._writer)
         self._check_identity()
+        wait_for_lock(writer, self._lock_timeout_s, begin)
         return writer
 
     def _reader_connection(self) -> sqlite3.Connection:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import ExitStack, closing, suppress
+from math import ceil
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from authguard.errors import StoreError
 from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
@@ -20,7 +21,10 @@ from authguard.paths import make_data_folder
 from authguard.stores.sqlite_transaction_index import TRANSACTION_INDEX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+Answer = TypeVar("Answer")
 
 #: ``PRAGMA user_version`` of a file that this code created; 1 had other tables and is refused
 SCHEMA_VERSION: Final = 2
@@ -35,6 +39,7 @@ SCHEMA: Final = (
     f"PRAGMA user_version={SCHEMA_VERSION}",
 )
 WAL: Final = "PRAGMA journal_mode=WAL"
+NEVER_WAIT: Final = "PRAGMA busy_timeout=0"
 #: attempts to enable write-ahead logging, spread over the lock timeout
 WAL_ATTEMPTS: Final = 20
 #: prefix of SQLite's error name -> advice for the operator; the first match counts
@@ -52,11 +57,11 @@ _PLACE_ERRORS: Final = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQ
 
 
 def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """Open one connection for writes and one for reads that never waits; create a missing file.
+    """Open one connection for writes and one for reads, of which neither waits for a lock; create a missing file.
 
     Args:
         path: the file.
-        lock_timeout_s: seconds to wait for another process's lock.
+        lock_timeout_s: seconds to wait for another process's lock meanwhile.
 
     Raises:
         StoreError: the file cannot be created, or an older or newer authguard or another program wrote it.
@@ -74,9 +79,42 @@ def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connect
         reader = undo.enter_context(closing(_connection(path, lock_timeout_s)))
         reader.execute("PRAGMA query_only=1")
         reader.execute("SELECT 1 FROM records LIMIT 1").fetchall()  # recovers the journal of a killed process
-        reader.execute("PRAGMA busy_timeout=0")
+        for connection in (writer, reader):
+            connection.execute(NEVER_WAIT)
         undo.pop_all()
     return writer, reader
+
+
+def begin(writer: sqlite3.Connection) -> None:
+    """Begin a transaction that writes."""
+    writer.execute("BEGIN IMMEDIATE")
+
+
+def wait_for_lock(
+    connection: sqlite3.Connection, lock_timeout_s: float, statement: Callable[[sqlite3.Connection], Answer]
+) -> Answer:
+    """Run a statement; if another process holds a lock, run it again and wait for that.
+
+    The connection never waits outside of this function, because the event loop uses it too.
+
+    Args:
+        connection: from `open_connections`.
+        lock_timeout_s: seconds to wait.
+        statement: runs it.
+
+    Raises:
+        sqlite3.Error: the lock is not free in time, or the statement failed.
+    """
+    try:
+        return statement(connection)
+    except sqlite3.OperationalError as error:
+        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            raise
+    connection.execute(f"PRAGMA busy_timeout={ceil(lock_timeout_s * 1000)}")
+    try:
+        return statement(connection)
+    finally:
+        connection.execute(NEVER_WAIT)
 
 
 def store_error(path: Path, done: str, error: sqlite3.Error) -> StoreError:
@@ -98,7 +136,7 @@ def store_error(path: Path, done: str, error: sqlite3.Error) -> StoreError:
 def file_identity(path: Path) -> tuple[int, int]:
     """Return device and inode of the file at a path; zeros if there is no file."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a third faster, for each write
     except OSError:
         return 0, 0
     return status.st_dev, status.st_ino

@@ -84,30 +84,29 @@ class WriteQueue:
         self._waiting.append(write)
         return write
 
-    def run(self, write: Write[Answer], connect: Callable[[], sqlite3.Connection]) -> Answer:
+    def run(self, write: Write[Answer], begin: Callable[[], sqlite3.Connection]) -> Answer:
         """Commit a write together with those that wait; return its answer.
 
         Args:
             write: from `add`.
-            connect: returns the connection, or raises if it cannot be used.
+            begin: begins a transaction and returns its connection, or raises.
 
         Raises:
             sqlite3.Error: the file cannot be written now; nothing was changed.
-            Exception: of the write or of `connect`; nothing was changed.
+            Exception: of the write or of `begin`; nothing was changed.
         """
         while not write.guard.finished:
             size = min(MAX_GROUP, len(self._waiting)) or 1  # an unfinished write is in the queue
-            _commit([self._waiting.popleft() for _ in range(size)], connect)
+            _commit([self._waiting.popleft() for _ in range(size)], begin)
         if write.error is not None:
             raise write.error
         return write.answer[0]
 
 
-def _commit(group: Sequence[Write[Any]], connect: Callable[[], sqlite3.Connection]) -> None:
+def _commit(group: Sequence[Write[Any]], begin: Callable[[], sqlite3.Connection]) -> None:
     """Run the transaction of some writes; each is finished afterwards."""
     try:
-        writer = connect()
-        writer.execute("BEGIN IMMEDIATE")
+        writer = begin()
     except Exception as error:  # noqa: BLE001 - every exception belongs to the callers
         for write in group:
             write.error = error
@@ -118,7 +117,7 @@ def _commit(group: Sequence[Write[Any]], connect: Callable[[], sqlite3.Connectio
     except Exception as error:  # noqa: BLE001 - every exception belongs to a caller
         if len(group) > 1:
             for write in group:
-                _commit([write], connect)
+                _commit([write], begin)
             return
         group[0].error, committed = error, []
     kept = frozenset(committed)
