@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from authguard.core.decision_table import Rule
 from authguard.policy.table import coverage, mdd
-from authguard.policy.table.boxes import GAP, Box, BoxCoverage, Space, Undecided, count, is_empty
+from authguard.policy.table.boxes import GAP, Box, BoxCoverage, Space, Undecided, count
 from authguard.policy.table.coverage import DiagramCoverage, TableCoverage, compute_coverage
-from authguard.policy.table.mdd import DecisionDiagrams
 from tests.policy.table.test_boxes import boxes_of, cells, first_match, holds, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from authguard.policy.table.mdd import DecisionDiagrams
 
 Problem = tuple[Space, tuple[Rule, ...]]
 Case = tuple[Space, tuple[Rule, ...], Box]
@@ -82,36 +83,6 @@ def test_a_fault_planted_in_the_algebra_is_caught(name: str, fault: object, monk
 def _first_branch(diagrams: DecisionDiagrams, nodes: tuple[int, ...], level: int) -> tuple[int, ...]:
     branches, levels = diagrams._branches, diagrams._levels
     return tuple(branches[node][0] if node >= 0 and levels[node] == level else node for node in nodes)
-
-
-@given(problems(), st.data())
-def test_two_tables_differ_exactly_where_their_rules_decide_differently(problem: Problem, data: st.DataObject) -> None:
-    space, rules = problem
-    other = tuple(data.draw(st.permutations(rules)))
-    other = tuple(Rule(when=rule.when, do=rule.do, index=index) for index, rule in enumerate(other))
-    leaf = {rule.do: -2 - place for place, rule in enumerate(rules)}
-    laid = [[(space.box(rule.when), leaf[rule.do]) for rule in table] for table in (rules, other)]
-    if is_empty(space.whole):
-        return
-    diagrams = DecisionDiagrams(space.whole, [box for table in laid for box, _ in table])
-    roots = (diagrams.build_table(laid[0]), diagrams.build_table(laid[1]))
-    expected: dict[tuple[int, ...], int] = {}
-    for cell in cells(space):
-        answers = []
-        for table in (rules, other):
-            index = first_match(space, table, cell)
-            answers.append(GAP if index is None else leaf[table[index].do])
-        if answers[0] != answers[1]:
-            expected[tuple(answers)] = expected.get(tuple(answers), 0) + 1
-    assert diagrams.count_cells(roots, space.whole, differing=True) == expected
-
-
-def test_equal_functions_are_one_node_however_they_are_written() -> None:
-    space = Space({"a": ("x", "y"), "b": ("p", "q")})
-    split = [(space.box({"a": {"x"}}), -2), (space.box({"a": {"y"}}), -2), (space.box({}), -3)]
-    diagrams = DecisionDiagrams(space.whole, [box for box, _ in split])
-    assert diagrams.build_table(split) == -2
-    assert len(diagrams) > 0, "it was built before it was seen to be one"
 
 
 def test_rules_past_the_bound_of_nodes_are_undecided() -> None:
