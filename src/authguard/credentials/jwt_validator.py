@@ -143,8 +143,11 @@ class JwtValidator:
             return bearer.MISSING
         if len(header) > bearer.MAX_HEADER_BYTES:
             return bearer.TOO_LARGE
-        digest = sha256(bearer.canonicalize(header)).digest()
+        digest = sha256(header).digest()
         entry = self._cache.find(digest)
+        if entry is None and (canonical := bearer.canonicalize(header)) is not header:
+            digest = sha256(canonical).digest()
+            entry = self._cache.find(digest)
         if entry is not None:
             jwks_cache = entry.freshness
             if entry.since <= now < entry.until and not entry.key.retired and jwks_cache.since <= now < jwks_cache.due:

@@ -182,8 +182,12 @@ class SqliteStore:
         if not self._lock.acquire(blocking=False):
             return -1
         try:
-            self._check_identity_sometimes()
-            return self._changes.find_last(self._require_open(self._writer), places)
+            writer, now = self._writer, monotonic()
+            if writer is None or now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
+                writer = self._require_open(writer)
+                self._check_identity()
+                self._checked_at = now
+            return self._changes.find_last(writer, places)
         except sqlite3.Error as error:
             raise store_error(self._path, "read", error) from error
         finally:
@@ -402,15 +406,11 @@ class SqliteStore:
 
     def _reader_connection(self) -> sqlite3.Connection:
         """Return the connection for reads; check the file's identity from time to time."""
-        reader = self._require_open(self._reader)
-        self._check_identity_sometimes()
-        return reader
-
-    def _check_identity_sometimes(self) -> None:
-        now = monotonic()
+        reader, now = self._require_open(self._reader), monotonic()
         if now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
             self._check_identity()
             self._checked_at = now
+        return reader
 
     def _check_identity(self) -> None:
         """Raise `StoreError` unless the file at the path is the one that was opened."""

@@ -18,6 +18,7 @@ from authguard.audit import chain_file, segment_file
 from authguard.audit.write.acquisition import acquire_chain
 from authguard.audit.write.disk_space import DiskSpaceMonitor
 from authguard.audit.write.events import LogAct
+from authguard.audit.write.file_watch import FileWatch
 from authguard.audit.write.flusher import Flusher
 from authguard.audit.write.health import LogHealth, describe_tampering
 from authguard.audit.write.takeover import find_start, require_tail
@@ -72,9 +73,11 @@ class JsonlSink:
         self._retention: Final = retention
         self._health: Final = LogHealth()
         self._disk_space: Final = DiskSpaceMonitor()
+        self._watch = FileWatch(-1)
         self._reset()
 
     def _reset(self) -> None:
+        self._watch.close()
         self._file: chain_file.LockedFile | None = None
         self._fd = -1
         self._forks = chain_file.fork_counter.forks
@@ -216,11 +219,9 @@ class JsonlSink:
             self._writable = False
             cut = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise AuditError("the disk accepted only a part of a line: check the free space") from cut
-        status = os.fstat(self._fd)
-        if not status.st_nlink or status.st_size != self._size + written:
-            self._writable = False
-            self._flusher.mark_lost(self._position)
-            raise self._tampering_error(status.st_size - written if status.st_nlink else -1)
+        # the position after an append is the end of the file, so it shows what others added or removed
+        if self._watch.may_have_changed() or os.lseek(self._fd, 0, os.SEEK_CUR) != self._size + written:
+            self._check_line(written)
         self._seq += 1
         self._head = head
         self._size += written
@@ -229,6 +230,15 @@ class JsonlSink:
             self._wake_at = self._seq + self._signer.every
             self._signer.wake()
         return self._position
+
+    def _check_line(self, written: int) -> None:
+        """Check that the file with the line still has a name, and that nobody else changed its size."""
+        self._watch.clear()
+        status = os.fstat(self._fd)
+        if not status.st_nlink or status.st_size != self._size + written:
+            self._writable = False
+            self._flusher.mark_lost(self._position)
+            raise self._tampering_error(status.st_size - written if status.st_nlink else -1)
 
     def _ensure_writable(self, at: float) -> None:
         if not self._opened:
@@ -272,6 +282,8 @@ class JsonlSink:
         chain_file.release(file)
         before, self._base = self._base, self._seq
         self._file, self._fd, self._size, self._first_at, self._rotation_error = new, new.fd, 0, at, ""
+        self._watch.close()
+        self._watch = FileWatch(new.fd)
         self._flusher.add_segment(segment)
         if self._signer is not None:
             self._signer.on_rotate(new.fd)
@@ -309,6 +321,8 @@ class JsonlSink:
     def _acquire(self) -> None:
         found = acquire_chain(self._path, self._make_signer, lambda: self._head, take_over=not self._resumed)
         self._file, self._fd, self._signer = found.file, found.file.fd, found.signer
+        self._watch.close()
+        self._watch = FileWatch(self._fd)
         self._forks = chain_file.fork_counter.forks
         self._flusher.add_folder(self._file.path.parent)
         try:
