@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.outbound import retry
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
-from authguard.outbound.retry import call_with_retries
 from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 from authguard.ports import AccountStatus, Unreachable
 
@@ -104,6 +104,7 @@ class ResilientDirectory:
 
     async def open(self) -> None:
         """Open the lookup."""
+        retry.prepare()
         await self._lookup.open()
 
     async def close(self) -> None:
@@ -151,7 +152,7 @@ class ResilientDirectory:
 
     async def _fetch(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         try:
-            raw = await call_with_retries(lambda: self._lookup.fetch(principal), timeout=self._source.timeout)
+            raw = await retry.call_with_retries(lambda: self._lookup.fetch(principal), timeout=self._source.timeout)
         except ServiceError as problem:
             return Unreachable(problem.cause)
         except Exception:  # noqa: BLE001 - an error of the app's function is an event, not a fault of the guard

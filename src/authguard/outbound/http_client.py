@@ -113,6 +113,8 @@ class HttpClient:
         self._max_connections = max_connections
         self._own: httpx2.AsyncClient | None = None
         self._loop: object = None
+        if client is not None:  # its package is imported already
+            retry.prepare()
 
     async def __aenter__(self) -> Self:
         return self

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+from authguard.outbound import retry
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
-from authguard.outbound.retry import call_with_retries
 from authguard.policy.deployment import RETRY_PAUSE_S
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class ResilientVerifier:
 
     async def open(self) -> None:
         """Open the services."""
+        retry.prepare()
         for service in self._services:
             await service.open()
 
@@ -145,7 +146,7 @@ class ResilientVerifier:
             return self._apply_thresholds(result)
 
         try:
-            return await call_with_retries(
+            return await retry.call_with_retries(
                 attempt, timeout=self.max_duration, attempts=declared.retries + 1, first_pause=RETRY_PAUSE_S
             )
         except ServiceError as problem:

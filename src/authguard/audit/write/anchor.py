@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: deadline of an anchor for one checkpoint, in seconds
 TIMEOUT_S: Final = 10.0
+#: seconds for reading the checkpoints of an anchor
+READ_TIMEOUT_S: Final = 60.0
 #: attempts to lock a file that another process writes, and seconds between them
 MAX_LOCK_ATTEMPTS: Final = 20
 LOCK_RETRY_S: Final = 0.05
@@ -261,12 +263,17 @@ async def _fetch(url: str, token: str) -> bytes:
     name = f"{parse_url(url).scheme}://{parse_url(url).netloc}"
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
-        async with HttpClient() as client:
-            response = await client.send("GET", url, headers=headers, max_bytes=MAX_READ_BYTES)
+        with anyio.fail_after(READ_TIMEOUT_S):
+            async with HttpClient() as client:
+                response = await client.send("GET", url, headers=headers, max_bytes=MAX_READ_BYTES)
     except ServiceError as error:
         if error.cause == "too-large":
-            raise SettingsError(f"the response of the anchor {name} is too large: use a URL for a part of it") from None
+            message = f"the response of the anchor {name} is too large: use a URL for a part of it"
+            raise SettingsError(message) from None
         raise SettingsError(f"the anchor {name} cannot be read: {error.detail}") from None
+    except TimeoutError:
+        message = f"the anchor {name} cannot be read: no response within {READ_TIMEOUT_S:g} s"
+        raise SettingsError(message) from None
     if response.status != HTTPStatus.OK:
         raise SettingsError(f"the anchor {name} responded with status {response.status}")
     return response.body
