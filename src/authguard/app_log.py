@@ -94,6 +94,7 @@ class LoggingSink:
         self.failed_events = 0
         #: writes a cached decision; decisions are not forwarded, so the inner method serves
         self.append_cached: Final = inner.append_cached
+        self.flush: Final = inner.flush
 
     def open(self) -> None:
         """Open the sink.
@@ -123,14 +124,6 @@ class LoggingSink:
         elif isinstance(entry, DecisionEntry) and entry.cell[_CREDENTIAL] in _REFUSED:
             self._log(CREDENTIAL_REFUSED, logging.DEBUG, entry)
         return position
-
-    async def flush(self, position: int) -> None:
-        """Wait until a line is on the disk.
-
-        Raises:
-            AuditError: it could not be made durable.
-        """
-        await self._inner.flush(position)
 
     def _log(self, name: str, level: int, entry: Entry) -> None:
         try:

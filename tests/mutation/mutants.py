@@ -68,8 +68,8 @@ MUTANTS: Final = (
         "a limit is reserved after the app ran, and not before",
         MODEL,
         JUDGE,
-        "        if fallback.kind in ADMITTING:\n            _reserve(",
-        "        if fallback.kind in ADMITTING and not running:\n            _reserve(",
+        "        if fallback.kind in ADMITTING and measured.spends:\n            _reserve(",
+        "        if fallback.kind in ADMITTING and measured.spends and not running:\n            _reserve(",
     ),
     Mutant(
         "`not_before` of an account is ignored",
@@ -216,8 +216,8 @@ MUTANTS: Final = (
         "who comes second to the store is told that they were first",
         APPROVALS,
         COMMIT,
-        "            saved = await self._repository.save(keys, before, after)\n",
-        "            saved = await self._repository.save(keys, before, after) or True\n",
+        "            saved = after is before or await self._repository.save(keys, before, after)\n",
+        "            saved = after is before or await self._repository.save(keys, before, after) or True\n",
     ),
     Mutant(
         "who approved is not looked at again when what they approved is to begin",

@@ -29,7 +29,8 @@ def check_scope(operation: Operation, token_scopes: frozenset[str], held: frozen
     Returns:
         ``granted`` if the token has all scopes and the person one of the roles; else ``missing``.
     """
-    return "granted" if operation.scopes <= token_scopes and has_role(operation, held) else "missing"
+    has_a_role = not operation.roles or has_role(operation, held)
+    return "granted" if has_a_role and operation.scopes <= token_scopes else "missing"
 
 
 def has_role(operation: Operation, held: frozenset[str]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.claim_source import present
+from authguard.core.claim_source import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from authguard.core.request import Operation, Principal
 
@@ -32,10 +32,13 @@ def parse_roles(principal: Principal, sources: RoleSources) -> frozenset[str]:
         The roles; none for another issuer and for a subject that is no person. A source that is neither a text nor a
             list of texts grants none.
     """
-    if principal.issuer not in sources or not principal.person or has_excess_roles(principal, sources):
+    if principal.issuer not in sources or not principal.person:
+        return frozenset()
+    lists = _list_roles(principal, sources)
+    if sum(map(len, lists)) > MAX_ROLES:
         return frozenset()
     roles = frozenset[str]()
-    for listed in _listed_roles(principal, sources):
+    for listed in lists:
         named = [role for role in listed if isinstance(role, str) and 0 < len(role) <= MAX_ROLE_CHARS]
         roles |= frozenset(named if len(named) == len(listed) else ())
     return roles
@@ -48,16 +51,20 @@ def has_excess_roles(principal: Principal, sources: RoleSources) -> bool:
         principal: verified.
         sources: as for `parse_roles`.
     """
-    return sum(len(listed) for listed in _listed_roles(principal, sources)) > MAX_ROLES
+    return sum(map(len, _list_roles(principal, sources))) > MAX_ROLES
 
 
-def _listed_roles(principal: Principal, sources: RoleSources) -> Iterator[Sequence[object]]:
-    """Yield the items of each source; a text is one role, since splitting it could grant another."""
-    for _, found in present(principal.claims, sources.get(principal.issuer, ())):
+def _list_roles(principal: Principal, sources: RoleSources) -> list[Sequence[object]]:
+    """Return the items of each source; a text is one role, since splitting it could grant another."""
+    claims = principal.claims
+    lists: list[Sequence[object]] = []
+    for source in sources.get(principal.issuer, ()):
+        found = claims.get(source) if source[:1] != "/" else find(claims, (source,))
         if isinstance(found, str):
-            yield [found]
+            lists.append([found])
         elif isinstance(found, list | tuple):
-            yield found
+            lists.append(found)
+    return lists
 
 
 def effective_roles(operation: Operation, principal: Principal, acting: str, sources: RoleSources) -> frozenset[str]:

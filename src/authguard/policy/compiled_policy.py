@@ -114,6 +114,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
+        asks_directories: whether an account source is asked for each request, and not a claim of the token.
         role_sources: issuer whose staff roles count -> claims or JSON Pointers with the roles.
         answer_timeouts: method -> seconds after which its verifiers' results are no longer expected.
     """
@@ -180,6 +181,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     limit_windows: Mapping[str, float] = field(default_factory=dict)
     final_transaction_states: frozenset[str] = frozenset()
     answer_timeouts: Mapping[str, float] = field(default_factory=dict)
+    asks_directories: bool = False
     role_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -193,6 +195,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes
         derive(self, "effect_scopes", scopes)
+        derive(self, "asks_directories", not all(source.claim for source in self.accounts))
         derive(self, "role_sources", dict(self._role_sources()))
         derive(self, "rollback_state", self.machines["service"].table[self.initial["service"], "engaged"].dest)
         session = self.machines["session"]

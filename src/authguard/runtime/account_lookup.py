@@ -91,7 +91,7 @@ def _status_from_claim(source: AccountSource, principal: Principal, found: objec
     except DelegationError:
         return AccountStatus("", principal.issued_at)
     # a list or an object is no status, and no map has the empty one
-    status = label_of(found) if isinstance(found, str | int | float) else ""
+    status = found if isinstance(found, str) else label_of(found) if isinstance(found, int | float) else ""
     return AccountStatus(status, principal.issued_at, delegations)
 
 

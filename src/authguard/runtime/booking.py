@@ -141,8 +141,10 @@ def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
 
 def release_if_void(evaluation: Evaluation, transaction: str) -> None:
     """Release a transaction's bookings if it became void in this evaluation."""
-    if any(moved.machine == "transaction" and moved.event in VOIDING_EVENTS for moved in evaluation.transitions):
-        release_bookings(evaluation, transaction)
+    for moved in evaluation.transitions:
+        if moved.machine == "transaction" and moved.event in VOIDING_EVENTS:
+            release_bookings(evaluation, transaction)
+            return
 
 
 def release_bookings(evaluation: Evaluation, transaction: str) -> None:

@@ -121,7 +121,7 @@ class Committer:
             return None
         verdict = self._build_verdict(facts, before.snapshot, decision, record, ticket)
         if before.record_keys and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot):
-            key = cache_key(request.operation, facts.channel)
+            key = cache_key(request.operation, facts.channel) if facts.channel else request.operation.identity
             self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
         return verdict
 
@@ -173,7 +173,7 @@ class Committer:
         try:
             if decision.operation.risk in self._waiting_risks:
                 await self._repository.with_deadline(self._journal.flush(position))
-            saved = await self._repository.save(keys, before, after)
+            saved = after is before or await self._repository.save(keys, before, after)
         except BaseException as error:
             # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
             failed = isinstance(error, AuditError | StoreError)

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
-from authguard.core.request import Proven
+from authguard.core.request import NotProven, Proven
 from authguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from authguard.core.request import Credential, NotProven, Operation
+    from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.policy.compiled_policy import Policy
     from authguard.records.chain import LineTemplate
@@ -100,7 +100,7 @@ class DecisionCache:
             template: of its log line.
         """
         try:
-            stored = repository.reload_after_save(before, verdict.snapshot)
+            stored = repository.reload_after_save(before, verdict.decision.snapshot)
         except StoreError:
             return
         if stored is not None:
@@ -150,7 +150,7 @@ def is_repeatable(
         and not decision.fallback.attempts
         and not request.operation.limits
         and not request.operation.idempotency
-        and not any(not source.claim for source in policy.accounts)
+        and not policy.asks_directories
         and policy.durability.get(request.operation.risk, "async") == "async"
     )
 
@@ -161,11 +161,15 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     Returns:
         Epoch seconds UTC; infinity for never.
     """
-    until, _ = policy.timers.next_due(verdict.snapshot)
-    principal, session = verdict.principal, verdict.snapshot.session
-    if principal is None:
+    decision, credential = verdict.decision, verdict.credential
+    snapshot, max_age = decision.snapshot, decision.operation.max_age
+    until, _ = policy.timers.next_due(snapshot)
+    if isinstance(credential, NotProven):
         return until
-    if verdict.cell[-1] != "agent" and session.state in policy.idle_session_states:
+    session = snapshot.session
+    if decision.cell[-1] != "agent" and session.state in policy.idle_session_states:
         until = min(until, session.last_seen + policy.last_seen_tolerance)
-    turns_stale = find_proof_time(principal, verdict.snapshot) + verdict.operation.max_age
-    return min(until, turns_stale) if verdict.operation.max_age and turns_stale > verdict.at else until
+    if not max_age:
+        return until
+    turns_stale = find_proof_time(credential.principal, snapshot) + max_age
+    return min(until, turns_stale) if turns_stale > verdict.at else until

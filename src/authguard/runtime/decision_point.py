@@ -27,8 +27,6 @@ from authguard.runtime.evaluation import (
     apply_identity,
     apply_reports,
     apply_roles,
-    authenticated_at,
-    classify_credential,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ def evaluate(
     if facts.binding.named and transactions.is_foreign(before.transaction, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.classify_actor(principal, policy.agents)
-    proof = authenticated_at(policy, principal)
+    proof = conditions.find_authentication_time(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
@@ -91,7 +89,13 @@ def evaluate(
         assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, facts.now)
     cell = (
         *snapshot.states(),
-        classify_credential(policy, principal, snapshot, assurance, proof),
+        conditions.classify_credential(
+            principal,
+            snapshot.session,
+            assurance,
+            authenticated_at=proof,
+            is_live=snapshot.session.state in policy.live_session_states,
+        ),
         operation.risk,
         operation.effect,
         conditions.check_scope(operation, principal.token_scopes, held),
@@ -204,7 +208,7 @@ def _decide(
             reason = transactions.void_reason(evaluation, facts.binding)
         elif fallback.kind is Outcome.TERMINATE:
             evaluation.send("session.ended", "guard")
-        if fallback.kind in ADMITTING:
+        if fallback.kind in ADMITTING and measured.spends:
             _reserve(evaluation, facts, measured)
     return _build(evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running)
 
@@ -289,8 +293,6 @@ def _ledgers(evaluation: Evaluation, facts: RequestFacts) -> dict[str, tuple[Led
 
 def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> None:
     """Reserve the costs before the app runs."""
-    if not measured.spends:
-        return
     keys = dict(facts.keys.ledgers)
     for by, spends in measured.spends.items():
         if by in keys:

@@ -247,7 +247,7 @@ class Enforcer:
         principal = credential.principal
         keys = Keys(principal.account_key, principal.session_key)
         facts = RequestFacts(now=now, credential=credential, channel=channel, keys=keys)
-        return await self._account_lookup.collect(facts, principal)
+        return await self._account_lookup.collect(facts, principal) if self.policy.accounts else facts
 
     async def _evaluate_and_commit(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody:
         """Evaluate and commit until there is no conflict; a bounded number of times."""
@@ -274,7 +274,8 @@ class Enforcer:
         stored = before.snapshot
         if stored.transaction.approvals and await self.approvals.lacks_quorum(stored.transaction):
             facts = replace(facts, lacks_quorum=True)
-        if is_signed_out(self.policy, facts.credential, stored):
+        was_signed_out = stored.session.ended or stored.account.not_before
+        if was_signed_out and is_signed_out(self.policy, facts.credential, stored):
             facts = replace(facts, credential=NotProven("rejected", Reason.SIGNED_OUT))
         decision = evaluate(self.policy, request, facts, stored, self._cipher)
         if isinstance(decision, NeedsBody):

@@ -32,18 +32,22 @@ NO_SOURCE: Final = "none"
 ENDING_EVENTS: Final = frozenset({"revoked", "ended"})
 
 
-class Evaluation:
-    """The state of one evaluation: the snapshot so far, the events sent and the transitions made."""
+class Evaluation(msgspec.Struct):
+    """The state of one evaluation.
 
-    __slots__ = ("events", "now", "policy", "snapshot", "transitions")
+    Attributes:
+        policy: checked.
+        snapshot: so far; at first the stored one.
+        now: epoch seconds UTC.
+        events: sent, in order.
+        transitions: made, in order.
+    """
 
-    def __init__(self, policy: Policy, snapshot: Snapshot, now: float) -> None:
-        """Start from the stored snapshot."""
-        self.policy = policy
-        self.snapshot = snapshot
-        self.now = now
-        self.events: list[str] = []
-        self.transitions: list[Transition] = []
+    policy: Policy
+    snapshot: Snapshot
+    now: float
+    events: list[str] = []
+    transitions: list[Transition] = []
 
     def send(
         self, name: str, cause: str, moments: tuple[tuple[str, float], ...] = (), *, at: float | None = None

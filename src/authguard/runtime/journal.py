@@ -39,7 +39,7 @@ _SESSION_MACHINES = frozenset({"session", "verification", "transaction"})
 class Journal:
     """Writes audit records to a sink, with the policy's digest."""
 
-    __slots__ = ("_append_again", "_ids", "_policy", "_properties", "_sink")
+    __slots__ = ("_append_again", "_ids", "_policy", "_properties", "_sink", "flush")
 
     def __init__(self, policy: str, sink: AuditSink, ids: Ids, properties: frozenset[str] = frozenset()) -> None:
         """Store the parts.
@@ -54,6 +54,8 @@ class Journal:
         self._policy = policy
         self._sink = sink
         self._append_again = sink.append_cached
+        #: waits until a line is on the disk
+        self.flush: Final = sink.flush
         self._ids = ids
 
     def open(self) -> None:
@@ -64,16 +66,12 @@ class Journal:
         """Close the sink."""
         self._sink.close()
 
-    async def flush(self, position: int) -> None:
-        """Wait until a line is on the disk."""
-        await self._sink.flush(position)
-
     def record_decision(
         self, record: str, request: AccessRequest, facts: RequestFacts, decision: Decision, ticket: str
     ) -> tuple[DecisionEntry, int]:
         """Write the decision on a request; return its record and position."""
         credential = facts.credential
-        peer, method, path = self._properties_of(request)
+        peer, method, path = self._properties_of(request) if self._properties else ("", "", "")
         principal = credential.principal if isinstance(credential, Proven) else None
         entry = DecisionEntry(
             id=record,
@@ -132,6 +130,7 @@ class Journal:
     ) -> tuple[str, ...]:
         """Write the transitions of one step; return the ids of their records."""
         written = []
+        note = sanitize_text(note) if note else ""
         for transition in transitions:
             record = self._ids.record(transition.at)
             personal = transition.machine != "service"
@@ -149,7 +148,7 @@ class Journal:
                     subject=subject if personal else "",
                     session=keys.session.hex() if transition.machine in _SESSION_MACHINES else "",
                     transaction=keys.transaction if transition.machine == "transaction" else "",
-                    note=sanitize_text(note),
+                    note=note,
                 )
             )
             written.append(record)

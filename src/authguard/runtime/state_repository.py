@@ -96,7 +96,8 @@ class StateRepository:
         # a deadline that passed while other calls completed means a full queue (`BusyError`), and not a dead store
         completed = self._completed
         try:
-            answer = await self.with_deadline(awaitable)
+            with anyio.fail_after(self.policy.request_budget):
+                answer = await awaitable
         except TimeoutError:
             if self._completed == completed:
                 raise
@@ -127,12 +128,10 @@ class StateRepository:
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
         return LoadedState(found, before.record_keys, versions) if found == stands else None
 
-    async def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
-        """Save the changed records; return whether no other change came first."""
-        if after is before:
-            return True
+    def save(self, keys: Keys, before: Snapshot, after: Snapshot) -> Awaitable[bool]:
+        """Return an awaitable that saves the changed records, and returns whether no other change came first."""
         committing = self.store.commit(keys, before, after)
-        return await (committing if self.store.nonblocking_writes else self._call_store(committing))
+        return committing if self.store.nonblocking_writes else self._call_store(committing)
 
     def was_not_committed(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Return whether an abandoned save certainly changed nothing; False if it is not known.
@@ -207,7 +206,8 @@ class StateRepository:
                 evaluation.transitions, keys, subject=subject, decision=decision, note=note
             )
             try:
-                saved = await self.save(keys, before, evaluation.snapshot)
+                unchanged = evaluation.snapshot is before
+                saved = unchanged or await self.save(keys, before, evaluation.snapshot)
             except BaseException as error:
                 unsaved = isinstance(error, StoreError) or self.was_not_committed(keys, before, evaluation.snapshot)
                 if unsaved:
@@ -219,7 +219,8 @@ class StateRepository:
             return None
 
         try:
-            return await self.retry_on_conflict(keys, attempt)
+            changed = await attempt()
+            return changed if changed is not None else await self.retry_after_conflict(keys, attempt)
         except BaseException:
             if unsaved:
                 self._withdraw((act,) if act else (), self.clock.now())
