@@ -253,6 +253,26 @@ def test_trusted_certificates_are_loaded_once_and_those_that_cannot_be_read_are_
     assert len(loaded) == 2
 
 
+def test_many_first_requests_load_the_certificates_once(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+
+    def load() -> ssl.SSLContext:
+        loaded.append(None)
+        return ssl.create_default_context()
+
+    async def scene() -> None:
+        client = HttpClient()
+        async with anyio.create_task_group() as group:
+            for _ in range(32):
+                group.start_soon(client.prepare)
+        assert len(loaded) == 1
+
+    monkeypatch.setattr(http_client, "load_trusted_certificates", load)
+    run(scene)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

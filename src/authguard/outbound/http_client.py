@@ -30,6 +30,7 @@ from authguard.outbound import retry
 from authguard.outbound.background_task import current_loop
 from authguard.outbound.error import ServiceError
 from authguard.outbound.proxy import uses_environment_proxies
+from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +104,7 @@ class HttpClient:
         max_connections: maximum number of connections; 0 for no limit.
     """
 
-    __slots__ = ("_injected", "_loop", "_max_connections", "_own", "_verify")
+    __slots__ = ("_injected", "_loading", "_loop", "_max_connections", "_own", "_verify")
 
     def __init__(
         self, client: httpx2.AsyncClient | None = None, *, verify: SSLContext | bool = True, max_connections: int = 0
@@ -111,6 +112,7 @@ class HttpClient:
         self._injected = client
         self._verify = verify
         self._max_connections = max_connections
+        self._loading: SingleFlight[str, SSLContext] = SingleFlight(1)
         self._own: httpx2.AsyncClient | None = None
         self._loop: object = None
         if client is not None:  # its package is imported already
@@ -135,9 +137,9 @@ class HttpClient:
         if self._verify is not True:
             _import()
             return
-        try:  # too slow for the event loop
-            self._verify = await to_thread.run_sync(_load, abandon_on_cancel=True, limiter=CapacityLimiter(1))
-        except OSError as error:
+        try:
+            self._verify = await self._loading.start("certificates", _load).wait()
+        except (OSError, CallCancelledError) as error:
             detail = f"the trusted certificates cannot be read: {type(error).__name__}"
             raise ServiceError("error", detail=detail) from None
 
@@ -213,9 +215,14 @@ def _import() -> None:
     retry.prepare()
 
 
-def _load() -> SSLContext:
-    _import()
-    return load_trusted_certificates()
+async def _load() -> SSLContext:
+    """Import and load in a thread: too slow for the event loop."""
+
+    def load() -> SSLContext:
+        _import()
+        return load_trusted_certificates()
+
+    return await to_thread.run_sync(load, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
 
 async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
