@@ -16,7 +16,7 @@ import authguard.testing
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(authguard.__file__).parent
 #: what the core and the policy do without: the framework and every package that does something outside
-OUTSIDE = ("starlette", "jwt", "structlog", "httpx2", "uvicorn", "typer", "sqlite3")
+OUTSIDE = ("starlette", "jwt", "pydantic", "structlog", "httpx2", "uvicorn", "typer", "sqlite3")
 
 
 def documented(module: str) -> list[str]:

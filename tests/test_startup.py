@@ -21,7 +21,7 @@ except SystemExit:
     pass
 """
 #: slow packages that no guard needs before its first fetch, and those of commands
-NEVER: Final = frozenset({"httpx2", "httpcore2", "trio", "structlog", "rich", "pygments", "yaml"})
+NEVER: Final = frozenset({"pydantic", "httpx2", "httpcore2", "trio", "structlog", "rich", "pygments", "yaml"})
 
 
 def imported(program: str) -> frozenset[str]:

@@ -32,7 +32,6 @@ from authguard.cli.output import (
     print_error,
 )
 from authguard.cli.parameter import convert_simply
-from authguard.cli.pydantic_plugins import disabled_plugins
 from authguard.cli.standard_stream import decode_argument, drop_invalid_sizes, prepare_streams
 from authguard.environment import refuse_renamed_variables
 from authguard.errors import AuthguardError
@@ -175,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _no_garbage_collection():
             command = convert_simply(typer.main.get_command(build(wanted)))
         try:
-            with _rare_garbage_collection(), disabled_plugins():
+            with _rare_garbage_collection():
                 command(args=given, prog_name="authguard")
         except SystemExit:
             flush_output()

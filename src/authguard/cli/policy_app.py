@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from authguard.asgi.app import MAX_WRAPPER_DEPTH, find_root_path, get_inner_app
-from authguard.cli.pydantic_plugins import plugins_of_user
 from authguard.errors import SettingsError
 from authguard.middleware import AuthGuard
 from authguard.policy.checks.route_coverage import Endpoint
@@ -36,8 +35,7 @@ def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        with plugins_of_user():
-            found: Any = import_module(module)
+        found: Any = import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
     except Exception as error:  # user code can raise any exception

@@ -52,7 +52,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
     """
     found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
     rollback = document.rollback
-    if "peers" in document.audit.model_fields_set and "peer" not in document.audit.request and not document.base:
+    if found.is_given("audit.peers") and "peer" not in document.audit.request and not document.base:
         message = "`peers` has no effect without `peer` in `request`"
         found.add("key-not-for-kind", "audit.peers", message, "write `request: [peer]`, or remove `peers`")
     credentials = credential_builder.build_credential_places(document.credentials, found)
@@ -119,7 +119,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         public_url=document.settings.public_url,
         hosts=frozenset(document.hosts),
         root_path=document.settings.root_path,
-        cors=deployment_builder.build_cors(document.cors, credentials),
+        cors=deployment_builder.build_cors(document.cors, credentials, found),
         rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
         rollback_message=LocalizedText(rollback.message or {}),
         staff_claim=document.staff.claim if document.staff else "",
@@ -146,7 +146,12 @@ def _rule(index: int, rule: model.Rule, found: ProblemCollector) -> Rule:
 
 def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> Fallback:
     allowed = _OF_EVERY_KIND | KIND_KEYS.get(fallback.kind, frozenset())
-    found.add_unexpected(f"fallbacks.{name}", fallback.model_fields_set, allowed, f"`kind: {fallback.kind}`")
+    found.add_unexpected(
+        f"fallbacks.{name}",
+        fallback.__struct_encode_fields__,
+        allowed,
+        f"`kind: {fallback.kind}`",
+    )
     return Fallback(
         name=name,
         kind=Outcome(fallback.kind),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from msgspec.structs import asdict
+
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
@@ -99,12 +101,14 @@ def build_otherwise(model: deployment.Otherwise | None) -> Operation:
     )
 
 
-def build_cors(model: deployment.Cors | None, credentials: tuple[CredentialPlace, ...]) -> Cors:
+def build_cors(
+    model: deployment.Cors | None, credentials: tuple[CredentialPlace, ...], found: ProblemCollector
+) -> Cors:
     """Build the CORS settings; without the key, pages of other origins may do nothing."""
     if model is None:
         return NO_CORS
-    given = dict(model)
-    if "allow_headers" not in model.model_fields_set:  # the default is all headers that the guard reads
+    given = asdict(model)
+    if not found.is_given("cors.allow_headers"):  # the default is all headers that the guard reads
         given["allow_headers"] += tuple(place.name for place in credentials if place.kind == "header")
     return Cors(declared=True, **given)
 
@@ -131,18 +135,21 @@ def build_issuer(
         found: collects problems.
     """
     constraint = issuer.sender_constraint
-    if issuer.token != "access" and "type" in issuer.model_fields_set:  # noqa: S105 - a kind of token
+    if issuer.token != "access" and found.is_given(f"issuers[{index}].type"):  # noqa: S105 - a kind of token
         message = f"`type` is not allowed with `token: {issuer.token}`, whose types are fixed"
         found.add("key-not-for-kind", f"issuers[{index}].type", message, "remove it")
     if constraint.type == "none":
         found.add_unexpected(
-            f"issuers[{index}].sender_constraint", constraint.model_fields_set, frozenset({"type"}), "`type: none`"
+            f"issuers[{index}].sender_constraint",
+            constraint.__struct_encode_fields__,
+            frozenset({"type"}),
+            "`type: none`",
         )
     values, claim = issuer.audience
-    if claim and "audience" in issuer.claims.model_fields_set:
+    if claim and found.is_given(f"issuers[{index}].claims.audience"):
         message = "the claim of the audience is declared twice: in `audience.claim` and in `claims.audience`"
         found.add("key-not-for-kind", f"issuers[{index}].audience", message, "keep one of them")
-    sources = ClaimSources(**{**dict(issuer.claims), **({"audience": claim} if claim else {})})
+    sources = ClaimSources(**{**asdict(issuer.claims), **({"audience": claim} if claim else {})})
     return Issuer(
         issuer=issuer.issuer,
         tenants=issuer.tenants,
@@ -222,8 +229,12 @@ def build_account_source(
     """Build a source of account states."""
     path, kind, auth = f"accounts[{index}]", source.source, source.auth
     key, others = _SOURCES[kind]
-    given = {"from" if name == "source" else name for name in source.model_fields_set}
-    found.add_unexpected(path, given, others | {"from", "map", "delegations", key}, f"`from: {kind}`")
+    found.add_unexpected(
+        path,
+        source.__struct_encode_fields__,
+        others | {"from", "map", "delegations", key},
+        f"`from: {kind}`",
+    )
     subject = {"claim": source.claim, "python": source.call, "http": source.url}[kind]
     if not subject:
         found.add("missing-key", path, f"the key `{key}` is missing")
@@ -301,9 +312,9 @@ _OF_SOME: Final = frozenset().union(*_TAKEN.values())
 def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found: ProblemCollector) -> Verifier:
     """Build a verifier."""
     path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
-    foreign = verifier.model_fields_set & ({other, *_OF_SOME} - _TAKEN[verifier.type])
+    foreign = {other, *_OF_SOME} - _TAKEN[verifier.type]
     found.add_unexpected(path, foreign, frozenset({key, *_TAKEN[verifier.type]}), f"`type: {verifier.type}`")
-    if key not in verifier.model_fields_set:
+    if not found.is_given(f"{path}.{key}"):
         found.add("missing-key", path, f"the key `{key}` is missing")
     if verifier.type == "kba" and not verifier.questions:
         found.add("missing-key", path, "the key `questions` is missing")
@@ -312,7 +323,7 @@ def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found
     if verifier.fail_at >= verifier.pass_at:
         found.add("out-of-range", path, "`fail_at` is not below `pass_at`")
     hedge, auth = verifier.hedge, verifier.auth
-    if hedge is not None and key not in hedge.model_fields_set:
+    if hedge is not None and not found.is_given(f"{path}.hedge.{key}"):
         found.add("missing-key", f"{path}.hedge", f"the key `{key}` is missing: the second service has the same type")
     if bool(auth.certificate) != bool(auth.key):
         found.add("missing-key", f"{path}.auth", "`certificate` and `key` need each other")

@@ -28,8 +28,12 @@ class ProblemCollector:
         place = self.places.get(path) or self.places[""]
         self.problems.append(Problem(code=code, place=place, message=message, advice=advice, severity=severity))
 
-    def add_unexpected(self, path: str, given: Iterable[str], allowed: frozenset[str], what: str) -> None:
-        """Add a problem for each key that is not allowed in this context."""
-        for key in sorted(set(given) - allowed):
+    def is_given(self, path: str) -> bool:
+        """Return whether the policy has the key at a dotted path; an expanded short form has none."""
+        return path in self.places
+
+    def add_unexpected(self, path: str, keys: Iterable[str], allowed: frozenset[str], what: str) -> None:
+        """Add a problem for each of the keys that the policy has at a dotted path and that is not allowed there."""
+        for key in sorted(key for key in set(keys) - allowed if self.is_given(f"{path}.{key}")):
             known = ", ".join(f"`{name}`" for name in sorted(allowed))
             self.add("key-not-for-kind", f"{path}.{key}", f"`{key}` is not allowed with {what}", f"known: {known}")

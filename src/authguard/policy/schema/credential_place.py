@@ -1,43 +1,41 @@
-"""Pydantic models of `credentials`: the places of a request from which the credential is read."""
+"""Models of `credentials`: the places of a request from which the credential is read."""
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from msgspec import Meta, field
 
 from authguard.policy.schema.deployment import MAX_ACCESS_ITEMS
-from authguard.policy.schema.strict_model import StrictModel
+from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import Header, HttpToken, Origin
 
 #: maximum number of places; each is searched in each request
 MAX_PLACES: Final = 8
 
 
-class CredentialPlace(StrictModel):
+class CredentialPlace(StrictModel, frozen=True, kw_only=True):
     """One place of a credential: `authorization`, or one of the keys."""
 
     authorization: Literal[True] | None = None
     header: Header = ""
     subprotocol: HttpToken = ""
     cookie: HttpToken = ""
-    origins: Annotated[tuple[Origin, ...], Field(max_length=MAX_ACCESS_ITEMS)] = ()
+    origins: Annotated[tuple[Origin, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ()
 
 
 def _by_name(typed: object) -> object:
-    if isinstance(typed, dict) and isinstance(typed.get("origins"), list):
-        return {**typed, "origins": tuple(typed["origins"])}  # a validator turns JSON arrays into lists, not tuples
     return {"authorization": True} if typed == "authorization" else typed
 
 
-class Credentials(StrictModel):
+class Credentials(StrictModel, frozen=True, kw_only=True):
     """Places from which the credential is read; a request may use one of them."""
 
     source: Annotated[
         tuple[
             Annotated[
                 CredentialPlace,
-                BeforeValidator(_by_name, json_schema_input_type=Literal["authorization"] | CredentialPlace),
+                Shorthand(_by_name, Literal["authorization"]),
             ],
             ...,
         ],
-        Field(alias="from", min_length=1, max_length=MAX_PLACES),
-    ]
+        Meta(min_length=1, max_length=MAX_PLACES),
+    ] = field(name="from")

@@ -1,4 +1,4 @@
-"""Pydantic models of the policy document: every key and the type of its value (POLICY, "Shape").
+"""Models of the policy document: every key and the type of its value (POLICY, "Shape").
 
 Strict: no unknown key, no coercion. The checks resolve names and prove properties; these models do not. The JSON Schema
 for editors is generated from them (`authguard.policy.schema.json_schema`). Keys that this release does not enforce are
@@ -7,7 +7,7 @@ in `authguard.policy.schema.reserved_key`.
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from msgspec import Meta, field
 
 from authguard.policy.schema.credential_place import Credentials
 from authguard.policy.schema.deployment import (
@@ -35,7 +35,7 @@ from authguard.policy.schema.deployment import (
     otherwise_or_deny,
 )
 from authguard.policy.schema.issuer import Issuer
-from authguard.policy.schema.strict_model import StrictModel
+from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import (
     Dest,
     Duration,
@@ -68,7 +68,7 @@ MAX_FALLBACKS: Final = 500
 MAX_PARTS: Final = 200
 
 
-class Line(StrictModel):
+class Line(StrictModel, frozen=True, kw_only=True):
     """A transition, with the field names of the package `transitions`."""
 
     trigger: Patterns
@@ -77,15 +77,15 @@ class Line(StrictModel):
     raises: EventNames = ()
 
 
-class States(StrictModel):
+class States(StrictModel, frozen=True, kw_only=True):
     """A state machine."""
 
     initial: Name = ""
-    states: Annotated[tuple[Name, ...], Field(max_length=MAX_STATES)] = ()
-    transitions: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
+    states: Annotated[tuple[Name, ...], Meta(max_length=MAX_STATES)] = ()
+    transitions: Annotated[tuple[Line, ...], Meta(max_length=MAX_LINES)] = ()
 
 
-class Timer(StrictModel):
+class Timer(StrictModel, frozen=True, kw_only=True):
     """A timer."""
 
     event: EventName
@@ -94,14 +94,14 @@ class Timer(StrictModel):
     states: Names = ()
 
 
-class Rule(StrictModel):
+class Rule(StrictModel, frozen=True, kw_only=True):
     """A rule of the decision table."""
 
     when: dict[Dimension, Names]
     do: Name
 
 
-class Invariant(StrictModel):
+class Invariant(StrictModel, frozen=True, kw_only=True):
     """A property that the checks prove over all cells."""
 
     name: Text
@@ -110,14 +110,14 @@ class Invariant(StrictModel):
     by: tuple[Literal["caller", "clock", "operator"], ...] = ()
 
 
-class Fallback(StrictModel):
+class Fallback(StrictModel, frozen=True, kw_only=True):
     """A named response; `KIND_KEYS` lists the keys of each kind."""
 
     kind: Kind
-    status: Annotated[int, Field(ge=200, le=599)] = 0
+    status: Annotated[int, Meta(ge=200, le=599)] = 0
     message: Message | None = None
     discloses: tuple[Machine, ...] = ()
-    attempts: Annotated[int, Field(ge=1, le=1_000)] = 0
+    attempts: Annotated[int, Meta(ge=1, le=1_000)] = 0
     per: Duration = 0.0
     then: Name = ""
     acr: Token = ""
@@ -143,46 +143,46 @@ KIND_KEYS: Final[dict[str, frozenset[str]]] = {
 }
 
 
-class Document(StrictModel):
+class Document(StrictModel, frozen=True, kw_only=True):
     """A policy file, merged with its base policies."""
 
     authguard: Literal[1]
     name: Name
     extends: Text = ""
     base: bool = False
-    issuers: Annotated[tuple[Issuer, ...], Field(max_length=MAX_PARTS)] = ()
+    issuers: Annotated[tuple[Issuer, ...], Meta(max_length=MAX_PARTS)] = ()
     credentials: Credentials | None = None
     agents: Annotated[
-        tuple[Annotated[Agent, BeforeValidator(agent_by_client, json_schema_input_type=Text | Agent)], ...],
-        Field(max_length=MAX_OPERATIONS),
+        tuple[Annotated[Agent, Shorthand(agent_by_client, Text)], ...],
+        Meta(max_length=MAX_OPERATIONS),
     ] = ()
     accounts: Annotated[
         tuple[AccountSource, ...] | None,
-        Field(max_length=MAX_PARTS),
-        BeforeValidator(accounts_or_none, json_schema_input_type=Literal["none"] | list[AccountSource]),
+        Meta(max_length=MAX_PARTS),
+        Shorthand(accounts_or_none, Literal["none"]),
     ] = None
-    operations: Annotated[tuple[Operation, ...], Field(max_length=MAX_OPERATIONS)] = ()
-    hosts: Annotated[tuple[HostName, ...], Field(max_length=MAX_PARTS)] = ()
+    operations: Annotated[tuple[Operation, ...], Meta(max_length=MAX_OPERATIONS)] = ()
+    hosts: Annotated[tuple[HostName, ...], Meta(max_length=MAX_PARTS)] = ()
     otherwise: Annotated[
         Otherwise | None,
-        BeforeValidator(otherwise_or_deny, json_schema_input_type=Literal["deny"] | Otherwise),
+        Shorthand(otherwise_or_deny, Literal["deny"]),
     ] = None
-    assurance: Assurance = Field(default_factory=lambda: Assurance.model_construct(order=()))
+    assurance: Assurance = Assurance(order=())
     identity: Identity | None = None
-    verifiers: dict[Name, Verifier] = Field(default_factory=dict, max_length=MAX_PARTS)
-    methods: dict[Name, Method] = Field(default_factory=dict, max_length=MAX_PARTS)
+    verifiers: Annotated[dict[Name, Verifier], Meta(max_length=MAX_PARTS)] = field(default_factory=dict)
+    methods: Annotated[dict[Name, Method], Meta(max_length=MAX_PARTS)] = field(default_factory=dict)
     channels: Channels | None = None
-    budget: Budget = Field(default_factory=Budget.model_construct)
+    budget: Budget = Budget()
     cors: Cors | None = None
-    settings: Settings = Field(default_factory=Settings.model_construct)
-    rollback: Rollback = Field(default_factory=Rollback.model_construct)
+    settings: Settings = Settings()
+    rollback: Rollback = Rollback()
     staff: Staff | None = None
-    audit: Audit = Field(default_factory=Audit.model_construct)
-    transactions: Transactions = Field(default_factory=Transactions.model_construct)
-    reports: Reports = Field(default_factory=Reports.model_construct)
-    machines: dict[Machine, States] = Field(default_factory=dict)
-    decisions: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
-    fallbacks: dict[Name, Fallback] = Field(default_factory=dict, max_length=MAX_FALLBACKS)
-    invariants: Annotated[tuple[Invariant, ...], Field(max_length=MAX_PARTS)] = ()
-    timers: Annotated[tuple[Timer, ...], Field(max_length=MAX_PARTS)] = ()
+    audit: Audit = Audit()
+    transactions: Transactions = Transactions()
+    reports: Reports = Reports()
+    machines: dict[Machine, States] = field(default_factory=dict)
+    decisions: Annotated[tuple[Rule, ...], Meta(max_length=MAX_RULES)] = ()
+    fallbacks: Annotated[dict[Name, Fallback], Meta(max_length=MAX_FALLBACKS)] = field(default_factory=dict)
+    invariants: Annotated[tuple[Invariant, ...], Meta(max_length=MAX_PARTS)] = ()
+    timers: Annotated[tuple[Timer, ...], Meta(max_length=MAX_PARTS)] = ()
     on_fault: Name = ""

@@ -1,10 +1,10 @@
-"""Pydantic models of issuers: keys, claims, assurance levels, introspection and proof of possession."""
+"""Models of issuers: keys, claims, assurance levels, introspection and proof of possession."""
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from msgspec import Meta, field
 
-from authguard.policy.schema.strict_model import StrictModel
+from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import (
     Address,
     Audience,
@@ -25,7 +25,7 @@ MAX_LEVEL_VALUES: Final = 64
 MAX_TENANTS: Final = 500
 
 
-class Keys(StrictModel):
+class Keys(StrictModel, frozen=True, kw_only=True):
     """Source of an issuer's keys."""
 
     discovery: Literal[True] | Address | None = None
@@ -39,7 +39,7 @@ def _by_discovery(typed: object) -> object:
     return {"discovery": True} if typed == "discovery" else typed
 
 
-class Introspection(StrictModel):
+class Introspection(StrictModel, frozen=True, kw_only=True):
     """Token introspection settings of an issuer (RFC 7662)."""
 
     url: Address
@@ -50,7 +50,7 @@ class Introspection(StrictModel):
     optional: tuple[Literal["aud", "exp", "iss", "sub"], ...] = ()
 
 
-class SenderConstraint(StrictModel):
+class SenderConstraint(StrictModel, frozen=True, kw_only=True):
     """Proof of possession for an issuer's tokens."""
 
     type: Literal["none", "dpop"]
@@ -62,7 +62,7 @@ def _by_type(typed: object) -> object:
     return {"type": typed} if isinstance(typed, str) else typed
 
 
-class Claims(StrictModel):
+class Claims(StrictModel, frozen=True, kw_only=True):
     """Claims in which an issuer states each fact."""
 
     subject: ClaimNames = ("sub",)
@@ -75,37 +75,37 @@ class Claims(StrictModel):
     audience: ClaimNames = ("aud",)
 
 
-class Levels(StrictModel):
+class Levels(StrictModel, frozen=True, kw_only=True):
     """Assurance levels of an issuer's tokens."""
 
     claim: ClaimNames = ()
-    map: Annotated[dict[str, Token], Field(max_length=MAX_LEVEL_VALUES)] = Field(default_factory=dict)
+    map: Annotated[dict[str, Token], Meta(max_length=MAX_LEVEL_VALUES)] = field(default_factory=dict)
     none: Token = ""
 
 
-class Issuer(StrictModel):
+class Issuer(StrictModel, frozen=True, kw_only=True):
     """An issuer whose tokens are accepted."""
 
     provider: Name = ""
     issuer: Text
-    tenants: Annotated[tuple[Tenant, ...], Field(max_length=MAX_TENANTS)] = ()
+    tenants: Annotated[tuple[Tenant, ...], Meta(max_length=MAX_TENANTS)] = ()
     audience: Audience
     algorithms: tuple[Token, ...]
-    keys: Annotated[Keys, BeforeValidator(_by_discovery, json_schema_input_type=Literal["discovery"] | Keys)]
+    keys: Annotated[Keys, Shorthand(_by_discovery, Literal["discovery"])]
     leeway: Tolerance = 30.0
     stale_keys: Tolerance = 86_400.0
     token: Literal["access", "id", "assertion"] = "access"  # noqa: S105 - a kind of token
     type: Literal["at+jwt", "any"] = "at+jwt"
     max_lifetime: Duration = 3_600.0
     evidence: Literal["auth_time", "sid", "none", "any"] = "any"
-    claims: Claims = Field(default_factory=Claims.model_construct)
-    require: ClaimValues = Field(default_factory=dict)
+    claims: Claims = Claims()
+    require: ClaimValues = field(default_factory=dict)
     require_person: ClaimNames = ()
-    machine: ClaimValues = Field(default_factory=dict)
+    machine: ClaimValues = field(default_factory=dict)
     levels: Levels | None = None
     scope_prefix: Token = ""
     introspection: Introspection | None = None
     sender_constraint: Annotated[
         SenderConstraint,
-        BeforeValidator(_by_type, json_schema_input_type=Literal["dpop", "none"] | SenderConstraint),
-    ] = Field(default_factory=lambda: SenderConstraint.model_construct(type="none"))
+        Shorthand(_by_type, Literal["dpop", "none"]),
+    ] = SenderConstraint(type="none")

@@ -5,7 +5,9 @@ The schemas do not resolve names or prove properties; `authguard policy check` d
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+
+from msgspec import Meta
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -13,32 +15,88 @@ from authguard.core.outcomes import Outcome
 from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
+from authguard.policy.schema.model import Parsed, Shorthand, StrictModel, keys_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_TYPES: Final[dict[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _NAME: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"}
 
 
 def policy_schema() -> dict[str, Any]:
     """Return the schema of one policy file, before it is merged with its base policy."""
-    written = Document.model_json_schema(by_alias=True)
-    models = {"Document": written, **written["$defs"]}
-    for model, schema in models.items():
-        for key, value in schema.get("properties", {}).items():
-            schema["properties"][key] = {"description": KEY_DESCRIPTIONS[model][key], **_plain(value)}
-        schema.pop("title", None)
-    return {"$schema": DIALECT, "title": "An authguard policy", **written}
+    models: dict[str, dict[str, Any]] = {}
+    _model_schema(Document, models)
+    written = models.pop(Document.__name__)
+    return {"$schema": DIALECT, "title": "An authguard policy", "$defs": dict(sorted(models.items())), **written}
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """Remove titles, defaults in internal units, and null, which is refused."""
-    kept: dict[str, Any] = {key: inner for key, inner in value.items() if key not in {"title", "default"}}
-    if "patternProperties" in kept:
-        kept["additionalProperties"] = False  # names that do not match the pattern are refused
-    choices = [choice for choice in kept.get("anyOf", ()) if choice != {"type": "null"}]
-    if len(choices) == 1:
-        del kept["anyOf"]
-        return {**kept, **choices[0]}
-    return {**kept, "anyOf": choices} if choices else kept
+def _model_schema(model: type[StrictModel], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a reference to the schema of a model; add the schema, and those of the models in it, to `models`."""
+    name = model.__name__
+    if name not in models:
+        models[name] = {}  # a model may contain itself
+        keys = keys_of(model)
+        required = [key for key, declared in keys.items() if declared.is_required]
+        models[name] |= {
+            "additionalProperties": False,
+            "description": model.__doc__,
+            "properties": {
+                key: {"description": KEY_DESCRIPTIONS[name][key], **_schema(declared.annotation, models)}
+                for key, declared in keys.items()
+            },
+            **({"required": required} if required else {}),
+            "type": "object",
+        }
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _schema(annotation: Any, models: dict[str, dict[str, Any]]) -> dict[str, Any]:  # noqa: ANN401 - any annotation
+    """Return the schema of a type; null is left out, since a policy has none."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated_schema(arguments[0], arguments[1:], models)
+    if origin is Literal:
+        choices = {"const": arguments[0]} if len(arguments) == 1 else {"enum": list(arguments)}
+        return {**choices, "type": _TYPES[type(arguments[0])]}
+    if origin is tuple:
+        return {"items": _schema(arguments[0], models), "type": "array"}
+    if origin is dict:
+        return _mapping_schema(_schema(arguments[0], models), _schema(arguments[1], models))
+    if arguments:
+        return _any_of([_schema(one, models) for one in arguments if one is not type(None)])
+    return {"type": _TYPES[annotation]} if annotation in _TYPES else _model_schema(annotation, models)
+
+
+def _annotated_schema(kind: object, rules: tuple[object, ...], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of an annotated type; bounds of a parsed value are not those of its text."""
+    parsed = next((rule for rule in rules if isinstance(rule, Parsed)), None)
+    found = dict(parsed.schema) if parsed else _schema(kind, models)
+    for rule in rules:
+        if isinstance(rule, Shorthand):
+            found = _any_of([_schema(rule.short, models), found])
+        elif isinstance(rule, Meta):
+            found |= _bounds(rule, found)
+    return found
+
+
+def _bounds(rule: Meta, found: dict[str, Any]) -> dict[str, Any]:
+    """Return the bounds of numbers, of the length of text, or of the number of entries."""
+    kind = {"array": "Items", "object": "Properties"}.get(str(found.get("type")), "Length")
+    declared: dict[str, Any] = {f"max{kind}": rule.max_length, f"min{kind}": rule.min_length}
+    if found.get("type") in {"integer", "number"}:
+        declared |= {"maximum": rule.le, "minimum": rule.ge}
+    return {name: bound for name, bound in declared.items() if bound is not None}
+
+
+def _mapping_schema(key: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    if "pattern" in key:  # names that do not match the pattern are refused
+        return {"patternProperties": {key["pattern"]: value}, "type": "object", "additionalProperties": False}
+    names = {"propertyNames": {"enum": key["enum"]}} if "enum" in key else {}
+    return {"additionalProperties": value, **names, "type": "object"}
+
+
+def _any_of(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return choices[0] if len(choices) == 1 else {"anyOf": choices}
 
 
 def scenario_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pydantic types of scalar values: names, addresses, texts, durations and amounts.
+"""Types of scalar values: names, addresses, texts, durations and amounts.
 
 A type rejects a value with a problem code and advice. `authguard.policy.loading.validation` converts both to a problem.
 """
@@ -6,56 +6,33 @@ A type rejects a value with a problem code and advice. `authguard.policy.loading
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from msgspec import Meta
 
 from authguard.core.claim_source import label_of
 from authguard.core.staff import MAX_ROLE_CHARS
 from authguard.policy.schema import units
-from authguard.policy.tree import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from authguard.policy.schema.model import Parsed, Shorthand
 
 #: longest text for a customer, in characters
 MAX_TEXT_CHARS: Final = 2_000
 
 
-def _parser_validator(parse: Callable[[object], object], code: str, shape: object = str) -> PlainValidator:
-    """Build a validator from a parser; the message of its `ValueError` is the advice."""
-
-    def validate(typed: object) -> object:
-        try:
-            return parse(typed)
-        except ValueError as error:
-            raise _value_error(code, typed, str(error)) from None
-
-    return PlainValidator(validate, json_schema_input_type=shape)
+def _string(pattern: str) -> dict[str, Any]:
+    """Return the JSON Schema of a string with a pattern; Python and JSON Schema share the syntax."""
+    return {"pattern": f"^(?:{pattern})$", "type": "string"}
 
 
-def _string_schema(pattern: str) -> object:
-    """Return the type of a string with a pattern for the JSON Schema; Python and JSON Schema share the syntax."""
-    return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})]
-
-
-def _value_error(code: str, typed: object, advice: str) -> PydanticCustomError:
-    shown = "a list" if isinstance(typed, list) else "a mapping" if isinstance(typed, dict) else quote(typed)
-    context: dict[str, Any] = {"shown": shown, "advice": advice}
-    return PydanticCustomError("authguard", "{shown} is not valid here", {"code": code, **context})
-
-
-def _text_validator(pattern: str, advice: str, code: str = "malformed-value", shape: object = None) -> PlainValidator:
-    """Build a validator for text that matches a pattern."""
-    whole = re.compile(pattern, re.ASCII)
+def _text(pattern: str, advice: str, code: str = "malformed-value", schema: dict[str, Any] | None = None) -> Parsed:
+    """Return the annotation of text that matches a pattern, which is compiled at its first use."""
 
     def parse(typed: object) -> str:
-        if not isinstance(typed, str) or not whole.fullmatch(typed):
+        if not isinstance(typed, str) or not re.fullmatch(pattern, typed, re.ASCII):
             raise ValueError(advice)
         return typed
 
-    return _parser_validator(parse, code, shape or _string_schema(pattern))
+    return Parsed(parse, code, schema or _string(pattern))
 
 
 def _positive_duration(typed: object) -> float:
@@ -125,7 +102,7 @@ def _parse_audience(typed: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _one_or_list(typed: object) -> object:
-    return (typed,) if isinstance(typed, str) else tuple(typed) if isinstance(typed, list) else typed
+    return [typed] if isinstance(typed, str) else typed
 
 
 #: maximum claims or values in one list
@@ -138,65 +115,50 @@ _CURRENCY: Final = r"[A-Z]{3}"
 _POINTER: Final = r"(?:/(?:[^~/]|~[01]){0,200}){1,16}"
 #: name of a claim, or a JSON Pointer into the claims
 _CLAIM: Final = rf"(?!/)[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_CLAIM_CHARS - 2}}}[\x21-\x7e])?|{_POINTER}"
-_CLAIM_SCHEMA: Final[dict[str, Any]] = {"type": "string", "pattern": f"^(?:{_CLAIM})$"}
+_CLAIM_SCHEMA: Final = _string(_CLAIM)
 _SCALAR_SCHEMA: Final[dict[str, Any]] = {"type": ["string", "integer", "boolean"]}
-_CLAIM_VALUES_SCHEMA: Final = Annotated[
-    dict[str, str],
-    WithJsonSchema(
+_CLAIM_VALUES_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "array", "items": _CLAIM_SCHEMA},
         {
-            "anyOf": [
-                {"type": "array", "items": _CLAIM_SCHEMA},
-                {
-                    "type": "object",
-                    "additionalProperties": {"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]},
-                },
-            ]
-        }
-    ),
-]
+            "type": "object",
+            "additionalProperties": {"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]},
+        },
+    ]
+}
 _TEXTS_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
-_AUDIENCE_SCHEMA: Final = Annotated[
-    str,
-    WithJsonSchema(
+_AUDIENCE_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        *_TEXTS_SCHEMA["anyOf"],
         {
-            "anyOf": [
-                *_TEXTS_SCHEMA["anyOf"],
-                {
-                    "type": "object",
-                    "properties": {"claim": _CLAIM_SCHEMA, "values": _TEXTS_SCHEMA},
-                    "required": ["claim", "values"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
+            "type": "object",
+            "properties": {"claim": _CLAIM_SCHEMA, "values": _TEXTS_SCHEMA},
+            "required": ["claim", "values"],
+            "additionalProperties": False,
+        },
+    ]
+}
 #: name of a form's field: letters that every parser reads alike
 _FORM_FIELD: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}"
-_CURRENCY_SCHEMA: Final = Annotated[
-    str | dict[str, str],
-    WithJsonSchema(
+_CURRENCY_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{_CURRENCY}$"},
         {
-            "anyOf": [
-                {"type": "string", "pattern": f"^{_CURRENCY}$"},
-                {
-                    "type": "object",
-                    "properties": {"at": {"type": "string", "pattern": f"^{_POINTER}$"}},
-                    "required": ["at"],
-                    "additionalProperties": False,
-                },
-                {
-                    "type": "object",
-                    "properties": {"form": {"type": "string", "pattern": f"^{_FORM_FIELD}$"}},
-                    "required": ["form"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
+            "type": "object",
+            "properties": {"at": {"type": "string", "pattern": f"^{_POINTER}$"}},
+            "required": ["at"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"form": {"type": "string", "pattern": f"^{_FORM_FIELD}$"}},
+            "required": ["form"],
+            "additionalProperties": False,
+        },
+    ]
+}
 #: printable text without blanks at its ends, and without characters that hide text or change its displayed order
 _UNPRINTABLE: Final = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
 _ROLE: Final = rf"(?![ \xa0])[^{_UNPRINTABLE}]{{1,{MAX_ROLE_CHARS}}}(?<![ \xa0])"
@@ -209,125 +171,120 @@ _TEMPLATE: Final = (
 _ADDRESS: Final = r"https?://[^\s/?#@\\\x22]{1,255}(?:/[^\s?#\\\x22]{0,500})?(?:\?[^\s#\x22]{0,500})?"
 #: a positive duration with its unit
 _POSITIVE_DURATION: Final = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
-_Sentence = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS})]
-_MESSAGE: Final = _Sentence | dict[str, _Sentence | dict[str, _Sentence]]
+_SENTENCE: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARS}
+_BY_CHANNEL: Final = {"type": "object", "additionalProperties": _SENTENCE}
+_MESSAGE: Final = {
+    "anyOf": [_SENTENCE, {"type": "object", "additionalProperties": {"anyOf": [_SENTENCE, _BY_CHANNEL]}}]
+}
 
 #: a positive duration; the core uses 0 for "no requirement", so `0s` is refused
-Duration = Annotated[float, _parser_validator(_positive_duration, "duration", _string_schema(_POSITIVE_DURATION))]
+Duration = Annotated[float, Parsed(_positive_duration, "duration", _string(_POSITIVE_DURATION))]
 #: a duration, possibly `0s`
-Tolerance = Annotated[
-    float, _parser_validator(units.parse_duration, "duration", _string_schema(units.DURATION_PATTERN.pattern))
-]
+Tolerance = Annotated[float, Parsed(units.parse_duration, "duration", _string(units.DURATION_PATTERN.pattern))]
 #: a positive duration; `call` is 0.0
 Period = Annotated[
     float,
-    _parser_validator(
+    Parsed(
         lambda typed: 0.0 if typed == "call" else _positive_duration(typed),
         "duration",
-        _string_schema(f"call|{_POSITIVE_DURATION}"),
+        _string(f"call|{_POSITIVE_DURATION}"),
     ),
 ]
 #: a positive duration; `since_entered` is -1.0
 Freshness = Annotated[
     float,
-    _parser_validator(
+    Parsed(
         lambda typed: -1.0 if typed == "since_entered" else _positive_duration(typed),
         "duration",
-        _string_schema(f"since_entered|{_POSITIVE_DURATION}"),
+        _string(f"since_entered|{_POSITIVE_DURATION}"),
     ),
 ]
-Size = Annotated[int, _parser_validator(units.parse_size, "size", _string_schema(units.SIZE_PATTERN.pattern))]
-Money = Annotated[
-    tuple[str, str], _parser_validator(units.parse_money, "money", _string_schema(units.MONEY_PATTERN.pattern))
-]
-Message = Annotated[dict[tuple[str, str], str], _parser_validator(_parse_message, "message", _MESSAGE)]
+Size = Annotated[int, Parsed(units.parse_size, "size", _string(units.SIZE_PATTERN.pattern))]
+Money = Annotated[tuple[str, str], Parsed(units.parse_money, "money", _string(units.MONEY_PATTERN.pattern))]
+Message = Annotated[dict[tuple[str, str], str], Parsed(_parse_message, "message", _MESSAGE)]
 
 #: name of a state, fallback, operation, method or verifier
 Name = Annotated[
     str,
-    _text_validator(r"[a-z][a-z0-9_-]{0,63}", "write a lower-case letter, then lower-case letters, digits, `_` or `-`"),
+    _text(r"[a-z][a-z0-9_-]{0,63}", "write a lower-case letter, then lower-case letters, digits, `_` or `-`"),
 ]
 #: role as identity providers write it, `Shop Supervisor` or `CN=Supervisors,OU=Groups,DC=corp`; compared exactly
-Role = Annotated[str, _text_validator(_ROLE, "write the role as the issuer sends it, in at most 256 characters")]
+Role = Annotated[str, _text(_ROLE, "write the role as the issuer sends it, in at most 256 characters")]
 #: a name, or `*` for all names
-Pattern = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
-Dest = Annotated[str, _text_validator(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
-EventName = Annotated[str, _text_validator(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
-Text = Annotated[str, _text_validator(r"(?s:.{1,2000})", "write text", shape=_Sentence)]
+Pattern = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|\*", "write a name, or `'*'` for all")]
+Dest = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}|=", "write a state, or `'='` to stay")]
+EventName = Annotated[str, _text(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write `machine.event`")]
+Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", schema=_SENTENCE)]
 #: characters that OAuth allows in a scope or an `acr` (RFC 6749 3.3), safe in a quoted challenge parameter
-Token = Annotated[str, _text_validator(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
-Template = Annotated[str, _text_validator(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
+Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
+Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
 Source = Annotated[
     str,
-    _text_validator(
+    _text(
         r"subject|issuer|session|attempt|channel|answers(\.[A-Za-z0-9_-]{1,64})?",
         "write `subject`, `issuer`, `session`, `attempt`, `channel`, `answers` or `answers.FIELD`",
     ),
 ]
-Pointer = Annotated[str, _text_validator(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
-FormField = Annotated[str, _text_validator(_FORM_FIELD, "write the name of a form's field, such as `amount`")]
+Pointer = Annotated[str, _text(_POINTER, "write a JSON Pointer such as `/amount` (RFC 6901)")]
+FormField = Annotated[str, _text(_FORM_FIELD, "write the name of a form's field, such as `amount`")]
 #: letters, pointer, form field; two are empty
-Currency = Annotated[tuple[str, str, str], _parser_validator(_parse_currency, "currency", _CURRENCY_SCHEMA)]
-Address = Annotated[str, _text_validator(_ADDRESS, "write an address such as `https://idp.example`")]
-Tenant = Annotated[str, _text_validator(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "write the ID of a tenant, as in `iss`")]
-Variable = Annotated[str, _text_validator(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
+Currency = Annotated[tuple[str, str, str], Parsed(_parse_currency, "currency", _CURRENCY_SCHEMA)]
+Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]
+Tenant = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "write the ID of a tenant, as in `iss`")]
+Variable = Annotated[str, _text(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
-    str, _text_validator(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
+    str, _text(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "write `package.module:function`", "call")
 ]
-Header = Annotated[str, _text_validator(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
+Header = Annotated[str, _text(r"[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`")]
 #: name of a cookie or a subprotocol (RFC 9110 5.6.2)
 HttpToken = Annotated[
-    str, _text_validator(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "write a name without blanks, commas and semicolons")
+    str, _text(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", "write a name without blanks, commas and semicolons")
 ]
 #: as browsers send it (RFC 6454 6.2): lower-case, without a path; `null` is refused
 Origin = Annotated[
     str,
-    _text_validator(
+    _text(
         r"\*|[a-z][a-z0-9+.-]{0,30}://[a-z0-9._:\[\]-]{1,253}",
         "write an origin such as `https://shop.example`, in lower case and without a path",
     ),
 ]
 RootPath = Annotated[
-    str, _text_validator(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a trailing slash")
+    str, _text(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", "write a path such as `/api`, without a trailing slash")
 ]
 #: a header name, except those that begin with `authguard-`
 BoundHeader = Annotated[
     str,
-    _text_validator(
+    _text(
         r"(?![Aa][Uu][Tt][Hh][Gg][Uu][Aa][Rr][Dd]-)[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Tenant`"
     ),
 ]
 HostName = Annotated[
     str,
-    _text_validator(
+    _text(
         r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}|\[[0-9a-f:.]{2,45}\]",
         "write a host such as `shop.example` or `'*.shop.example'`, in lower case and without a port",
     ),
 ]
-AnyHeader = Annotated[
-    str, _text_validator(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")
-]
-AnyMethod = Annotated[str, _text_validator(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
+AnyHeader = Annotated[str, _text(r"\*|[A-Za-z0-9-]{1,64}", "write the name of a header, such as `X-Channel`, or `'*'`")]
+AnyMethod = Annotated[str, _text(r"\*|[A-Z-]{1,32}", "write a method such as `POST`, or `'*'`")]
 
 #: one value or a list
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_list, json_schema_input_type=Text | list[Text])]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_list, json_schema_input_type=Name | list[Name])]
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_list, json_schema_input_type=Pattern | list[Pattern])]
+Texts = Annotated[tuple[Text, ...], Shorthand(_one_or_list, Text)]
+Names = Annotated[tuple[Name, ...], Shorthand(_one_or_list, Name)]
+Patterns = Annotated[tuple[Pattern, ...], Shorthand(_one_or_list, Pattern)]
 #: a claim or a list of alternatives, of which the first one present counts
-ClaimName = Annotated[str, _text_validator(_CLAIM, "write the name of a claim, or a JSON Pointer such as `/a/b`")]
+ClaimName = Annotated[str, _text(_CLAIM, "write the name of a claim, or a JSON Pointer such as `/a/b`")]
 ClaimNames = Annotated[
     tuple[ClaimName, ...],
-    Field(max_length=MAX_CLAIM_NAMES),
-    BeforeValidator(_one_or_list, json_schema_input_type=ClaimName | list[ClaimName]),
+    Meta(max_length=MAX_CLAIM_NAMES),
+    Shorthand(_one_or_list, ClaimName),
 ]
 #: claims with their accepted values as text; no values if any is accepted
 ClaimValues = Annotated[
-    dict[str, tuple[str, ...]], _parser_validator(_parse_claim_values, "malformed-value", _CLAIM_VALUES_SCHEMA)
+    dict[str, tuple[str, ...]], Parsed(_parse_claim_values, "malformed-value", _CLAIM_VALUES_SCHEMA)
 ]
 #: accepted values, and the claims that hold them (none for ``aud``)
 Audience = Annotated[
-    tuple[tuple[str, ...], tuple[str, ...]], _parser_validator(_parse_audience, "malformed-value", _AUDIENCE_SCHEMA)
+    tuple[tuple[str, ...], tuple[str, ...]], Parsed(_parse_audience, "malformed-value", _AUDIENCE_SCHEMA)
 ]
-EventNames = Annotated[
-    tuple[EventName, ...], BeforeValidator(_one_or_list, json_schema_input_type=EventName | list[EventName])
-]
+EventNames = Annotated[tuple[EventName, ...], Shorthand(_one_or_list, EventName)]

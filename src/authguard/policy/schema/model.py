@@ -1,0 +1,71 @@
+"""How models declare the keys of a policy: their base class, and the annotations of values that are no plain types.
+
+`authguard.policy.loading.document_reader` reads a document by them; `authguard.policy.schema.json_schema` describes it.
+Bounds are declared by `msgspec.Meta`. A library that derives readers from annotations takes longer at each start than
+the rest of the check of a policy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import NODEFAULT, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class StrictModel(Struct, frozen=True):
+    """Base class of all models: immutable; a document has none but its keys, and no value is coerced."""
+
+
+class Parsed(Struct, frozen=True, eq=False):
+    """Annotation of a value that a function parses.
+
+    Attributes:
+        parse: returns the parsed value; the message of its `ValueError` is the advice.
+        code: problem code of that error.
+        schema: JSON Schema of the written value.
+    """
+
+    parse: Callable[[object], object]
+    code: str
+    schema: Mapping[str, Any]
+
+
+class Shorthand(Struct, frozen=True, eq=False):
+    """Annotation of a value with a short form.
+
+    Attributes:
+        expand: returns the full form of a short one, and any other value unchanged.
+        short: type of the short form.
+    """
+
+    expand: Callable[[object], object]
+    short: object
+
+
+class Key(NamedTuple):
+    """A key of a model.
+
+    Attributes:
+        field: name of the attribute.
+        annotation: type of the value.
+        is_required: whether the key has no default.
+    """
+
+    field: str
+    annotation: Any
+    is_required: bool
+
+
+@cache
+def keys_of(model: type[StrictModel]) -> dict[str, Key]:
+    """Return the keys of a model by their names in a policy."""
+    names = model.__struct_fields__
+    defaults = (*(NODEFAULT,) * (len(names) - len(model.__struct_defaults__)), *model.__struct_defaults__)
+    return {
+        key: Key(name, model.__annotations__[name], default is NODEFAULT)
+        for key, name, default in zip(model.__struct_encode_fields__, names, defaults, strict=True)
+    }
