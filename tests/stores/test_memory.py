@@ -115,6 +115,32 @@ async def test_a_store_that_is_used_long_enough_never_fills_up() -> None:
     assert (await store.load(keys(str(number)), BLANK)).session.state == "active"
 
 
+async def test_a_record_that_expires_before_its_commit_is_a_conflict_and_counts_as_changed() -> None:
+    store, anna = MemoryStore(retention=10.0), keys("anna", "t1")
+    await sign_in(store, "anna", NOW, "locked")
+    before = await store.load(anna, BLANK)
+    change = store.last_change(store.record_keys(anna))
+    for shard in range(SHARDS):
+        store._sweep_queue += store._records.entries(shard)
+    after = amended(amended(before, "session", channel="web"), "transaction", state="running", entered=NOW + 11.0)
+    assert not await store.commit(anna, before, after)
+    assert (await store.load(anna, BLANK)).states()[1:] == ("locked", "absent", "unverified", "none")
+    assert store.last_change(store.record_keys(anna)) != change
+
+
+async def test_a_record_that_was_used_since_it_was_queued_for_the_sweep_is_not_deleted() -> None:
+    store, anna = MemoryStore(retention=10.0), keys("anna")
+    await sign_in(store, "anna", NOW)
+    for shard in range(SHARDS):
+        store._sweep_queue += store._records.entries(shard)
+    before = await store.load(anna, BLANK)
+    later = amended(amended(before, "account", reported=NOW + 11.0), "session", last_seen=NOW + 11.0)
+    assert await store.commit(anna, before, later)
+    assert await sign_in(store, "ben", NOW + 11.0)
+    assert store._sweep_queue == []
+    assert (await store.load(anna, BLANK)).session.last_seen == NOW + 11.0
+
+
 async def test_a_name_that_there_is_no_room_for_is_nobodys() -> None:
     store = MemoryStore(capacity=2)
     assert await store.claim(b"a", 100.0, 10.0)

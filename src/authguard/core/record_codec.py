@@ -54,6 +54,7 @@ _transaction: Final = msgspec.msgpack.Decoder(TransactionRecord).decode
 _EXACT: Final = 2.0**53
 #: first bytes of record names
 _V, _A, _S, _L = b"vasl"
+_DECODERS: Final[dict[int, Callable[[bytes], Record]]] = {_V: _service, _A: _account, _S: _session, _L: _ledger}
 
 
 class Change(NamedTuple):
@@ -133,9 +134,8 @@ def decode_record(name: bytes, value: bytes) -> Record:
     Raises:
         StoreError: the record is damaged.
     """
-    decoders: dict[int, Callable[[bytes], Record]] = {_V: _service, _A: _account, _S: _session, _L: _ledger}
     try:
-        return decoders.get(name[0], _transaction)(value)
+        return _DECODERS.get(name[0], _transaction)(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _damaged() from None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from authguard.stores.record_table import SHARDS, RecordTable, key_of, name_of, value_of
+from authguard.stores.record_table import SHARDS, RecordTable, key_of, name_of, split, value_of
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
@@ -128,15 +128,15 @@ class MemoryStore:
             StoreError: there is no room for a new record, or a stored one is damaged.
         """
         changes = record_codec.list_changes(keys, before, after)
-        for name, version, _ in changes:
-            value = self._records.get(name)
-            if version != (record_codec.decode_record(name, value).version if value else 0):
-                return False
         self._changes += 1
         created = sum(not version for _, version, _ in changes)
         if created:
             self._sweep(record_codec.latest_change(after), created)
-        self._reserve_capacity(sum(not self._records.get(name) for name, _, _ in changes))
+        for name, version, _ in changes:
+            value = self._records.get(name)
+            if version != (record_codec.decode_record(name, value).version if value else 0):
+                return False
+        self._reserve_capacity(created)
         for name, _, value in changes:
             self._records.put(name, value)
             if name[:1] == record_codec.TRANSACTION:
@@ -249,13 +249,18 @@ class MemoryStore:
         for _ in range(SWEEP_COUNT_WHEN_FULL if self._size + created > self._capacity else SWEEP_COUNT):
             if not self._sweep_queue:
                 self._sweep_position = (self._sweep_position + 1) % SHARDS
-                self._sweep_queue = self._records.names(self._sweep_position)
+                self._sweep_queue = self._records.entries(self._sweep_position)
                 continue
-            name = self._sweep_queue.pop()
-            value = self._records.get(name)
-            if value and (lighter := record_codec.without_response(name, value, now - self._response_retention)):
+            entry = self._sweep_queue.pop()
+            name, value = split(entry)
+            lighter = record_codec.without_response(name, value, now - self._response_retention)
+            if not lighter and not record_codec.is_expired(name, value, now - self._retention, self._final_states):
+                continue
+            if self._records.get(name) != value:  # changed since the entry was queued
+                continue
+            if lighter:
                 self._records.put(name, lighter)
-            elif value and record_codec.is_expired(name, value, now - self._retention, self._final_states):
+            else:
                 self._records.delete(name)
                 self._transactions.pop(name, None)
                 self._size -= 1

@@ -35,6 +35,12 @@ def value_of(key: bytes, entry: bytes) -> bytes:
     return entry[len(key) :]
 
 
+def split(entry: bytes) -> tuple[bytes, bytes]:
+    """Return the name and the value in an entry."""
+    end = _LENGTH + int.from_bytes(entry[:_LENGTH], "big")
+    return entry[_LENGTH:end], entry[end:]
+
+
 class RecordTable:
     """Maps keys to entries."""
 
@@ -90,14 +96,15 @@ class RecordTable:
         slots[hole] = b""
         self._counts[shard] -= 1
 
-    def names(self, shard: int) -> list[bytes]:
-        """Return the names in a shard."""
-        return [name_of(_key_in(entry)) for entry in self._shards[shard] if entry]
+    def entries(self, shard: int) -> list[bytes]:
+        """Return the entries in a shard."""
+        return [entry for entry in self._shards[shard] if entry]
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over all names, without order."""
         for shard in range(SHARDS):
-            yield from self.names(shard)
+            for entry in self.entries(shard):
+                yield split(entry)[0]
 
 
 def _key_in(entry: bytes) -> bytes:
