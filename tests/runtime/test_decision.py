@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import NotProven, Operation, Principal, Proven
-from authguard.core.snapshot import Keys, blank
-from authguard.runtime.decision import Decision, Verdict
+from authguard.core.snapshot import Keys, Snapshot, blank
+from authguard.runtime.decision import UNREAD, Decision, Verdict
 
 START = blank(dict.fromkeys(("service", "account", "session", "verification", "transaction"), "x"))
 DECISION = Decision(
@@ -47,6 +47,17 @@ def test_only_an_admitting_outcome_admits() -> None:
 def test_a_transaction_is_named_only_if_the_request_has_one() -> None:
     assert verdict_of(DECISION).transaction == "t1"
     assert not verdict_of(replace(DECISION, opened=False)).transaction
+
+
+def test_the_states_of_a_cached_decision_are_those_that_are_stored() -> None:
+    class Stored:
+        def read_snapshot(self) -> Snapshot:
+            return START
+
+    shared = replace(DECISION, snapshot=UNREAD)
+    assert replace(verdict_of(shared), stored=Stored()).snapshot is START
+    later = replace(START, service=replace(START.service, state="rollback"))
+    assert replace(verdict_of(shared), stored=Stored()).with_snapshot(later).snapshot is later
 
 
 def test_an_unproven_request_has_no_principal() -> None:

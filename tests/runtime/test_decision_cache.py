@@ -13,6 +13,7 @@ from authguard.core.snapshot import Keys
 from authguard.records.chain import LineTemplate
 from authguard.records.entries import DecisionEntry
 from authguard.runtime import enforcer as module
+from authguard.runtime.decision import UNREAD
 from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, DecisionCache
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
@@ -61,6 +62,20 @@ async def test_what_is_remembered_of_a_credential_is_forgotten_with_it(judged: l
     assert scopes() is not None
     del verdict, desk.check.known[token], desk.check.seen[token]
     assert scopes() is None, "a token that nobody knows any more is kept for ever"
+
+
+async def test_credentials_with_the_same_decision_share_it_and_keep_their_own_states() -> None:
+    desk = EnforcerHarness()
+    first, second = desk.login("alice"), desk.login("bob")
+    for token in (first, second, first, second, first, second):
+        await desk.ask("chat", token)
+    verdicts = [await desk.ask("chat", token) for token in (first, second)]
+    assert verdicts[0].decision is verdicts[1].decision
+    for verdict in verdicts:
+        assert verdict.decision.snapshot is UNREAD
+        assert verdict.snapshot == (await desk.enforcer.repository.load(verdict.keys)).snapshot
+        assert verdict.snapshot.session.account == verdict.keys.account
+    assert verdicts[0].snapshot != verdicts[1].snapshot
 
 
 async def test_every_change_of_what_was_seen_is_judged_again(judged: list[str]) -> None:
@@ -187,7 +202,8 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     cache = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * MAX_ENTRIES):
-        cache.store(lacking, f"operation {number}", CachedDecision((), (), 0.0, LineTemplate(b"", b""), None, Keys()))  # type: ignore[arg-type]
+        entry = CachedDecision((), (), 0.0, LineTemplate(b"", b""), None, Keys(), None)  # type: ignore[arg-type]
+        cache.store(lacking, f"operation {number}", entry)  # type: ignore[arg-type]
     assert len(cache._unproven) <= MAX_ENTRIES
     assert cache.get_unproven(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
     assert cache.get_unproven(lacking, "operation 0") is None

@@ -220,7 +220,7 @@ class ReplyBuilder:
         }
         if verdict.decision.fallback.discloses and verdict.principal is not None:
             states = dict(
-                zip(("service", "account", "session", "verification"), verdict.decision.snapshot.states(), strict=False)
+                zip(("service", "account", "session", "verification"), verdict.snapshot.states(), strict=False)
             )
             body["states"] = {
                 name: states[name] for name in sorted(verdict.decision.fallback.discloses) if name in states
@@ -377,7 +377,7 @@ def _strip_unquotable(text: str) -> str:
 
 def _build_repeat(verdict: Verdict) -> Reply:
     """Build the first response again; one that was too large to store is replaced by its status and transaction."""
-    record = verdict.decision.snapshot.transaction
+    record = verdict.snapshot.transaction
     headers = [(b"cache-control", b"no-store"), (b"idempotency-replayed", b"true")]
     if record.kept:
         if record.content_type:

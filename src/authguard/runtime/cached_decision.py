@@ -127,4 +127,4 @@ class CachedDecider:
             record = self._windows.cover_decision(credential, operation.name, decision.fallback.kind, now)
         if not record:
             record = self._journal.record_cached_decision(found.template, now, request)
-        return Verdict(decision=decision, record=record, credential=credential, keys=found.keys, at=now)
+        return Verdict(decision=decision, record=record, credential=credential, keys=found.keys, at=now, stored=found)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING
 from authguard.core.request import NotProven
+from authguard.core.snapshot import blank
 
 if TYPE_CHECKING:
     from authguard.core.machine import Transition
@@ -56,6 +58,18 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opened: bool = False
 
 
+#: stands for the states of a cached decision, which all credentials with the same decision share
+UNREAD: Final = blank(dict.fromkeys(MACHINES, ""))
+
+
+class StoredStates(Protocol):
+    """The states that a cached decision was made on, as they are stored."""
+
+    def read_snapshot(self) -> Snapshot:
+        """Decode the states."""
+        ...
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A decision that is recorded and saved, for the shell to carry out.
 
@@ -68,6 +82,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ticket: id of the hand-off ticket; empty for none.
         saved: the stored state from which the transaction is settled; ``None`` if it is not known.
         headers: headers of the first response, for the outcome `repeat`.
+        stored: decodes the states of a cached decision, whose own snapshot is `UNREAD`; ``None`` for any other.
     """
 
     decision: Decision
@@ -78,6 +93,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ticket: str = ""
     saved: Snapshot | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    stored: StoredStates | None = None
 
     def __repr__(self) -> str:
         """Return only what the log contains, too."""
@@ -110,8 +126,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The machines' states after the decision."""
-        return self.decision.snapshot
+        """The machines' states after the decision; those of a cached decision are decoded at each access."""
+        snapshot = self.decision.snapshot
+        return snapshot if snapshot is not UNREAD or self.stored is None else self.stored.read_snapshot()
 
     @property
     def cell(self) -> tuple[str, ...]:

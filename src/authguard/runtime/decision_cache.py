@@ -16,6 +16,7 @@ from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
 from authguard.core.request import NotProven, Proven
 from authguard.errors import StoreError
+from authguard.runtime.decision import UNREAD
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation
@@ -40,9 +41,10 @@ class CachedDecision(msgspec.Struct, gc=False):
         versions: their versions.
         until: expiry, epoch seconds UTC.
         template: of its log line.
-        decision: its result. The credential holds this entry, and the garbage collector tracks neither, so a reference
-            back would never be freed.
+        decision: its result, without the states. The credential holds this entry, and the garbage collector tracks
+            neither, so a reference back would never be freed.
         keys: of the records.
+        repository: decodes the versions.
         change: number of the last change that may concern the records, as the store told when they were last compared;
             negative before.
     """
@@ -53,21 +55,30 @@ class CachedDecision(msgspec.Struct, gc=False):
     template: LineTemplate
     decision: Decision
     keys: Keys
+    repository: StateRepository
     change: int = -1
+
+    def read_snapshot(self) -> Snapshot:
+        """Decode the states that the decision was made on, for a reply or an app that reads them.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        return self.repository.decode(self.record_keys, self.versions)
 
 
 class DecisionCache:
     """Stores decisions in the checked credential, in its `notes`, or by the reason why there is none."""
 
-    __slots__ = ("_decided", "_scopes", "_unproven")
+    __slots__ = ("_decided", "_decisions", "_unproven")
 
     def __init__(self) -> None:
         """Start empty."""
         #: keyed by the reason's code, since hashing an enumeration member is slow
         self._unproven: dict[tuple[str, str, bytes], CachedDecision] = {}
-        #: values that many entries share: the start of their log lines, and their scopes
+        #: values that many entries share: the start of their log lines, and their decisions
         self._decided: dict[bytes, bytes] = {}
-        self._scopes: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
+        self._decisions: dict[tuple[object, ...], Decision] = {}
 
     def get_unproven(self, credential: NotProven, key: bytes) -> CachedDecision | None:
         """Return the cached decision on a request without a proven credential; ``None`` for a cache miss.
@@ -104,24 +115,29 @@ class DecisionCache:
         except StoreError:
             return
         if stored is not None:
-            decision = replace(verdict.decision, snapshot=stored.snapshot)
+            decision = replace(verdict.decision, snapshot=UNREAD)
             until = expires_at(repository.policy, verdict)
-            entry = CachedDecision(stored.record_keys, stored.versions, until, template, decision, verdict.keys)
-            self.store(verdict.credential, key, entry)
+            self.store(
+                verdict.credential,
+                key,
+                CachedDecision(
+                    stored.record_keys, stored.versions, until, template, decision, verdict.keys, repository
+                ),
+            )
 
     def _intern(self, entry: CachedDecision) -> CachedDecision:
-        """Return the entry with shared values for its log line and scopes, to save memory."""
+        """Return the entry with shared values for its log line and its decision, to save memory."""
         decision, template = entry.decision, entry.template
-        for shared in (self._decided, self._scopes):
+        for shared in (self._decided, self._decisions):
             if len(shared) >= MAX_ENTRIES:
                 shared.clear()
         line = self._decided.setdefault(template.decided, template.decided)
-        scopes, token_scopes = self._scopes.setdefault(decision.scopes, (decision.scopes, frozenset(decision.scopes)))
-        return replace(
-            entry,
-            template=replace(template, decided=line),
-            decision=replace(decision, scopes=scopes, token_scopes=token_scopes),
-        )
+        key = (decision.operation.identity, decision.cell, decision.events, decision.scopes, decision.channel)
+        same = self._decisions.get(key)
+        if same is None:  # the set of scopes belongs to the credential, which must be freed with it
+            same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))
+        shared_template = replace(template, decided=line)
+        return replace(entry, template=shared_template, decision=same if same == decision else decision)
 
 
 def cache_key(operation: Operation, channel: str) -> bytes:

@@ -114,6 +114,18 @@ class StateRepository:
         versions = store.peek_versions(record_keys)
         return LoadedState(store.decode(record_keys, versions, self.blank), record_keys, versions)
 
+    def decode(self, record_keys: tuple[bytes, ...], versions: tuple[object, ...]) -> Snapshot:
+        """Return the snapshot of records that a store with nonblocking reads returned before.
+
+        Args:
+            record_keys: keys of the records.
+            versions: of these records.
+
+        Raises:
+            StoreError: a record is damaged.
+        """
+        return self.store.decode(record_keys, versions, self.blank)
+
     def reload_after_save(self, before: LoadedState, after: Snapshot) -> LoadedState | None:
         """Read a store with nonblocking reads again after a save; return ``None`` if another change followed the save.
 
@@ -124,7 +136,7 @@ class StateRepository:
         if after is before.snapshot:
             return before
         versions = self.store.peek_versions(before.record_keys)
-        found = self.store.decode(before.record_keys, versions, self.blank)
+        found = self.decode(before.record_keys, versions)
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
         return LoadedState(found, before.record_keys, versions) if found == stands else None
 
