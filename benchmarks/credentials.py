@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 from authguard.core.request import Evidence, NotProven, Proven, Unseen
-from authguard.core.strict_json import decode_base64url
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
+from authguard.formats.strict_json import decode_base64url
 from authguard.policy.deployment import Issuer
 from authguard.testing import FakeClock, Mint
 from authguard.testing.keys import segment

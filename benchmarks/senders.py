@@ -17,10 +17,10 @@ import httpx2
 import jwt
 
 from authguard.core.request import Evidence, Proven, Unseen
-from authguard.core.urls import normalize
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.credentials.token_validator import TokenValidator
+from authguard.formats.urls import normalize
 from authguard.policy.deployment import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient, FakeClock, Mint

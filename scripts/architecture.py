@@ -43,6 +43,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "errors": "all exceptions",
     "file_access": "roles of files, the settings that name them, and why a path cannot be used",
     "factory": "chooses the adapters of the guard for a policy and its settings",
+    "formats": "pure parsers of what anyone may send: strict JSON, forms, multipart bodies, JSON Pointers, URLs",
     "ids": "ids of records, and secrets",
     "log_factory": "chooses the parts of the audit log of a deployment",
     "middleware": "`AuthGuard`, the public middleware class",

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from authguard.app_log import ClosedGuardLog, LoggingSink, log_issuer_status
 from authguard.clock import SystemClock
-from authguard.core.urls import origin_of
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator, needs_token_validator
@@ -20,6 +19,7 @@ from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
 from authguard.errors import SettingsError
+from authguard.formats.urls import origin_of
 from authguard.ids import SystemIds
 from authguard.log_factory import create_sink
 from authguard.policy.compiler import load

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from authguard.core.amount import MAX_DIGITS, MAX_PAYEE_CHARS, UnreadableValueError, read_amount, read_payee
 from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
-from authguard.core.strict_json import NO_DOCUMENT, parse_json
+from authguard.formats.strict_json import NO_DOCUMENT, parse_json
 
 PLAIN = Operation(name="pay", amount_at="/amount", currency="EUR", payee_at="/to")
 NAMED = Operation(name="pay", amount_at="/amount", currency_at="/currency")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from authguard.core.claim_source import decode_claims, find, find_first, present
-from authguard.core.strict_json import parse_object
+from authguard.formats.strict_json import parse_object
 
 CLAIMS = {"sub": "alice", "none": None, "ext": {"roles": ["clerk", None, "lead"], "/a": 1}, "/sub": "not this"}
 

@@ -9,7 +9,7 @@ import pytest
 from authguard.core.agents import Agent
 from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys
 from authguard.core.request import Limit, Operation
-from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
+from authguard.formats.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
 from tests.support.harness import ISSUER, signed_in
 
 

@@ -15,7 +15,7 @@ from authguard.core.limits import MAX_EXACT_ENTRIES, MAX_LEDGER_ENTRIES, measure
 from authguard.core.outcomes import Reason
 from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import LedgerEntry
-from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, exceeds_node_limit, parse_json
+from authguard.formats.strict_json import NO_DOCUMENT, UnreadableBodyError, exceeds_node_limit, parse_json
 
 CALL = Limit(name="refund/0", amount="500", currency="EUR")
 DAY = Limit(name="refund/1", amount="1000", currency="EUR", per=86_400.0)

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven
-from authguard.core.urls import normalize
 from authguard.credentials import dpop
 from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
+from authguard.formats.urls import normalize
 from authguard.policy.deployment import Issuer
 from authguard.testing import DpopClient, FakeClock
 

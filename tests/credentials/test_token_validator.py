@@ -11,12 +11,12 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
-from authguard.core.urls import normalize
 from authguard.credentials.introspection import IntrospectionLimits
 from authguard.credentials.jwt_validator import needs_token_validator
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.credentials.token_validator import TokenValidator, is_jwt, opaque_token_issuer
 from authguard.errors import SettingsError, StoreError
+from authguard.formats.urls import normalize
 from authguard.policy.deployment import ClaimSources, Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient

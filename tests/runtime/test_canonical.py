@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.multipart import without_boundary
-from authguard.core.strict_json import NO_DOCUMENT
+from authguard.formats.multipart import without_boundary
+from authguard.formats.strict_json import NO_DOCUMENT
 from authguard.runtime.canonical import (
     MAX_LINES,
     MAX_TEXT_CHARS,

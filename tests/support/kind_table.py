@@ -53,6 +53,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/policy/checks/test_reachability.py::test_the_engine_replays_every_path": "slow",
     "tests/policy/checks/test_checks.py::test_taking_rules_away_either_leaves_no_gap_or_says_where": "slow",
     "tests/policy/test_wheel.py": "integration",
+    "tests/formats/": "unit",
     "tests/ports/": "unit",
     "tests/records/": "unit",
     "tests/runtime/": "unit",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
-from authguard.core.urls import origin_of
+from authguard.formats.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec.structs import replace
 
-from authguard.core.urls import normalize
+from authguard.formats.urls import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

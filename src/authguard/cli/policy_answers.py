@@ -271,9 +271,9 @@ def read_keys(path: Path) -> str:
 
 
 def _check_keys(text: bytes) -> str:
-    from authguard.core.strict_json import parse_object  # noqa: PLC0415 - only --keys needs the next three
     from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES  # noqa: PLC0415
     from authguard.credentials.jwk_set import load_jwks  # noqa: PLC0415
+    from authguard.formats.strict_json import parse_object  # noqa: PLC0415 - only --keys needs the next three
 
     if len(text) > MAX_RESPONSE_BYTES:
         raise ValueError("it is larger than 256 KiB")

@@ -11,14 +11,14 @@ import unicodedata
 from decimal import Context, Decimal, Inexact
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.form import FieldError, FormDocument, find_field
-from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.outcomes import Reason
-from authguard.core.strict_json import NO_DOCUMENT
+from authguard.formats.form import FieldError, FormDocument, find_field
+from authguard.formats.json_pointer import PointerError, resolve_pointer
+from authguard.formats.strict_json import NO_DOCUMENT
 
 if TYPE_CHECKING:
-    from authguard.core.form import FormField
     from authguard.core.request import Operation
+    from authguard.formats.form import FormField
 
 #: accepted digits before and after the decimal point of an amount
 MAX_DIGITS: Final = 18
@@ -52,8 +52,8 @@ def read_amount(operation: Operation, document: object) -> tuple[Decimal, str]:
 
     Args:
         operation: with the places of both.
-        document: JSON from `authguard.core.strict_json.parse_json`, a form from `authguard.core.form.parse_form`, or
-            `NO_DOCUMENT`.
+        document: JSON from `authguard.formats.strict_json.parse_json`, a form from
+            `authguard.formats.form.parse_form`, or `NO_DOCUMENT`.
 
     Raises:
         UnreadableValueError: one of them cannot be read.

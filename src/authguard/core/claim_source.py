@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.core.json_pointer import PointerError, resolve_pointer
-from authguard.core.strict_json import parse_object
+from authguard.formats.json_pointer import PointerError, resolve_pointer
+from authguard.formats.strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ MAX_ITEMS: Final = 64
 
 @lru_cache(maxsize=16)  # one request reads the claims of one credential several times
 def decode_claims(content: bytes) -> dict[str, Any]:
-    """Decode claims that `authguard.core.strict_json` has accepted; the result is shared and must not be changed."""
+    """Decode claims that `authguard.formats.strict_json` has accepted; the result is shared and must not be changed."""
     try:
         found: dict[str, Any] = msgspec.json.decode(content)
     except msgspec.MsgspecError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from authguard.core.urls import origin_of
+from authguard.formats.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

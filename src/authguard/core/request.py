@@ -45,7 +45,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         has_reserved_headers: whether the request has headers that must be hidden from the app.
         proof: the ``DPoP`` header, several joined by commas (RFC 9110 5.3); empty if absent or not read.
         method: of the HTTP request, ``GET`` for a handshake; empty if no proof is read.
-        address: requested public URL, normalised by `authguard.core.urls`; empty if no proof is read.
+        address: requested public URL, normalised by `authguard.formats.urls`; empty if no proof is read.
         shown: whether a proof was verified when this connection was opened, so that its messages need none.
     """
 

@@ -22,9 +22,9 @@ from msgspec import Meta
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import PROOF_ALGORITHMS, NotProven
-from authguard.core.strict_json import decode_base64url, parse_object
-from authguard.core.urls import normalize
 from authguard.credentials.jwk_set import load_jwks
+from authguard.formats.strict_json import decode_base64url, parse_object
+from authguard.formats.urls import normalize
 
 if TYPE_CHECKING:
     from authguard.core.request import Evidence

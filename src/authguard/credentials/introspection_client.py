@@ -16,9 +16,9 @@ from urllib.parse import quote_plus, urlencode
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_document import is_secure_url
 from authguard.errors import SettingsError
+from authguard.formats.strict_json import parse_object
 from authguard.outbound.error import ServiceError
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
+from authguard.formats.strict_json import parse_object
 from authguard.outbound.error import ServiceError
 from authguard.outbound.http_client import shown
 

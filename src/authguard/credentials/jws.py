@@ -15,7 +15,7 @@ import msgspec
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.core.strict_json import TooComplexError, decode_base64url, parse_object
+from authguard.formats.strict_json import TooComplexError, decode_base64url, parse_object
 
 #: maximum length of ``kid`` and ``alg``
 MAX_NAME_CHARS: Final = 255

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.strict_json import parse_object
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, MAX_RESPONSE_NODES
 from authguard.credentials.jwk import KeySet, build_secret_key
 from authguard.credentials.jwk_set import load_jwks
 from authguard.errors import SettingsError
+from authguard.formats.strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.directories.resilience import RawAccountStatus, find_or_none
+from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
-from authguard.core.json_pointer import PointerError, resolve_pointer
+from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.outbound import retry
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.core.strict_json import parse_value
-from authguard.core.urls import is_secure
 from authguard.errors import SettingsError
+from authguard.formats.strict_json import parse_value
+from authguard.formats.urls import is_secure
 from authguard.outbound.error import ServiceError
 from authguard.outbound.http_client import HttpClient
 

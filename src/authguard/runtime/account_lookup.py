@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from authguard.core.claim_source import find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
-from authguard.core.json_pointer import PointerError, resolve_pointer
 from authguard.core.request import Proven
 from authguard.core.snapshot import Report
+from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.ports import AccountStatus
 from authguard.runtime.journal import escape_text
 

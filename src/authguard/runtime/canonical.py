@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from authguard.core.form import FormDocument, parse_form
-from authguard.core.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
+from authguard.formats.form import FormDocument, parse_form
+from authguard.formats.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.amount import UnreadableValueError, read_amount
-from authguard.core.form import parse_form
-from authguard.core.strict_json import UnreadableBodyError, parse_json
+from authguard.formats.form import parse_form
+from authguard.formats.strict_json import UnreadableBodyError, parse_json
 from authguard.runtime.transactions import decrypt_binding
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from authguard.core.outcomes import Reason
-from authguard.core.strict_json import exceeds_node_limit
 from authguard.errors import BusyError
+from authguard.formats.strict_json import exceeds_node_limit
 from authguard.runtime import transactions
 from authguard.runtime.canonical import is_json
 from authguard.runtime.fair_worker import FairWorker

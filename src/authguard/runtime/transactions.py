@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from authguard.core.form import parse_form
-from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import NO_RESPONSE, account_key
+from authguard.formats.form import parse_form
+from authguard.formats.multipart import without_boundary
 from authguard.runtime.canonical import (
     MAX_TEXT_CHARS,
     CanonicalBody,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.claim_source import label_of
-from authguard.core.json_pointer import PointerError, resolve_pointer, set_pointer
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+from authguard.formats.json_pointer import PointerError, resolve_pointer, set_pointer
 from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
 

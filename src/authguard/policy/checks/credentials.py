@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.cors import ANY_ORIGIN
-from authguard.core.urls import is_secure
+from authguard.formats.urls import is_secure
 from authguard.policy.problem import Problem
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
-from authguard.core.urls import is_secure
+from authguard.formats.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.deployment import expand_tenants
 from authguard.policy.problem import Place, Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.urls import is_secure
+from authguard.formats.urls import is_secure
 from authguard.policy.deployment import TENANT_PLACEHOLDER
 from authguard.policy.problem import Place, Problem
 

@@ -6,10 +6,10 @@ import re
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authguard.core.multipart import MARK, MAX_DELIMITERS, without_boundary
+from authguard.formats.multipart import MARK, MAX_DELIMITERS, without_boundary
 
 TYPE = b"multipart/form-data; boundary="
 boundaries = st.text("ab-'(=", min_size=1, max_size=4).map(str.encode)
@@ -57,11 +57,13 @@ def test_two_bodies_become_one_only_where_the_boundary_is_all_that_differs(
 
 
 @given(boundaries, boundaries, PIECES)
+@example(b"b", b"c", b"\r\n--b")
 def test_a_boundary_that_stands_elsewhere_too_counts_byte_by_byte(one: bytes, other: bytes, noise: bytes) -> None:
     content = body(one, [noise])
     told = without_boundary(quoted(one), content)
     if told != (quoted(one), content):
-        assert content.count(one) == 2, "the boundary is nowhere but in the two delimiter lines"
+        delimiters = [line for line in content.split(b"\r\n") if line.startswith(b"--" + one)]
+        assert content.count(one) == len(delimiters), "the boundary is nowhere but in delimiter lines"
         assert told[1].replace(MARK, one) == content
         assert without_boundary(quoted(other), told[1].replace(MARK, other)) in {
             told,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authguard.core import strict_json
-from authguard.core.strict_json import MAX_DEPTH, MAX_NODES, decode_base64url, parse_object
+from authguard.formats import strict_json
+from authguard.formats.strict_json import MAX_DEPTH, MAX_NODES, decode_base64url, parse_object
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _VALUES = st.recursive(

@@ -16,8 +16,8 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 from msgspec import Struct
 
-from authguard.core.multipart import MARK
-from authguard.core.strict_json import NO_DOCUMENT, NoDocument
+from authguard.formats.multipart import MARK
+from authguard.formats.strict_json import NO_DOCUMENT, NoDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +100,7 @@ def parse_form(form: bytes, content: bytes, query: bytes = b"", *, most: int = M
     """Parse a form.
 
     Args:
-        form: the headers about the body's encoding, from `authguard.core.multipart.without_boundary`.
+        form: the headers about the body's encoding, from `authguard.formats.multipart.without_boundary`.
         content: the body from the same function.
         query: of the request target, as sent.
         most: maximum number of fields.

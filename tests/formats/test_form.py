@@ -23,11 +23,11 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request as StarletteRequest
 
 from authguard.core.amount import UnreadableValueError, read_amount, read_payee
-from authguard.core.form import MAX_FIELDS, FormDocument, parse_form
-from authguard.core.multipart import without_boundary
 from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
-from authguard.core.strict_json import NO_DOCUMENT
+from authguard.formats.form import MAX_FIELDS, FormDocument, parse_form
+from authguard.formats.multipart import without_boundary
+from authguard.formats.strict_json import NO_DOCUMENT
 
 if not django_settings.configured:
     django_settings.configure(DEFAULT_CHARSET="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authguard.core.json_pointer import PointerError, resolve_pointer, set_pointer
+from authguard.formats.json_pointer import PointerError, resolve_pointer, set_pointer
 
 DOCUMENT = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "~1": 2}
 

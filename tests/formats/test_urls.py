@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.core.urls import MAX_URL_CHARS, normalize
+from authguard.formats.urls import MAX_URL_CHARS, normalize
 
 
 @pytest.mark.parametrize(
