@@ -51,7 +51,7 @@ def names(file: sqlite3.Connection) -> list[bytes]:
 
 def swept(
     file: sqlite3.Connection, position: bytes = b"", count: int = 9, *, at: float, answered: float = 0.0
-) -> bytes:
+) -> tuple[bytes, list[bytes]]:
     ended = record_codec.FINAL_TRANSACTION_STATES
     return sweep(file, position, count, before=at, answered=answered, final_states=ended)
 
@@ -69,10 +69,11 @@ def test_a_sweep_goes_on_where_the_last_one_ended_and_begins_again(file: sqlite3
     for key in (b"1", b"2", b"3"):
         add_session(file, key)
 
-    first = swept(file, count=2, at=NOW - 1)
-    second = swept(file, first, count=2, at=NOW + 1)
+    first, unchanged = swept(file, count=2, at=NOW - 1)
+    second, changed = swept(file, first, count=2, at=NOW + 1)
 
     assert (first, second) == (b"s2", b"")
+    assert (unchanged, changed) == ([], [b"s3"])
     assert names(file) == [b"s1", b"s2"], "only the third was checked with the later time"
 
 

@@ -30,8 +30,9 @@ from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import begin, file_identity, open_connections, store_error, wait_for_lock
 from authguard.stores.sqlite_document import list_documents, read_document, write_document
 from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require_unchanged
-from authguard.stores.sqlite_sweep import UPDATE, sweep
-from authguard.stores.sqlite_transaction_index import find_transactions, update_index
+from authguard.stores.sqlite_record import list_records, read_records, replace_records
+from authguard.stores.sqlite_sweep import sweep
+from authguard.stores.sqlite_transaction_index import find_transactions
 from authguard.stores.sqlite_write_queue import WriteQueue
 from authguard.worker import Worker
 
@@ -44,12 +45,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-#: number of names -> one statement that reads them all; 20 % faster than ``IN (?, ?, ?)``
-SELECT_RECORDS: Final = tuple(
-    " UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11)
-)
-INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-SELECT_RANGE: Final = "SELECT name, value FROM records WHERE name >= ? AND name < ? ORDER BY name LIMIT ?"
 #: records checked for expiry per new record, so that all are checked before the file has doubled
 SWEEP_COUNT: Final = 4
 #: seconds (monotonic clock) between checks that the file is still at its path; every write checks too
@@ -169,7 +164,7 @@ class SqliteStore:
         """
         reader = self._reader_connection()
         try:
-            return tuple(reader.execute(SELECT_RECORDS[len(places)], places).fetchall())
+            return read_records(reader, places)
         except sqlite3.Error as error:
             raise store_error(self._path, "read", error) from error
 
@@ -213,13 +208,8 @@ class SqliteStore:
 
         def replace(writer: sqlite3.Connection) -> bool:
             self._changes.note([name for name, _, _ in changes])
-            for name, version, value in changes:
-                row = (version + 1, value, name)
-                done = writer.execute(UPDATE, (*row, version)) if version else writer.execute(INSERT, row)
-                if done.rowcount != 1:
-                    return False
-                if name[:1] == record_codec.TRANSACTION:
-                    update_index(writer, name, before.transaction, after.transaction)
+            if not replace_records(writer, changes, before.transaction, after.transaction):
+                return False
             new = sum(not version for _, version, _ in changes)
             if new:
                 self._sweep(writer, SWEEP_COUNT * new, record_codec.latest_change(after))
@@ -320,10 +310,8 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be read now, or a record is damaged.
         """
-        asked = (*record_codec.key_range(kind, first, end), limit)
-        rows: list[tuple[bytes, bytes]] = await self._list(
-            lambda connection: connection.execute(SELECT_RANGE, asked).fetchall()
-        )
+        least, bound = record_codec.key_range(kind, first, end)
+        rows = await self._list(lambda connection: list_records(connection, least, bound, limit))
         return tuple((name[1:], record_codec.decode_record(name, value)) for name, value in rows)
 
     def _sweep(self, writer: sqlite3.Connection, count: int, now: float) -> None:

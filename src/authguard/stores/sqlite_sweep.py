@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import record_codec
 from authguard.errors import StoreError
+from authguard.stores.sqlite_record import UPDATE
 from authguard.stores.sqlite_transaction_index import remove_from_index
 
 if TYPE_CHECKING:
     import sqlite3
 
-UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
 DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
 
