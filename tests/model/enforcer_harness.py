@@ -20,6 +20,7 @@ from authguard.core.record_codec import SERVICE
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.encryption import PayloadCipher
 from authguard.errors import AuditError, StoreError
+from authguard.runtime.decision import Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.ports import IssuerStatus
     from authguard.records.entries import Entry
-    from authguard.runtime.decision import Refusal, Verdict
+    from authguard.runtime.decision import Refusal
 
 EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)
@@ -329,7 +330,8 @@ class Rig:
 
     async def answer(self, ask: AccessRequest) -> Verdict | Refusal:
         """Decide as the shell does."""
-        return self.enforcer.cached_decider.decide(ask) or await self.enforcer.decide(ask)
+        found = self.enforcer.cached_decider.decide(ask)
+        return found if isinstance(found, Verdict) else await self.enforcer.decide(ask, found)
 
     def stored(self) -> dict[bytes, bytes]:
         """Give everything that is stored of customers: all records but the service's, and all documents."""

@@ -68,8 +68,8 @@ MUTANTS: Final = (
         "a limit is reserved after the app ran, and not before",
         MODEL,
         JUDGE,
-        "        if fallback.kind in ADMITTING and measured.spends:\n            _reserve(",
-        "        if fallback.kind in ADMITTING and measured.spends and not running:\n            _reserve(",
+        "        if admits and measured.spends:\n            _reserve(",
+        "        if admits and measured.spends and not running:\n            _reserve(",
     ),
     Mutant(
         "`not_before` of an account is ignored",
@@ -96,7 +96,7 @@ MUTANTS: Final = (
         "what was remembered is good beyond the next timer",
         MODEL,
         f"{SOURCE}runtime/decision_cache.py",
-        "    until, _ = policy.timers.next_due(verdict.snapshot)",
+        "    until, _ = policy.timers.next_due(snapshot)",
         '    until = float("inf")',
     ),
     Mutant(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authguard.core.request import Evidence
 from authguard.errors import AuditError
+from authguard.runtime.cached_decision import MISSED, Missed
 from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.request import AccessRequest
 from tests.support.harness import EnforcerHarness
@@ -41,19 +42,19 @@ async def test_a_guard_that_is_closed_repeats_nothing() -> None:
     desk = EnforcerHarness()
     token = await _warm(desk)
     await desk.enforcer.close()
-    assert desk.enforcer.cached_decider.decide(_request(desk, token)) is None
+    assert isinstance(desk.enforcer.cached_decider.decide(_request(desk, token)), Missed)
 
 
 async def test_a_request_that_names_a_transaction_is_evaluated() -> None:
     desk = EnforcerHarness()
     token = await _warm(desk)
-    assert desk.enforcer.cached_decider.decide(_request(desk, token, transaction="t" * 32)) is None
+    assert isinstance(desk.enforcer.cached_decider.decide(_request(desk, token, transaction="t" * 32)), Missed)
 
 
 async def test_a_token_that_nobody_has_seen_is_evaluated() -> None:
     desk = EnforcerHarness()
     await _warm(desk)
-    assert desk.enforcer.cached_decider.decide(_request(desk, desk.login("bob"))) is None
+    assert isinstance(desk.enforcer.cached_decider.decide(_request(desk, desk.login("bob"))), Missed)
 
 
 async def test_a_record_that_failed_refuses_the_request_even_if_the_log_recovers() -> None:
@@ -61,11 +62,13 @@ async def test_a_record_that_failed_refuses_the_request_even_if_the_log_recovers
     token = await _warm(desk)
     decider, request = desk.enforcer.cached_decider, _request(desk, token)
     desk.sink.broken = AuditError("no space")
-    assert decider.decide(request) is None
+    missed = decider.decide(request)
+    assert isinstance(missed, Missed)
     desk.sink.broken = None
-    refused = await desk.enforcer.decide(request)
+    refused = await desk.enforcer.decide(request, missed)
     assert isinstance(refused, Refusal) or not refused.admits
-    decider.raise_pending_error()  # it counts once
+    later = decider.decide(request)
+    assert isinstance(later, Verdict) or later.error is None  # it counts once
 
 
 async def test_another_failure_leaves_the_request_to_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,5 +80,18 @@ async def test_another_failure_leaves_the_request_to_the_evaluation(monkeypatch:
         raise RuntimeError
 
     monkeypatch.setattr(desk.check, "get_cached", fail)
-    assert desk.enforcer.cached_decider.decide(request) is None
-    desk.enforcer.cached_decider.raise_pending_error()
+    assert desk.enforcer.cached_decider.decide(request) is MISSED
+
+
+async def test_the_evaluation_gets_the_credential_that_was_looked_up() -> None:
+    desk = EnforcerHarness()
+    token = await _warm(desk)
+    balance = next(one for one in desk.policy.operations if one.name == "balance")
+    request = AccessRequest(operation=balance, evidence=Evidence(authorization=token))
+    missed = desk.enforcer.cached_decider.decide(request)
+    assert isinstance(missed, Missed)
+    assert missed.credential is desk.check.known[token]
+    desk.check.known.clear()  # whoever looks again finds nothing
+    verdict = await desk.enforcer.decide(request, missed)
+    assert isinstance(verdict, Verdict)
+    assert verdict.principal is not None

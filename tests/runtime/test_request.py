@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from authguard.core.outcomes import Reason
-from authguard.core.request import Evidence, Limit, NotProven, Operation
+from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import Keys
 from authguard.runtime.request import (
     NO_CREDENTIAL,
     AccessRequest,
     RequestFacts,
     add_ledgers,
-    needs_body,
     read_empty_body,
 )
 from tests.support.harness import policy_of, signed_in
@@ -18,14 +16,6 @@ from tests.support.harness import policy_of, signed_in
 READ = Operation(name="read", risk="routine", effect="read")
 PAY = Operation(name="pay", risk="high", effect="write")
 ALICE = signed_in(at=1.0)
-
-
-def test_only_a_proven_callers_body_is_read_and_only_where_the_decision_depends_on_it() -> None:
-    assert needs_body(AccessRequest(operation=PAY), ALICE)
-    assert not needs_body(AccessRequest(operation=READ), ALICE)
-    assert needs_body(AccessRequest(operation=READ, evidence=Evidence(transaction="t1")), ALICE)
-    for condition in ("missing", "expired", "rejected", "unproven"):
-        assert not needs_body(AccessRequest(operation=PAY), NotProven(condition, Reason.TOKEN_EXPIRED))  # type: ignore[arg-type]  # all of them are conditions
 
 
 def test_limits_by_others_than_account_and_session_add_their_ledgers() -> None:

@@ -337,7 +337,8 @@ class EnforcerHarness:
             method=method,
             read_body=parse_line,
         )
-        return self.enforcer.cached_decider.decide(ask) or await self.enforcer.decide(ask)
+        cached = self.enforcer.cached_decider.decide(ask)
+        return cached if isinstance(cached, Verdict) else await self.enforcer.decide(ask, cached)
 
 
 def outcome(verdict: Verdict) -> tuple[str, str]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from authguard.core.request import Operation
+    from authguard.runtime.cached_decision import Missed
     from authguard.runtime.enforcer import Enforcer
 
     Message = MutableMapping[str, Any]
@@ -165,10 +166,10 @@ class GuardMiddleware:
             return self._refuse(evidence, scope, send)
         channel = self._channel(self._resolver.path(scope)) if self._channel else ""
         request = AccessRequest(operation=operation, evidence=evidence, method=scope["method"], channel=channel)
-        verdict = self._decide_cached(request)
-        if verdict is None:
-            return self._decide(request, scope, receive, send)
-        return self._apply_verdict(request, verdict, scope, receive, send)
+        found = self._decide_cached(request)
+        if isinstance(found, Verdict):
+            return self._apply_verdict(request, found, scope, receive, send)
+        return self._decide(request, found, scope, receive, send)
 
     def _find(self, scope: Scope) -> Operation | Reason:
         """Resolve a request by its path template, or log that no operation names it."""
@@ -216,13 +217,24 @@ class GuardMiddleware:
         finally:
             await self._enforcer.close()
 
-    async def _decide(self, request: AccessRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        body = BodyReader(scope, receive, self._body_limits, request.operation.binds)
-        verdict = await self._enforcer.decide(replace(request, read_body=body.read))
+    async def _decide(self, request: AccessRequest, missed: Missed, scope: Scope, receive: Receive, send: Send) -> None:
+        body: BodyReader | None = None
+
+        async def read_body() -> Body | BodyFailure:
+            nonlocal body
+            if body is None:
+                body = BodyReader(scope, receive, self._body_limits, request.operation.binds)
+            return await body.read()
+
+        verdict = await self._enforcer.decide(replace(request, read_body=read_body), missed)
         if isinstance(verdict, Refusal):
             await send_reply(self._replies.build_for_refusal(verdict), send, scope)
-        else:
-            await self._apply_verdict(request, verdict, scope, body.replay(), with_nonce(send, verdict))
+            return
+        if verdict.credential.nonce:
+            send = with_nonce(send, verdict)
+        # a body that the guard did not read is the app's
+        receive = receive if body is None else body.replay()
+        await self._apply_verdict(request, verdict, scope, receive, send)
 
     def _apply_verdict(
         self, request: AccessRequest, verdict: Verdict, scope: Scope, receive: Receive, send: Send
@@ -264,7 +276,8 @@ class GuardMiddleware:
         request = AccessRequest(
             operation=operation, evidence=evidence, method=WEBSOCKET, channel=channel, read_body=handshake
         )
-        verdict = self._decide_cached(request) or await self._enforcer.decide(request)
+        found = self._decide_cached(request)
+        verdict = found if isinstance(found, Verdict) else await self._enforcer.decide(request, found)
         if isinstance(verdict, Refusal):
             await deny(self._replies.build_for_refusal(verdict), scope, receive, send)
         elif not verdict.admits:

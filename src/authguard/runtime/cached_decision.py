@@ -7,9 +7,11 @@ Rules of this file:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from authguard.core.request import Proven, Unseen
+import msgspec
+
+from authguard.core.request import UNSEEN, Proven, Unseen
 from authguard.errors import AuditError
 from authguard.runtime.decision import Verdict
 from authguard.runtime.decision_cache import CachedDecision, DecisionCache, cache_key
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
     from authguard.runtime.lifecycle import Lifecycle
     from authguard.runtime.refusal_window import RefusalWindows
     from authguard.runtime.request import AccessRequest
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """No decision is cached: what was learned about the request, so that the evaluation need not look again.
+
+    Attributes:
+        credential: result of the look-up of the credential.
+        is_checked: whether the credential was looked up.
+        error: of the log, for which the request is refused; ``None`` for none.
+    """
+
+    credential: Credential | Unseen = UNSEEN
+    is_checked: bool = False
+    error: AuditError | None = None
+
+
+#: nothing was learned
+MISSED: Final = Missed()
+#: no result is cached for the credential
+UNSEEN_CREDENTIAL: Final = Missed(is_checked=True)
 
 
 class CachedDecider:
@@ -45,7 +67,6 @@ class CachedDecider:
         "_channels",
         "_checker",
         "_clock",
-        "_error",
         "_journal",
         "_lifecycle",
         "_store",
@@ -70,45 +91,32 @@ class CachedDecider:
         self._windows = windows
         self._journal = journal
         self._clock = clock
-        self._error: AuditError | None = None
         self.cache = DecisionCache()
         self._lifecycle = lifecycle
 
-    def raise_pending_error(self) -> None:
-        """Raise the error of the log that was met since the last call: the next evaluated request is refused for it.
+    def decide(self, request: AccessRequest) -> Verdict | Missed:
+        """Return a cached decision if evaluating could only repeat it, else what the evaluation starts from.
 
-        Raises:
-            AuditError: a cached decision could not be recorded.
-        """
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    def decide(self, request: AccessRequest) -> Verdict | None:
-        """Return a cached decision if evaluating could only repeat it; ``None`` if the request must be evaluated.
-
-        An error of the log refuses the request that is evaluated next, which is this one. Any other error recurs in the
-        evaluation.
+        An error of the log refuses the request, also if the log recovers before the evaluation. Any other error recurs
+        in the evaluation.
         """
         if not self._lifecycle.is_open or not self._store.nonblocking_reads or request.evidence.transaction:
-            return None
+            return MISSED
         try:
             return self._repeat(request)
         except AuditError as error:
-            # a log that recovers before the evaluation must not hide that a record was lost
-            self._error = error
-        except Exception:  # noqa: BLE001, S110 - the error recurs in the evaluation, which refuses
-            pass
-        return None
+            return Missed(error=error)
+        except Exception:  # noqa: BLE001 - the error recurs in the evaluation, which refuses
+            return MISSED
 
-    def _repeat(self, request: AccessRequest) -> Verdict | None:
+    def _repeat(self, request: AccessRequest) -> Verdict | Missed:
         now = self._clock.now()
         operation = request.operation
         credential: Credential | Unseen = NO_CREDENTIAL
         if operation.risk != "public":
             credential = self._checker.get_cached(request.evidence, now)
         if isinstance(credential, Unseen):
-            return None
+            return UNSEEN_CREDENTIAL
         key = operation.identity
         if self._channels.declared:
             key = cache_key(operation, self._channels.find(request, credential))
@@ -116,11 +124,11 @@ class CachedDecider:
             credential.notes.get(key) if isinstance(credential, Proven) else self.cache.get_unproven(credential, key)
         )
         if not isinstance(found, CachedDecision) or now >= found.until:
-            return None
+            return Missed(credential=credential, is_checked=True)
         change = self._store.last_change(found.record_keys)
         if change != found.change or change < 0:
             if self._store.peek_versions(found.record_keys) != found.versions:
-                return None
+                return Missed(credential=credential, is_checked=True)
             found.change = change
         decision, record = found.decision, ""
         if not isinstance(credential, Proven):

@@ -119,7 +119,22 @@ class Committer:
             facts, before.snapshot, decision, position, (*causes, record)
         ):
             return None
-        verdict = self._build_verdict(facts, before.snapshot, decision, record, ticket)
+        headers: transactions.Headers = ()
+        saved: Snapshot | None = None
+        if decision.running:
+            saved = with_bumped_versions(before.snapshot, after)
+        elif decision.fallback.kind not in ADMITTING:
+            decision, headers = self._finish_refused(facts, decision, record)
+        verdict = Verdict(
+            decision=decision,
+            record=record,
+            credential=credential,
+            keys=facts.keys,
+            at=facts.now,
+            ticket=ticket,
+            saved=saved,
+            headers=headers,
+        )
         if before.record_keys and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot):
             key = cache_key(request.operation, facts.channel) if facts.channel else request.operation.identity
             self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
@@ -184,24 +199,14 @@ class Committer:
             self._journal.record_withdrawal(records, facts.now)
         return saved
 
-    def _build_verdict(
-        self, facts: RequestFacts, before: Snapshot, decision: Decision, record: str, ticket: str
-    ) -> Verdict:
-        keys, after, kind = facts.keys, decision.snapshot, decision.fallback.kind
-        headers: transactions.Headers = ()
-        if kind is Outcome.REPEAT:
-            repeated, headers = transactions.decrypt_response(after.transaction, keys.transaction, self._cipher)
-            decision = replace(decision, snapshot=replace(after, transaction=repeated))
-        if kind not in ADMITTING:
-            name = decision.operation.name
-            self._ticket_opener.add_decision(keys.session, facts.now, name, kind.value, record)
-        return Verdict(
-            decision=decision,
-            record=record,
-            credential=facts.credential,
-            keys=keys,
-            at=facts.now,
-            ticket=ticket,
-            saved=with_bumped_versions(before, after) if decision.running else None,
-            headers=headers,
-        )
+    def _finish_refused(
+        self, facts: RequestFacts, decision: Decision, record: str
+    ) -> tuple[Decision, transactions.Headers]:
+        """Store a decision that runs no app for a later ticket; of a repeat, return the stored response decrypted."""
+        kind, after = decision.fallback.kind, decision.snapshot
+        name = decision.operation.name
+        self._ticket_opener.add_decision(facts.keys.session, facts.now, name, kind.value, record)
+        if kind is not Outcome.REPEAT:
+            return decision, ()
+        repeated, headers = transactions.decrypt_response(after.transaction, facts.keys.transaction, self._cipher)
+        return replace(decision, snapshot=replace(after, transaction=repeated)), headers

@@ -110,10 +110,12 @@ class DecisionCache:
             before: the records as they were loaded for the decision.
             template: of its log line.
         """
-        try:
-            stored = repository.reload_after_save(before, verdict.decision.snapshot)
-        except StoreError:
-            return
+        stored: LoadedState | None = before
+        if verdict.decision.snapshot is not before.snapshot:
+            try:
+                stored = repository.reload_after_save(before, verdict.decision.snapshot)
+            except StoreError:
+                return
         if stored is not None:
             decision = replace(verdict.decision, snapshot=UNREAD)
             until = expires_at(repository.policy, verdict)

@@ -199,7 +199,10 @@ def _decide(
         if fallback.attempts:
             fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
             reason = reason if spent is Reason.DECIDED else spent
-        if fallback.kind in ADMITTING or fallback.kind is Outcome.HOLD:
+        admits, operation = fallback.kind in ADMITTING, request.operation
+        if fallback.kind is Outcome.HOLD or (
+            admits and (operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version)
+        ):
             opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
             if not isinstance(opened, bool):
                 return opened
@@ -208,7 +211,7 @@ def _decide(
             reason = transactions.void_reason(evaluation, facts.binding)
         elif fallback.kind is Outcome.TERMINATE:
             evaluation.send("session.ended", "guard")
-        if fallback.kind in ADMITTING and measured.spends:
+        if admits and measured.spends:
             _reserve(evaluation, facts, measured)
     return _build(evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running)
 

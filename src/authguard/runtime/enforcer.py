@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.request import NotProven, Proven, Unseen
+from authguard.core.request import UNSEEN, NotProven, Proven, Unseen
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError
 from authguard.runtime.account_lookup import AccountLookup
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
-from authguard.runtime.cached_decision import CachedDecider
+from authguard.runtime.cached_decision import MISSED, CachedDecider
 from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.commit import Committer
 from authguard.runtime.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
@@ -34,7 +34,7 @@ from authguard.runtime.lifecycle import Lifecycle, do_nothing
 from authguard.runtime.pseudonymizer import NullPseudonymizer
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
-from authguard.runtime.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers, needs_body
+from authguard.runtime.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
 from authguard.runtime.request_binder import RequestBinder
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Store,
         Verifier,
     )
+    from authguard.runtime.cached_decision import Missed
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.request import AccessRequest
@@ -157,11 +158,12 @@ class Enforcer:
         self.close: Final = self._lifecycle.close
         self.issuer_statuses: Final = checker.issuer_statuses
 
-    async def decide(self, request: AccessRequest) -> Verdict | Refusal:
+    async def decide(self, request: AccessRequest, missed: Missed = MISSED) -> Verdict | Refusal:
         """Decide one request; raise nothing except cancellation.
 
         Args:
             request: as the shell parsed it.
+            missed: what was learned when no cached decision was found for it.
 
         Returns:
             The verdict, recorded and saved; the shell only carries it out.
@@ -169,12 +171,15 @@ class Enforcer:
         credential: Credential = NO_CREDENTIAL
         is_reserved = False
         try:
-            self.cached_decider.raise_pending_error()
+            if missed.error is not None:
+                raise missed.error  # noqa: TRY301 - handled with all other faults
             if not self._lifecycle.is_open:
                 await self._lifecycle.open_for_request()
             now = self.clock.now()
-            if request.operation.risk != "public":
-                credential = await self._verify_credential(request, now)
+            if not isinstance(missed.credential, Unseen):
+                credential = missed.credential
+            elif request.operation.risk != "public":
+                credential = await self._verify_credential(request, now, is_unseen=missed.is_checked)
             is_reserved = self.in_flight.reserve(credential)
             if not is_reserved:
                 return self.refuse(request, Reason.ACCOUNT_BUSY, credential)
@@ -214,7 +219,8 @@ class Enforcer:
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
         facts = await self._collect_facts(request, credential, now)
         decided: Verdict | Refusal | NeedsBody = NEEDS_BODY
-        if not needs_body(request, credential):
+        needs_body = request.operation.reads_body or request.evidence.transaction
+        if not needs_body or not isinstance(credential, Proven):  # only proven callers' bodies are read
             decided = await self._evaluate_and_commit(request, facts)
         if not isinstance(decided, NeedsBody):
             return decided
@@ -289,9 +295,11 @@ class Enforcer:
             verdict = await self._committer.commit(request, facts, before, decision)
         return self.refuse(request, verdict, facts.credential) if isinstance(verdict, Reason) else verdict
 
-    async def _verify_credential(self, request: AccessRequest, now: float) -> Credential:
+    async def _verify_credential(self, request: AccessRequest, now: float, *, is_unseen: bool = False) -> Credential:
         """Check the credential; that of a public operation is ignored, so that no external service can delay it."""
-        credential = self._checker.get_cached(request.evidence, now)
+        credential: Credential | Unseen = UNSEEN
+        if not is_unseen:
+            credential = self._checker.get_cached(request.evidence, now)
         if isinstance(credential, Unseen):
             credential = self._checker.validate_offline(request.evidence, now)
         if not isinstance(credential, Unseen):

@@ -112,11 +112,6 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lacks_quorum: bool = False
 
 
-def needs_body(request: AccessRequest, credential: Credential) -> bool:
-    """Return whether the exact request must be known before evaluation; only proven callers' bodies are read."""
-    return isinstance(credential, Proven) and (request.operation.reads_body or bool(request.evidence.transaction))
-
-
 def add_ledgers(policy: Policy, request: AccessRequest, facts: RequestFacts) -> RequestFacts:
     """Return the facts with the ledgers that the operation's limits count in; unproven requests have none.
 

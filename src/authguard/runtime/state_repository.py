@@ -130,11 +130,9 @@ class StateRepository:
         """Read a store with nonblocking reads again after a save; return ``None`` if another change followed the save.
 
         Args:
-            before: as loaded; returned if nothing was to be saved.
+            before: as loaded.
             after: as saved, with the versions that it was loaded with; only its session record was changed.
         """
-        if after is before.snapshot:
-            return before
         versions = self.store.peek_versions(before.record_keys)
         found = self.decode(before.record_keys, versions)
         stands = replace(after, session=replace(after.session, version=after.session.version + 1))
