@@ -14,10 +14,11 @@ import structlog
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from authguard.app_log import LoggingSink
+from authguard.app_log import LoggingSink, log_introspection_problem
 from authguard.audit.write.memory import MemorySink
 from authguard.core.decision_table import DIMENSIONS
 from authguard.errors import AuditError
+from authguard.ports import IntrospectionProblem
 from authguard.records.entries import (
     ActEntry,
     DecisionEntry,
@@ -228,3 +229,21 @@ def test_an_app_that_did_not_import_structlog_hears_the_standard_logger(
         sink.append(MOVED)
     assert caplog.messages == [f"authguard.transitioned: {MOVED_TEXT}"]
     assert sink.failed_events == 0
+
+
+@pytest.mark.parametrize(("is_outage", "level"), [(False, "error"), (True, "warning")])
+def test_a_misconfigured_introspection_is_an_error_and_an_outage_a_warning(*, is_outage: bool, level: str) -> None:
+    structlog.configure()
+    try:
+        with capture_logs() as logged:
+            log_introspection_problem(IntrospectionProblem("https://i.test", "check `url`", is_outage))
+    finally:
+        structlog.reset_defaults()
+    assert logged == [
+        {
+            "event": "authguard.introspection",
+            "log_level": level,
+            "issuer": "https://i.test",
+            "detail": "check `url`",
+        }
+    ]

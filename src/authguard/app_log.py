@@ -27,7 +27,7 @@ from authguard.records.entries import ActEntry, DecisionEntry, FaultEntry, Trans
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from authguard.ports import AuditSink, IssuerStatus
+    from authguard.ports import AuditSink, IntrospectionProblem, IssuerStatus
     from authguard.records.entries import Entry
 
 TRANSITIONED: Final = "authguard.transitioned"
@@ -41,6 +41,7 @@ CREDENTIAL_REFUSED: Final = "authguard.credential_refused"
 _CREDENTIAL: Final = DIMENSIONS.index("credential")
 _REFUSED: Final = frozenset({"expired", "rejected", "unproven"})
 KEYS: Final = "authguard.keys"
+INTROSPECTION: Final = "authguard.introspection"
 #: maximum number of ignored keys in one event
 MAX_LISTED_KEYS: Final = 20
 
@@ -168,6 +169,13 @@ def log_issuer_status(status: IssuerStatus) -> None:
     }
     text = f"keys of issuer `{status.issuer}` are {_KEYS_WORDS[status.keys]}{f': {words}' if words else ''}"
     _log_event(level, KEYS, text, {name: value for name, value in fields.items() if value})
+
+
+def log_introspection_problem(problem: IntrospectionProblem) -> None:
+    """Log why an introspection endpoint cannot be used: a misconfiguration is an error, an outage a warning."""
+    level = logging.WARNING if problem.is_outage else logging.ERROR
+    text = f"introspection of issuer `{problem.issuer}`: {problem.message}"
+    _log_event(level, INTROSPECTION, text, {"issuer": problem.issuer, "detail": problem.message})
 
 
 class ClosedGuardLog:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.app_log import ClosedGuardLog, LoggingSink, log_issuer_status
+from authguard.app_log import ClosedGuardLog, LoggingSink, log_introspection_problem, log_issuer_status
 from authguard.clock import SystemClock
 from authguard.credentials import token_validator
 from authguard.credentials.cache import Cache
@@ -103,6 +103,7 @@ def build_enforcer(
             store=store,
             client=client,
             cache=Cache(settings.token_cache_size),
+            notify=log_introspection_problem,
         )
     sink = LoggingSink(create_sink(settings, policy, clock, ids, keys.signing))
     return Enforcer(

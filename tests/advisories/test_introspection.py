@@ -33,7 +33,8 @@ class Server:
     """A deployment whose issuer is asked, and the issuer's endpoint.
 
     Attributes:
-        answers: token -> what it answers: a document, a response or an exception; what is not here is inactive.
+        answers: token -> what it answers: a document, a response, a function that returns one, or an exception; what
+            is not here is inactive.
         asked: the tokens that were asked about.
     """
 
@@ -70,6 +71,8 @@ class Server:
         found = self.answers.get(token, {"active": False})
         if isinstance(found, Exception):
             raise found
+        if callable(found):
+            found = found()
         return found if isinstance(found, httpx2.Response) else httpx2.Response(200, json=found)
 
 
@@ -313,8 +316,11 @@ async def test_a_connection_that_breaks(server: Server) -> None:
         for piece in pieces():
             yield piece
 
-    answer = httpx2.Response(200, content=body(), headers={"content-type": "application/json"})
+    def answer() -> httpx2.Response:
+        return httpx2.Response(200, content=body(), headers={"content-type": "application/json"})
+
     await server.answer(answer, Reason.INTROSPECTION_UNREACHABLE)
+    assert len(server.asked) == 2, "the request is repeated once"
 
 
 @attack("intro-jwt-revoked")

@@ -62,8 +62,9 @@ class _Scene:
         await self.guard.enforcer.start()
         validator: Any = self.guard.enforcer._checker
         for source in validator._sources:
-            if source.cache._fetch is not None:
-                await source.cache._fetch.done.wait()
+            fetch = source.cache._flight.find("keys")
+            if fetch is not None:
+                await fetch.done.wait()
 
     async def get(self, path: str, token: str = "") -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -261,3 +261,40 @@ async def test_an_outage_is_repeated_once_within_the_deadline_and_a_misconfigura
     of.open(ENDPOINT)
     assert await introspect(of) == result
     assert server.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "asked"),
+    [
+        ([(401, "")], [("check `client_id` and the secret", False)], 1),
+        ([(404, "")], [("check `url`", False)], 1),
+        ([(503, ""), (503, "")], [("no usable response", True)], 2),
+        ([(503, "")], [("calls a made-up token active", False)], 2),
+    ],
+)
+async def test_at_the_start_a_misconfiguration_or_an_outage_is_told_in_the_background(
+    script: list[tuple[int, str]], told: list[tuple[str, bool]], asked: int
+) -> None:
+    server, found = Outages(*script), list[tuple[str, bool]]()
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(server.respond))
+    of = Introspector(30.0, client)
+    of.prefetch(lambda message, is_outage: found.append((message, is_outage)))
+    assert len(of._checks) == 0, "nothing is sent before there is an endpoint"
+    of.open(ENDPOINT)
+    of.prefetch(lambda message, is_outage: found.append((message, is_outage)))
+    check = of._checks.find("endpoint")
+    assert check is not None
+    await check.wait()
+    assert [(words in message, is_outage) for (message, is_outage), (words, _) in zip(found, told, strict=True)] == [
+        (True, is_outage) for _, is_outage in told
+    ]
+    assert server.asked == asked
+    assert not of._breaker._failure_count
+
+
+async def test_a_check_at_the_start_is_cancelled_on_close_and_says_nothing(server: Server) -> None:
+    of, server.gate, found = introspector(server), anyio.Event(), list[object]()
+    of.prefetch(lambda *said: found.append(said))
+    await anyio.wait_all_tasks_blocked()
+    await of.close()
+    assert (found, len(of._checks)) == ([], 0)

@@ -12,7 +12,13 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from authguard.credentials.introspection_client import UNCLEAR, IntrospectionEndpoint, TokenStatus, introspect
+from authguard.credentials.introspection_client import (
+    UNCLEAR,
+    IntrospectionEndpoint,
+    TokenStatus,
+    find_misconfiguration,
+    introspect,
+)
 from authguard.errors import SettingsError
 from authguard.outbound.http_client import HttpClient
 from authguard.policy.deployment import Introspection, Issuer
@@ -120,3 +126,34 @@ async def test_a_second_answer_about_one_token_is_never_the_answer_about_the_nex
     server.close()
     for left in gone:
         await left.wait()
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (httpx2.Response(200, json={"active": False}), ""),
+        (httpx2.Response(401), "responds with status 401: check `client_id` and the secret"),
+        (httpx2.Response(403), "responds with status 403: check `client_id` and the secret"),
+        (httpx2.Response(404), "responds with status 404: check `url`"),
+        (httpx2.Response(405), "responds with status 405: check `url`"),
+        (httpx2.Response(302, headers={"location": "https://idp.test/login"}), "status 302: check `url`"),
+        (httpx2.Response(200, html="<form>"), "does not respond with JSON: check `url`"),
+        (httpx2.Response(200, json={"active": True}), "calls a made-up token active"),
+        (httpx2.Response(400), ""),
+        (httpx2.Response(500), ""),
+        (httpx2.Response(200, json={"error": "no such token"}), ""),
+    ],
+)
+async def test_a_misconfiguration_is_found_with_a_made_up_token(response: httpx2.Response, words: str) -> None:
+    seen: list[bytes] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.content)
+        return response
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        found = await find_misconfiguration(HttpClient(client), endpoint())
+        await find_misconfiguration(HttpClient(client), endpoint())
+    assert words in found
+    assert bool(found) == bool(words)
+    assert len(set(seen)) == 2, "no two made-up tokens are the same"

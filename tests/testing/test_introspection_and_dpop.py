@@ -38,7 +38,9 @@ def idp(authguard_fresh_idp: IdentityProvider) -> IdentityProvider:
 def guard_of(idp: IdentityProvider, tmp_path: Path) -> Callable[..., AuthGuard]:
     """Build a guard that knows the provider, with what its policy says of it besides."""
 
-    def build(more: str, public: str = "settings: {public_url: 'https://shop.test'}\n") -> AuthGuard:
+    def build(
+        more: str, public: str = "settings: {public_url: 'https://shop.test'}\n", secret: str = "loopback-only"
+    ) -> AuthGuard:
         text = POLICY.replace("https://issuer.test", idp.issuer).replace("agents:", f"{public}agents:")
         text = text.replace("keys: {file: keys.json}", f"keys: discovery\n    {more}")
         (tmp_path / "policy.yaml").write_text(text, "utf-8")
@@ -47,7 +49,7 @@ def guard_of(idp: IdentityProvider, tmp_path: Path) -> Callable[..., AuthGuard]:
             tmp_path / "policy.yaml",
             store="memory",
             audit_log=tmp_path / "audit.jsonl",
-            environ={"SECRET": "loopback-only"},
+            environ={"SECRET": secret},
         )
 
     return build
@@ -74,6 +76,27 @@ async def test_an_opaque_token_passes_until_it_is_revoked(idp: IdentityProvider,
     assert 'error="invalid_token"' in refused.headers["www-authenticate"]
     assert idp.requests()["/introspect"] == 2
     await guard.enforcer.close()
+
+
+@pytest.mark.parametrize("secret", ["loopback-only", "another"])
+async def test_a_secret_that_the_issuer_does_not_accept_is_told_at_the_start(
+    idp: IdentityProvider, guard_of: Any, caplog: pytest.LogCaptureFixture, secret: str
+) -> None:
+    guard = guard_of(asking(idp), secret=secret)
+    await guard.enforcer.start()
+    for introspector in guard.enforcer._checker._introspectors.values():
+        check = introspector._checks.find("endpoint")
+        assert check is not None
+        await check.wait()
+    await guard.enforcer.close()
+    told = [(one.levelname, one.getMessage()) for one in caplog.records if "introspection" in one.getMessage()]
+    if secret == "another":
+        ((level, message),) = told
+        assert level == "ERROR"
+        assert f"`{idp.issuer}`: the endpoint responds with status 401: check `client_id` and the secret" in message
+    else:
+        assert told == []
+    assert secret not in caplog.text
 
 
 async def test_a_jwt_that_is_asked_about_always_ends_with_its_revocation(idp: IdentityProvider, guard_of: Any) -> None:

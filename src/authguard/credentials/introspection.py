@@ -23,15 +23,19 @@ from authguard.credentials.introspection_client import (
     IntrospectionEndpoint,
     IntrospectionResult,
     TokenStatus,
+    find_misconfiguration,
     introspect,
 )
 from authguard.outbound.background_task import current_loop
 from authguard.outbound.circuit_breaker import CircuitBreaker
+from authguard.outbound.error import ServiceError
 from authguard.outbound.http_client import HttpClient
 from authguard.outbound.retry import call_with_retries
 from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
 #: number of cached inactive tokens per issuer; one takes about two hundred bytes
@@ -69,6 +73,7 @@ class Introspector:
     __slots__ = (
         "_breaker",
         "_calls",
+        "_checks",
         "_client",
         "_endpoint",
         "_inactive",
@@ -89,6 +94,7 @@ class Introspector:
         self._semaphore: anyio.Semaphore | None = None
         self._semaphore_loop: object = None
         self._calls: SingleFlight[bytes, IntrospectionResult] = SingleFlight(self._limits.max_pending)
+        self._checks: SingleFlight[str, None] = SingleFlight(1)
         self._breaker = CircuitBreaker(self._limits.failure_threshold, self._limits.cooldown)
         self._inactive: OrderedDict[bytes, float] = OrderedDict()
 
@@ -98,8 +104,33 @@ class Introspector:
 
     async def close(self) -> None:
         """Cancel the requests in flight and close the connections."""
+        await self._checks.close(self._limits.timeout)
         await self._calls.close(self._limits.timeout)
         await self._client.close()
+
+    def prefetch(self, report: Callable[[str, bool], None]) -> None:
+        """Check the endpoint and our credentials in the background; never waits.
+
+        Args:
+            report: called with a message and whether it is an outage, if the endpoint cannot be used.
+        """
+        if self._endpoint is not None:
+            endpoint = self._endpoint
+            self._checks.start("endpoint", lambda: self._check(endpoint, report))
+
+    async def _check(self, endpoint: IntrospectionEndpoint, report: Callable[[str, bool], None]) -> None:
+        is_outage = False
+        try:
+            message = await call_with_retries(
+                lambda: find_misconfiguration(self._client, endpoint), timeout=self._limits.timeout
+            )
+        except ServiceError as error:
+            is_outage = error.cause not in {"nonsense", "too-large"}
+            message = f"no usable response of the endpoint: {error}"
+        except Exception:  # noqa: BLE001 - a response that makes a library raise may depend on the token
+            return
+        if message:
+            report(message, is_outage)
 
     def is_known_inactive(self, digest: bytes, now: float) -> bool:
         """Return whether a recent response called a token inactive; never waits.

@@ -11,6 +11,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, urlencode
 
@@ -89,25 +90,50 @@ async def introspect(client: HttpClient, endpoint: IntrospectionEndpoint, token:
     if not is_secure_url(endpoint.address):
         return UNCLEAR
     try:
-        response = await client.send(
-            "POST",
-            endpoint.address,
-            content=urlencode({"token": token.decode("ascii"), "token_type_hint": "access_token"}).encode(),
-            headers={
-                "Authorization": endpoint.authorization,
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-            },
-            max_bytes=MAX_RESPONSE_BYTES,
-            media_type="application/json",
-        )
-        return _read(response)
+        return _read(await _send(client, endpoint, token))
     except ServiceError as error:
         if error.cause in {"nonsense", "too-large"}:
             return UNCLEAR
         raise
     except Exception:  # noqa: BLE001 - a response that makes a library raise is unclear
         return UNCLEAR
+
+
+async def find_misconfiguration(client: HttpClient, endpoint: IntrospectionEndpoint) -> str:
+    """Introspect a made-up token; return why the endpoint cannot be used, and what to change; empty for no reason.
+
+    Args:
+        client: the HTTP client.
+        endpoint: URL and credentials.
+
+    Raises:
+        ServiceError: an outage, as for `introspect`.
+    """
+    response = await _send(client, endpoint, token_urlsafe(32).encode())
+    status = response.status
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"the endpoint responds with status {status}: check `client_id` and the secret of `introspection`"
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} or response.is_redirect:
+        return f"the endpoint responds with status {status}: check `url` of `introspection`; no redirect is followed"
+    if status == HTTPStatus.OK and response.media_type != "application/json":
+        return "the endpoint does not respond with JSON: check `url` of `introspection`"
+    # another status, or a response without `active`, may depend on the token
+    return "the endpoint calls a made-up token active" if isinstance(_read(response), dict) else ""
+
+
+async def _send(client: HttpClient, endpoint: IntrospectionEndpoint, token: bytes) -> HttpResponse:
+    return await client.send(
+        "POST",
+        endpoint.address,
+        content=urlencode({"token": token.decode("ascii"), "token_type_hint": "access_token"}).encode(),
+        headers={
+            "Authorization": endpoint.authorization,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        },
+        max_bytes=MAX_RESPONSE_BYTES,
+        media_type="application/json",
+    )
 
 
 def _read(response: HttpResponse) -> IntrospectionResult:

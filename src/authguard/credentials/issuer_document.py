@@ -38,8 +38,6 @@ _HEADERS: Final = {"Accept": "application/json, application/jwk-set+json"}
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 #: RFC 9111 1.2.2
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
-#: statuses that name another address (RFC 9110 15.4)
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ async def read_document(
 
 def _check_status(address: str, response: HttpResponse) -> None:
     """Raise an error unless the response has a body that may be read."""
-    status, location = response.status, response.headers.get("location", "")
+    status = response.status
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.is_retryable:
         raise KeysUnreachableError(
             f"`{address}` responds with status {status}",
@@ -106,8 +104,8 @@ def _check_status(address: str, response: HttpResponse) -> None:
             retryable=response.is_retryable,
             retry_after=response.retry_after,
         )
-    if status in _REDIRECTS and location:
-        to = shown(location.partition("?")[0])
+    if response.is_redirect:
+        to = shown(response.headers.get("location", "").partition("?")[0])
         message = f"`{address}` redirects to `{to}`, and redirects are not followed: write the address of the document"
         raise KeysUnusableError(KeysProblem.REDIRECTED, message)
     if status != HTTPStatus.OK:

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,6 +22,7 @@ from authguard.credentials.cache import Cache, Entry
 from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, UNBOUND_TOKEN
 from authguard.credentials.introspection import IntrospectionLimits, Introspector
 from authguard.credentials.introspection_client import IntrospectionEndpoint, TokenStatus
+from authguard.ports import IntrospectionProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +80,7 @@ class TokenValidator:
         client: the HTTP client for introspection, closed by its owner.
         limits: of the introspection requests.
         cache: of valid bound tokens; by default the validator has one.
+        notify: called with the problem of an introspection endpoint at the start.
     """
 
     __slots__ = (
@@ -89,6 +92,7 @@ class TokenValidator:
         "_issuers",
         "_jwt",
         "_nonces",
+        "_notify",
         "_opaque_issuer",
         "_store",
         "get_cached",
@@ -105,7 +109,9 @@ class TokenValidator:
         client: httpx2.AsyncClient | None = None,
         limits: IntrospectionLimits | None = None,
         cache: Cache | None = None,
+        notify: Callable[[IntrospectionProblem], None] = lambda _: None,
     ) -> None:
+        self._notify = notify
         self._jwt = jwt
         self._issuers = dict(issuers)
         self._environ = environ
@@ -141,8 +147,13 @@ class TokenValidator:
                 introspector.open(IntrospectionEndpoint.of(issuer, issuer.introspection, self._environ))
 
     def prefetch(self, now: float) -> None:
-        """Start to fetch the keys of all issuers; never waits."""
+        """Start to fetch the keys of all issuers, and to check their introspection endpoints; never waits."""
         self._jwt.prefetch(now)
+        for name, introspector in self._introspectors.items():
+            introspector.prefetch(partial(self._report, name))
+
+    def _report(self, issuer: str, message: str, is_outage: bool) -> None:  # noqa: FBT001 - of a callback
+        self._notify(IntrospectionProblem(issuer, message, is_outage))
 
     def issuer_statuses(self) -> tuple[IssuerStatus, ...]:
         """Return the status of each issuer; never waits."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 MAX_DURATION_S: Final = 60.0
 #: statuses after which a repeat may help (RFC 9110 15.5.9 and 15.6, RFC 6585 4, RFC 8470 5.2)
 RETRYABLE_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 #: maximum length of text of an error of the operating system in a message
 MAX_SHOWN_CHARS: Final = 200
 _HEADERS: Final = {
@@ -75,6 +76,11 @@ class HttpResponse:
     def is_success(self) -> bool:
         """Whether the status is one of 2xx (RFC 9110 15.3)."""
         return self.status // 100 == 2  # noqa: PLR2004 - 2xx
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the status and ``Location`` name another address (RFC 9110 15.4)."""
+        return self.status in _REDIRECTS and "location" in self.headers
 
     @property
     def is_retryable(self) -> bool:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from authguard.ports.account_directory import AccountDirectory, AccountStatus, Unreachable
 from authguard.ports.audit_sink import AuditSink
 from authguard.ports.cipher import Cipher, DecryptionFailure
-from authguard.ports.credential_validator import CredentialValidator, IgnoredKeyStatus, IssuerStatus, KeysState
+from authguard.ports.credential_validator import (
+    CredentialValidator,
+    IgnoredKeyStatus,
+    IntrospectionProblem,
+    IssuerStatus,
+    KeysState,
+)
 from authguard.ports.handoff_desk import HandoffDesk, Ticket
 from authguard.ports.store import FIRST, RecordKind, Store
 from authguard.ports.system import Clock, Ids
@@ -27,6 +33,7 @@ __all__ = [
     "HandoffDesk",
     "Ids",
     "IgnoredKeyStatus",
+    "IntrospectionProblem",
     "IssuerStatus",
     "KeysState",
     "Question",

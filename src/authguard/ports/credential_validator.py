@@ -50,6 +50,20 @@ class IssuerStatus(Struct, frozen=True):
     insecure_http: bool = False
 
 
+class IntrospectionProblem(Struct, frozen=True):
+    """Why the introspection endpoint of an issuer cannot be used at the start.
+
+    Attributes:
+        issuer: of the policy.
+        message: what was found and what to change, for the log.
+        is_outage: whether it may pass by itself; a misconfiguration does not.
+    """
+
+    issuer: str
+    message: str
+    is_outage: bool
+
+
 class CredentialValidator(Protocol):
     """Validator of credentials. The result is closed: proven, or one of four reasons why not."""
 
