@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ MUST: Final = {
     "high write": 260,
     "approval": 320,
 }
+#: the memory store's sweep follows the order of its records, and so the seed of hashes
+HASHES: Final = {"PYTHONHASHSEED": "0"}
 #: seconds that the separate process may take
 SECONDS: Final = 300
 #: customers with a session before the counted request
@@ -191,7 +194,7 @@ def rows_of_calls() -> list[Row]:
 def counts_apart() -> dict[str, dict[str, int]]:
     """Count every kind on every store in a separate process, which imported nothing else."""
     command = [sys.executable, "-m", "benchmarks.calls", "--json"]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=SECONDS)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=SECONDS, env=os.environ | HASHES)
     found: dict[str, dict[str, int]] = json.loads(done.stdout)
     return found
 
@@ -232,4 +235,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if HASHES.items() <= os.environ.items():
+        main()
+    else:
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.calls", *sys.argv[1:]], os.environ | HASHES)

@@ -20,6 +20,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from anyio.abc import TaskGroup
+
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
@@ -150,7 +152,7 @@ class WebSocketVerification:
         self._send = send
         self._answer = answer
         self._run_in_thread = run_in_thread
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)  # the sends suspend: a free lock need not, too
         self._idle = anyio.Event()
         self._idle.set()
         self._queued: list[str] = []
@@ -163,37 +165,38 @@ class WebSocketVerification:
         raised: list[BaseException] = []
         cancelled = anyio.get_cancelled_exc_class()
         async with anyio.create_task_group() as group:
-
-            async def receive() -> Message:
-                while True:
-                    if self._queued:
-                        await self._idle.wait()
-                        self._idle = anyio.Event()
-                        group.start_soon(self._reply, self._queued.pop(), self._idle)
-                    if not self._incoming:
-                        self._incoming.append(await self._receive())
-                    message = self._incoming[-1]
-                    kind, text, data = message["type"], message.get("text"), message.get("bytes")
-                    if kind == "websocket.disconnect":
-                        self._open = False
-                    reserved = kind == "websocket.receive" and any(
-                        [one and await self._is_reserved(one) for one in (text, data)]
-                    )
-                    self._incoming.clear()
-                    if not reserved:
-                        return message
-                    self._queued.append(text or "")  # requests are text: bytes get the reply for a malformed one
-
             try:
-                await app(receive, self._send_message)
+                await app(partial(self._receive_message, group), self._send_message)
             except cancelled:
                 raise
             except BaseException as error:  # noqa: BLE001 - raised again unchanged, outside of the group
                 raised.append(error)
             self._open = False
-            group.cancel_scope.cancel()
+            if not self._idle.is_set():
+                group.cancel_scope.cancel()
         if raised:
             raise raised[0]
+
+    async def _receive_message(self, group: TaskGroup) -> Message:
+        """Return the next message for the app; answer those before it that are for the guard."""
+        while True:
+            if self._queued:
+                await self._idle.wait()
+                self._idle = anyio.Event()
+                group.start_soon(self._reply, self._queued.pop(), self._idle)
+            if not self._incoming:
+                self._incoming.append(await self._receive())
+            message = self._incoming[-1]
+            kind, text, data = message["type"], message.get("text"), message.get("bytes")
+            if kind == "websocket.disconnect":
+                self._open = False
+            reserved = kind == "websocket.receive" and any(
+                [one and await self._is_reserved(one) for one in (text, data)]
+            )
+            self._incoming.clear()
+            if not reserved:
+                return message
+            self._queued.append(text or "")  # requests are text: bytes get the reply for a malformed one
 
     async def _is_reserved(self, message: str | bytes) -> bool:
         return (
