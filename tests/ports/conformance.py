@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 
-def list_differences(adapter: type, port: type) -> list[str]:
-    """Return the methods that an adapter lacks or declares otherwise than its port."""
+def list_differences(adapter: object, port: type) -> list[str]:
+    """Return the methods that an adapter, a class or an instance, lacks or declares otherwise than its port."""
     wrong = []
     for name, duty in vars(port).items():
         if name.startswith("_") or not inspect.isfunction(duty):

@@ -10,8 +10,9 @@ from tests.ports.conformance import list_differences
 
 def test_a_validator_has_the_methods_of_the_port() -> None:
     assert list_differences(JwtValidator, CredentialValidator) == []
-    # an instance has the one of the validator inside, without another call
-    assert list_differences(TokenValidator, CredentialValidator) == ["get_cached is missing"]
+    # an instance may have a method of the validator inside instead, which saves a call
+    differences = set(list_differences(TokenValidator, CredentialValidator))
+    assert differences <= {"get_cached is missing"}
 
 
 def test_a_status_without_a_problem_is_empty() -> None:
