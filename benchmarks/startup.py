@@ -1,11 +1,15 @@
-"""Cost of a start: the proof of the standard policy, the whole check as a command, and the import."""
+"""Processor time of a start: the proof of the standard policy, the whole check as a command, and the import.
+
+Waiting is not counted: neither for other processes nor for the disk. Fresh interpreters have their compiled modules.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Final
 
 from authguard.policy.checks.registry import run_checks
@@ -17,11 +21,11 @@ from benchmarks.warm import UnfairError
 SECONDS: Final = 60
 BARE: Final = "import starlette.applications, starlette.middleware, starlette.requests, starlette.responses"
 IMPORT: Final = """\
-from time import perf_counter
+from time import process_time
 {before}
-start = perf_counter()
+start = process_time()
 {what}
-print((perf_counter() - start) * 1000)
+print((process_time() - start) * 1000)
 """
 #: modules that load when a guard is built are loaded here at the latest
 STANDING: Final = """\
@@ -37,10 +41,10 @@ def proof(times: int) -> Spread:
         raise UnfairError("the standard policy cannot be read")
     taken = []
     for _ in range(times):
-        start = perf_counter()
+        start = process_time()
         problems = run_checks(draft)
         compile_draft(draft)
-        taken.append((perf_counter() - start) * 1000)
+        taken.append((process_time() - start) * 1000)
         if any(problem.severity == "error" for problem in problems):
             raise UnfairError("the standard policy is not proved")
     return Spread.of(taken)
@@ -51,9 +55,12 @@ def command(times: int) -> Spread:
     script = str(Path(sys.executable).with_name("authguard"))
     taken = []
     for _ in range(times):
-        start = perf_counter()
-        subprocess.run([script, "policy", "check", "standard"], check=True, capture_output=True, timeout=SECONDS)
-        taken.append((perf_counter() - start) * 1000)
+        process = subprocess.Popen([script, "policy", "check", "standard"], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise UnfairError("the standard policy is not accepted")
+        taken.append((used.ru_utime + used.ru_stime) * 1000)
     return Spread.of(taken)
 
 

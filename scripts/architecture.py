@@ -49,6 +49,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "middleware": "`AuthGuard`, the public middleware class",
     "outbound": "calls out of the process: HTTP client, retries, single-flight, circuit breaker, thread pool",
     "environment": "renamed environment variables, which are refused",
+    "garbage_collection": "a pause of the collection of garbage during a start",
     "paths": "absolute paths and folders that only their owner can read",
     "policy": "the policy language: read, merge, check, compile, compare, test, explain",
     "ports": "protocols of everything outside: stores, log, clock, verifiers, directories",

@@ -66,4 +66,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - an attribute of a module ha
 
     if name not in _MODULES:
         raise AttributeError(f"module `authguard` has no attribute `{name}`")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    from authguard.garbage_collection import paused_collection  # noqa: PLC0415 - as above
+
+    with paused_collection():
+        return getattr(importlib.import_module(_MODULES[name]), name)

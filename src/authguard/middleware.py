@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authguard.asgi.control import Control
 from authguard.asgi.cors import with_cors
 from authguard.asgi.middleware import GuardMiddleware
+from authguard.garbage_collection import paused_collection
 from authguard.settings import DEFAULT_PREFIX, MEMORY, Settings
 
 if TYPE_CHECKING:
@@ -98,10 +99,11 @@ class AuthGuard:
             expose_token=expose_token,
             environ=environ,
         )
-        from authguard.factory import build_enforcer  # noqa: PLC0415 - see the rule at the top
+        with paused_collection():
+            from authguard.factory import build_enforcer  # noqa: PLC0415 - see the rule at the top
 
+            self.enforcer = build_enforcer(settings, clock=clock, client=client, environ=environ)
         self.app = app
-        self.enforcer = build_enforcer(settings, clock=clock, client=client, environ=environ)
         self.control = control or Control()
         self.control.bind(self.enforcer)
         guarded = GuardMiddleware(app, self.enforcer, prefix=settings.prefix, exposes_token=settings.expose_token)

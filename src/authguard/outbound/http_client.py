@@ -20,7 +20,6 @@ import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
@@ -207,7 +206,9 @@ class HttpClient:
         return self._own
 
     def _create(self) -> httpx2.AsyncClient:
-        import httpx2  # noqa: PLC0415 - as above
+        from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - as below
+
+        import httpx2  # noqa: PLC0415
 
         limits = httpx2.Limits(max_connections=self._max_connections or None)
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))

@@ -1,7 +1,6 @@
 """Parse one YAML 1.2 file to a tree with places, and problems.
 
 Rules of this file:
-- Only this file imports `ruamel.yaml`, and it uses parser events only: tags, aliases and merge keys are never resolved.
 - Bytes, characters, nesting, nodes and items per list are limited.
 - A bad file never raises an exception: each exception of the parser becomes a problem.
 """
@@ -9,26 +8,12 @@ Rules of this file:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 
-from authguard.core.claim_source import label_of
 from authguard.policy.problem import Place, Problem
-from authguard.policy.tree import Node, quote
+from authguard.policy.tree import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,23 +27,17 @@ MAX_PROBLEMS: Final = 200
 
 #: control characters, lone carriage returns, Unicode line breaks, bidirectional controls, invisible characters and
 #: surrogates; tabs too, so that indentation is unambiguous
-_REFUSED_CHARACTER: Final = re.compile(
+REFUSED_CHARACTER: Final = re.compile(
     r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]|\r(?!\n)"
 )
 _DIRECTIVE: Final = re.compile(r"^%", re.MULTILINE)
 _WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
-_NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
+NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 #: booleans in YAML 1.1 and text in YAML 1.2; ambiguous without quotes
-_MAYBE_BOOLEAN: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
+MAYBE_BOOLEAN: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-
-_Event = Any  # ruamel.yaml leaves its events untyped
-
-
-class _BoundError(Exception):
-    """A limit was exceeded and reported; the rest of the file is not parsed."""
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class ParsedYaml(Struct, frozen=True):
@@ -99,7 +78,9 @@ def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bo
         return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message="the file is not UTF-8 text"),))
     if problems := (*_find_refused_characters(text, file), *_find_directives(text, file)):
         return ParsedYaml(nothing, problems)
-    composer = _Composer(file, YAML(typ="safe", pure=True).parse(text), max_nodes)
+    from authguard.policy.loading.yaml_composer import Composer, parse_events  # noqa: PLC0415 - the parser is slow
+
+    composer = Composer(file, parse_events(text), max_nodes)
     tree = composer.document(nothing)
     return ParsedYaml(tree, tuple(composer.problems), composer.nodes)
 
@@ -110,7 +91,7 @@ def _place_of(file: str, text: str, position: int) -> Place:
 
 
 def _find_refused_characters(text: str, file: str) -> Iterator[Problem]:
-    for count, found in enumerate(_REFUSED_CHARACTER.finditer(text)):
+    for count, found in enumerate(REFUSED_CHARACTER.finditer(text)):
         if count >= MAX_PROBLEMS // 10:
             return
         place = _place_of(file, text, found.start())
@@ -128,175 +109,17 @@ def _find_directives(text: str, file: str) -> Iterator[Problem]:
         yield Problem(code="directive", place=place, message="a YAML directive", advice=advice)
 
 
-@dataclass(slots=True)
-class _Composer:
-    """Builds nodes from parser events; reports refused syntax and continues if that is safe."""
-
-    file: str
-    events: Iterator[_Event]
-    max_nodes: int
-    problems: list[Problem] = field(default_factory=list)
-    nodes: int = 0
-
-    def document(self, nothing: Node) -> Node:
-        """Return the only document; `nothing` if there is none or its type is wrong."""
-        try:
-            return self._document(nothing)
-        except _BoundError:
-            return nothing
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = Place(self.file, mark.line + 1, mark.column + 1) if mark else nothing.place
-            self._report_syntax(place, str(error.problem or error.context or "it cannot be parsed"))
-        except Exception as error:  # noqa: BLE001 - a bad file can make the parser raise any exception
-            self._report_syntax(nothing.place, type(error).__name__)
-        return nothing
-
-    def _report_syntax(self, place: Place, text: str) -> None:
-        message = f"the file is not YAML: {' '.join(text.split())[:120]}"
-        self.problems.append(Problem(code="syntax", place=place, message=message))
-
-    def _document(self, nothing: Node) -> Node:
-        root = nothing
-        started = False
-        for event in self.events:
-            if isinstance(event, DocumentStartEvent):
-                if started:
-                    self._report("several-documents", event, "a second document", "keep one document in a file")
-                    return root
-                started = True
-            elif isinstance(event, NodeEvent):
-                root = self._node(event, 1)
-                if type(root.value) is not type(nothing.value):
-                    if isinstance(nothing.value, tuple):
-                        self._report("not-a-list", event, "scenarios are a list", "begin each with `- name:`")
-                    else:
-                        message, advice = "a policy is a mapping of keys", "begin with `authguard: 1`"
-                        self._report("not-a-mapping", event, message, advice)
-                    root = nothing
-        if not started:
-            self.problems.append(Problem(code="empty-file", place=nothing.place, message="the file is empty"))
-        return Node(root.value, nothing.place, root.is_valid)
-
-    def _report(self, code: str, event: _Event, message: str, advice: str = "") -> None:
-        self._add(Problem(code=code, place=self._place(event), message=message, advice=advice))
-
-    def _add(self, problem: Problem) -> None:
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise _BoundError
-        self.problems.append(problem)
-
-    def _place(self, event: _Event) -> Place:
-        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
-
-    def _node(self, event: _Event, depth: int, place: Place | None = None) -> Node:
-        """Parse one node; the value of a key has the key's place."""
-        self.nodes += 1
-        if self.nodes > self.max_nodes:
-            self._report("too-many-nodes", event, f"more than {MAX_NODES} values in the policy and its base policies")
-            raise _BoundError
-        if depth > MAX_DEPTH:
-            self._report("too-deep", event, f"nested deeper than {MAX_DEPTH}")
-            raise _BoundError
-        place = place or self._place(event)
-        is_valid = self._check_plain(event)
-        if isinstance(event, MappingStartEvent):
-            return self._mapping(event, depth, place, is_valid=is_valid)
-        if isinstance(event, SequenceStartEvent):
-            return self._sequence(event, depth, place, is_valid=is_valid)
-        if isinstance(event, ScalarEvent):
-            return self._scalar(event, place, is_valid=is_valid)
-        return Node("", place, is_valid=False)
-
-    def _check_plain(self, event: _Event) -> bool:
-        if isinstance(event, AliasEvent):
-            self._report("alias", event, f"the alias {quote('*' + event.anchor)}", "write the value out")
-            return False
-        if event.anchor is not None:
-            self._report("anchor", event, f"the anchor {quote('&' + event.anchor)}", "remove it; write values out")
-        if event.tag is not None:
-            self._report("tag", event, f"the tag {quote(event.tag)}", "remove it; types come from the schema")
-        return event.anchor is None and event.tag is None
-
-    def _sequence(self, event: _Event, depth: int, place: Place, *, is_valid: bool) -> Node:
-        items: list[Node] = []
-        while not isinstance(inner := next(self.events), SequenceEndEvent):
-            self._check_item_count(event, len(items))
-            items.append(self._node(inner, depth + 1))
-        return Node(tuple(items), place, is_valid=is_valid)
-
-    def _mapping(self, event: _Event, depth: int, place: Place, *, is_valid: bool) -> Node:
-        entries: dict[str, Node] = {}
-        while not isinstance(inner := next(self.events), MappingEndEvent):
-            self._check_item_count(event, len(entries))
-            key = self._key(inner, depth)
-            value = self._node(next(self.events), depth + 1, self._place(inner))
-            if key is None:
-                is_valid = False
-            elif key in entries:
-                first = entries[key].place
-                self._report("duplicate-key", inner, f"{quote(key)} is already set in line {first.line}", "keep one")
-            else:
-                entries[key] = value
-        return Node(entries, place, is_valid=is_valid)
-
-    def _check_item_count(self, event: _Event, items: int) -> None:
-        if items >= MAX_ITEMS:
-            self._report("too-many-items", event, f"more than {MAX_ITEMS} items in one list or mapping")
-            raise _BoundError
-
-    def _key(self, event: _Event, depth: int) -> str | None:
-        """Return a key as text, or ``None`` for a refused key, whose entry is dropped."""
-        if not isinstance(event, ScalarEvent):
-            if not isinstance(event, AliasEvent):
-                self._report("key-not-text", event, "a key that is not plain text", "use a word as the key")
-            self._node(event, depth + 1)
-            return None
-        plain = not event.style
-        if plain and event.value == "<<":
-            self._report("merge-key", event, "the merge key `<<`", "write the values out, or use `extends`")
-            return None
-        if plain and event.value == "on":  # a key of the policy language
-            return "on"
-        node = self._scalar(event, self._place(event), is_valid=self._check_plain(event), noun="key")
-        # a boolean or a number is a key by its text, as the values of claims and statuses are
-        return label_of(node.value) if node.is_valid and isinstance(node.value, str | int | float) else None
-
-    def _scalar(self, event: _Event, place: Place, *, is_valid: bool, noun: str = "value") -> Node:
-        text: str = event.value
-        if found := _REFUSED_CHARACTER.search(text):
-            message = f"the character U+{ord(found[0]):04X} is not allowed in a policy, nor its escape"
-            self._report("refused-character", event, message, "remove it")
-            return Node("", place, is_valid=False)
-        if event.style or not is_valid:
-            return Node(text, place, is_valid=is_valid)
-        if text in _NULLS:
-            blank = Problem(
-                code="blank", place=place, message=f"a blank {noun}", advice="write one, or leave the key out"
-            )
-            self._add(blank)  # at the key: the parser places an empty value at the next token
-            return Node("", place, is_valid=False)
-        if text.lower() in _MAYBE_BOOLEAN:
-            advice = f'write `true` or `false`, or quote it: `"{text}"`'
-            self._report("ambiguous-boolean", event, f"the {noun} {quote(text)} is unquoted", advice)
-            return Node(text, place, is_valid=False)
-        if _NO_NUMBER.fullmatch(text):
-            self._report("not-a-number", event, f"{quote(text)} is not a finite number")
-            return Node(text, place, is_valid=False)
-        return Node(_resolve(text), place)
-
-
 def is_plain_scalar(text: str) -> bool:
     """Return whether text without quotes is parsed as the same text."""
     return (
-        text not in _NULLS
-        and text.lower() not in _MAYBE_BOOLEAN
-        and not _NO_NUMBER.fullmatch(text)
-        and _resolve(text) == text
+        text not in NULLS
+        and text.lower() not in MAYBE_BOOLEAN
+        and not NO_NUMBER.fullmatch(text)
+        and resolve_scalar(text) == text
     )
 
 
-def _resolve(text: str) -> str | int | float | bool:
+def resolve_scalar(text: str) -> str | int | float | bool:
     """Convert a plain scalar by the YAML 1.2 core schema, without octal, hexadecimal and exponents."""
     if text in _BOOLEANS:
         return _BOOLEANS[text]
