@@ -56,10 +56,18 @@ def test_none_is_never_an_accepted_algorithm(authguard_issuer: Mint) -> None:
     assert trust(authguard_issuer, algorithms=("none", "ES256")).algorithms == {"ES256"}
 
 
-def test_the_name_of_a_key_counts_unless_the_issuer_has_one_secret(authguard_issuer: Mint) -> None:
+def test_the_name_of_a_key_counts_unless_the_issuer_has_one_secret(
+    authguard_issuer: Mint, authguard_clock: FakeClock
+) -> None:
     token = parsed(authguard_issuer.mint())
-    assert trust(authguard_issuer).key_id(token) == token.header.key
-    assert trust(authguard_issuer, secret_env="SECRET").key_id(token) is None
+    other = keys_of(authguard_issuer).keys[0]
+    other.name = "other"
+    found = []
+    for fields in ({}, {"secret_env": "SECRET"}):
+        trusted = trust(authguard_issuer, **fields)
+        trusted.jwks_cache.set_static(KeySet((other,)))
+        found.append(settle(trusted.find_keys(token, authguard_clock.now())))
+    assert found == [NotProven("rejected", Reason.KEY_UNKNOWN), (other,)]
 
 
 def test_a_token_is_verified_and_then_validated(authguard_issuer: Mint, authguard_clock: FakeClock) -> None:

@@ -10,9 +10,12 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jwt import PyJWK
+from jwt.algorithms import ECAlgorithm
 
 from authguard.core.outcomes import Reason
+from authguard.credentials.ecdsa import EcdsaAlgorithm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,11 +36,11 @@ class SignatureVerifier:
     """One key with one algorithm.
 
     Attributes:
-        algorithm: PyJWT's implementation.
+        algorithm: PyJWT's implementation, or that of `ecdsa`.
         key: in the form that the implementation requires.
     """
 
-    algorithm: Algorithm = field(repr=False)
+    algorithm: Algorithm | EcdsaAlgorithm = field(repr=False)
     key: Any = field(repr=False)
 
     @classmethod
@@ -48,7 +51,10 @@ class SignatureVerifier:
             Exception: any error of PyJWT or cryptography for a key that cannot be built.
         """
         built = PyJWK(dict(member), name)
-        return cls(built.Algorithm, built.Algorithm.prepare_key(built.key))
+        key = built.Algorithm.prepare_key(built.key)
+        if isinstance(built.Algorithm, ECAlgorithm) and isinstance(key, EllipticCurvePublicKey):
+            return cls(EcdsaAlgorithm(key, built.Algorithm.hash_alg()), key)
+        return cls(built.Algorithm, key)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Return whether the signature of the message was made with this key."""

@@ -181,7 +181,8 @@ class JwtValidator:
         if isinstance(unverified, NotProven):
             return unverified
         trusted = self._trusted[unverified.issuer]
-        keys = trusted.jwks_cache.get_cached(trusted.key_id(unverified), unverified.header.algorithm, now)
+        header = unverified.header
+        keys = trusted.jwks_cache.get_cached(None if trusted.has_secret else header.key, header.algorithm, now)
         if isinstance(keys, Unseen):
             return keys
         return self._verify_bearer(unverified, trusted, keys, now)

@@ -33,26 +33,30 @@ class TrustedIssuer:
         algorithms: accepted ``alg``.
         types: accepted ``typ``, from `accepted_types`.
         jwks_cache: its keys; tenants may share one.
+        has_secret: whether a shared secret is its only key, so that the ``kid`` of a token does not matter.
     """
 
     issuer: Issuer
     algorithms: frozenset[str]
     types: frozenset[str]
     jwks_cache: JwksCache
+    has_secret: bool
 
     @classmethod
     def of(cls, issuer: Issuer, jwks_cache: JwksCache) -> TrustedIssuer:
         """Prepare the checks of an issuer."""
-        return cls(issuer, allowed_algorithms(issuer.algorithms), accepted_types(issuer.token, issuer.type), jwks_cache)
-
-    def key_id(self, unverified: UnverifiedToken) -> str | None:
-        """Return the ``kid`` that selects the key; ``None`` if the token has none, or if it does not matter."""
-        # a shared secret is the only key of its issuer
-        return None if self.issuer.secret_env else unverified.header.key
+        return cls(
+            issuer,
+            allowed_algorithms(issuer.algorithms),
+            accepted_types(issuer.token, issuer.type),
+            jwks_cache,
+            bool(issuer.secret_env),
+        )
 
     async def find_keys(self, unverified: UnverifiedToken, now: float) -> tuple[Key, ...] | NotProven:
         """Return the keys that may have signed a token; fetch them if necessary."""
-        keys = await self.jwks_cache.find(self.key_id(unverified), unverified.header.algorithm, now)
+        header = unverified.header
+        keys = await self.jwks_cache.find(None if self.has_secret else header.key, header.algorithm, now)
         if isinstance(keys, Reason):
             return NotProven("unproven" if keys in _OUTAGES else "rejected", keys)
         return keys
