@@ -100,7 +100,7 @@ def limit_of(world: World, example: bytes, tokens: Sequence[str], name: str = "l
         limit.close()
 
 
-async def show(app: App, tokens: Sequence[str], times: int = 2) -> None:
+async def show(app: App, tokens: Sequence[str], times: int = 3) -> None:
     """Send every token until nothing changes any longer.
 
     Raises:

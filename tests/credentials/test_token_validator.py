@@ -320,7 +320,7 @@ async def test_a_nonce_of_the_step_before_counts_and_the_next_is_told(build_harn
     assert isinstance(found, Proven)
     assert found.nonce == NONCES.current(harness.clock.now())
     assert isinstance(remembered, Proven)
-    assert found.notes is remembered.notes
+    assert found.principal is remembered.principal
     harness.clock.advance(NONCE_STEP_S)
     assert reason(await harness.prove(token, nonce=nonce)) is Reason.NONCE_WANTED
 

@@ -7,18 +7,18 @@ from weakref import ref
 
 import pytest
 
-from authguard.core.outcomes import Reason
+from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import NotProven
 from authguard.core.snapshot import Keys
-from authguard.records.chain import LineTemplate
 from authguard.records.entries import DecisionEntry
 from authguard.runtime import enforcer as module
-from authguard.runtime.decision import UNREAD
+from authguard.runtime.decision import UNREAD, Decision
 from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, DecisionCache
+from authguard.runtime.request import UNMATCHED
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
-from tests.support.harness import POLICY, EnforcerHarness, outcome, states
+from tests.support.harness import POLICY, EnforcerHarness, outcome, signed_in, states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,8 +202,52 @@ def test_what_is_remembered_of_a_lack_of_proof_is_bounded() -> None:
     cache = DecisionCache()
     lacking = NotProven("missing", Reason.CREDENTIAL_MISSING)
     for number in range(3 * MAX_ENTRIES):
-        entry = CachedDecision((), (), 0.0, LineTemplate(b"", b""), None, Keys(), None)  # type: ignore[arg-type]
-        cache.store(lacking, f"operation {number}", entry)  # type: ignore[arg-type]
+        cache.store(lacking, _entry(b"operation %d" % number))
     assert len(cache._unproven) <= MAX_ENTRIES
-    assert cache.get_unproven(lacking, f"operation {3 * MAX_ENTRIES - 1}") is not None
-    assert cache.get_unproven(lacking, "operation 0") is None
+    assert cache.get(lacking, b"operation %d" % (3 * MAX_ENTRIES - 1)) is not None
+    assert cache.get(lacking, b"operation 0") is None
+
+
+def _entry(key: bytes) -> CachedDecision:
+    decision = Decision(
+        operation=UNMATCHED,
+        fallback=Fallback(name="f", kind=Outcome.ALLOW),
+        reason=Reason.DECIDED,
+        snapshot=UNREAD,
+    )
+    return CachedDecision(
+        decided=b"",
+        about=b"",
+        key=key,
+        record_keys=(),
+        versions=(),
+        until=9.75,
+        decision=decision,
+        keys=Keys(),
+        repository=None,  # type: ignore[arg-type]  # nothing is decoded here
+    )
+
+
+def test_a_credential_keeps_the_decisions_on_several_operations() -> None:
+    cache = DecisionCache()
+    proven, other = signed_in(at=0.0), signed_in("bob", at=0.0)
+    assert cache.get(proven, b"a") is None
+    for key in (b"a", b"b", b"c", b"a", b"b"):
+        cache.store(proven, _entry(key))
+        cache.store(other, _entry(b"z" + key))
+    found = [cache.get(proven, key) for key in (b"a", b"b", b"c")]
+    assert [one.key for one in found if isinstance(one, CachedDecision)] == [b"a", b"b", b"c"]
+    assert cache.get(proven, b"za") is None
+    assert cache.get(other, b"a") is None
+
+
+def test_entries_share_their_expiry_which_is_never_later() -> None:
+    cache = DecisionCache()
+    proven, other = signed_in(at=0.0), signed_in("bob", at=0.0)
+    for credential in (proven, other):
+        cache.store(credential, _entry(b"a"))
+    first, second = cache.get(proven, b"a"), cache.get(other, b"a")
+    assert isinstance(first, CachedDecision)
+    assert isinstance(second, CachedDecision)
+    assert first.until == 9.0
+    assert first.until is second.until

@@ -135,12 +135,15 @@ class Proven(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         principal: verified principal.
         nonce: nonce for the next proof of possession if it changed (RFC 9449 8.2); else empty.
-        notes: cached decisions of this credential, by operation identity; dropped with the credential.
+        first: cached decision of this credential, for one operation; ``None`` for none. It is dropped with the
+            credential, and only `authguard.runtime.decision_cache` sets it.
+        others: operation identity -> the cached decisions on further operations; ``None`` for none.
     """
 
     principal: Principal
     nonce: str = ""
-    notes: dict[bytes, object] = {}
+    first: object = None
+    others: dict[bytes, object] | None = None
 
     def __eq__(self, other: object) -> bool:
         """Compare the principals: a nonce and cached decisions are not part of the result."""

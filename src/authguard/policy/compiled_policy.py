@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     )
 
 Durability = Literal["async", "group", "sync"]
+
+#: how often the last activity of a busy session is stored within its idle time: each costs a commit, and a session ends
+#: this part of the idle time too early at most
+LAST_SEEN_WRITES: Final = 20
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -106,7 +110,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         file: the policy's own file, as named in `origins`; origins in other files are inherited.
         changes: changes to inherited definitions.
         strictness: account state -> its position in the list of states; the strictest report wins.
-        last_seen_tolerance: seconds by which the stored last activity may lag; 1/60 of the shortest idle time.
+        last_seen_tolerance: seconds by which the stored last activity may lag; 1/20 of the shortest idle time.
         effect_scopes: effect -> scopes that operations with that effect need, for ``restrict``.
         rollback_state: state of the service machine during a rollback.
         live_session_states: states of the session that need no fresh sign-in: one would keep the state.
@@ -190,7 +194,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
         derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
         idle = [timer.after for timer in self.timers.declared if timer.since == "last_seen"]
-        derive(self, "last_seen_tolerance", min(idle, default=60.0) / 60)
+        derive(self, "last_seen_tolerance", min(idle, default=60.0) / LAST_SEEN_WRITES)
         scopes: dict[str, frozenset[str]] = {"read": frozenset(), "write": frozenset()}
         for operation in self.operations:
             scopes[operation.effect] |= operation.scopes

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from authguard.core.request import UNSEEN, Proven, Unseen
 from authguard.errors import AuditError
@@ -120,19 +121,17 @@ class CachedDecider:
         key = operation.identity
         if self._channels.declared:
             key = cache_key(operation, self._channels.find(request, credential))
-        found: object = (
-            credential.notes.get(key) if isinstance(credential, Proven) else self.cache.get_unproven(credential, key)
-        )
+        found = self.cache.get(credential, key)
         if not isinstance(found, CachedDecision) or now >= found.until:
             return Missed(credential=credential, is_checked=True)
         change = self._store.last_change(found.record_keys)
         if change != found.change or change < 0:
             if self._store.peek_versions(found.record_keys) != found.versions:
                 return Missed(credential=credential, is_checked=True)
-            found.change = change
+            force_setattr(found, "change", change)
         decision, record = found.decision, ""
         if not isinstance(credential, Proven):
             record = self._windows.cover_decision(credential, operation.name, decision.fallback.kind, now)
         if not record:
-            record = self._journal.record_cached_decision(found.template, now, request)
+            record = self._journal.record_cached_decision(found, now, request)
         return Verdict(decision=decision, record=record, credential=credential, keys=found.keys, at=now, stored=found)

@@ -7,22 +7,22 @@ expires when the passing of time alone could change the decision. Each use is re
 
 from __future__ import annotations
 
+from math import floor, inf
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome
-from authguard.core.request import NotProven, Proven
+from authguard.core.request import NotProven
 from authguard.errors import StoreError
+from authguard.records.chain import LineTemplate
 from authguard.runtime.decision import UNREAD
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Keys, Snapshot
     from authguard.policy.compiled_policy import Policy
-    from authguard.records.chain import LineTemplate
     from authguard.runtime.decision import Decision, Verdict
     from authguard.runtime.request import AccessRequest, RequestFacts
     from authguard.runtime.state_repository import LoadedState, StateRepository
@@ -33,26 +33,28 @@ MAX_ENTRIES: Final = 4_096
 TIME_INDEPENDENT: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
 
 
-class CachedDecision(msgspec.Struct, gc=False):
-    """One decision that can be repeated.
+class CachedDecision(LineTemplate, frozen=True, gc=False):
+    """One decision that can be repeated, with the template of its log line.
+
+    Few objects are touched to repeat it: among many credentials, each costs as much as a hundred bytes of copying.
 
     Attributes:
+        key: identity of the operation, and the channel.
         record_keys: of the records that it used.
         versions: their versions.
         until: expiry, epoch seconds UTC.
-        template: of its log line.
         decision: its result, without the states. The credential holds this entry, and the garbage collector tracks
             neither, so a reference back would never be freed.
         keys: of the records.
         repository: decodes the versions.
         change: number of the last change that may concern the records, as the store told when they were last compared;
-            negative before.
+            negative before. It is the only field that is set again.
     """
 
+    key: bytes
     record_keys: tuple[bytes, ...]
     versions: tuple[object, ...]
     until: float
-    template: LineTemplate
     decision: Decision
     keys: Keys
     repository: StateRepository
@@ -68,35 +70,48 @@ class CachedDecision(msgspec.Struct, gc=False):
 
 
 class DecisionCache:
-    """Stores decisions in the checked credential, in its `notes`, or by the reason why there is none."""
+    """Stores decisions in the checked credential, or by the reason why there is none."""
 
-    __slots__ = ("_decided", "_decisions", "_unproven")
+    __slots__ = ("_decided", "_decisions", "_times", "_unproven")
 
     def __init__(self) -> None:
         """Start empty."""
         #: keyed by the reason's code, since hashing an enumeration member is slow
         self._unproven: dict[tuple[str, str, bytes], CachedDecision] = {}
-        #: values that many entries share: the start of their log lines, and their decisions
+        #: values that many entries share: the start of their log lines, their decisions, and their expiry
+        self._times: dict[float, float] = {}
         self._decided: dict[bytes, bytes] = {}
         self._decisions: dict[tuple[object, ...], Decision] = {}
 
-    def get_unproven(self, credential: NotProven, key: bytes) -> CachedDecision | None:
-        """Return the cached decision on a request without a proven credential; ``None`` for a cache miss.
+    def get(self, credential: Credential, key: bytes) -> object:
+        """Return the cached decision; ``None`` for a cache miss, which is not a refusal.
 
         Args:
-            credential: the result of the credential check.
+            credential: the result of the credential check; a new check has a new cache.
             key: identity of the operation, and the channel.
         """
-        return self._unproven.get((credential.condition, credential.reason.code, key))
+        if isinstance(credential, NotProven):
+            return self._unproven.get((credential.condition, credential.reason.code, key))
+        first = credential.first
+        if isinstance(first, CachedDecision) and first.key == key:
+            return first
+        return None if credential.others is None else credential.others.get(key)
 
-    def store(self, credential: Credential, key: bytes, entry: CachedDecision) -> None:
+    def store(self, credential: Credential, entry: CachedDecision) -> None:
         """Store a decision."""
-        if isinstance(credential, Proven):
-            credential.notes[key] = self._intern(entry)
+        if isinstance(credential, NotProven):
+            if len(self._unproven) >= MAX_ENTRIES:
+                self._unproven.clear()
+            self._unproven[credential.condition, credential.reason.code, entry.key] = entry
             return
-        if len(self._unproven) >= MAX_ENTRIES:
-            self._unproven.clear()
-        self._unproven[credential.condition, credential.reason.code, key] = entry
+        entry = self._intern(entry)
+        first = credential.first
+        if not isinstance(first, CachedDecision) or first.key == entry.key:
+            force_setattr(credential, "first", entry)
+        elif credential.others is None:
+            force_setattr(credential, "others", {entry.key: entry})
+        else:
+            credential.others[entry.key] = entry
 
     def store_saved(
         self, repository: StateRepository, verdict: Verdict, key: bytes, before: LoadedState, template: LineTemplate
@@ -119,27 +134,37 @@ class DecisionCache:
         if stored is not None:
             decision = replace(verdict.decision, snapshot=UNREAD)
             until = expires_at(repository.policy, verdict)
-            self.store(
-                verdict.credential,
-                key,
-                CachedDecision(
-                    stored.record_keys, stored.versions, until, template, decision, verdict.keys, repository
-                ),
+            entry = CachedDecision(
+                decided=template.decided,
+                about=template.about,
+                key=key,
+                record_keys=stored.record_keys,
+                versions=stored.versions,
+                until=until,
+                decision=decision,
+                keys=verdict.keys,
+                repository=repository,
             )
+            self.store(verdict.credential, entry)
 
     def _intern(self, entry: CachedDecision) -> CachedDecision:
         """Return the entry with shared values for its log line and its decision, to save memory."""
-        decision, template = entry.decision, entry.template
-        for shared in (self._decided, self._decisions):
+        decision = entry.decision
+        # up to a second too early, so that there is one object a second
+        until = float(floor(entry.until)) if entry.until < inf else inf
+        for shared in (self._decided, self._decisions, self._times):
             if len(shared) >= MAX_ENTRIES:
                 shared.clear()
-        line = self._decided.setdefault(template.decided, template.decided)
         key = (decision.operation.identity, decision.cell, decision.events, decision.scopes, decision.channel)
         same = self._decisions.get(key)
         if same is None:  # the set of scopes belongs to the credential, which must be freed with it
             same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))
-        shared_template = replace(template, decided=line)
-        return replace(entry, template=shared_template, decision=same if same == decision else decision)
+        return replace(
+            entry,
+            decided=self._decided.setdefault(entry.decided, entry.decided),
+            until=self._times.setdefault(until, until),
+            decision=same if same == decision else decision,
+        )
 
 
 def cache_key(operation: Operation, channel: str) -> bytes:
