@@ -17,6 +17,7 @@ TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_state_repository
 UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_approval_recheck.py")
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
 BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
+FORGOTTEN: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_decision_cache.py", "-k", "forgotten")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
@@ -246,8 +247,8 @@ MUTANTS: Final = (
         "a method override header is honoured",
         FUZZ,
         MIDDLEWARE,
-        '        method = scope["method"]\n',
-        '        method = scope["method"]\n'
+        '        method, path = scope["method"], self._resolver.path(scope)\n',
+        '        method, path = scope["method"], self._resolver.path(scope)\n'
         "        for name, value in scope['headers']:\n"
         "            if name == b'x-http-method-override':\n"
         "                method = value.decode('latin-1')\n",
@@ -354,11 +355,11 @@ MUTANTS: Final = (
         '        os.open("/dev/null", os.O_RDONLY)\n',
     ),
     Mutant(
-        "a decision and its credential keep each other",
-        SOAK,
+        "a decision keeps a part of the credential that it was first made for",
+        FORGOTTEN,
         DECISION_CACHE,
-        "            decision = replace(verdict.decision, snapshot=stored.snapshot)\n",
-        "            decision = replace(verdict.decision, snapshot=stored.snapshot, events=(verdict,))\n",
+        "            same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))\n",
+        "            same = self._decisions[key] = decision\n",
     ),
     # cancellation
     Mutant(
@@ -399,8 +400,8 @@ MUTANTS: Final = (
     Mutant(
         "a write that was given up is made all the same",
         STORE,
-        f"{SOURCE}stores/sqlite.py",
-        "                commits = answer is not False and guard.decide()\n",
-        "                commits = answer is not False and (guard.decide() or True)\n",
+        f"{SOURCE}stores/sqlite_write_queue.py",
+        "        self._is_claimed = answer is not False and (self._is_claimed or self.guard.decide())\n",
+        "        self._is_claimed = answer is not False and (self.guard.decide() or True)\n",
     ),
 )
