@@ -1,4 +1,4 @@
-"""The parsed trees of the shipped policies in generated files, read in a hundredth of the time that the YAML takes.
+"""The parsed trees of shipped policies and presets in generated files: read in a hundredth of the time of the YAML.
 
 Rules:
 - A file counts only for the exact bytes of the YAML: it has their digest. Otherwise the YAML is parsed.
@@ -20,12 +20,12 @@ FOLDER: Final = Path(__file__).parents[1] / "parsed"
 
 
 def parsed_path(shown: str) -> Path:
-    """Return the path of the generated file of a shipped policy.
+    """Return the path of the generated file of a shipped file.
 
     Args:
-        shown: name of the policy file in places: `standard.yaml` or `support-desk/policy.yaml`.
+        shown: name of the file in places: `standard.yaml`, `support-desk/policy.yaml` or `providers/okta.yaml`.
     """
-    return FOLDER / f"{shown.partition('/')[0].removesuffix('.yaml')}.json"
+    return FOLDER / f"{shown.removesuffix('/policy.yaml').removesuffix('.yaml')}.json"
 
 
 def format_parsed(data: bytes, parsed: ParsedYaml) -> str:
@@ -40,7 +40,7 @@ def format_parsed(data: bytes, parsed: ParsedYaml) -> str:
 
 
 def read_parsed(data: bytes, shown: str) -> ParsedYaml | None:
-    """Return the parsed tree of a shipped policy file; ``None`` if there is no generated file for these bytes.
+    """Return the parsed tree of a shipped file; ``None`` if there is no generated file for these bytes.
 
     Args:
         data: bytes of the YAML file.

@@ -13,6 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from authguard.policy.loading.parsed_file import read_parsed
+from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.tree import Node, quote
 
@@ -64,6 +66,11 @@ def list_presets() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
+def preset_path(name: str) -> Path:
+    """Return the path of the file of a preset."""
+    return _FOLDER / f"{name}.yaml"
+
+
 @cache
 def load_preset(name: str) -> Preset:
     """Return a shipped preset.
@@ -73,11 +80,9 @@ def load_preset(name: str) -> Preset:
     """
     if name not in list_presets():
         raise KeyError(name)
-    from authguard.policy.loading.yaml_parser import MAX_NODES, parse_yaml  # noqa: PLC0415 - a list of names needs no file
-
-    path = _FOLDER / f"{name}.yaml"
-    tree = parse_yaml(path.read_bytes(), f"providers/{path.name}", MAX_NODES).tree
-    entries = tree.entries()
+    path = preset_path(name)
+    data, shown = path.read_bytes(), f"providers/{path.name}"
+    entries = (read_parsed(data, shown) or parse_yaml(data, shown)).tree.entries()
 
     def texts(key: str) -> tuple[str, ...]:
         return tuple(str(item.value) for item in entries[key].items()) if key in entries else ()
