@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.response_recorder import ResponseRecorder
+from authguard.asgi.response_recorder import ResponseRecorder, run_transaction
+from authguard.runtime.decision import AppResponse
 from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 
@@ -78,3 +79,38 @@ def test_no_message_of_a_websocket_completes_anything() -> None:
     for kind in ("websocket.accept", "websocket.send", "websocket.close"):
         assert not recorder.record({"type": kind})
     assert recorder.answer().status == 0
+
+
+async def _nothing() -> dict[str, object]:
+    return {"type": "http.disconnect"}
+
+
+async def test_a_transaction_is_settled_before_its_last_byte_is_sent() -> None:
+    order: list[str] = []
+
+    async def app(_: object, __: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def settle(response: AppResponse) -> None:
+        order.append(f"settled {response.status}")
+
+    async def send(message: Any) -> None:
+        order.append(message["type"])
+
+    await run_transaction(app, settle, {}, _nothing, send)
+    assert order == ["http.response.start", "settled 201", "http.response.body"]
+
+
+async def test_an_app_that_fails_settles_it_as_unknown_and_its_error_is_raised() -> None:
+    settled: list[AppResponse] = []
+
+    async def app(*_: object) -> None:
+        raise LookupError
+
+    async def settle(response: AppResponse) -> None:
+        settled.append(response)
+
+    with pytest.raises(LookupError):
+        await run_transaction(app, settle, {}, _nothing, _nothing)  # type: ignore[arg-type]  # nothing is sent
+    assert settled == [AppResponse(0)]

@@ -11,9 +11,7 @@ from authguard.core.outcomes import Reason
 from authguard.runtime.request import BodyFailure
 
 if TYPE_CHECKING:
-    from authguard.asgi.reply import ReplyBuilder
     from authguard.runtime.decision import Verdict
-    from authguard.runtime.enforcer import Enforcer
     from authguard.runtime.request import AccessRequest
 
 
@@ -22,16 +20,12 @@ class EndpointRequest:
     """An admitted request for one of the guard's endpoints.
 
     Attributes:
-        enforcer: the enforcer that decided it.
-        replies: builds the replies for verdicts.
-        access_request: the request as the enforcer decided it.
+        access_request: the request as it was decided.
         verdict: the verdict that admitted it.
         path: of the request.
         root: root path under which the app is mounted.
     """
 
-    enforcer: Enforcer
-    replies: ReplyBuilder
     access_request: AccessRequest
     verdict: Verdict
     path: str

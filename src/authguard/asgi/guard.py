@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
 from authguard.asgi.endpoints import expand_answers
-from authguard.asgi.metadata import Metadata, schemes
+from authguard.asgi.metadata import issuer_schemes
 from authguard.asgi.reply import customer_text, with_retry_text
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
@@ -20,11 +21,15 @@ from authguard.runtime import sign_out_delay
 from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from authguard.core.snapshot import Snapshot
+    from authguard.ports import Clock
     from authguard.runtime.decision import Verdict
     from authguard.runtime.enforcer import Enforcer
+    from authguard.runtime.reports import Reports
+    from authguard.runtime.state_repository import StateRepository
+    from authguard.runtime.verification import Verifications
 
 
 class NextStep(msgspec.Struct, frozen=True):
@@ -52,15 +57,49 @@ class NextStep(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class GuardServices(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The parts of the guard that the app's view of a request calls; one value for all requests.
+
+    Attributes:
+        summarize: returns what a caller may do now, for a model's prompt.
+        clock: that times a sign-out.
+        repository: of the states.
+        reports: of the app.
+        verifications: of identities.
+        find_metadata: path -> URL of its resource metadata; empty for none.
+        schemes: issuer -> scheme of its credentials (RFC 9449 7.1); the one of the deployment under an empty name.
+    """
+
+    summarize: Callable[[Verdict], str]
+    clock: Clock
+    repository: StateRepository
+    reports: Reports
+    verifications: Verifications
+    find_metadata: Callable[[str], str]
+    schemes: Mapping[str, str]
+
+    @classmethod
+    def of(cls, enforcer: Enforcer, find_metadata: Callable[[str], str]) -> GuardServices:
+        """Return the parts of a guard."""
+        return cls(
+            summarize=partial(briefing, enforcer.policy),
+            clock=enforcer.clock,
+            repository=enforcer.repository,
+            reports=enforcer.reports,
+            verifications=enforcer.verifications,
+            find_metadata=find_metadata,
+            schemes=issuer_schemes(enforcer),
+        )
+
+
 class Guard(msgspec.Struct, eq=False, gc=False):
     """One admitted request: ``request.state.authguard`` (WIRE 3).
 
     It stores the verdict; the properties derive everything else from it.
     """
 
-    _enforcer: Enforcer
+    _services: GuardServices
     _verdict: Verdict
-    _metadata: Metadata
     #: ``Accept-Language`` of the request
     _languages: str = ""
     #: the states since the last report or refresh
@@ -166,7 +205,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     @property
     def prompt_summary(self) -> str:
         """Two or three sentences for a model's prompt: what this customer may do now, may not do, and how to ask."""
-        return briefing(self._enforcer.policy, self._verdict.with_snapshot(self._snapshot))
+        return self._services.summarize(self._verdict.with_snapshot(self._snapshot))
 
     async def report(self, event: str, note: str = "") -> None:
         """Report an event about this customer; reports only tighten (DESIGN 2).
@@ -184,7 +223,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             StoreError: the report cannot be saved, and has no effect.
             TimeoutError: the policy's budget is used up; the report has no effect.
         """
-        after = await self._enforcer.reports.report(self._verdict, event, note)
+        after = await self._services.reports.report(self._verdict, event, note)
         self._current = replace(after, transaction=self._snapshot.transaction)
 
     async def end_session(self, *, everywhere: bool = False) -> None:
@@ -200,9 +239,9 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             ReportRefusedError: no credential is proven.
             AuditError, StoreError, TimeoutError: as for `report`.
         """
-        after = await self._enforcer.reports.end_session(self._verdict, everywhere=everywhere)
+        after = await self._services.reports.end_session(self._verdict, everywhere=everywhere)
         self._current = replace(after, transaction=self._snapshot.transaction)
-        await sign_out_delay.wait_for_next_second(self._enforcer.clock, after)
+        await sign_out_delay.wait_for_next_second(self._services.clock, after)
 
     async def verify(self, method: str, answers: Mapping[str, str | Mapping[str, str]] | None = None) -> NextStep:
         """Verify the customer's identity within a conversation, in which the answers arrive.
@@ -215,7 +254,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
             VerificationRefusedError: the method is unknown, no credential is proven, or an answer is too large.
             AuditError, StoreError, TimeoutError: the result cannot be recorded or saved; the attempt stays counted.
         """
-        step = await self._enforcer.verifications.answer(self._verdict, method, expand_answers(answers or {}))
+        step = await self._services.verifications.answer(self._verdict, method, expand_answers(answers or {}))
         self._current = step.snapshot
         fallback = with_retry_text(step.fallback, step.method)
         if step.attempt:
@@ -236,7 +275,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         Raises:
             StoreError: the states cannot be loaded; the guard keeps those that it has.
         """
-        after = (await self._enforcer.repository.load(self._verdict.keys)).snapshot
+        after = (await self._services.repository.load(self._verdict.keys)).snapshot
         self._current = replace(after, transaction=self._snapshot.transaction)
 
     def require(self, *scopes: str) -> None:
@@ -248,7 +287,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         if not self.scopes.issuperset(scopes):
             wanted = " ".join(sorted(scopes))
             match = self._verdict.operation.match
-            address = self._metadata.find_address(match.path or match.websocket)
+            address = self._services.find_metadata(match.path or match.websocket)
             challenge = f'{self._scheme()} error="insufficient_scope", scope="{wanted}"'
             challenge += f', resource_metadata="{address}"' if address else ""
             raise HTTPException(403, "the access token lacks a scope", {"WWW-Authenticate": challenge})
@@ -256,9 +295,7 @@ class Guard(msgspec.Struct, eq=False, gc=False):
     def _scheme(self) -> str:
         """Return the scheme of this request's credential (RFC 9449 7.1), or the first one of the deployment."""
         principal = self._verdict.principal
-        if principal is None:
-            return schemes(self._enforcer)[0]
-        return "DPoP" if self._enforcer.policy.issuers[principal.issuer].sender_constraint == "dpop" else "Bearer"
+        return self._services.schemes["" if principal is None else principal.issuer]
 
 
 def _freeze(value: object) -> object:

@@ -96,6 +96,13 @@ def schemes(enforcer: Enforcer) -> tuple[str, ...]:
     return tuple(names[constraint] for constraint in ("dpop", "none") if constraint in constraints) or ("Bearer",)
 
 
+def issuer_schemes(enforcer: Enforcer) -> dict[str, str]:
+    """Return the scheme of each issuer's credentials, and the first one of the deployment under an empty name."""
+    issuers = enforcer.policy.issuers.items()
+    own = {name: "DPoP" if issuer.sender_constraint == "dpop" else "Bearer" for name, issuer in issuers}
+    return {**own, "": schemes(enforcer)[0]}
+
+
 def scope_prefixes(enforcer: Enforcer) -> dict[str, str]:
     """Return the prefix with which clients of each issuer ask for scopes."""
     return {name: issuer.scope_prefix for name, issuer in enforcer.policy.issuers.items()}

@@ -21,7 +21,7 @@ from authguard.asgi.body import BodyLimits, BodyReader
 from authguard.asgi.credential_place import CredentialReader
 from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.asgi.endpoint_request import EndpointRequest
-from authguard.asgi.endpoints import ENDPOINTS, VERIFY, is_served, own_operations
+from authguard.asgi.endpoints import ENDPOINTS, VERIFY, bind_endpoints, is_served, own_operations
 from authguard.asgi.evidence import (
     EvidenceReader,
     bound_headers,
@@ -29,7 +29,7 @@ from authguard.asgi.evidence import (
     request_target,
     strip_guard_headers,
 )
-from authguard.asgi.guard import Guard
+from authguard.asgi.guard import Guard, GuardServices
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
 from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
@@ -37,7 +37,7 @@ from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.reply_sender import deny, send_reply, with_outcome_header
 from authguard.asgi.request_context import RequestContext
 from authguard.asgi.resolver import Resolver
-from authguard.asgi.response_recorder import ResponseRecorder
+from authguard.asgi.response_recorder import run_transaction
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
 from authguard.asgi.user import User, build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
@@ -45,7 +45,7 @@ from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.decision import AppResponse, Refusal, Verdict
+from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.request import UNMATCHED, AccessRequest, Body, BodyFailure
 
 if TYPE_CHECKING:
@@ -117,6 +117,13 @@ class GuardMiddleware:
             find_metadata=self._metadata.find_address,
             scope_prefixes=scope_prefixes(enforcer),
         )
+        self._services: Final = GuardServices.of(enforcer, self._metadata.find_address)
+        self._endpoints: Final = bind_endpoints(enforcer, self._replies)
+        #: parts of the guard that requests call besides the decision
+        self._faults: Final = enforcer.faults
+        self._in_flight: Final = enforcer.in_flight
+        self._settle: Final = enforcer.reports.settle
+        self._run_in_thread: Final = enforcer.fair_worker.run
         self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
         #: `None` if only ``Authorization`` is read, so that other policies cost nothing
         self._credentials: Final = (
@@ -250,7 +257,8 @@ class GuardMiddleware:
         if kind is not ALLOWED:
             send = with_outcome_header(send)
         if verdict.decision.running:
-            return self._run(verdict, scope, receive, send)
+            app = wrap_app(scope["user"], self._app)
+            return run_transaction(app, partial(self._settle, verdict), scope, receive, send)
         app = self._app if type(scope["user"]) is User else wrap_app(scope["user"], self._app)
         return app(scope, receive, send)
 
@@ -305,11 +313,12 @@ class GuardMiddleware:
 
         async def app(receive: Receive, send: Send) -> None:
             if verdict.running:
-                await self._run(verdict, scope, receive, send)
+                running = wrap_app(scope["user"], self._app)
+                await run_transaction(running, partial(self._settle, verdict), scope, receive, send)
             else:
                 await wrap_app(scope["user"], self._app)(scope, receive, send)
 
-        run_in_thread = partial(self._enforcer.fair_worker.run, verdict.keys.account)
+        run_in_thread = partial(self._run_in_thread, verdict.keys.account)
         await WebSocketVerification(receive, send, answer, run_in_thread).serve(app)
 
     async def _answer_verification(self, handshake: AccessRequest, root: str, content: bytes) -> Reply:
@@ -322,7 +331,7 @@ class GuardMiddleware:
             return self._replies.build_for_refusal(verdict)
         if not is_served(verdict):
             return self._replies.build_for_verdict(verdict, request, root)
-        return await self._call_endpoint(EndpointRequest(self._enforcer, self._replies, request, verdict, "", root))
+        return await self._call_endpoint(EndpointRequest(request, verdict, "", root))
 
     async def _refuse(self, reason: Reason, scope: Scope, send: Send) -> None:
         await send_reply(await self._build_refusal(reason, scope), send, scope)
@@ -342,7 +351,7 @@ class GuardMiddleware:
         The scope is changed in place and not copied, so that a middleware outside of the guard sees what the app's
         router sets in it: route, path parameters, state.
         """
-        guard = Guard(self._enforcer, verdict, self._metadata, request.evidence.languages)
+        guard = Guard(self._services, verdict, request.evidence.languages)
         if request.evidence.has_reserved_headers or self._secret:
             scope["headers"] = strip_guard_headers(scope["headers"], self._evidence.known, self._secret)
         if self._credentials is not None:
@@ -365,13 +374,11 @@ class GuardMiddleware:
         body = BodyReader(scope, receive, self._endpoint_limits)
 
         async def read() -> Body | BodyFailure:
-            with self._enforcer.in_flight.slot(verdict.credential) as is_reserved:  # a slow body takes a slot, too
+            with self._in_flight.slot(verdict.credential) as is_reserved:  # a slow body takes a slot, too
                 return await body.read() if is_reserved else BodyFailure(Reason.ACCOUNT_BUSY)
 
         request = replace(request, read_body=read)
-        call = EndpointRequest(
-            self._enforcer, self._replies, request, verdict, self._resolver.path(scope), scope.get("root_path", "")
-        )
+        call = EndpointRequest(request, verdict, self._resolver.path(scope), scope.get("root_path", ""))
         await send_reply(await self._call_endpoint(call), send, scope)
 
     async def _call_endpoint(self, call: EndpointRequest) -> Reply:
@@ -379,31 +386,13 @@ class GuardMiddleware:
         result: Reply | Reason
         name = call.verdict.operation.name
         try:
-            result = self._metadata.reply(call.path) if name == METADATA else await ENDPOINTS[name](call)
+            result = self._metadata.reply(call.path) if name == METADATA else await self._endpoints[name](call)
         except BusyError:
             result = Reason.BUSY
         except Exception as error:  # noqa: BLE001 - a fault of the guard is recorded and refused, never a bare 500
-            await self._enforcer.faults.record(Reason.GUARD_FAULT, error, call.access_request, call.verdict.credential)
+            await self._faults.record(Reason.GUARD_FAULT, error, call.access_request, call.verdict.credential)
             result = Reason.GUARD_FAULT
         if isinstance(result, Reason):
             refusal = self._enforcer.refuse(call.access_request, result, call.verdict.credential)
             result = self._replies.build_for_refusal(refusal)
         return result
-
-    async def _run(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run a transaction of the app; settle it by the app's response before the last byte is sent."""
-        recorder = ResponseRecorder()
-        settled = False
-
-        async def watch(message: Message) -> None:
-            nonlocal settled
-            if recorder.record(message) and not settled:
-                settled = True
-                await self._enforcer.reports.settle(verdict, recorder.answer())
-            await send(message)
-
-        try:
-            await wrap_app(scope["user"], self._app)(scope, receive, watch)
-        finally:
-            if not settled:
-                await self._enforcer.reports.settle(verdict, AppResponse(0))

@@ -1,4 +1,4 @@
-"""Recorder of the part of an app's response that is stored with a transaction."""
+"""The run of a transaction by the app: its response is recorded, and settles it before the last byte is sent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from authguard.runtime.decision import AppResponse
 from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     Message = MutableMapping[str, Any]
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class ResponseRecorder:
@@ -49,3 +53,32 @@ class ResponseRecorder:
     def answer(self) -> AppResponse:
         """Return the recorded response."""
         return AppResponse(self._status, self._content_type, self._body, self._whole, self._headers)
+
+
+async def run_transaction(
+    app: App, settle: Callable[[AppResponse], Awaitable[None]], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Run a transaction of the app; settle it by the app's response before the last byte is sent.
+
+    Args:
+        app: the app, for the user of the request.
+        settle: settles the transaction; never fails.
+        scope: as the app gets it.
+        receive: of the request.
+        send: to the caller.
+    """
+    recorder = ResponseRecorder()
+    settled = False
+
+    async def watch(message: Message) -> None:
+        nonlocal settled
+        if recorder.record(message) and not settled:
+            settled = True
+            await settle(recorder.answer())
+        await send(message)
+
+    try:
+        await app(scope, receive, watch)
+    finally:
+        if not settled:
+            await settle(AppResponse(0))

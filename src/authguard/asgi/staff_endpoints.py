@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authguard.asgi.endpoint_request import EndpointRequest
+    from authguard.runtime.staff_actions import StaffActions
 
 #: maximum length of a subject (OpenID Connect Core 2), and of an issuer
 MAX_SUBJECT_CHARS: Final = 255
@@ -56,41 +57,49 @@ class Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: _Key = ""
 
 
-async def _reinstate(request: EndpointRequest) -> Reply | Reason:
-    """Reinstate an account."""
-    body = await request.parse_body(Reinstatement)
-    # a subject may contain slashes (OpenID Connect Core 2), which routers decode: everything in between is the subject
-    subject, act, rest = request.path[len(request.verdict.operation.match.path.partition("{")[0]) :].rpartition(
-        REINSTATE_SUFFIX
-    )
-    if isinstance(body, Reason):
-        return body
-    if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not has_letters(body.reason):
-        return Reason.BODY_MALFORMED
-    done = await request.enforcer.staff_actions.reinstate_as_staff(request.verdict, body.issuer, subject, body.reason)
-    return json_reply(200, {"reinstated": True}) if done is Reason.DECIDED else done
+class StaffEndpoints:
+    """The endpoints, with the actions that they call."""
 
+    __slots__ = ("_actions",)
 
-async def _reset(request: EndpointRequest) -> Reply | Reason:
-    """Reset the verification of a session."""
-    body = await request.parse_body(Reset)
-    if isinstance(body, Reason):
-        return body
-    try:
-        session = bytes.fromhex(request.path.rsplit("/", 2)[-2])
-    except ValueError:
-        session = b""
-    account = bytes.fromhex(body.account)
-    if len(session) != KEY_BYTES or not has_letters(body.reason):
-        return Reason.BODY_MALFORMED
-    done = await request.enforcer.staff_actions.reset_as_staff(request.verdict, session, account, body.reason)
-    return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done
+    def __init__(self, actions: StaffActions) -> None:
+        """Store the actions."""
+        self._actions = actions
+
+    async def reinstate(self, request: EndpointRequest) -> Reply | Reason:
+        """Reinstate an account."""
+        body = await request.parse_body(Reinstatement)
+        # a subject may contain slashes (OpenID Connect Core 2), which routers decode: it is everything in between
+        subject, act, rest = request.path[len(request.verdict.operation.match.path.partition("{")[0]) :].rpartition(
+            REINSTATE_SUFFIX
+        )
+        if isinstance(body, Reason):
+            return body
+        if not act or rest or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not has_letters(body.reason):
+            return Reason.BODY_MALFORMED
+        done = await self._actions.reinstate_as_staff(request.verdict, body.issuer, subject, body.reason)
+        return json_reply(200, {"reinstated": True}) if done is Reason.DECIDED else done
+
+    async def reset(self, request: EndpointRequest) -> Reply | Reason:
+        """Reset the verification of a session."""
+        body = await request.parse_body(Reset)
+        if isinstance(body, Reason):
+            return body
+        try:
+            session = bytes.fromhex(request.path.rsplit("/", 2)[-2])
+        except ValueError:
+            session = b""
+        account = bytes.fromhex(body.account)
+        if len(session) != KEY_BYTES or not has_letters(body.reason):
+            return Reason.BODY_MALFORMED
+        done = await self._actions.reset_as_staff(request.verdict, session, account, body.reason)
+        return json_reply(200, {"reset": True}) if done is Reason.DECIDED else done
 
 
 #: operation -> its endpoint
-ENDPOINTS: Final[Mapping[str, Callable[[EndpointRequest], Awaitable[Reply | Reason]]]] = {
-    "authguard.account.reinstate": _reinstate,
-    "authguard.session.reset": _reset,
+ENDPOINTS: Final[Mapping[str, Callable[[StaffEndpoints, EndpointRequest], Awaitable[Reply | Reason]]]] = {
+    "authguard.account.reinstate": StaffEndpoints.reinstate,
+    "authguard.session.reset": StaffEndpoints.reset,
 }
 
 

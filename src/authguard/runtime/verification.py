@@ -18,12 +18,13 @@ from msgspec.structs import replace
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
 from authguard.core.request import Match, Operation
 from authguard.core.snapshot import Attempt, Keys
-from authguard.core.verification import Doubted, Failed, IncompleteMethod, Passed, Unavailable, combine
+from authguard.core.verification import Doubted, IncompleteMethod, Passed, Unavailable, combine
 from authguard.errors import VerificationRefusedError
 from authguard.ports import Question
 from authguard.runtime import attempts
 from authguard.runtime.evaluation import renew_by_verifier
 from authguard.runtime.preview import preview_outcome
+from authguard.runtime.verifier_call import call_verifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,8 +47,6 @@ MAX_ANSWERS: Final = 16
 MAX_FIELD_LENGTH: Final = 512
 #: delay before a retry, if another request is in progress
 RETRY_SOON_S: Final = 1.0
-#: score of a doubt from an earlier answer to the same attempt
-EARLIER_DOUBT_SCORE: Final = 0.5
 #: risks of operations that can require a verification
 PROVABLE_RISKS: Final = frozenset({"routine", "sensitive", "high"})
 
@@ -139,7 +138,18 @@ class Verifications:
         claimed = claims[-1]
         if isinstance(claimed, _RetryLater):
             return self._next_step(verdict, before, method, after=claimed.after)
-        results = await self._call_verifiers(principal, verdict, method, claimed, answers)
+        question = Question(
+            issuer=principal.issuer,
+            subject=principal.subject,
+            session=verdict.keys.session.hex(),
+            attempt=claimed.attempt.id,
+            answers={},
+            channel=verdict.channel,
+            at=self._repository.clock.now(),
+        )
+        results = await call_verifiers(
+            self._verifiers, method, claimed.attempt, question, answers, is_fresh=claimed.fresh
+        )
         amount = combine(method, results)
         superseded: list[bool] = []
 
@@ -226,59 +236,6 @@ class Verifications:
         named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
         if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
             evaluation.send("verification.exhausted", "guard")
-
-    async def _call_verifiers(
-        self, principal: Principal, verdict: Verdict, method: Method, claimed: _Claim, answers: Answers
-    ) -> dict[str, VerifierVerdict]:
-        """Call the verifiers that have answers, and begin those that send something to the customer first."""
-        verdicts: dict[str, VerifierVerdict] = {name: Passed() for name in claimed.attempt.passed}
-        verdicts |= {name: Doubted(EARLIER_DOUBT_SCORE) for name in claimed.attempt.doubted}
-        begun: set[str] = set()
-        while isinstance(incomplete := combine(method, verdicts), IncompleteMethod):
-            calls: dict[str, str] = {}
-            for name in incomplete.verifiers:
-                verifier = self._verifiers[name]
-                if verifier.sends and (claimed.fresh or name not in answers):
-                    if name not in begun and (claimed.fresh or not answers):
-                        calls[name] = "begin"
-                elif name in answers or not verifier.interactive:
-                    calls[name] = "verify"
-            if not calls:
-                return verdicts
-            results: dict[str, VerifierVerdict] = {}
-            async with anyio.create_task_group() as group:
-                for name, call in calls.items():
-                    question = Question(
-                        issuer=principal.issuer,
-                        subject=principal.subject,
-                        session=verdict.keys.session.hex(),
-                        attempt=claimed.attempt.id,
-                        answers=answers.get(name, {}) if call == "verify" else {},
-                        channel=verdict.channel,
-                        at=self._repository.clock.now(),
-                    )
-                    group.start_soon(self._call_verifier, name, call, question, results)
-            for name, result in results.items():
-                if calls[name] == "begin" and isinstance(result, Passed):
-                    begun.add(name)
-                else:
-                    verdicts[name] = result
-        return verdicts
-
-    async def _call_verifier(
-        self, name: str, call: str, question: Question, results: dict[str, VerifierVerdict]
-    ) -> None:
-        """Call one verifier; any error is `Unavailable`, and never a pass."""
-        verifier = self._verifiers[name]
-        results[name] = Unavailable("timeout")
-        try:
-            with anyio.move_on_after(verifier.max_duration):
-                calling = verifier.begin(question) if call == "begin" else verifier.verify(question)
-                result: object = await calling
-                known = isinstance(result, Passed | Failed | Doubted | Unavailable)
-                results[name] = result if known else Unavailable("nonsense")  # type: ignore[assignment]  # just checked
-        except Exception:  # noqa: BLE001 - a verifier that fails is an event with a defined next step, never a fault
-            results[name] = Unavailable("error")
 
     def _record(self, verdict: Verdict, method: Method, results: Mapping[str, VerifierVerdict], word: str) -> None:
         """Write each verifier's result to the log: closed codes and scores, and none of the customer's answers."""
