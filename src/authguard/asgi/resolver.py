@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.asgi.host import is_normalized_host, is_unambiguous, matches_host, read_host
 from authguard.asgi.lookalike import LookalikeIndex
-from authguard.asgi.operation_index import OperationIndex, has_consistent_root, strip_root
+from authguard.asgi.operation_index import OperationIndex, has_consistent_root, route_path, strip_root
 from authguard.core.outcomes import Reason
 
 if TYPE_CHECKING:
@@ -110,9 +110,7 @@ class Resolver:
 
     def path(self, scope: dict[str, Any]) -> str:
         """Return the path that operations are matched with: without the root path."""
-        root = self._root or scope.get("root_path", "")
-        path: str = scope["path"]
-        return strip_root(path, root) if root else path
+        return strip_root(scope["path"], self._root) if self._root else route_path(scope)
 
     def find_exact(self, scope: dict[str, Any]) -> Operation | None:
         """Resolve an HTTP request to a literal path in one lookup; ``None`` if `find` has to resolve it."""
