@@ -50,12 +50,16 @@ class Node(Struct, frozen=True):
         return self.value
 
     def iter_nodes(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-        """Yield this node and all nodes below it, each with its path."""
-        yield path, self
-        for key, node in self.entries().items():
-            yield from node.iter_nodes((*path, key))
-        for index, node in enumerate(self.items()):
-            yield from node.iter_nodes((*path, index))
+        """Yield this node and all nodes below it in the order of the file, each with its path."""
+        pending: list[tuple[Path, Node]] = [(path, self)]
+        while pending:  # nested generators would pass each node through every level above it
+            path, node = pending.pop()
+            yield path, node
+            value = node.value
+            if isinstance(value, dict):
+                pending += [((*path, key), one) for key, one in reversed(value.items())]
+            elif isinstance(value, tuple):
+                pending += [((*path, index), value[index]) for index in reversed(range(len(value)))]
 
     def find(self, path: Sequence[str | int]) -> Node:
         """Return the last existing node on a path."""
