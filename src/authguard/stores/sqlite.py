@@ -156,8 +156,8 @@ class SqliteStore:
         """Return the names of the records that the keys address."""
         return tuple(record_codec.record_keys(keys))
 
-    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
-        """Read the rows of records in one statement; equal results mean unchanged records.
+    def peek_versions(self, places: tuple[bytes, ...]) -> tuple[bytes | None, ...]:
+        """Read the values of records in one statement; equal results mean unchanged records.
 
         Raises:
             StoreError: the file cannot be read now.
@@ -190,13 +190,13 @@ class SqliteStore:
 
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
-        """Decode the rows from `peek_versions` into a snapshot.
+        """Decode the values from `peek_versions` into a snapshot.
 
         Raises:
             StoreError: a record is damaged.
         """
-        del places  # each row holds its name
-        return record_codec.decode_snapshot([(row[0], row[1]) for row in seen if isinstance(row, tuple)], blank)
+        rows = zip(places, seen, strict=True)
+        return record_codec.decode_snapshot([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; return False on a version conflict.

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from authguard.core.record_codec import Change
     from authguard.core.snapshot import TransactionRecord
 
-#: number of names -> one statement that reads them all; 20 % faster than ``IN (?, ?, ?)``
+#: number of names -> one statement that reads them all into one row, which takes less memory than a row for each
 SELECT_RECORDS: Final = tuple(
-    " UNION ALL ".join(["SELECT name, value FROM records WHERE name = ?"] * n) for n in range(11)
+    " ".join(["SELECT", ", ".join(["(SELECT value FROM records WHERE name = ?)"] * n)]) for n in range(11)
 )
 SELECT_RANGE: Final = "SELECT name, value FROM records WHERE name >= ? AND name < ? ORDER BY name LIMIT ?"
 INSERT: Final = "INSERT INTO records (version, value, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 UPDATE: Final = "UPDATE records SET version = ?, value = ? WHERE name = ? AND version = ?"
 
 
-def read_records(connection: sqlite3.Connection, names: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return names and values of the records that exist, in one statement."""
-    return tuple(connection.execute(SELECT_RECORDS[len(names)], names).fetchall())
+def read_records(connection: sqlite3.Connection, names: tuple[bytes, ...]) -> tuple[bytes | None, ...]:
+    """Return the values of records in the order of their names, at least one; ``None`` if one is missing."""
+    values: tuple[bytes | None, ...] = connection.execute(SELECT_RECORDS[len(names)], names).fetchone()
+    return values
 
 
 def list_records(connection: sqlite3.Connection, least: bytes, bound: bytes, limit: int) -> list[tuple[bytes, bytes]]:
