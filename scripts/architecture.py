@@ -66,6 +66,32 @@ PURPOSES: Final[Mapping[str, str]] = {
     "worker": "the thread that runs jobs of a store and of the log",
 }
 
+#: box of the diagram -> its packages and modules; one box stands for what has one role
+BOXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "commands": ("__main__", "cli"),
+    "test support": ("testing",),
+    "composition": (
+        *("middleware", "factory", "state_factory", "log_factory"),
+        *("deployment_keys", "deployment_files", "pseudonym_factory"),
+    ),
+    "ASGI shell": ("asgi",),
+    "driver": ("runtime",),
+    "adapters": (
+        *("app_log", "audit", "clock", "credentials", "directories", "encryption", "erasable_pseudonym", "ids"),
+        *("pseudonym", "signing_key", "stores", "verification"),
+    ),
+    "ports": ("ports",),
+    "settings": ("settings",),
+    "calls out": ("outbound",),
+    "policy language": ("policy",),
+    "format of the log": ("records",),
+    "domain": ("core",),
+    "parsers": ("formats",),
+    "small tools": ("active_span", "environment", "errors", "file_access", "garbage_collection", "paths", "worker"),
+}
+#: every box may use it, so its arrows would say nothing
+EVERYWHERE: Final = "small tools"
+
 
 def layers() -> list[list[str]]:
     """Read the layers of the import contract, the highest first."""
@@ -118,20 +144,36 @@ def reduced(edges: Mapping[str, set[str]]) -> dict[str, list[str]]:
     }
 
 
+def boxes() -> dict[str, set[str]]:
+    """Return which boxes each box of the diagram imports.
+
+    Raises:
+        ValueError: a package is in no box, or in two.
+    """
+    edges = imports()
+    box_of = {package: box for box, packages in BOXES.items() for package in packages}
+    if sorted(edges) != sorted(package for packages in BOXES.values() for package in packages):
+        raise ValueError(f"not one box for every package: {', '.join(sorted(set(edges) ^ set(box_of)))}")
+    found: dict[str, set[str]] = {box: set() for box in BOXES}
+    for package, targets in edges.items():
+        found[box_of[package]] |= {box_of[target] for target in targets} - {box_of[package]}
+    return found
+
+
 def diagram() -> str:
-    """Draw the packages in their layers, in Mermaid."""
+    """Draw the boxes and their imports, in Mermaid."""
+    numbers = {box: number for number, box in enumerate(BOXES, 1)}
     lines = ["```mermaid", "flowchart TB"]
-    for number, row in enumerate(layers(), 1):
-        lines.append(f'  subgraph layer{number}[" "]')
-        lines += [f"    {name}" for name in row]
-        lines.append("  end")
-    edges = reduced(imports())
-    lines += [f"  {package} --> {target}" for package in sorted(edges) for target in edges[package]]
+    for box, number in numbers.items():
+        members = ", ".join(f"{name}/" if (SOURCE / name).is_dir() else name for name in BOXES[box])
+        lines.append(f'  b{number}["<b>{box}</b><br/>{members}"]')
+    edges = reduced({box: targets - {EVERYWHERE} for box, targets in boxes().items()})
+    lines += [f"  b{numbers[box]} --> b{numbers[target]}" for box in numbers for target in edges[box]]
     return "\n".join([*lines, "```"])
 
 
 def packages() -> str:
-    """Write one row for each package: its layer, its purpose, all its imports.
+    """Write one row for each package: its layer and its purpose.
 
     Raises:
         ValueError: a package has no sentence here, or a sentence no package.
@@ -139,12 +181,11 @@ def packages() -> str:
     edges = imports()
     if set(edges) != set(PURPOSES):
         raise ValueError(f"not a sentence for every package: {', '.join(sorted(set(edges) ^ set(PURPOSES)))}")
-    rows = ["| package | layer | purpose | imports |", "|---|---|---|---|"]
+    rows = ["| package | layer | purpose |", "|---|---|---|"]
     for number, row in enumerate(layers(), 1):
         for name in row:
-            targets = ", ".join(f"`{target}`" for target in sorted(edges[name])) or "nothing"
             file = f"{name}/" if (SOURCE / name).is_dir() else f"{name}.py"
-            rows.append(f"| `{file}` | {number} | {PURPOSES[name]} | {targets} |")
+            rows.append(f"| `{file}` | {number} | {PURPOSES[name]} |")
     return "\n".join(rows)
 
 

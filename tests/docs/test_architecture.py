@@ -65,3 +65,17 @@ def test_an_edge_that_a_longer_path_implies_is_left_out() -> None:
 def test_every_package_is_on_a_layer_and_has_a_purpose() -> None:
     listed = [name for row in architecture.layers() for name in row]
     assert sorted(listed) == sorted(architecture.PURPOSES) == sorted(architecture.imports())
+
+
+def test_a_box_of_the_diagram_imports_only_boxes_below_it() -> None:
+    found = architecture.boxes()
+    order = list(found)
+    below = {box: set(order[place + 1 :]) for place, box in enumerate(order)}
+    assert all(targets <= below[box] for box, targets in found.items())
+
+
+def test_a_package_without_a_box_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = {box: packages for box, packages in architecture.BOXES.items() if box != "driver"}
+    monkeypatch.setattr(architecture, "BOXES", fewer)
+    with pytest.raises(ValueError, match="runtime"):
+        architecture.boxes()
