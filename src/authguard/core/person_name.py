@@ -22,7 +22,7 @@ def normalize_name(name: str) -> str:
         Empty if the name has no letter and no digit.
     """
     plain = normalize("NFKC", normalize("NFKC", name).casefold())
-    return "".join(character for character in plain if character.isalnum() and character not in _BLANK)
+    return "".join([one for one in plain if one.isalnum() and one not in _BLANK])
 
 
 def has_letters(text: str) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Table
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
-    from authguard.core.request import Operation
+    from authguard.core.request import Limit, Operation
     from authguard.core.timers import Timers
     from authguard.core.verification import Method
     from authguard.policy.deployment import (
@@ -117,6 +117,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         idle_session_states: states of the session with a timer that counts from the person's last activity.
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
+        operation_limits: operation -> its limits.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
         asks_directories: whether an account source is asked for each request, and not a claim of the token.
         role_sources: issuer whose staff roles count -> claims or JSON Pointers with the roles.
@@ -183,6 +184,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     idle_session_states: frozenset[str] = frozenset()
     retention: float = 0.0
     limit_windows: Mapping[str, float] = field(default_factory=dict)
+    operation_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     final_transaction_states: frozenset[str] = frozenset()
     answer_timeouts: Mapping[str, float] = field(default_factory=dict)
     asks_directories: bool = False
@@ -212,6 +214,9 @@ class Policy(Struct, frozen=True, kw_only=True):
         derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
         limits = [limit for operation in self.operations for limit in operation.limits]
         derive(self, "limit_windows", {limit.name: limit.per for limit in limits})
+        # the first operation of a name counts
+        named = {one.name: one.limits for one in (self.otherwise, *reversed(self.operations))}
+        derive(self, "operation_limits", named)
         derive(self, "answer_timeouts", {name: self._answer_timeout(method) for name, method in self.methods.items()})
 
     @property

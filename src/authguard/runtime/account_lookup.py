@@ -62,7 +62,12 @@ class AccountLookup:
             if not source.claim:
                 answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, facts.now))
             elif (found := find(principal.claims, (source.claim,))) is not None:
-                answer = _status_from_claim(source, principal, found)
+                is_plain = isinstance(found, str) and not source.delegations_at
+                answer = (
+                    AccountStatus(str(found), principal.issued_at)
+                    if is_plain
+                    else _status_from_claim(source, principal, found)
+                )
             else:
                 continue
             if not isinstance(answer, AccountStatus):

@@ -124,8 +124,10 @@ class Approvals:
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
-        record = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
-        given, mine = record.approvals, await self._account(principal.account_key)
+        keys = Keys(account=principal.account_key, transaction=transaction)
+        stored = (await self._repository.load(keys)).snapshot
+        record, mine = stored.transaction, stored.account
+        given = record.approvals
         valid = [one for one in given if await self._is_still_valid(one, record)]
 
         def apply(evaluation: Evaluation) -> None:
@@ -142,14 +144,16 @@ class Approvals:
         principal = verdict.principal
         if principal is None:
             return Reason.TRANSACTION_UNKNOWN
-        mine = await self._account(principal.account_key)
+        keys = Keys(account=principal.account_key, transaction=transaction)
+        stored = (await self._repository.load(keys)).snapshot
+        record, mine = stored.transaction, stored.account
 
         def apply(evaluation: Evaluation) -> None:
             self._check_may_decide(evaluation, principal, mine, "transaction.denied")
             evaluation.send("transaction.denied", "approver")
             evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
-        return await self._do(verdict, transaction, "transaction.denied", note, apply)
+        return await self._do(verdict, transaction, "transaction.denied", note, apply, record=record)
 
     async def withdraw(self, verdict: Verdict, transaction: str, note: str) -> TransactionRecord | Reason:
         """Withdraw the requester's own transaction before it has begun to run."""
@@ -230,10 +234,6 @@ class Approvals:
                 self._repository.journal.record_withdrawal((verdict.record,), verdict.at)
         return undone
 
-    async def _account(self, key: bytes) -> AccountRecord:
-        """Return the account of an approver; it is checked again just before the run."""
-        return (await self._repository.load(Keys(account=key))).snapshot.account
-
     @staticmethod
     def _known_limits(evaluation: Evaluation, over: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names that are limits of the operation."""
@@ -253,7 +253,7 @@ class Approvals:
         if transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account):
             raise _RefusedError(Reason.SESSION_CHANGED)
         over = booking.exceeded_limits(evaluation, transaction)
-        if any(not over <= {*one.over, *record.tripped} for one in added):
+        if not all([over <= {*one.over, *record.tripped} for one in added]):  # noqa: C419 - a list is faster
             raise _RefusedError(Reason.LIMIT_EXCEEDED)
         counted = [one for one in earlier if over <= {*one.over, *record.tripped}]
         givers = {_person(one) for one in counted}

@@ -96,12 +96,12 @@ def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: st
 def exceeded_limits(evaluation: Evaluation, transaction: str) -> frozenset[str]:
     """Return the names of the limits that a transaction would exceed if it were approved now."""
     usages = limit_usages(evaluation.policy, evaluation.snapshot, evaluation.now, transaction)
-    return frozenset(figure.limit for figure in usages if figure.exceeded)
+    return frozenset([figure.limit for figure in usages if figure.exceeded])
 
 
 def known_limits(policy: Policy, record: TransactionRecord) -> frozenset[str]:
     """Return the names of the limits of a transaction's operation."""
-    return frozenset(limit.name for limit in _limits(policy, record))
+    return frozenset([limit.name for limit in _limits(policy, record)])
 
 
 def book(evaluation: Evaluation, transaction: str, over: AbstractSet[str]) -> None:
@@ -159,8 +159,7 @@ def release_bookings(evaluation: Evaluation, transaction: str) -> None:
 
 
 def _limits(policy: Policy, record: TransactionRecord) -> tuple[Limit, ...]:
-    named = (one.limits for one in (*policy.operations, policy.otherwise) if one.name == record.operation)
-    return next(named, ())
+    return policy.operation_limits.get(record.operation, ())
 
 
 def _ledger(snapshot: Snapshot, by: str) -> tuple[LedgerEntry, ...]:

@@ -62,7 +62,7 @@ def evaluate(
     if facts.binding.named and transactions.is_foreign(before.transaction, principal):
         return Reason.TRANSACTION_UNKNOWN
     acting = conditions.classify_actor(principal, policy.agents)
-    proof = conditions.find_authentication_time(principal, policy.agents)
+    proof = principal.auth_time or conditions.find_authentication_time(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
