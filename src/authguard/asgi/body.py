@@ -138,4 +138,4 @@ class BodyReader:
 
 
 def _join_bodies(messages: Sequence[Message]) -> bytes:
-    return b"".join(message.get("body", b"") for message in messages)
+    return b"".join([message.get("body", b"") for message in messages])

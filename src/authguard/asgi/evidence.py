@@ -192,6 +192,8 @@ def bound_headers(
 
     A gateway to another server interface reads an underscore as a hyphen, so both spellings count (RFC 3875 4.1.18).
     """
+    if not names:
+        return ()
     return tuple(
         (name, tuple(one for one in scope["headers"] if one[0].lower().replace(b"_", b"-") == name.encode()))
         for name in names

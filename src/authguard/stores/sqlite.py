@@ -210,7 +210,7 @@ class SqliteStore:
             self._changes.note([name for name, _, _ in changes])
             if not replace_records(writer, changes, before.transaction, after.transaction):
                 return False
-            new = sum(not version for _, version, _ in changes)
+            new = [version for _, version, _ in changes].count(0)
             if new:
                 self._sweep(writer, SWEEP_COUNT * new, record_codec.latest_change(after))
             return True
@@ -394,7 +394,7 @@ class SqliteStore:
 
     def _reader_connection(self) -> sqlite3.Connection:
         """Return the connection for reads; check the file's identity from time to time."""
-        reader, now = self._require_open(self._reader), monotonic()
+        reader, now = self._reader or self._require_open(self._reader), monotonic()
         if now - self._checked_at >= IDENTITY_CHECK_INTERVAL_S:
             self._check_identity()
             self._checked_at = now

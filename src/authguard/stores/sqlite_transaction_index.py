@@ -40,9 +40,10 @@ def remove_from_index(writer: sqlite3.Connection, name: bytes, held: Transaction
 
 def update_index(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
     """Update the index after a transaction changed."""
-    if before.version and (before.state, before.place) != (after.state, after.place):
+    place = after.place
+    if before.version and (before.state, before.place) != (after.state, place):
         remove_from_index(writer, name, before)
-    add_to_index(writer, name, after)
+    writer.execute(INSERT, (after.state, place, name, after.role, after.operation, after.subject))
 
 
 def find_transactions(
