@@ -34,6 +34,10 @@ def parse_roles(principal: Principal, sources: RoleSources) -> frozenset[str]:
     """
     if principal.issuer not in sources or not principal.person:
         return frozenset()
+    claims = principal.claims
+    listed_at = [name for name in sources[principal.issuer] if name[:1] == "/" or name in claims]
+    if not listed_at:
+        return frozenset()
     lists = _list_roles(principal, sources)
     if sum(map(len, lists)) > MAX_ROLES:
         return frozenset()

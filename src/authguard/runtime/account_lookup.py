@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
 from authguard.core.claim_source import find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.request import Proven
-from authguard.core.snapshot import Report
+from authguard.core.snapshot import Keys, Report
 from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.ports import AccountStatus
 from authguard.runtime.journal import escape_text
+from authguard.runtime.request import RequestFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.request import Principal
+    from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Snapshot
     from authguard.policy.deployment import AccountSource
     from authguard.ports import AccountDirectory
     from authguard.runtime.journal import Journal
-    from authguard.runtime.request import RequestFacts
     from authguard.runtime.state_repository import StateRepository
 
 #: longer statuses are cut in the log
@@ -48,20 +46,32 @@ class AccountLookup:
         self._repository = repository
         self._directories = directories
 
-    async def collect(self, facts: RequestFacts, principal: Principal) -> RequestFacts:
-        """Return the facts with the reports of an account's sources added.
+    async def collect(self, credential: Credential, channel: str, now: float) -> RequestFacts:
+        """Return the facts of a request without its body, with the reports of the account's sources.
+
+        Args:
+            credential: the closed result of its check.
+            channel: the trusted channel; empty for none.
+            now: epoch seconds UTC.
 
         Raises:
             TimeoutError: a directory did not answer within the policy's budget.
         """
+        if not isinstance(credential, Proven):
+            return RequestFacts(now=now, credential=credential, channel=channel)
+        principal = credential.principal
+        keys = Keys(principal.account_key, principal.session_key)
         policy = self._repository.policy
+        claims = principal.claims if policy.accounts else {}
         reports: dict[str, Report] = {}
         unmapped: dict[str, str] = {}
         unreachable = False
         for source in policy.accounts:
             if not source.claim:
-                answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, facts.now))
-            elif (found := find(principal.claims, (source.claim,))) is not None:
+                answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
+            elif (
+                found := claims.get(source.claim) if source.claim[:1] != "/" else find(claims, (source.claim,))
+            ) is not None:
                 is_plain = isinstance(found, str) and not source.delegations_at
                 answer = (
                     AccountStatus(str(found), principal.issued_at)
@@ -78,9 +88,15 @@ class AccountLookup:
             reports[source.name] = Report(state if known_state else "unrecognised", answer.at, answer.delegations)
             if not known_state:
                 unmapped[source.name] = answer.status[:MAX_STATUS_LENGTH]
-        if not reports and not unreachable:
-            return facts
-        return replace(facts, reports=reports, unmapped=unmapped, unreachable=unreachable)
+        return RequestFacts(
+            now=now,
+            credential=credential,
+            keys=keys,
+            channel=channel,
+            reports=reports,
+            unmapped=unmapped,
+            unreachable=unreachable,
+        )
 
 
 def _status_from_claim(source: AccountSource, principal: Principal, found: object) -> AccountStatus:

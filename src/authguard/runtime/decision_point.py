@@ -54,7 +54,8 @@ def evaluate(
         A decision; the reason why the request has no cell; or that its body must be read.
     """
     evaluation = Evaluation(policy, before, facts.now)
-    evaluation.run_timers()
+    if policy.timers.next_due(before)[0] <= facts.now:
+        evaluation.run_timers()
     if isinstance(facts.credential, NotProven):
         cell = _unproven_cell(request.operation, facts.credential, evaluation)
         return _decide(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
@@ -87,14 +88,19 @@ def evaluate(
     if operation.acr or operation.max_age:
         proven_at = conditions.find_proof_time(principal, snapshot)
         assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, facts.now)
+    session = snapshot.session
     cell = (
-        *snapshot.states(),
+        snapshot.service.state,
+        snapshot.account.state,
+        session.state,
+        session.verification,
+        snapshot.transaction.state,
         conditions.classify_credential(
             principal,
-            snapshot.session,
+            session,
             assurance,
             authenticated_at=proof,
-            is_live=snapshot.session.state in policy.live_session_states,
+            is_live=session.state in policy.live_session_states,
         ),
         operation.risk,
         operation.effect,
@@ -102,7 +108,8 @@ def evaluate(
         assurance,
         measured.condition,
         channel,
-        conditions.restrict_actor(operation, acting),
+        # an operation for any actor restricts none
+        acting if operation.actor == "any" else conditions.restrict_actor(operation, acting),
     )
     return _decide(
         evaluation,

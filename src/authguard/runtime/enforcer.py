@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import UNSEEN, NotProven, Proven, Unseen
-from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, BusyError, MachineFaultError
 from authguard.runtime.account_lookup import AccountLookup
 from authguard.runtime.approvals import Approvals
@@ -217,7 +216,8 @@ class Enforcer:
         return self.refuse(request, reason)
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
-        facts = await self._collect_facts(request, credential, now)
+        channel = self._channels.find(request, credential) if self._channels.declared else ""
+        facts = await self._account_lookup.collect(credential, channel, now)
         decided: Verdict | Refusal | NeedsBody = NEEDS_BODY
         needs_body = request.operation.reads_body or request.evidence.transaction
         if not needs_body or not isinstance(credential, Proven):  # only proven callers' bodies are read
@@ -233,7 +233,8 @@ class Enforcer:
             known = replace(request, evidence=replace(request.evidence, shown=True))
             if request.operation.risk != "public":
                 credential = await self._verify_credential(known, arrived)
-            facts = await self._collect_facts(request, credential, arrived)
+            channel = self._channels.find(request, credential)
+            facts = await self._account_lookup.collect(credential, channel, arrived)
         if isinstance(credential, Proven):
             binding = await self._binder.bind(request, credential.principal, body)
             if isinstance(binding, Reason):
@@ -244,16 +245,6 @@ class Enforcer:
         if isinstance(decided, NeedsBody):
             raise MachineFaultError("the evaluation requests a body that was already read")
         return decided
-
-    async def _collect_facts(self, request: AccessRequest, credential: Credential, now: float) -> RequestFacts:
-        """Return the facts without the body."""
-        channel = self._channels.find(request, credential) if self._channels.declared else ""
-        if not isinstance(credential, Proven):
-            return RequestFacts(now=now, credential=credential, channel=channel)
-        principal = credential.principal
-        keys = Keys(principal.account_key, principal.session_key)
-        facts = RequestFacts(now=now, credential=credential, channel=channel, keys=keys)
-        return await self._account_lookup.collect(facts, principal) if self.policy.accounts else facts
 
     async def _evaluate_and_commit(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody:
         """Evaluate and commit until there is no conflict; a bounded number of times."""
