@@ -141,6 +141,7 @@ def test_an_odd_tag_is_no_tag(tag: str) -> None:
         ({"Expires": "Thu, 01 Jan 2026 00:00:00 GMT", "Date": "Thu, 01 Jan 2026 01:00:00 GMT"}, 0),
         ({"Expires": "0", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
         ({"Expires": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
+        ({"Expires": f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
         ({"Expires": "Thu, 01 Jan 2026 01:00:00", "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0),
     ],
 )

@@ -286,6 +286,8 @@ def test_many_first_requests_load_the_certificates_once(
         ("soon", -1.0),
         ("9" * 400, -1.0),
         ("", -1.0),
+        (f"Tue, 30 Nov {'9' * 20} 10:01:00 GMT", -1.0),
+        (f"Tue, 30 Nov 2027 10:01:00 +{'9' * 20}", -1.0),
     ],
 )
 def test_when_to_repeat_is_read_from_the_response(value: str, seconds: float) -> None:

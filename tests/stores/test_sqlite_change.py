@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,13 @@ asyncio.run(main())
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    made = SqliteStore(tmp_path / "s.db")
+    async with _opened(tmp_path / "s.db") as made:
+        yield made
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[SqliteStore]:
+    made = SqliteStore(path)
     await made.open()
     yield made
     await made.close()
@@ -170,4 +176,34 @@ async def test_a_commit_in_a_second_process_counts_at_the_next_request(tmp_path:
     assert outcome(await desk.ask("chat", other)) == ("handoff", "to_a_person")
     await Rollback(desk.enforcer.repository).release("operator", "over")
     assert (await desk.ask("chat", token)).admits
+    await desk.enforcer.close()
+
+
+async def test_a_commit_while_the_store_was_closed_counts_after_it_is_opened_again(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    alice = store.record_keys(ALICE)
+    await _save(store, ALICE, 1.0)
+    before = store.last_change(alice)
+    for at in (2.0, 3.0):
+        await store.close()
+        async with _opened(tmp_path / "s.db") as other:
+            await _save(other, ALICE, at)
+        await store.open()
+        assert store.last_change(alice) > before
+        before = store.last_change(alice)
+
+
+async def test_a_rollback_while_the_guard_was_closed_counts_at_the_next_request(tmp_path: Path) -> None:
+    desk = EnforcerHarness(store=SqliteStore(tmp_path / "s.db"))
+    token = desk.login()
+    for _ in range(3):
+        assert (await desk.ask("chat", token)).admits
+    await desk.enforcer.close()
+    operator = EnforcerHarness(store=SqliteStore(tmp_path / "s.db"))
+    await operator.enforcer.open()
+    await Rollback(operator.enforcer.repository).engage("operator", "drill")
+    await operator.enforcer.close()
+    await desk.enforcer.open()
+    assert outcome(await desk.ask("chat", token)) == ("handoff", "to_a_person")
     await desk.enforcer.close()

@@ -126,7 +126,7 @@ def _lifetime(headers: Mapping[str, str]) -> float:
         try:  # both times are of the issuer's clock, so our clock does not matter
             ends, began = (parsedate_to_datetime(headers.get(name, "")) for name in ("expires", "date"))
             return max(0.0, (ends - began).total_seconds())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return 0.0  # RFC 9111 5.3: an invalid date is in the past
     return -1.0
 

@@ -95,7 +95,7 @@ class HttpResponse:
         try:  # both times are of the server's clock, so our clock does not matter
             ends, began = (parsedate_to_datetime(text) for text in (value, self.headers.get("date", "")))
             return max(0.0, (ends - began).total_seconds())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return -1.0
 
 

@@ -375,6 +375,7 @@ class SqliteStore:
         else:
             self._writer, self._reader = open_connections(self._path, self._lock_timeout_s)
         self._identity = file_identity(self._path)
+        self._changes.note_all()
 
     def _disconnect(self) -> None:
         for connection in (self._reader, self._writer):

@@ -40,7 +40,13 @@ class ChangeLog:
         for name in names:
             self._by_name[name] = self._last
         if len(self._by_name) > MAX_NAMES:
-            self._note_all()
+            self.note_all()
+
+    def note_all(self) -> None:
+        """Note that any record may have changed, as between two connections: each numbers its versions anew."""
+        self._last += 1
+        self._others = self._last
+        self._by_name.clear()
 
     def find_last(self, writer: sqlite3.Connection, names: tuple[bytes, ...]) -> int:
         """Return the number of the last change that may concern any of these records.
@@ -55,15 +61,10 @@ class ChangeLog:
         (version,) = writer.execute(DATA_VERSION).fetchone()
         if version != self._version:
             self._version = version
-            self._last += 1
-            self._note_all()
+            self.note_all()
         found, changed = self._others, self._by_name
         for name in names:
             number = changed.get(name, 0)
             if number > found:  # noqa: PLR1730 - a call of `max` takes longer
                 found = number
         return found
-
-    def _note_all(self) -> None:
-        self._others = self._last
-        self._by_name.clear()
