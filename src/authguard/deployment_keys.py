@@ -7,11 +7,12 @@ may be written. Processes that open at the same time get the same keys.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from authguard import erasable_pseudonym
 from authguard.deployment_files import require_usable_files
@@ -71,8 +72,7 @@ class SigningKeys:
         return self._keys
 
 
-@dataclass(frozen=True, slots=True)
-class _LoadedKeys:
+class _LoadedKeys(Struct, frozen=True):
     """What the secret and the file of pseudonym keys give."""
 
     secret: bytes

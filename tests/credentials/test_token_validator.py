@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
@@ -298,7 +298,7 @@ async def test_a_bound_token_whose_key_nobody_can_tell_is_an_outage(
 
     harness = await build_harness(sender_constraint="dpop")
     trusted = harness.validator._jwt._trusted
-    trusted[harness.mint.issuer] = dataclasses.replace(trusted[harness.mint.issuer], jwks_cache=Nobody())
+    trusted[harness.mint.issuer] = replace(trusted[harness.mint.issuer], jwks_cache=Nobody())
     assert await harness.prove(harness.bound()) == NotProven(condition, why)
 
 

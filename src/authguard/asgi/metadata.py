@@ -5,11 +5,11 @@ Rule: every URL in it begins with the policy's public URL; it contains no data o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, field
 
 from authguard.asgi.reply import Reply, common_prefix, with_prefix
 from authguard.core.credential_place import AUTHORIZATION
@@ -32,8 +32,7 @@ _HEADERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """The documents of one deployment.
 
     Attributes:

@@ -7,13 +7,12 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
@@ -48,8 +47,7 @@ class _Confirmation(msgspec.Struct, forbid_unknown_fields=True):
     jkt: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogNames:
+class LogNames(Struct, frozen=True, kw_only=True):
     """Functions that build the names of persons and credentials in the log.
 
     Attributes:

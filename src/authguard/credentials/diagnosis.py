@@ -8,8 +8,9 @@ is never logged, since it contains claims.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.claim_source import find, present
 from authguard.core.outcomes import Reason
@@ -34,8 +35,7 @@ _JWE_PARTS: Final = 5
 _NAMES: Final = LogNames(pseudonym=lambda *_: "", fingerprint=lambda _: "")
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One fact that the guard reads.
 
     Attributes:
@@ -49,8 +49,7 @@ class Fact:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(Struct, frozen=True):
     """One thing that refuses the token.
 
     Attributes:
@@ -66,8 +65,7 @@ class Obstacle:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """The result of checking one token.
 
     Attributes:

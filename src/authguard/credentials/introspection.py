@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from msgspec import Struct
 
 from authguard.credentials.introspection_client import (
     UNREACHABLE,
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 MAX_INACTIVE_TOKENS: Final = 16_384
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntrospectionLimits:
+class IntrospectionLimits(Struct, frozen=True, kw_only=True):
     """Limits of the requests to one issuer.
 
     Attributes:

@@ -10,12 +10,13 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
@@ -40,8 +41,7 @@ _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerDocument:
+class IssuerDocument(Struct, frozen=True):
     """The response of an issuer.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import anyio
+from msgspec import Struct, field
 
 from authguard.credentials.issuer_document import IssuerDocument, read_document
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
@@ -33,8 +33,7 @@ WELL_KNOWN: Final = "/.well-known/"
 UNREACHABLE: Final = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that was read or does not work.
 
     Attributes:
@@ -48,8 +47,7 @@ class Finding:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeResult:
+class ProbeResult(Struct, frozen=True, kw_only=True):
     """What an issuer publishes.
 
     Attributes:

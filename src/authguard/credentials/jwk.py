@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from jwt import PyJWK
 from jwt.algorithms import ECAlgorithm
+from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.credentials.ecdsa import EcdsaAlgorithm
@@ -136,8 +137,7 @@ def _signature_of(key: Key) -> tuple[object, ...]:
     return key.name, key.identity, frozenset(key.verifiers), key.issuer
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentVersion:
+class DocumentVersion(Struct, frozen=True):
     """Identifies a response of an issuer, so that an unchanged document is not sent again (RFC 9110 8.8.3).
 
     Attributes:
@@ -149,8 +149,7 @@ class DocumentVersion:
     tag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedKeys:
+class PublishedKeys(Struct, frozen=True):
     """The keys that an issuer publishes at present.
 
     Attributes:

@@ -12,11 +12,11 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
+from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Unseen
@@ -36,8 +36,7 @@ MAX_UNKNOWN_NAMES: Final = 1_024
 REFRESH_AT_FRACTION: Final = 0.8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshPolicy:
+class RefreshPolicy(Struct, frozen=True, kw_only=True):
     """How often the keys of an issuer are fetched.
 
     Attributes:
@@ -59,8 +58,7 @@ class RefreshPolicy:
     retry: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class KeysFailure:
+class KeysFailure(Struct, frozen=True):
     """Why the last fetch returned no keys.
 
     Attributes:

@@ -7,11 +7,11 @@ ignored (RFC 8725 3.10).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
@@ -27,8 +27,7 @@ _TOO_COMPLEX: Final = NotProven("rejected", Reason.TOKEN_TOO_COMPLEX)
 _PARTS: Final = re.compile(rb"(([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+))\.([A-Za-z0-9_-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The members of a header that select the key.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class KeyProblem(Enum):
@@ -27,8 +28,7 @@ class KeyProblem(Enum):
         self.is_ordinary = is_ordinary
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredKey:
+class IgnoredKey(Struct, frozen=True):
     """A key of a set that is not used; contains no key material.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.credentials.issuer_error import KeysProblem, KeysUnusableError
@@ -30,8 +31,7 @@ _STATES: Final[dict[Reason, KeysState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KeySource:
+class KeySource(Struct, frozen=True, eq=False):
     """One source of keys.
 
     Attributes:

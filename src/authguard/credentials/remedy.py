@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 _SYMMETRIC: Final = frozenset({"HS256", "HS384", "HS512"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """A refused token of a known issuer, with the claim that is the reason."""
 
     claim: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
@@ -24,8 +25,7 @@ _OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reas
 _TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrustedIssuer:
+class TrustedIssuer(Struct, frozen=True, eq=False):
     """An issuer of the policy and its keys.
 
     Attributes:

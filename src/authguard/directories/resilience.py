@@ -8,8 +8,9 @@ repeated once after an error that may pass, within the same deadline; the breake
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
@@ -32,8 +33,7 @@ MAX_STATUS_LENGTH: Final = 256
 MAX_TIMESTAMP_S: Final = 100_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RawAccountStatus:
+class RawAccountStatus(Struct, frozen=True):
     """A directory's answer, not validated yet.
 
     Attributes:

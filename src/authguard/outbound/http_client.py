@@ -17,13 +17,13 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 from anyio import CapacityLimiter, to_thread
+from msgspec import Struct
 
 from authguard.outbound import retry
 from authguard.outbound.background_task import current_loop
@@ -52,8 +52,7 @@ _HEADERS: Final = {
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """A response.
 
     Attributes:

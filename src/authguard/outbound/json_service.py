@@ -8,11 +8,11 @@ or from files next to the policy, never from the policy itself. Verifiers and ac
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from authguard.errors import SettingsError
 from authguard.formats.strict_json import parse_value
@@ -33,8 +33,7 @@ MAX_RESPONSE_NODES: Final = 4_096
 _JSON: Final = "application/json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceAuth:
+class ServiceAuth(Struct, frozen=True, kw_only=True):
     """How the guard authenticates to a service, and which certificate authority it trusts there.
 
     Attributes:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from authguard.errors import StoreError
 from authguard.file_access import Access, FileRole, describe_failure, find_obstacle
@@ -28,8 +29,7 @@ _RUNNING: Final = "mode=ro&readonly_shm=1"
 _STOPPED: Final = "mode=ro&immutable=1"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOnlyFile:
+class ReadOnlyFile(Struct, frozen=True):
     """A file that was opened for reading.
 
     Attributes:
