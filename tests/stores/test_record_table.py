@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from authguard.stores.record_table import RecordTable, key_of, name_of, value_of
+from authguard.stores.record_table import RecordTable, key_of, keys_of, rows_of, split
 
 #: few names, some of which are the start of others
 NAMES = st.sampled_from([b"t" * count for count in range(1, 40)]) | st.binary(max_size=2)
@@ -59,11 +59,11 @@ def test_thousands_of_records_are_found_after_growth_and_after_the_deletion_of_o
 
 def test_an_entry_is_the_same_object_until_it_is_replaced() -> None:
     table = RecordTable()
-    keys = (key_of(b"v"), key_of(b"none"))
+    keys = keys_of([b"v", b"none"])
     table.put(b"v", b"one")
     seen = table.find(keys)
     assert seen[0] is table.find(keys)[0]
-    assert [value_of(key, entry) for key, entry in zip(keys, seen, strict=True)] == [b"one", b""]
+    assert rows_of(keys, seen) == [(b"v", b"one")], "a missing record has no row"
     table.put(b"v", b"two")
     assert table.find(keys) != seen
 
@@ -78,5 +78,6 @@ def test_a_name_of_any_length_has_a_key(length: int) -> None:
 
 @given(NAMES, NAMES)
 def test_no_key_is_the_start_of_another(one: bytes, other: bytes) -> None:
-    assert name_of(key_of(one)) == one
+    assert split(key_of(one) + b"value") == (one, b"value")
+    assert keys_of([one, other]) == (key_of(one), key_of(other))
     assert (key_of(other) + b"value").startswith(key_of(one)) == (one == other)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from authguard.stores.record_table import SHARDS, RecordTable, key_of, name_of, split, value_of
+from authguard.stores.record_table import SHARDS, RecordTable, keys_of, rows_of, split
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
@@ -98,7 +98,7 @@ class MemoryStore:
     @staticmethod
     def record_keys(keys: Keys) -> tuple[bytes, ...]:
         """Return the table's keys of the records that the keys address."""
-        return tuple([key_of(name) for name in record_codec.record_keys(keys)])
+        return keys_of(record_codec.record_keys(keys))
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[object, ...]:
         """Return the stored entries of records; equal results mean unchanged records."""
@@ -116,10 +116,7 @@ class MemoryStore:
         Raises:
             StoreError: a record is damaged.
         """
-        rows = zip(places, seen, strict=True)
-        return record_codec.decode_snapshot(
-            [(name_of(key), value_of(key, entry)) for key, entry in rows if isinstance(entry, bytes) and entry], blank
-        )
+        return record_codec.decode_snapshot(rows_of(places, seen), blank)
 
     async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
         """Replace every record that differs, all or none; return False on a version conflict.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 #: number of shards; at a million records, growing one takes less than a millisecond
 SHARDS: Final = 1024
@@ -25,14 +25,20 @@ def key_of(name: bytes) -> bytes:
     return len(name).to_bytes(_LENGTH, "big") + name
 
 
-def name_of(key: bytes) -> bytes:
-    """Return the name in a key."""
-    return key[_LENGTH:]
+def keys_of(names: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the keys of names."""
+    return tuple([len(name).to_bytes(_LENGTH, "big") + name for name in names])
 
 
-def value_of(key: bytes, entry: bytes) -> bytes:
-    """Return the value in an entry; empty bytes for empty bytes."""
-    return entry[len(key) :]
+def rows_of(keys: Iterable[bytes], entries: Iterable[object]) -> list[tuple[bytes, bytes]]:
+    """Return the name and the value of each entry that is not missing.
+
+    Args:
+        keys: of the entries.
+        entries: from `RecordTable.find`.
+    """
+    rows = zip(keys, entries, strict=True)
+    return [(key[_LENGTH:], entry[len(key) :]) for key, entry in rows if isinstance(entry, bytes) and entry]
 
 
 def split(entry: bytes) -> tuple[bytes, bytes]:
@@ -67,7 +73,7 @@ class RecordTable:
     def get(self, name: bytes) -> bytes:
         """Return the value of a name; empty bytes if it is missing."""
         key = key_of(name)
-        return value_of(key, self.find((key,))[0])
+        return self.find((key,))[0][len(key) :]
 
     def put(self, name: bytes, value: bytes) -> None:
         """Insert or replace a record."""
