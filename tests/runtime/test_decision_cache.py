@@ -251,3 +251,21 @@ def test_entries_share_their_expiry_which_is_never_later() -> None:
     assert isinstance(second, CachedDecision)
     assert first.until == 9.0
     assert first.until is second.until
+
+
+async def test_a_refusal_for_spent_attempts_ends_with_their_window() -> None:
+    spare = "fallbacks: {sign_in_fresh: {kind: step_up, max_age: since_entered, attempts: 1, per: 15m, then: refuse}}\n"
+    desk = EnforcerHarness(POLICY + spare)
+    token = desk.login()
+    await desk.ask("chat", token)
+    desk.clock.advance(20 * 60)
+    first = desk.refreshed(token)
+    desk.clock.advance(1)
+    second = desk.refreshed(token)
+    assert outcome(await desk.ask("chat", first)) == ("step_up", "sign_in_fresh")
+    for _ in range(14):
+        desk.clock.advance(60)
+        for _ in range(3):
+            assert outcome(await desk.ask("chat", second)) == ("deny", "refuse")
+    desk.clock.advance(60)
+    assert outcome(await desk.ask("chat", second)) == ("step_up", "sign_in_fresh")

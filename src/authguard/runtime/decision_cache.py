@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import force_setattr, replace
 
 from authguard.core.conditions import find_proof_time
-from authguard.core.outcomes import Outcome
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import NotProven
 from authguard.errors import StoreError
 from authguard.records.chain import LineTemplate
@@ -191,6 +191,7 @@ def is_repeatable(
         and not facts.has_body
         and decision.fallback.kind in TIME_INDEPENDENT
         and not decision.fallback.attempts
+        and decision.reason is not Reason.ATTEMPTS_SPENT  # until the window of the attempts ends, which no timer tells
         and not request.operation.limits
         and not request.operation.idempotency
         and not policy.asks_directories

@@ -101,6 +101,17 @@ def test_no_file_needs_no_watch() -> None:
     watch.close()
 
 
+def test_a_descriptor_that_somebody_closed_is_used_no_more(opened: tuple[Path, int]) -> None:
+    for is_asked in (True, False):
+        watch = FileWatch(opened[1])
+        watch.clear()
+        os.close(watch._fd)
+        for _ in range(2 * is_asked):
+            assert watch.may_have_changed()
+            watch.clear()
+        watch.close()
+
+
 def test_a_closed_watch_leaves_no_descriptor(opened: tuple[Path, int]) -> None:
     before = os.listdir("/proc/self/fd")  # noqa: PTH208 - numbers, no paths
     for _ in range(3):

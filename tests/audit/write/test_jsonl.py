@@ -343,6 +343,23 @@ def test_a_descriptor_closed_under_the_sink_is_replaced(sink: JsonlSink, log: Pa
     assert isinstance(verify_chain(lines(log)), IntactChain)
 
 
+def test_a_program_that_closes_every_descriptor_costs_no_more_than_a_line(sink: JsonlSink, log: Path, act: Act) -> None:
+    sink.append(act("1"))
+    os.close(sink._watch._fd)
+    sink.append(act("2"))
+    os.close(sink._fd)
+    with pytest.raises(AuditError, match="Bad file descriptor"):
+        sink.append(act("3"))
+    sink.append(act("4"))
+    os.close(sink._fd)
+    os.close(sink._watch._fd)
+    with pytest.raises(AuditError, match="Bad file descriptor"):
+        sink.append(act("5"))
+    sink.append(act("6"))
+    assert [record["note"] for record in records(log) if record["act"] == "started"] == ["1", "2", "4", "6"]
+    assert isinstance(verify_chain(lines(log)), IntactChain)
+
+
 def test_two_sinks_never_share_a_chain(new_sink: NewSink, log: Path, act: Act) -> None:
     first, second, third = new_sink(), new_sink(), new_sink()
     for sink in (first, second):

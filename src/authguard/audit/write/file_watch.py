@@ -38,7 +38,10 @@ class FileWatch:
     def may_have_changed(self) -> bool:
         """Return whether the file may have been unlinked, linked or moved since the last call of `clear`."""
         if self._is_certain:
-            ioctl(self._fd, FIONREAD, self._pending)
+            try:
+                ioctl(self._fd, FIONREAD, self._pending)
+            except OSError:  # somebody closed the descriptor; the line is written and its file must be looked at
+                self._fd, self._pending[0] = -1, 1
             self._is_certain = not self._pending[0]
         return not self._is_certain
 
@@ -52,7 +55,8 @@ class FileWatch:
     def close(self) -> None:
         """End the watch."""
         if self._fd >= 0:
-            os.close(self._fd)
+            with suppress(OSError):  # somebody closed it
+                os.close(self._fd)
         self._fd, self._is_certain = -1, False
 
 
