@@ -75,7 +75,7 @@ def test_a_remembered_token_expires_to_the_second(harness: ValidatorHarness, aut
     assert isinstance(harness.get_cached(token), Proven)
     harness.clock.advance(0.1)
     assert harness.get_cached(token) == _EXPIRED
-    assert harness.get_cached(token) is UNSEEN
+    assert harness.get_cached(token) == _EXPIRED
     assert harness.ask(token) == _EXPIRED
 
 

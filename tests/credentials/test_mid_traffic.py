@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-STALE = 3_600.0
+STALE = 1_800.0
+#: seconds of a token
+LIFETIME = 3_000
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -53,7 +55,7 @@ class Deployment:
 
     def tokens(self, number: int, **claims: Any) -> list[str]:
         """Mint tokens for this number of people."""
-        given = {"scope": "chat", "acr": "aal2", "account_status": "ok", "lifetime": 3_000} | claims
+        given = {"scope": "chat", "acr": "aal2", "account_status": "ok", "lifetime": LIFETIME} | claims
         return [self.idp.sign_in(f"customer-{index}", **given).access_token for index in range(number)]
 
     async def chat(self, token: str) -> int:
@@ -120,6 +122,9 @@ async def test_killing_the_provider_in_mid_traffic_drops_nothing_and_mis_answers
     assert await deployment.chat(unseen) == 503
     deployment.clock.advance(STALE)
     assert await deployment.all(warm[:3]) == {503: 3}
+    deployment.clock.advance(LIFETIME)
+    # that a token has expired which was verified before is known without keys
+    assert await deployment.all([*warm[:3], *warm[:3]]) == {401: 6}
 
 
 async def test_a_provider_that_comes_back_with_other_keys_serves_at_once_and_its_old_ones_are_gone(

@@ -152,8 +152,9 @@ class JwtValidator:
             jwks_cache = entry.freshness
             if entry.since <= now < entry.until and not entry.key.retired and jwks_cache.since <= now < jwks_cache.due:
                 return entry.proven
-            if entry.key.retired or now >= entry.until:
+            if entry.key.retired:
                 self._cache.remove(digest)
+            # an expired token stays, so that each of its requests gets the same reply, also while keys are unavailable
             return UNSEEN if entry.key.retired or now < entry.until else EXPIRED
         if header.startswith(_JWT_START):
             return UNSEEN  # the validation reads it, and can reject it as well
