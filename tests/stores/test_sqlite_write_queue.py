@@ -235,6 +235,39 @@ async def test_who_was_told_that_the_store_still_waits_is_not_committed_later(sq
     assert await sqlite.load(keys("anna"), BLANK) == BLANK
 
 
+async def test_who_leaves_while_a_disk_hangs_leaves_nothing_behind(sqlite: SqliteStore) -> None:
+    sqlite._lock_timeout_s = 0.0
+    with sqlite._lock:
+        for number in range(8):
+            with pytest.raises(StoreError, match="still waits"):
+                await sqlite.commit(keys(str(number)), BLANK, signed_in(BLANK))
+        assert not sqlite._writes._waiting
+    sqlite._lock_timeout_s = 60.0
+    async with occupied(sqlite):
+        writes = [asyncio.create_task(sqlite.commit(keys(str(number)), BLANK, signed_in(BLANK))) for number in range(8)]
+        await asyncio.sleep(0)
+        for write in writes:
+            write.cancel()
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        assert not sqlite._writes._waiting
+    assert await sqlite.commit(keys("ben"), BLANK, signed_in(BLANK))
+    assert await sqlite.load(keys("3"), BLANK) == BLANK
+
+
+def test_a_write_that_was_taken_out_is_run_by_nobody(writer: sqlite3.Connection) -> None:
+    queue = WriteQueue()
+    left = queue.add(lambda _: pytest.fail("it runs"))
+    stays = queue.add(lambda _: True)
+    queue.leave(left)
+    queue.leave(left)
+    assert queue.run(stays, begun(writer))
+    queue.leave(stays)
+    assert stays.answer == [True]
+    with pytest.raises(StoreError, match="the caller has left"):
+        queue.run(left, begun(writer))
+
+
 async def test_who_waits_behind_a_write_that_hangs_is_told_so_and_not_committed_later(sqlite: SqliteStore) -> None:
     begun, leave = threading.Event(), threading.Event()
 

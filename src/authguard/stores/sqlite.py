@@ -336,9 +336,12 @@ class SqliteStore:
                 if guard.result:
                     reraise_cancellation(cancellation)
                     return guard.result[0]
+            else:
+                self._writes.leave(write)
             raise
         except Exception:
             if guard.decide():  # its turn never came, so it must not be committed with a later one
+                self._writes.leave(write)
                 raise
             await guard.wait_finished(self._lock_timeout_s)
             if not guard.result:

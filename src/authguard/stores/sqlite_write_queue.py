@@ -4,6 +4,7 @@ Rules of this file:
 - A write sees the changes of those before it. One that returns False or raises is undone alone.
 - An error of SQLite undoes the transaction. The writes are then repeated one by one, so that none fails for another.
 - A write whose caller has left is not committed, and a write that failed is never committed later.
+- A write whose caller has left is taken out of the queue, so that the queue does not grow while a disk hangs.
 - `WriteQueue.run` is called in the worker thread, with the lock of the writing connection.
 """
 
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from authguard.errors import StoreError
 from authguard.stores.cancellation import CommitGuard
 
 if TYPE_CHECKING:
@@ -95,12 +98,25 @@ class WriteQueue:
             sqlite3.Error: the file cannot be written now; nothing was changed.
             Exception: of the write or of `begin`; nothing was changed.
         """
-        while not write.guard.finished:
-            size = min(MAX_GROUP, len(self._waiting)) or 1  # an unfinished write is in the queue
-            _commit([self._waiting.popleft() for _ in range(size)], begin)
+        while not write.guard.finished and (group := self._take_group()):
+            _commit(group, begin)
         if write.error is not None:
             raise write.error
         return write.answer[0]
+
+    def leave(self, write: Write[Any]) -> None:
+        """Take out a write whose caller has decided to leave, unless its turn has come. May be called in any thread."""
+        with suppress(ValueError):
+            self._waiting.remove(write)
+            write.error = StoreError("the caller has left")
+            write.finish(is_committed=False)
+
+    def _take_group(self) -> list[Write[Any]]:
+        group: list[Write[Any]] = []
+        with suppress(IndexError):  # a caller may leave meanwhile
+            while len(group) < MAX_GROUP:
+                group.append(self._waiting.popleft())
+        return group
 
 
 def _commit(group: Sequence[Write[Any]], begin: Callable[[], sqlite3.Connection]) -> None:
