@@ -62,8 +62,9 @@ class Store(Protocol):
         """Return the number of the last change that may concern any of these records, without waiting.
 
         If two calls return the same number, not below zero, then none of the records was changed in between, by any
-        process: a commit that has returned anywhere changes the number. A different number proves nothing. The number
-        is negative if the store cannot tell. Call it only if the store has `nonblocking_reads`.
+        process: a commit that has returned anywhere changes the number, also if this store was closed meanwhile. A
+        different number proves nothing. The number is negative if the store cannot tell. Call it only if the store has
+        `nonblocking_reads`.
 
         Raises:
             StoreError: the store cannot be read now.
