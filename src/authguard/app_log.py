@@ -120,22 +120,25 @@ class LoggingSink:
         """
         position = self._inner.append(entry)
         event = _FORWARDED.get(type(entry))
+        if event is None and isinstance(entry, DecisionEntry) and entry.cell[_CREDENTIAL] in _REFUSED:
+            event = CREDENTIAL_REFUSED, logging.DEBUG
         if event is not None:
-            self._log(*event, entry)
-        elif isinstance(entry, DecisionEntry) and entry.cell[_CREDENTIAL] in _REFUSED:
-            self._log(CREDENTIAL_REFUSED, logging.DEBUG, entry)
+            try:
+                # checked first, because a dropped line costs as much as one that is printed
+                if "structlog" in sys.modules or _STANDARD_LOGGER.isEnabledFor(event[1]):
+                    _log_record(*event, entry)
+            except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
+                self.failed_events += 1
         return position
 
-    def _log(self, name: str, level: int, entry: Entry) -> None:
-        try:
-            structlog = _find_configured_structlog()
-            if structlog is not None:
-                structlog.get_logger("authguard").log(level, name, **_fields(entry))
-            elif _STANDARD_LOGGER.isEnabledFor(level):  # checked first, because a dropped line costs as much
-                fields = _fields(entry)
-                _log_standard(level, name, _format_fields(name, fields), fields)
-        except Exception:  # noqa: BLE001 - the record is written; a processor of the app must not undo an admission
-            self.failed_events += 1
+
+def _log_record(name: str, level: int, entry: Entry) -> None:
+    structlog = _find_configured_structlog()
+    if structlog is not None:
+        structlog.get_logger("authguard").log(level, name, **_fields(entry))
+    elif _STANDARD_LOGGER.isEnabledFor(level):
+        fields = _fields(entry)
+        _log_standard(level, name, _format_fields(name, fields), fields)
 
 
 def warn_unmapped_route(route: str, advice: str) -> None:

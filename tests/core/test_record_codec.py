@@ -43,7 +43,7 @@ def over(record: Record) -> bool:
     fields = {type(getattr(BLANK, name)): name for name in BLANK.__struct_fields__}
     changed = amended(BLANK, fields[type(record)], **{f: getattr(record, f) for f in record.__struct_fields__})
     ((name, _, value),) = list_changes(KEYS, BLANK, changed)
-    return is_expired(name, value, MOMENT)
+    return is_expired(decode_record(name, value), MOMENT)
 
 
 @pytest.mark.parametrize("state", ["active", "idle", "expired", "revoked", "theirs"])
@@ -104,8 +104,9 @@ def test_the_service_is_never_over() -> None:
 @given(snapshot)
 def test_what_is_over_stays_over_as_time_passes(written: Snapshot) -> None:
     for name, _, value in list_changes(KEYS, BLANK, written):
-        if is_expired(name, value, MOMENT):
-            assert is_expired(name, value, SINCE)
+        record = decode_record(name, value)
+        if is_expired(record, MOMENT):
+            assert is_expired(record, SINCE)
 
 
 @given(snapshot)

@@ -100,7 +100,8 @@ class OperationIndex:
         for place, segment in enumerate(segments):
             following: list[_Node] = []
             for node in nodes:
-                best = _first_match(node.path_leaves, method, best)
+                if node.path_leaves:
+                    best = _first_match(node.path_leaves, method, best)
                 if segment in node.literal:
                     following.append(node.literal[segment])
                 if node.any is not None and segment:

@@ -52,6 +52,11 @@ _ledger: Final = msgspec.msgpack.Decoder(LedgerRecord).decode
 _transaction: Final = msgspec.msgpack.Decoder(TransactionRecord).decode
 #: bound below which every whole float is the same number as an integer
 _EXACT: Final = 2.0**53
+#: times from claims, which issuers send in whole seconds, and times that are often zero
+_CLAIM_TIMES: Final[dict[type[Record], tuple[str, ...]]] = {
+    SessionRecord: ("signed_in", "ended", "verified_at"),
+    AccountRecord: ("reported", "decided", "not_before", "roles_at"),
+}
 #: first bytes of record names
 _V, _A, _S, _L = b"vasl"
 _DECODERS: Final[dict[int, Callable[[bytes], Record]]] = {_V: _service, _A: _account, _S: _session, _L: _ledger}
@@ -154,70 +159,72 @@ def decode_transaction(name: bytes, value: bytes) -> tuple[str, TransactionRecor
 
 def list_changes(keys: Keys, before: Snapshot, after: Snapshot) -> list[Change]:
     """Return a commit's replacements: every record that differs and has a key, with its expected version."""
-    found: list[Change] = []
-    _change(found, SERVICE, before.service, after.service)
+    pairs: list[tuple[bytes, Record, Record]] = [(SERVICE, before.service, after.service)]
     if keys.account:
-        _change(found, b"a" + keys.account, before.account, after.account)
+        pairs.append((b"a" + keys.account, before.account, after.account))
     if keys.session:
-        _change(found, b"s" + keys.session, before.session, after.session)
+        pairs.append((b"s" + keys.session, before.session, after.session))
     if keys.transaction:
-        _change(found, transaction_key(keys.transaction), before.transaction, after.transaction)
+        pairs.append((transaction_key(keys.transaction), before.transaction, after.transaction))
     for _, key in keys.ledgers:
-        _change(found, b"l" + key, before.ledgers.get(key, EMPTY_LEDGER), after.ledgers.get(key, EMPTY_LEDGER))
-    return found
-
-
-def _change(found: list[Change], name: bytes, before: Record, after: Record) -> None:
-    if after is not before and after != before:
-        found.append(Change(name, before.version, _encode_record(after, before.version + 1)))
+        pairs.append((b"l" + key, before.ledgers.get(key, EMPTY_LEDGER), after.ledgers.get(key, EMPTY_LEDGER)))
+    return [
+        Change(name, old.version, _encode_record(new, old.version + 1))
+        for name, old, new in pairs
+        if new is not old and new != old
+    ]
 
 
 def _encode_record(record: Record, version: int) -> bytes:
-    """Encode a record with a version; zeros and times from claims, which issuers send in seconds, are integers."""
-    if isinstance(record, SessionRecord):
-        record = msgspec.structs.replace(
-            record,
-            version=version,
-            signed_in=_shorten(record.signed_in),
-            ended=_shorten(record.ended),
-            verified_at=_shorten(record.verified_at),
-        )
-    elif isinstance(record, AccountRecord):
-        record = msgspec.structs.replace(
-            record,
-            version=version,
-            reported=_shorten(record.reported),
-            decided=_shorten(record.decided),
-            not_before=_shorten(record.not_before),
-            roles_at=_shorten(record.roles_at),
-        )
-    else:
-        record = msgspec.structs.replace(record, version=version)
-    return _encode(record)
+    """Encode a record with a version; whole seconds take one byte (zero) or five (a time) instead of nine."""
+    fields: dict[str, float] = {"version": version}
+    for name in _CLAIM_TIMES.get(type(record), ()):
+        seconds: float = getattr(record, name)
+        fields[name] = seconds if seconds % 1 or abs(seconds) >= _EXACT else int(seconds)
+    return _encode(msgspec.structs.replace(record, **fields))
 
 
-def _shorten(seconds: float) -> float:
-    """Return a whole number as an integer: one byte for zero and five for a time, instead of nine."""
-    return seconds if seconds % 1 or abs(seconds) >= _EXACT else int(seconds)
+def find_overdue(
+    rows: Iterable[tuple[bytes, bytes]], before: float, answered: float, ended: Container[str]
+) -> list[Change]:
+    """Return what a sweep changes: transactions lose a first response that expired, and expired records all bytes.
+
+    A transaction without its response never runs again, and keeps the response's status. A damaged record stays: it is
+    no reason to fail the request that sweeps.
+
+    Args:
+        rows: names and values of records.
+        before: as in `is_expired`.
+        answered: the same for a stored response.
+        ended: as in `is_expired`.
+    """
+    found: list[Change] = []
+    for name, value in rows:
+        try:
+            record = _DECODERS.get(name[0], _transaction)(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if isinstance(record, TransactionRecord) and record.entered < answered and (record.kept or record.headers):
+            lighter = msgspec.structs.replace(record, **NO_RESPONSE, version=record.version + 1)
+            found.append(Change(name, record.version, _encode(lighter)))
+        elif is_expired(record, before, ended):
+            found.append(Change(name, record.version, b""))
+    return found
 
 
-def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] = FINAL_TRANSACTION_STATES) -> bool:
+def is_expired(record: Record, before: float, ended: Container[str] = FINAL_TRANSACTION_STATES) -> bool:
     """Return whether a record may be deleted without reviving an earlier state (DESIGN 2).
 
     A session expires by its last use, unless it is `permanent`. An account must also be in a state that a sign-in would
     reach, without ``not_before``. A transaction must be in a final state. The service record never expires.
 
     Args:
-        name: of the record.
-        value: its bytes.
+        record: decoded.
         before: epoch seconds UTC: now minus the longest time for which a request can still name the record (life of a
             credential, window of a limit or of attempts).
         ended: transaction states that count as final, including those left only by time that has passed by then.
-
-    Raises:
-        StoreError: the record is damaged.
     """
-    match decode_record(name, value):
+    match record:
         case SessionRecord() as session:
             moments = (session.entered, session.signed_in, session.last_seen, session.verification_entered)
             return (
@@ -244,29 +251,6 @@ def is_expired(name: bytes, value: bytes, before: float, ended: Container[str] =
 
 def _is_past(spent: LedgerEntry, before: float) -> bool:
     return max(spent.at, spent.expires) < before
-
-
-def without_response(name: bytes, value: bytes, before: float) -> bytes:
-    """Return a transaction's bytes without its first response if it ended before a moment; else empty bytes.
-
-    The response's status and the transaction itself stay: it never runs again.
-
-    Args:
-        name: of the record.
-        value: its bytes.
-        before: epoch seconds UTC.
-
-    Raises:
-        StoreError: the record is damaged.
-    """
-    if name[:1] != TRANSACTION:
-        return b""
-    record = decode_record(name, value)
-    if not isinstance(record, TransactionRecord) or record.entered >= before:
-        return b""
-    if not record.kept and not record.headers:
-        return b""
-    return _encode(msgspec.structs.replace(record, **NO_RESPONSE, version=record.version + 1))
 
 
 def latest_change(snapshot: Snapshot) -> float:

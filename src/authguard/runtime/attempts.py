@@ -65,7 +65,10 @@ def count_attempt(evaluation: Evaluation) -> None:
 
 def is_in_doubt(evaluation: Evaluation) -> bool:
     """Return whether verification attempts that did not pass count against this person now, from any session."""
-    return _current_tally(evaluation.snapshot.account, VERIFICATIONS, _window(evaluation), evaluation.now).count > 0
+    account = evaluation.snapshot.account
+    return bool(account.tallies) and (
+        _current_tally(account, VERIFICATIONS, _window(evaluation), evaluation.now).count > 0
+    )
 
 
 def reserve_attempt(evaluation: Evaluation, method: Method) -> None:

@@ -250,12 +250,12 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
     if not newer:
         return
     reports = {source: report for source, report in stored.items() if report.at > account.decided} | newer
-    strictest = max(reports.values(), key=lambda report: rank[report.state])
+    strictest = max([report.state for report in reports.values()], key=rank.__getitem__)
     evaluation.update_record("account", reports=reports)
-    newest = max(report.at for report in reports.values())
+    newest = max([report.at for report in reports.values()])
     # the log names the sources of the strictest state, since the newest report may be a laxer one
-    holders = (source for source, report in reports.items() if report.state == strictest.state)
-    evaluation.send(f"account.{strictest.state}", ",".join(sorted(holders)), (("reported", newest),))
+    holders = [source for source, report in reports.items() if report.state == strictest]
+    evaluation.send(f"account.{strictest}", ",".join(sorted(holders)), (("reported", newest),))
 
 
 def _is_newer_report(report: Report, last: Report | None, rank: Mapping[str, int]) -> bool:

@@ -132,6 +132,9 @@ class Journal:
         written = []
         note = sanitize_text(note) if note else ""
         for transition in transitions:
+            cause = transition.cause
+            if len(cause) > MAX_NOTE_LENGTH or not cause.isprintable():  # of the policy or the guard, so it never is
+                cause = sanitize_text(cause)
             record = self._ids.record(transition.at)
             personal = transition.machine != "service"
             self._sink.append(
@@ -143,7 +146,7 @@ class Journal:
                     event=transition.event,
                     source=transition.source,
                     dest=transition.dest,
-                    cause=sanitize_text(transition.cause),
+                    cause=cause,
                     decision=decision,
                     subject=subject if personal else "",
                     session=keys.session.hex() if transition.machine in _SESSION_MACHINES else "",

@@ -243,18 +243,18 @@ class MemoryStore:
     def _sweep(self, now: float, created: int) -> None:
         """Check the next few records in turn; delete expired records and expired responses."""
         # a few with each new record, so that no request pays for all of them
+        checked: dict[bytes, bytes] = {}
         for _ in range(SWEEP_COUNT_WHEN_FULL if self._size + created > self._capacity else SWEEP_COUNT):
             if not self._sweep_queue:
                 self._sweep_position = (self._sweep_position + 1) % SHARDS
                 self._sweep_queue = self._records.entries(self._sweep_position)
                 continue
-            entry = self._sweep_queue.pop()
-            name, value = split(entry)
-            lighter = record_codec.without_response(name, value, now - self._response_retention)
-            if not lighter and not record_codec.is_expired(name, value, now - self._retention, self._final_states):
-                continue
-            if self._records.get(name) != value:  # changed since the entry was queued
-                continue
+            name, value = split(self._sweep_queue.pop())
+            checked[name] = value
+        before, answered = now - self._retention, now - self._response_retention
+        for name, _, lighter in record_codec.find_overdue(checked.items(), before, answered, self._final_states):
+            if self._records.get(name) != checked[name]:
+                continue  # changed since the entry was queued
             if lighter:
                 self._records.put(name, lighter)
             else:

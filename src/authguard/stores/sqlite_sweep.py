@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import record_codec
-from authguard.errors import StoreError
 from authguard.stores.sqlite_record import UPDATE
 from authguard.stores.sqlite_transaction_index import remove_from_index
 
 if TYPE_CHECKING:
     import sqlite3
 
-SELECT_SWEEP: Final = "SELECT name, version, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
-DELETE: Final = "DELETE FROM records WHERE name = ? AND version = ?"
+SELECT_SWEEP: Final = "SELECT name, value FROM records WHERE name > ? ORDER BY name LIMIT ?"
+DELETE: Final = "DELETE FROM records WHERE name = ?"
 
 
 def sweep(
@@ -39,17 +37,13 @@ def sweep(
     Returns:
         The position for the next call, empty to start again; and the names of the changed records.
     """
-    changed = []
-    rows: list[tuple[bytes, int, bytes]] = writer.execute(SELECT_SWEEP, (position, count)).fetchall()
-    for name, version, value in rows:
-        with suppress(StoreError):  # a damaged record is no reason to fail this request; it stays
-            lighter = record_codec.without_response(name, value, answered)
-            if lighter:
-                changed.append(name)
-                writer.execute(UPDATE, (version + 1, lighter, name, version))
-            elif record_codec.is_expired(name, value, before, final_states):
-                changed.append(name)
-                writer.execute(DELETE, (name, version))
-                if name[:1] == record_codec.TRANSACTION:
-                    remove_from_index(writer, name, record_codec.decode_transaction(name, value)[1])
-    return rows[-1][0] if len(rows) == count else b"", changed
+    rows: list[tuple[bytes, bytes]] = writer.execute(SELECT_SWEEP, (position, count)).fetchall()
+    overdue = record_codec.find_overdue(rows, before, answered, final_states)
+    for name, version, lighter in overdue:
+        if lighter:
+            writer.execute(UPDATE, (version + 1, lighter, name, version))
+            continue
+        writer.execute(DELETE, (name,))
+        if name[:1] == record_codec.TRANSACTION:
+            remove_from_index(writer, name, record_codec.decode_transaction(name, dict(rows)[name])[1])
+    return rows[-1][0] if len(rows) == count else b"", [change.name for change in overdue]

@@ -41,7 +41,7 @@ def remove_from_index(writer: sqlite3.Connection, name: bytes, held: Transaction
 def update_index(writer: sqlite3.Connection, name: bytes, before: TransactionRecord, after: TransactionRecord) -> None:
     """Update the index after a transaction changed."""
     place = after.place
-    if before.version and (before.state, before.place) != (after.state, place):
+    if before.version and (before.state != after.state or before.place != place):
         remove_from_index(writer, name, before)
     writer.execute(INSERT, (after.state, place, name, after.role, after.operation, after.subject))
 
