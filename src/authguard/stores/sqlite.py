@@ -33,6 +33,7 @@ from authguard.stores.sqlite_reader import ReadOnlyFile, open_read_only, require
 from authguard.stores.sqlite_record import list_records, read_records, replace_records
 from authguard.stores.sqlite_sweep import sweep
 from authguard.stores.sqlite_transaction_index import find_transactions
+from authguard.stores.sqlite_wal_index import NO_INDEX, WalIndex, close_deleted
 from authguard.stores.sqlite_write_queue import WriteQueue
 from authguard.worker import Worker
 
@@ -378,13 +379,15 @@ class SqliteStore:
         else:
             self._writer, self._reader = open_connections(self._path, self._lock_timeout_s)
         self._identity = file_identity(self._path)
-        self._changes.note_all()
+        self._changes.connect(NO_INDEX if self._is_read_only else WalIndex(self._path))
 
     def _disconnect(self) -> None:
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()
         self._reader = self._writer = None
+        self._changes.connect(NO_INDEX)
+        close_deleted()
         file, self._read_only = self._read_only, None
         if file is not None:
             require_unchanged(self._path, file)

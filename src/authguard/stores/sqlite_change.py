@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.stores.sqlite_wal_index import NO_INDEX
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from authguard.stores.sqlite_wal_index import WalIndex
 
 DATA_VERSION: Final = "PRAGMA data_version"
 #: maximum number of names of changed records; when there are more, every record counts as changed
@@ -23,10 +27,13 @@ MAX_NAMES: Final = 16_384
 class ChangeLog:
     """Numbers the changes of records."""
 
-    __slots__ = ("_by_name", "_last", "_others", "_version")
+    __slots__ = ("_by_name", "_header", "_index", "_last", "_others", "_version")
 
     def __init__(self) -> None:
         """Start without a change."""
+        self._index = NO_INDEX
+        #: bytes of the header before SQLite was last asked
+        self._header = b""
         self._last = 0
         #: record -> number of the last change by this store
         self._by_name: dict[bytes, int] = {}
@@ -43,10 +50,15 @@ class ChangeLog:
             self.note_all()
 
     def note_all(self) -> None:
-        """Note that any record may have changed, as between two connections: each numbers its versions anew."""
+        """Note that any record may have changed."""
         self._last += 1
         self._others = self._last
         self._by_name.clear()
+
+    def connect(self, index: WalIndex) -> None:
+        """Start with a new connection, which numbers its versions anew, and after unknown changes."""
+        self._index, self._header = index, b""
+        self.note_all()
 
     def find_last(self, writer: sqlite3.Connection, names: tuple[bytes, ...]) -> int:
         """Return the number of the last change that may concern any of these records.
@@ -58,10 +70,13 @@ class ChangeLog:
         Raises:
             sqlite3.Error: the file cannot be read now.
         """
-        (version,) = writer.execute(DATA_VERSION).fetchone()
-        if version != self._version:
-            self._version = version
-            self.note_all()
+        header = self._index.read()
+        if not header or header != self._header:
+            (version,) = writer.execute(DATA_VERSION).fetchone()
+            self._header = header  # read before SQLite was asked, so no commit after the answer is missed
+            if version != self._version:
+                self._version = version
+                self.note_all()
         found, changed = self._others, self._by_name
         for name in names:
             number = changed.get(name, 0)
