@@ -180,7 +180,7 @@ class DeploymentKeys:
 
     def encrypt(self, content: bytes, about: bytes) -> bytes:
         """Return the content encrypted, and bound to its context."""
-        return self._load().cipher.encrypt(content, about)
+        return (self._loaded or self._load()).cipher.encrypt(content, about)
 
     def keyed_digest(self, content: bytes) -> str:
         """Return a keyed digest of content, hex."""

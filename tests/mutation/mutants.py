@@ -232,8 +232,8 @@ MUTANTS: Final = (
         "a wildcard line wins over a specific one",
         DIFFERENTIAL,
         f"{SOURCE}core/machine.py",
-        "    edge = machines[machine].table.get((source, trigger))",
-        "    edge = machines[machine].table.get((machines[machine].spec.initial, trigger))",
+        "        edge = machines[machine].table.get((source, trigger))",
+        "        edge = machines[machine].table.get((machines[machine].spec.initial, trigger))",
     ),
     Mutant(
         "the table's memo tells two cells apart by less than all they hold",

@@ -88,7 +88,7 @@ class BodyReader:
         return self._result
 
     async def _read(self, messages: list[Message]) -> Body | BodyFailure:
-        declared = next((value for name, value in self._scope["headers"] if name == b"content-length"), b"")
+        declared = ([value for name, value in self._scope["headers"] if name == b"content-length"] or [b""])[0]
         limits = self._limits
         bound = limits.max_bytes
         if declared.isdigit() and (len(declared) > len(str(bound)) or int(declared) > bound):

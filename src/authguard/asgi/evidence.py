@@ -100,6 +100,8 @@ def _read_further(
     languages = trace = ""
     traces = 0
     for name, value in sent:
+        if name in METHOD_OVERRIDE_HEADERS or name.startswith(PREFIX):
+            has_reserved_headers = True
         if name in _UNIQUE_HEADERS:
             if name in once or not _PRINTABLE.fullmatch(value):
                 return Reason.REQUEST_MALFORMED
@@ -120,8 +122,7 @@ def _read_further(
         idempotency=once.get(IDEMPOTENCY, ""),
         languages=languages,
         trace=trace,
-        has_reserved_headers=has_reserved_headers
-        or any(name.startswith(PREFIX) or name in METHOD_OVERRIDE_HEADERS for name, _ in sent),
+        has_reserved_headers=has_reserved_headers,
     )
 
 

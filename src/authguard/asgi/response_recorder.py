@@ -34,8 +34,9 @@ class ResponseRecorder:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             sent = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            self._content_type = next((value.decode("latin-1") for name, value in sent if name == b"content-type"), "")
-            self._headers = tuple(header for header in sent if header[0] in KEPT_HEADERS)
+            types = [value.decode("latin-1") for name, value in sent if name == b"content-type"]
+            self._content_type = types[0] if types else ""
+            self._headers = tuple([header for header in sent if header[0] in KEPT_HEADERS])
             return False
         if message["type"].startswith("websocket."):
             return False  # no WebSocket message shows whether the operation took effect

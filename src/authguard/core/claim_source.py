@@ -14,7 +14,7 @@ from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.formats.strict_json import parse_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 #: maximum items that a ``*`` of a pointer visits
 MAX_ITEMS: Final = 64
@@ -48,12 +48,10 @@ def find_first(claims: Mapping[str, Any], sources: Iterable[str]) -> tuple[str, 
     return None
 
 
-def present(claims: Mapping[str, Any], sources: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Yield each source that is present, with its value."""
-    for source in sources:
-        value = _resolve(claims, source) if source.startswith("/") else claims.get(source)
-        if value is not None:
-            yield source, value
+def present(claims: Mapping[str, Any], sources: Iterable[str]) -> list[tuple[str, Any]]:
+    """Return each source that is present, with its value."""
+    pairs = [(one, _resolve(claims, one) if one.startswith("/") else claims.get(one)) for one in sources]
+    return [pair for pair in pairs if pair[1] is not None]
 
 
 def label_of(value: str | float) -> str:

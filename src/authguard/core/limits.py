@@ -102,7 +102,7 @@ def measure(
                 return _unmeasured(_counter_fault(operation, limit, document))
             ledger = ledgers[limit.by]
             reserved = spends.get(limit.by, ())
-            if all(entry.limit != limit.name for entry in reserved):  # two limits may share one counter
+            if limit.name not in [entry.limit for entry in reserved]:  # two limits may share one counter
                 spends[limit.by] = (*reserved, LedgerEntry(limit.name, now, f"{cost:f}", transaction))
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
         if usage(limit, cost, ledger, now, transaction).exceeded:
@@ -175,9 +175,12 @@ def reserve(
         return ledger
     again = {(spend.limit, spend.transaction) for spend in spends if spend.transaction}
     kept = tuple(
-        entry
-        for entry in ledger
-        if _counts(entry, windows.get(entry.limit, float("inf")), now) and (entry.limit, entry.transaction) not in again
+        [
+            entry
+            for entry in ledger
+            if _counts(entry, windows.get(entry.limit, float("inf")), now)
+            and (entry.limit, entry.transaction) not in again
+        ]
     )
     return _compact(kept + spends, windows) if len(kept) >= MAX_EXACT_ENTRIES else kept + spends
 

@@ -212,44 +212,30 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
     Raises:
         MachineFaultError: a record holds a state unknown to this policy, or a chain of events exceeds its bound.
     """
-    snapshot, moved, raised = _apply(machines, snapshot, event)
-    if moved is None:
-        return snapshot, ()
-    transitions = [moved]
-    pending = list(raised)
-    for _ in range(MAX_CHAIN_LENGTH):
+    transitions: list[Transition] = []
+    pending = [event]
+    for _ in range(1 + MAX_CHAIN_LENGTH):
         if not pending:
             break
-        follow = Event(name=pending.pop(0), at=event.at, cause=event.name)
-        snapshot, moved, raised = _apply(machines, snapshot, follow)
-        if moved is not None:
-            transitions.append(moved)
-            pending.extend(raised)
+        sent = pending.pop(0)
+        machine, _, trigger = sent.name.partition(".")
+        if machine not in STATE_FIELDS:
+            raise MachineFaultError(f"there is no machine for the event `{sent.name}`")
+        record_name, state_field, entered_field = STATE_FIELDS[machine]
+        record = getattr(snapshot, record_name)
+        source = getattr(record, state_field)
+        edge = machines[machine].table.get((source, trigger))
+        if edge is None:
+            raise MachineFaultError(f"machine `{machine}` does not handle `{trigger}` in the stored state `{source}`")
+        changes: dict[str, str | float] = dict(sent.moments)
+        if edge.moves:
+            changes[state_field] = edge.dest
+            changes[entered_field] = sent.at
+            transitions.append(Transition(machine, trigger, source, edge.dest, sent.at, sent.cause))
+            pending += [Event(name=name, at=event.at, cause=event.name) for name in edge.raises]
+        if changes:
+            record = msgspec.structs.replace(record, **changes)
+            snapshot = msgspec.structs.replace(snapshot, **{record_name: record})
     if pending:
         raise MachineFaultError(f"the events raised by `{event.name}` form a loop")
     return snapshot, tuple(transitions)
-
-
-def _apply(
-    machines: Mapping[str, Machine], snapshot: Snapshot, event: Event
-) -> tuple[Snapshot, Transition | None, tuple[str, ...]]:
-    machine, _, trigger = event.name.partition(".")
-    if machine not in STATE_FIELDS:
-        raise MachineFaultError(f"there is no machine for the event `{event.name}`")
-    record_name, state_field, entered_field = STATE_FIELDS[machine]
-    record = getattr(snapshot, record_name)
-    source = getattr(record, state_field)
-    edge = machines[machine].table.get((source, trigger))
-    if edge is None:
-        raise MachineFaultError(f"machine `{machine}` does not handle `{trigger}` in the stored state `{source}`")
-    changes: dict[str, str | float] = dict(event.moments)
-    if edge.moves:
-        changes[state_field] = edge.dest
-        changes[entered_field] = event.at
-    if not changes:
-        return snapshot, None, ()
-    record = msgspec.structs.replace(record, **changes)
-    snapshot = msgspec.structs.replace(snapshot, **{record_name: record})
-    if not edge.moves:
-        return snapshot, None, ()
-    return snapshot, Transition(machine, trigger, source, edge.dest, event.at, event.cause), edge.raises

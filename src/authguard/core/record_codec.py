@@ -76,7 +76,7 @@ class Change(NamedTuple):
     value: bytes
 
 
-def record_keys(keys: Keys) -> list[bytes]:
+def record_keys(keys: Keys) -> tuple[bytes, ...]:
     """Return the names of all records that the keys address; the service's is always included."""
     found = [SERVICE]
     if keys.account:
@@ -87,7 +87,7 @@ def record_keys(keys: Keys) -> list[bytes]:
         found.append(transaction_key(keys.transaction))
     for _, key in keys.ledgers:
         found.append(b"l" + key)
-    return found
+    return tuple(found)
 
 
 def transaction_key(transaction: str) -> bytes:

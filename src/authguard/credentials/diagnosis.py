@@ -154,7 +154,7 @@ def _facts(unverified: UnverifiedToken, issuer: Issuer | None) -> Iterator[Fact]
         ("signed in", sources.auth_time),
         ("session", sources.session),
     ):
-        source, value = next(present(claims, listed), (" or ".join(listed), None))
+        source, value = next(iter(present(claims, listed)), (" or ".join(listed), None))
         if listed:
             yield Fact(name, source, _shown(value))
 

@@ -44,6 +44,8 @@ _PLAIN: Final = re.compile(
     + rb"(?:[ \t]*;[ \t]*(?:charset=(?:utf-8|\"utf-8\")|(?!charset)%b=(?:%b|\"[^\";\\]*\")))*[ \t]*" % (_TOKEN, _TOKEN)
 )
 
+#: types of values that RFC 8785 takes as they are
+_SAME: Final = frozenset({str, int, bool, type(None)})
 #: names of headers that may hold a credential
 _SECRET: Final = re.compile(r"auth|cookie|token|secret|key|session|signature|password|dpop|jwt|assertion|credential")
 
@@ -99,13 +101,15 @@ def is_json(media_type: str, form: bytes) -> bool:
 
 def _exactly(value: object, depth: int) -> Any:  # noqa: ANN401 - the JSON library's type is private
     """Convert a parsed document to the types of RFC 8785; refuse numbers that others may read differently."""
-    if not depth:
+    if depth == 1 and value and isinstance(value, dict | list):
         raise UnreadableBodyError
     match value:
         case dict():
-            return {name: _exactly(member, depth - 1) for name, member in value.items()}
+            return {
+                name: member if type(member) in _SAME else _exactly(member, depth - 1) for name, member in value.items()
+            }
         case list():
-            return [_exactly(member, depth - 1) for member in value]
+            return [member if type(member) in _SAME else _exactly(member, depth - 1) for member in value]
         case Decimal():
             if Decimal(repr(float(value))) != value:
                 raise UnreadableBodyError

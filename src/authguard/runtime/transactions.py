@@ -111,7 +111,7 @@ class RequestBinding:
 
     def pack(self) -> bytes:
         """Return the exact request, encoded for storage; empty if it is too long for an approver to read."""
-        size = sum(len(value) for _, values in self.headers for value in values)
+        size = sum([len(value) for _, values in self.headers for value in values])
         if size + len(self.target) + len(self.form) + len(self.body.content) > MAX_TEXT_CHARS:
             return b""
         whole = (self.method, self.target, self.form, self.body.content, self.body.is_json)
@@ -154,7 +154,7 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
     if request.operation.reads_form:
         content = replace_fields(content, document=parse_form(form, sent, body.target.partition(b"?")[2]))
     named = bool(request.evidence.transaction)
-    bound = tuple((name, _digest_form(name, sent, cipher)) for name, sent in body.bound)
+    bound = tuple([(name, _digest_form(name, sent, cipher)) for name, sent in body.bound])
     asked = request_digest(request, principal, body.target, form, content, bound)
     return RequestBinding(
         transaction=request.evidence.transaction or _transaction_of(request, principal) or ids.secret(),
@@ -166,7 +166,7 @@ def bind_request(  # noqa: PLR0917 - the parts of one binding
         target=body.target,
         form=form,
         body=content,
-        headers=tuple(_display_form(name, sent, cipher) for name, sent in body.bound),
+        headers=tuple([_display_form(name, sent, cipher) for name, sent in body.bound]),
     )
 
 
@@ -331,7 +331,7 @@ def settle(
     """
     if 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own numbers
         if evaluation.send("transaction.committed", "app"):
-            fits = sum(len(name) + len(value) for name, value in response.headers) <= MAX_HEADER_BYTES
+            fits = sum([len(name) + len(value) for name, value in response.headers]) <= MAX_HEADER_BYTES
             kept = response.whole and len(response.body) <= MAX_RESPONSE_BYTES and fits
             body = cipher.encrypt(response.body, associated_data(transaction, "answer")) if kept else b""
             packed = _pack(response.headers) if response.headers and fits else b""

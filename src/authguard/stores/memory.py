@@ -126,7 +126,7 @@ class MemoryStore:
         """
         changes = record_codec.list_changes(keys, before, after)
         self._changes += 1
-        created = sum(not version for _, version, _ in changes)
+        created = sum([not version for _, version, _ in changes])
         if created:
             self._sweep(record_codec.latest_change(after), created)
         for name, version, _ in changes:

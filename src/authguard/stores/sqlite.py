@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from anyio import get_cancelled_exc_class
 
@@ -38,7 +39,7 @@ from authguard.stores.sqlite_write_queue import WriteQueue
 from authguard.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
@@ -92,6 +93,7 @@ class SqliteStore:
     #: a local read takes microseconds; `commit` runs in a worker thread
     nonblocking_reads = True
     nonblocking_writes = False
+    record_keys = staticmethod(record_codec.record_keys)
 
     def __init__(
         self,
@@ -151,11 +153,6 @@ class SqliteStore:
         """
         places = self.record_keys(keys)
         return self.decode(places, self.peek_versions(places), blank)
-
-    @staticmethod
-    def record_keys(keys: Keys) -> tuple[bytes, ...]:
-        """Return the names of the records that the keys address."""
-        return tuple(record_codec.record_keys(keys))
 
     def peek_versions(self, places: tuple[bytes, ...]) -> tuple[bytes | None, ...]:
         """Read the values of records in one statement; equal results mean unchanged records.
@@ -323,14 +320,15 @@ class SqliteStore:
             self._sweep_position, changed = sweep(
                 writer, self._sweep_position, count, before=before, answered=answered, final_states=self._final_states
             )
-            self._changes.note(changed)
+            if changed:
+                self._changes.note(changed)
 
     async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Commit a write, or nothing of it if it returns False or raises."""
         write = self._writes.add(change)
         guard = write.guard
         try:
-            return await self._in_worker("written", lambda: self._writes.run(write, self._begin))
+            return await self._in_worker("written", partial(self._writes.run, write, self._begin))
         except get_cancelled_exc_class() as cancellation:
             if not guard.decide():
                 await guard.wait_finished(self._lock_timeout_s)
@@ -349,7 +347,7 @@ class SqliteStore:
                 raise
             return guard.result[0]
 
-    async def _in_worker(self, done: str, job: Callable[[], Answer]) -> Answer:
+    def _in_worker(self, done: str, job: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
         """Run a job in the worker thread; the lock holds back the next job until an abandoned one has ended."""
 
         def alone() -> Answer:
@@ -362,7 +360,7 @@ class SqliteStore:
             finally:
                 self._lock.release()
 
-        return await self._worker.run(alone)
+        return self._worker.run(alone)
 
     async def _list(self, statement: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Read with a statement that may take long."""
@@ -394,7 +392,7 @@ class SqliteStore:
 
     def _begin(self) -> sqlite3.Connection:
         """Begin a transaction; return its connection."""
-        writer = self._require_open(self._writer)
+        writer = self._writer or self._require_open(None)
         self._check_identity()
         wait_for_lock(writer, self._lock_timeout_s, begin)
         return writer

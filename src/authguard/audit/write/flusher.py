@@ -141,7 +141,6 @@ class Flusher:
 
     async def _run_round(self, position: int) -> None:
         """Start a round and wait for it; if the caller is cancelled, the round continues for the others."""
-        self._get_written(position)
         current = self._round = _SyncRound()
         try:
             await checkpoint()  # callers that write in this turn of the event loop share the sync, instead of waiting
@@ -173,7 +172,7 @@ class Flusher:
         if current is None or not current.done:
             return
         self._round = None
-        self._closed = tuple(one for one in self._closed if one not in current.closed)
+        self._closed = tuple([one for one in self._closed if one not in current.closed])
         if current.failed:
             self.mark_lost(current.target)
         else:

@@ -12,7 +12,7 @@ import hashlib
 import os
 from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from authguard.audit import chain_file, segment_file
 from authguard.audit.write.acquisition import acquire_chain
@@ -29,6 +29,7 @@ from authguard.records.entries import ActEntry, TransitionEntry
 from authguard.records.handover import AUDIT_ACTOR, CLOSED, OPENED
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from authguard.audit.write.acquisition import SignerFactory
@@ -192,13 +193,13 @@ class JsonlSink:
         """
         self._ensure_writable(self._clock.now())
 
-    async def flush(self, position: int) -> None:
+    def flush(self, position: int) -> Coroutine[Any, Any, None]:
         """Wait until a line is on the disk; one fsync serves all waiting callers.
 
         Raises:
             AuditError: the line could not be made durable.
         """
-        await self._flusher.wait(position)
+        return self._flusher.wait(position)
 
     def _link(self, entry: Entry) -> int:
         try:
