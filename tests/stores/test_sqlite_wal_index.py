@@ -12,7 +12,7 @@ import pytest
 
 from authguard.stores import sqlite_wal_index
 from authguard.stores.sqlite import SqliteStore
-from authguard.stores.sqlite_wal_index import HEADER_BYTES, NO_INDEX, WalIndex, close_deleted
+from authguard.stores.sqlite_wal_index import FORMAT, HEADER_BYTES, NO_INDEX, WalIndex, close_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +123,12 @@ def test_without_a_file_or_with_a_short_one_nothing_is_proved(path: Path) -> Non
     before = set(sqlite_wal_index._mapped)
     assert WalIndex(path).read() == b""
     assert set(sqlite_wal_index._mapped) == before
+
+
+@pytest.mark.usefixtures("connection")
+def test_an_index_of_another_format_proves_nothing(path: Path) -> None:
+    assert WalIndex(path).read().startswith(FORMAT)
+    unknown = path.with_name("unknown.db-shm")
+    unknown.write_bytes((3_008_000).to_bytes(4, sys.byteorder) + WalIndex(path).read()[4:])
+    assert WalIndex(path.with_name("unknown.db")).read() == b""
+    unknown.unlink()

@@ -12,6 +12,7 @@ any of its descriptors is closed, and SQLite's locks on this file guard it again
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from threading import Lock
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: both copies of the header, which differ if a process was killed while it wrote them
 HEADER_BYTES: Final = 96
+#: format of the index that is known here, the first number of the header in the byte order of the machine
+FORMAT: Final = (3_007_000).to_bytes(4, sys.byteorder)
 
 _lock: Final = Lock()
 #: device and inode -> mapping and descriptor; the next store of the same file uses them again
@@ -42,7 +45,8 @@ class WalIndex:
         self._header: mmap | bytes = b""
         if path is not None:
             with _lock, suppress(OSError):
-                self._header = _map_file(f"{path}-shm")
+                header = _map_file(f"{path}-shm")
+                self._header = header if header[: len(FORMAT)] == FORMAT else b""
 
     def read(self) -> bytes:
         """Return the bytes of the header as they are now."""
