@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from authguard.core import record_codec
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from benchmarks.warm import show

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.stores.memory import RETENTION_S, MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from benchmarks.footprint import example, fill, signed_in

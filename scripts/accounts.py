@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authguard.asgi.reply import DEFAULT_TEXTS
+from authguard.asgi.customer_text import DEFAULT_TEXTS
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.policy.checks.attribution import EVENT_ACTORS

@@ -15,8 +15,9 @@ import typer
 
 import authguard
 import authguard.testing
+from authguard.asgi.customer_text import DEFAULT_TEXTS
 from authguard.asgi.endpoints import ENDPOINTS, own_operations
-from authguard.asgi.reply import CLOSE_CODES, DEFAULT_TEXTS, FORBIDDEN_CLOSE_CODE
+from authguard.asgi.reply import CLOSE_CODES, FORBIDDEN_CLOSE_CODE
 from authguard.cli import build
 from authguard.cli.command_table import COMMANDS
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard import erasable_pseudonym
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from authguard.erasable_pseudonym import LEVELS, ErasablePseudonyms, create_key_file
 from authguard.errors import SettingsError
 

@@ -161,7 +161,7 @@ class DeploymentKeys:
         Args:
             issuer: ``iss``.
             subject: ``sub``.
-            account: from `authguard.core.snapshot.account_key`, if it is known already.
+            account: from `authguard.core.record_keys.account_key`, if it is known already.
         """
         pseudonyms = (self._loaded or self._load()).pseudonyms
         return (pseudonyms.account(account) if account else "") or pseudonyms.subject(issuer, subject)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
@@ -119,7 +119,7 @@ class ErasablePseudonyms:
         """Return the pseudonym of an account's subject, as `subject` does.
 
         Args:
-            account: from `authguard.core.snapshot.account_key`.
+            account: from `authguard.core.record_keys.account_key`.
 
         Raises:
             SettingsError: the key file can no longer be read.
@@ -144,7 +144,7 @@ class ErasablePseudonyms:
         """Destroy the key of a subject's pseudonym.
 
         Args:
-            account: the account, from `authguard.core.snapshot.account_key`.
+            account: the account, from `authguard.core.record_keys.account_key`.
             at: epoch seconds UTC.
             record: writes the erasure to the log, before the key is destroyed. If it raises, the key stays.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from authguard.core.identity import encode_identity
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from authguard.errors import SettingsError
 from authguard.file_access import Access, FileRole, describe_failure, open_regular
 from authguard.paths import make_data_folder
@@ -56,7 +56,7 @@ class KeyedPseudonyms:
         """Return the pseudonym of an account's subject, as `subject` does; empty if the policy wants plain names.
 
         Args:
-            account: from `authguard.core.snapshot.account_key`.
+            account: from `authguard.core.record_keys.account_key`.
         """
         if self._plain:
             return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
-from authguard.core.snapshot import account_key, session_key
+from authguard.core.record_keys import account_key, session_key
 from tests.support.fresh_house import NO_VERIFIERS, POLICY, SHAPES, SUBJECT, VERIFIERS, WITH_SID, FreshHouse
 
 if TYPE_CHECKING:

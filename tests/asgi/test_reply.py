@@ -8,16 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from authguard.asgi.reply import (
-    DEFAULT_RETRY_AFTER_S,
-    RETRY_TEXT,
-    ReplyBuilder,
-    common_prefix,
-    json_reply,
-    with_prefix,
-    with_retry_text,
-)
-from authguard.core.outcomes import Fallback, LocalizedText, Outcome, Reason
+from authguard.asgi.reply import DEFAULT_RETRY_AFTER_S, ReplyBuilder, common_prefix, json_reply, with_prefix
+from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.request import AccessRequest
@@ -253,15 +245,6 @@ def test_a_refusal_says_whether_a_retry_may_succeed(
 
 def test_a_refusal_that_could_not_be_recorded_names_no_record() -> None:
     assert "instance" not in json.loads(BUILDER.build_for_refusal(Refusal(record="", reason=Reason.BUSY)).body)
-
-
-def test_a_wrong_answer_that_may_be_repeated_says_so_unless_the_policy_has_a_text() -> None:
-    plain = Fallback(name="prove", kind=Outcome.VERIFY, methods=("otp",))
-    own = msgspec.structs.replace(plain, message=LocalizedText({("", "default"): "Own words."}))
-
-    assert with_retry_text(plain, "otp").message.texts == {("", "default"): RETRY_TEXT}
-    assert with_retry_text(plain, "other") is plain
-    assert with_retry_text(own, "otp") is own
 
 
 def test_the_reply_of_an_endpoint_is_never_cached() -> None:

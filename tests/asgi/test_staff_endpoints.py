@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.records.entries import ActEntry, TransitionEntry
 from tests.asgi.shop import Shop
 from tests.support.harness import ISSUER, POLICY

@@ -11,7 +11,8 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from authguard.asgi.reply import DEFAULT_TEXTS, ReplyBuilder, customer_text
+from authguard.asgi.customer_text import DEFAULT_TEXTS, customer_text
+from authguard.asgi.reply import ReplyBuilder
 from authguard.core.outcomes import ADMITTING, Fallback, LocalizedText, Outcome
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError

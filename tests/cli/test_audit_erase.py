@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard import erasable_pseudonym
-from authguard.core.snapshot import session_key
+from authguard.core.record_keys import session_key
 from authguard.pseudonym import KeyedPseudonyms, load_or_create_key
 from tests.audit.logs import decided, write
 from tests.cli.deployment import Deployment, deploy

@@ -11,7 +11,8 @@ import pytest
 
 from authguard.cli.identifier import hex_range, shorten, strip_urn, text_range
 from authguard.cli.output import FAILED, OK, USAGE
-from authguard.core.snapshot import AccountRecord, Keys, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import AccountRecord, Keys
 from authguard.erasable_pseudonym import ErasablePseudonyms, key_file_path
 from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import POLICY, Deployment, deploy

@@ -11,7 +11,8 @@ import pytest
 
 from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
-from authguard.core.snapshot import Keys, TransactionRecord, account_key, blank
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.deployment_keys import create_cipher
 from authguard.policy.compiler import load
 from authguard.pseudonym_factory import load_pseudonym_key

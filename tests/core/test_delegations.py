@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.delegations import MAX_DELEGATIONS, MAX_NAMES, DelegationError, covers, parse_delegations
+from authguard.core.record_keys import account_key
 from authguard.core.request import Match, Operation, Principal
-from authguard.core.snapshot import AccountRecord, Delegation, Report, account_key
+from authguard.core.snapshot import AccountRecord, Delegation, Report
 
 HOME = "https://issuer.test"
 PAY = Operation(

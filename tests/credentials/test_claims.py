@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.core.outcomes import Reason
+from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import NotProven, Principal
-from authguard.core.snapshot import account_key, session_key
 from authguard.credentials.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
 from authguard.policy.deployment import Issuer
 

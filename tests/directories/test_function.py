@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from authguard.core.snapshot import Delegation, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Delegation
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.resilience import MAX_CACHED_ACCOUNTS, ResilientDirectory
 from authguard.errors import SettingsError

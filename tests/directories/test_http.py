@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from authguard.core.snapshot import Delegation, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Delegation
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.asgi.reply import DEFAULT_TEXTS
+from authguard.asgi.customer_text import DEFAULT_TEXTS
 from authguard.cli.command_table import GROUPS
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.checks import registry

@@ -26,7 +26,7 @@ import httpcore2
 from authguard import factory
 from authguard.audit.verify.log_verifier import verify
 from authguard.audit.write.checkpoint_signer import CheckpointSigner
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from tests.faults import disk_state
 from tests.faults.app import LOG, House, note
 from tests.faults.injection_points import Points, tear

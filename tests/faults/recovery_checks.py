@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from tests.faults.app import House, Reply, runs
 from tests.support.harness import ISSUER
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.outcomes import Reason
+from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import Evidence, Proven
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.runtime.decision import AppResponse, Verdict
 from authguard.runtime.request import AccessRequest, Body
 from tests.model.enforcer_harness import Killed, Rig

@@ -8,8 +8,9 @@ import pytest
 
 from authguard.asgi.endpoints import own_operations
 from authguard.core.outcomes import Reason
+from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import Evidence
-from authguard.core.snapshot import Keys, Snapshot, account_key, session_key
+from authguard.core.snapshot import Keys, Snapshot
 from authguard.errors import AuditError
 from authguard.records.entries import ActEntry
 from authguard.runtime.decision import Verdict

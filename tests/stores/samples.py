@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from hypothesis import strategies as st
 
+from authguard.core.record_keys import account_key, session_key
 from authguard.core.snapshot import (
     AccountRecord,
     AttemptCount,
@@ -18,9 +19,7 @@ from authguard.core.snapshot import (
     SessionRecord,
     Snapshot,
     TransactionRecord,
-    account_key,
     blank,
-    session_key,
 )
 
 if TYPE_CHECKING:

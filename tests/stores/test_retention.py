@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authguard.core.snapshot import Keys, session_key
+from authguard.core.record_keys import session_key
+from authguard.core.snapshot import Keys
 from authguard.runtime.decision import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore

@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
+from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
-from authguard.core.snapshot import account_key, session_key
 from authguard.core.verification import Failed, Passed
 from authguard.encryption import PayloadCipher
 from authguard.policy.compiler import load

@@ -23,7 +23,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authguard import AuthGuard, current_guard
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.testing import FakeClock, Mint, SigningKey
 from tests.support.harness import AUDIENCE, ISSUER
 from tests.verification.behaviours import SHAPES

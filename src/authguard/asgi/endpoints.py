@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.asgi import staff_endpoints, transaction_endpoints
-from authguard.asgi.reply import Reply, json_reply, with_retry_text
+from authguard.asgi.customer_text import with_retry_text
+from authguard.asgi.reply import Reply, json_reply
 from authguard.asgi.staff_endpoints import StaffEndpoints
 from authguard.asgi.transaction_endpoints import TransactionEndpoints
 from authguard.core.outcomes import Outcome, Reason

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI resolves the annotation when it runs
 
+from authguard.asgi.customer_text import customer_text, with_retry_text
 from authguard.asgi.endpoints import expand_answers
 from authguard.asgi.metadata import issuer_schemes
-from authguard.asgi.reply import customer_text, with_retry_text
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import RESPONSES, Outcome

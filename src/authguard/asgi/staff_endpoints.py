@@ -13,8 +13,8 @@ import msgspec
 from authguard.asgi.reply import Reply, json_reply
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import has_letters
+from authguard.core.record_keys import KEY_BYTES
 from authguard.core.request import Match, Operation
-from authguard.core.snapshot import KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -14,7 +14,8 @@ from msgspec import Struct
 from authguard.cli.output import FAILED, print_error
 from authguard.cli.record_lookup import MAX_TICKETS, find_session, find_ticket, find_transaction
 from authguard.cli.subject import find_subject
-from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys
+from authguard.core.record_keys import KEY_BYTES
+from authguard.core.snapshot import AccountRecord, Keys
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.transaction_list import effective_snapshot
 
@@ -50,7 +51,7 @@ class Account(Struct, frozen=True):
     """The selected account.
 
     Attributes:
-        key: result of `authguard.core.snapshot.account_key`.
+        key: result of `authguard.core.record_keys.account_key`.
         name: pseudonym in the log; empty if it cannot be computed without the subject.
         record: the stored record.
     """

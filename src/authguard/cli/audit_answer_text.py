@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.asgi.reply import DEFAULT_TEXTS
+from authguard.asgi.customer_text import DEFAULT_TEXTS
 from authguard.cli.terminal import escape, format_time
 from authguard.core.outcomes import ADMITTING, Outcome
 

@@ -31,7 +31,8 @@ from authguard.cli.output import FAILED, print_error
 from authguard.cli.prompt import require_confirmation, require_terminal_unless
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.clock import SystemClock
-from authguard.core.snapshot import Keys, account_key, session_key
+from authguard.core.record_keys import account_key, session_key
+from authguard.core.snapshot import Keys
 from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load

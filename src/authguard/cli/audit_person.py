@@ -59,7 +59,7 @@ def find_names(name: str, issuer: str, policy: str, store: str) -> PersonNames:
     """
     if len(name) == PSEUDONYM_DIGITS and set(name) <= _HEX and not issuer:
         return PersonNames(names=(name,))
-    from authguard.core.snapshot import account_key  # noqa: PLC0415 - only names need a key
+    from authguard.core.record_keys import account_key  # noqa: PLC0415 - only names need a key
     from authguard.erasable_pseudonym import ErasablePseudonyms  # noqa: PLC0415
     from authguard.pseudonym import KeyedPseudonyms  # noqa: PLC0415
     from authguard.pseudonym_factory import create_pseudonyms, load_pseudonym_key  # noqa: PLC0415

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authguard.asgi.reply import DEFAULT_TEXTS
+from authguard.asgi.customer_text import DEFAULT_TEXTS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.schema.units import format_duration

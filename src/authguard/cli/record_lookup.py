@@ -21,7 +21,8 @@ from authguard.cli.identifier import (
 )
 from authguard.cli.span import format_span
 from authguard.cli.terminal import escape
-from authguard.core.snapshot import KEY_BYTES, Keys, SessionRecord, TransactionRecord
+from authguard.core.record_keys import KEY_BYTES
+from authguard.core.snapshot import Keys, SessionRecord, TransactionRecord
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.transaction_list import effective_record, effective_snapshot
 

@@ -17,7 +17,8 @@ from authguard.cli.identifier import MAX_CANDIDATES, is_hex, refuse_ambiguous, r
 from authguard.cli.output import USAGE, print_error
 from authguard.cli.record_lookup import MAX_TICKETS
 from authguard.cli.terminal import escape, format_time
-from authguard.core.snapshot import KEY_BYTES, AccountRecord, Keys, account_key
+from authguard.core.record_keys import KEY_BYTES, account_key
+from authguard.core.snapshot import AccountRecord, Keys
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.transaction_list import list_transactions
 
@@ -38,7 +39,7 @@ class FoundSubject(Struct, frozen=True):
     """An account that a person named.
 
     Attributes:
-        key: from `authguard.core.snapshot.account_key`.
+        key: from `authguard.core.record_keys.account_key`.
         name: pseudonym in the log; the plain name if the log has names.
         seen: whether the store has the account.
     """

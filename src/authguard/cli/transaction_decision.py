@@ -35,7 +35,7 @@ from authguard.cli.transaction_view import (
 from authguard.cli.transactions import TransactionArgument
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import normalize_name
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.booking import known_limits
 from authguard.runtime.transaction_list import effective_record

@@ -11,7 +11,7 @@ from msgspec import Struct
 from authguard.cli.json_document import json_time
 from authguard.cli.span import format_ago, format_span, format_until
 from authguard.cli.terminal import format_time
-from authguard.core.snapshot import account_key
+from authguard.core.record_keys import account_key
 from authguard.runtime.held_amount import find_amount
 from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time
 from authguard.runtime.transactions import UNMEASURED, decrypt_request

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.snapshot import Delegation, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Delegation
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal

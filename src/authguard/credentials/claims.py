@@ -16,8 +16,8 @@ from msgspec import Meta, Struct
 
 from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
+from authguard.core.record_keys import account_key, identity_keys
 from authguard.core.request import NotProven, Principal, Proven
-from authguard.core.snapshot import account_key, identity_keys
 from authguard.credentials import claim_reader
 from authguard.credentials.claim_reader import MAX_SCOPE_TEXTS, ClaimError
 from authguard.credentials.oauth_client import find_client, is_person

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
 from authguard.core.outcomes import Reason
-from authguard.core.snapshot import Keys, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Keys
 from authguard.core.staff import parse_roles
 from authguard.runtime.evaluation import Evaluation, end_session
 

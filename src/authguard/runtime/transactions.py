@@ -16,7 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Outcome, Reason
-from authguard.core.snapshot import NO_RESPONSE, account_key
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import NO_RESPONSE
 from authguard.formats.form import parse_form
 from authguard.formats.multipart import without_boundary
 from authguard.runtime.canonical import (
