@@ -57,13 +57,13 @@ def test_every_commit_of_any_process_changes_the_header_and_a_read_does_not(
     index, seen = WalIndex(path), set[bytes]()
     for number in range(50):
         connection.execute("INSERT INTO t VALUES (?)", (number,))
-        seen.add(index.read())
+        seen.add(index.header[:])
     assert elsewhere(path, "INSERT INTO t VALUES (0)") == "done"
-    seen.add(header := index.read())
+    seen.add(header := index.header[:])
     assert len(seen) == 51
     assert len(header) == HEADER_BYTES
     connection.execute("SELECT * FROM t").fetchall()
-    assert index.read() == header
+    assert index.header[:] == header
 
 
 @pytest.mark.parametrize("mode", ["PASSIVE", "TRUNCATE"])
@@ -72,17 +72,17 @@ def test_the_first_commit_after_a_checkpoint_changes_the_header(
 ) -> None:
     index = WalIndex(path)
     connection.execute("INSERT INTO t VALUES (1)")
-    before = index.read()
+    before = index.header[:]
     connection.execute(f"PRAGMA wal_checkpoint({mode})")
     connection.execute("INSERT INTO t VALUES (1)")
-    assert index.read() != before
+    assert index.header[:] != before
 
 
 def test_a_transaction_that_is_undone_changes_nothing(path: Path, connection: sqlite3.Connection) -> None:
     index = WalIndex(path)
-    before = index.read()
+    before = index.header[:]
     connection.executescript("BEGIN; INSERT INTO t VALUES (1); ROLLBACK")
-    assert index.read() == before
+    assert index.header[:] == before
 
 
 def test_a_header_that_is_no_longer_used_releases_no_lock(path: Path, connection: sqlite3.Connection) -> None:
@@ -92,7 +92,7 @@ def test_a_header_that_is_no_longer_used_releases_no_lock(path: Path, connection
     close_deleted()
     assert elsewhere(path, "INSERT INTO t VALUES (1)") == "locked"
     connection.execute("COMMIT")
-    assert second.read() == WalIndex(path).read()
+    assert second.header[:] == WalIndex(path).header[:]
 
 
 async def test_a_store_that_closes_releases_no_lock_of_another_one(path: Path) -> None:
@@ -117,18 +117,18 @@ async def test_nothing_stays_open_after_the_last_store(path: Path) -> None:
 
 
 def test_without_a_file_or_with_a_short_one_nothing_is_proved(path: Path) -> None:
-    assert NO_INDEX.read() == WalIndex(path).read() == b""
+    assert NO_INDEX.header[:] == WalIndex(path).header[:] == b""
     short = path.with_name(f"{path.name}-shm")
     short.write_bytes(b"x")
     before = set(sqlite_wal_index._mapped)
-    assert WalIndex(path).read() == b""
+    assert WalIndex(path).header[:] == b""
     assert set(sqlite_wal_index._mapped) == before
 
 
 @pytest.mark.usefixtures("connection")
 def test_an_index_of_another_format_proves_nothing(path: Path) -> None:
-    assert WalIndex(path).read().startswith(FORMAT)
+    assert WalIndex(path).header[:].startswith(FORMAT)
     unknown = path.with_name("unknown.db-shm")
-    unknown.write_bytes((3_008_000).to_bytes(4, sys.byteorder) + WalIndex(path).read()[4:])
-    assert WalIndex(path.with_name("unknown.db")).read() == b""
+    unknown.write_bytes((3_008_000).to_bytes(4, sys.byteorder) + WalIndex(path).header[:][4:])
+    assert WalIndex(path.with_name("unknown.db")).header[:] == b""
     unknown.unlink()

@@ -70,7 +70,7 @@ class ChangeLog:
         Raises:
             sqlite3.Error: the file cannot be read now.
         """
-        header = self._index.read()
+        header = self._index.header[:]
         if not header or header != self._header:
             (version,) = writer.execute(DATA_VERSION).fetchone()
             self._header = header  # read before SQLite was asked, so no commit after the answer is missed

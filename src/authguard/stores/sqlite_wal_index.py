@@ -32,9 +32,13 @@ _mapped: Final[dict[tuple[int, int], tuple[mmap, int]]] = {}
 
 
 class WalIndex:
-    """The header of one file's WAL index; empty without one, which proves nothing."""
+    """The header of one file's WAL index.
 
-    __slots__ = ("_header",)
+    Attributes:
+        header: a slice of it is a copy of the bytes as they are now; empty without an index, which proves nothing.
+    """
+
+    __slots__ = ("header",)
 
     def __init__(self, path: Path | None = None) -> None:
         """Map the header.
@@ -42,15 +46,11 @@ class WalIndex:
         Args:
             path: the database, with an open connection that has read; ``None`` for no header.
         """
-        self._header: mmap | bytes = b""
+        self.header: mmap | bytes = b""
         if path is not None:
             with _lock, suppress(OSError):
                 header = _map_file(f"{path}-shm")
-                self._header = header if header[: len(FORMAT)] == FORMAT else b""
-
-    def read(self) -> bytes:
-        """Return the bytes of the header as they are now."""
-        return self._header[:HEADER_BYTES]
+                self.header = header if header[: len(FORMAT)] == FORMAT else b""
 
 
 NO_INDEX: Final = WalIndex()
