@@ -207,7 +207,8 @@ def find_overdue(
         if isinstance(record, TransactionRecord) and record.entered < answered and (record.kept or record.headers):
             lighter = msgspec.structs.replace(record, **NO_RESPONSE, version=record.version + 1)
             found.append(Change(name, record.version, _encode(lighter)))
-        elif is_expired(record, before, ended):
+        # one that entered its state since then is not expired, whatever its kind; most are such
+        elif getattr(record, "entered", 0.0) < before and is_expired(record, before, ended):
             found.append(Change(name, record.version, b""))
     return found
 

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from contextlib import ExitStack, closing, suppress
 from math import ceil
+from operator import methodcaller
 from time import sleep
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -85,9 +86,8 @@ def open_connections(path: Path, lock_timeout_s: float) -> tuple[sqlite3.Connect
     return writer, reader
 
 
-def begin(writer: sqlite3.Connection) -> None:
-    """Begin a transaction that writes."""
-    writer.execute("BEGIN IMMEDIATE")
+#: begins a transaction that writes, on a connection
+begin: Final[Callable[[sqlite3.Connection], object]] = methodcaller("execute", "BEGIN IMMEDIATE")
 
 
 def wait_for_lock(
