@@ -17,7 +17,8 @@ from authguard.deployment_keys import create_cipher
 from authguard.policy.compiler import load
 from authguard.pseudonym_factory import load_pseudonym_key
 from authguard.runtime.canonical import canonicalize
-from authguard.runtime.transactions import RequestBinding, associated_data, bound_digest
+from authguard.runtime.request_binding import RequestBinding
+from authguard.runtime.transactions import associated_data, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import POLICY, Deployment, deploy

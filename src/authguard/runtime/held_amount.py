@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import TransactionRecord
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher
-    from authguard.runtime.transactions import RequestBinding
+    from authguard.runtime.request_binding import RequestBinding
 
 
 def find_operation(policy: Policy, name: str) -> Operation | None:

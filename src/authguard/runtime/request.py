@@ -12,7 +12,7 @@ from authguard.core.ledger_keys import find_ledger_keys
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven, Operation, Proven
 from authguard.core.snapshot import Keys
-from authguard.runtime.transactions import UNBOUND, RequestBinding
+from authguard.runtime.request_binding import UNBOUND, RequestBinding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.policy.compiled_policy import Policy
     from authguard.ports import Cipher, Ids
     from authguard.runtime.request import AccessRequest, Body
-    from authguard.runtime.transactions import RequestBinding
+    from authguard.runtime.request_binding import RequestBinding
 
 #: size of body and request target up to which a request is parsed, canonicalized and hashed in well under 2 ms
 MAX_INLINE_BYTES: Final = 2_048
