@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpcore2
 
-from authguard.policy.loading import loader, yaml_parser
+from authguard.policy.loading import loader, yaml_parser, yaml_scalar
 from authguard.policy.testing import parser
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ParsedFileCache:
         self._kept: OrderedDict[tuple[bytes, str, bool], ParsedYaml] = OrderedDict()
 
     def read(
-        self, data: bytes, file: str, nodes_bound: int = yaml_parser.MAX_NODES, *, listed: bool = False
+        self, data: bytes, file: str, nodes_bound: int = yaml_scalar.MAX_NODES, *, listed: bool = False
     ) -> ParsedYaml:
         """Read one file, or give what was read before under every bound that it keeps."""
         name = (data, file, listed)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import authguard.policy
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import CODES, MAX_EXTENDS_DEPTH, LoadedDraft, load_draft
-from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
+from authguard.policy.loading.yaml_scalar import MAX_PROBLEMS
 from authguard.policy.schema import reserved_key
 from tests.support.hypothesis_profile import examples
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authguard.policy.loading.yaml_composer import Composer, parse_events
-from authguard.policy.loading.yaml_parser import MAX_DEPTH, MAX_PROBLEMS
+from authguard.policy.loading.yaml_scalar import MAX_DEPTH, MAX_PROBLEMS
 from authguard.policy.problem import Place
 from authguard.policy.tree import Node
 

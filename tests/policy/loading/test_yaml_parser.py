@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.policy.loading.yaml_parser import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_ITEMS,
-    MAX_NODES,
-    MAX_PROBLEMS,
-    parse_yaml,
-)
+from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
+from authguard.policy.loading.yaml_scalar import MAX_DEPTH, MAX_ITEMS, MAX_NODES, MAX_PROBLEMS
 from authguard.policy.tree import format_path
 
 #: what was typed; the code, the line and the column of the first problem

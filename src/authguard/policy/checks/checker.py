@@ -16,7 +16,7 @@ from authguard.policy.checks.registry import run_checks
 from authguard.policy.checks.table import ProofCounts, count_proved
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.loading.locator import POLICY_FILENAME, is_shipped_name
-from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
+from authguard.policy.loading.yaml_scalar import MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from authguard.policy.loading.merge import find_changes, merge
 from authguard.policy.loading.parsed_file import read_parsed
 from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
-from authguard.policy.loading.yaml_parser import MAX_NODES, MAX_PROBLEMS, ParsedYaml, parse_yaml
+from authguard.policy.loading.yaml_parser import ParsedYaml, parse_yaml
+from authguard.policy.loading.yaml_scalar import MAX_NODES, MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import removed_key, reserved_key
 from authguard.policy.tree import Node, quote

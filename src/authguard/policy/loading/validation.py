@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.policy.loading.document_reader import read_document
-from authguard.policy.loading.yaml_parser import MAX_PROBLEMS
+from authguard.policy.loading.yaml_scalar import MAX_PROBLEMS
 from authguard.policy.problem import Problem, did_you_mean
 from authguard.policy.tree import MAX_QUOTE_CHARS, Node, format_path, quote
 

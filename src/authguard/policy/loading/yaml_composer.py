@@ -23,7 +23,7 @@ from ruamel.yaml.events import (
 )
 
 from authguard.core.claim_source import label_of
-from authguard.policy.loading.yaml_parser import (
+from authguard.policy.loading.yaml_scalar import (
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_NODES,

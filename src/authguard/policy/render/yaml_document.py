@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.policy.loading.yaml_parser import is_plain_scalar
+from authguard.policy.loading.yaml_scalar import is_plain_scalar
 from authguard.policy.tree import Node, format_path
 
 if TYPE_CHECKING:
