@@ -164,7 +164,7 @@ bench: $(PEERS)  ## the main path against its limit and its peers, as ratios in 
 bench-json: $(PEERS)  ## the rows of `make bench` as JSON: value, spread, must, aim, and which is reached
 	@$(BIN)/python -m benchmarks.main_path --rounds $(ROUNDS) --json
 
-bench-growth: $(READY)  ## growth of the cost by sessions, tokens, rules, operations, log length and requests at once, as plots in docs/
+bench-growth: $(READY)  ## growth of the cost by sessions, tokens, rules, operations, log length and concurrent requests, as plots in docs/
 	@$(BIN)/python -m benchmarks.growth
 
 format: $(READY) ## format and mend what can be mended by itself

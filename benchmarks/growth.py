@@ -84,7 +84,7 @@ class Steps:
     sessions: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rules: tuple[int, ...] = (10, 100, 300, 1_000)
     tokens: tuple[int, ...] = (1_000, 10_000, 60_000, 100_000)
-    operations: tuple[int, ...] = (10, 100, 1_000, 9_990)
+    operations: tuple[int, ...] = (10, 100, 300, 990)
     lines: tuple[int, ...] = (1_000, 10_000, 100_000, 400_000)
     at_once: tuple[int, ...] = (1, 10, 100, 1_000)
     active: int = 400
@@ -214,7 +214,7 @@ async def by_requests(steps: Steps, folder: Path, stack: AsyncExitStack) -> tupl
     ]
     times = await play(cases, rounds=steps.rounds, size=steps.size, clock=thread_time)
     line = [(number, times.ratio(f"guarded {number}", f"bare {number}").middle) for number in steps.at_once]
-    return {"guarded": line}, [_flat("requests at once", times, "guarded", steps.at_once)]
+    return {"guarded": line}, [_flat("concurrent requests", times, "guarded", steps.at_once)]
 
 
 def _together(name: str, app: App, requests: Requests, number: int) -> Case:

@@ -298,7 +298,5 @@ def starts(scale: Scale) -> list[Row]:
         Row.of("proof of the standard policy", startup.proof(scale.starts), 10.0, 3.0, unit="ms"),
         Row.of("`authguard policy check standard`, whole", startup.command(scale.starts), 300.0, 200.0, unit="ms"),
         Row.of("import above bare Starlette", startup.importing(scale.starts), 120.0, 60.0, unit="ms"),
-        Row.of(
-            "import and a guard that stands, above the same", startup.standing(scale.starts), 300.0, 200.0, unit="ms"
-        ),
+        Row.of("import and a built guard, above the same", startup.standing(scale.starts), 300.0, 200.0, unit="ms"),
     ]

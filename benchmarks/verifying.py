@@ -224,7 +224,7 @@ def rows_of_verifying(hung: Times, alike: Times, wanted: int = OPEN) -> list[Row
     for look in ("again", "first"):
         for state in ALIKE[1:]:
             ratio: Spread = alike.ratio(f"{state} {look}", f"{ALIKE[0]} {look}")
-            words = "met again" if look == "again" else "first met"
+            words = "repeated" if look == "again" else "the first"
             rows.append(Row.of(f"refusal of a {state} account / of a locked one, {words}", ratio))
     return rows
 
