@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.audit.write import jsonl, memory
+from authguard.audit.write import file_watch, jsonl, memory
 from authguard.testing import mint, process
 from tests.support import harness
 from tests.support.deadlines import lengthen_deadlines
@@ -27,6 +27,18 @@ choose()  # a busy machine is no failure, so no profile has a deadline
 _for_good = pytest.MonkeyPatch()  # some test files load a policy as they are imported
 cache_parsed_files(_for_good)
 cache_certificates(_for_good)
+
+#: watches of the logs that the running test opened; a user has few of them, and a test need not close its guard
+_watches: list[file_watch.FileWatch] = []
+_begin_watch = file_watch.FileWatch.__init__
+
+
+def _note_watch(watch: file_watch.FileWatch, fd: int) -> None:
+    _begin_watch(watch, fd)
+    _watches.append(watch)
+
+
+_for_good.setattr(file_watch.FileWatch, "__init__", _note_watch)
 
 #: what could be a segment of a token: long runs in its alphabet
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -47,6 +59,14 @@ class Watch:
     def line(self, line: bytes) -> None:
         """Note a line on its way to a log."""
         self.written.update(_SEGMENT.findall(line))
+
+
+@pytest.fixture(autouse=True)
+def end_watches() -> Iterator[None]:
+    """End the watches of files after each test."""
+    yield
+    while _watches:
+        _watches.pop().close()
 
 
 @pytest.fixture(scope="session", autouse=True)

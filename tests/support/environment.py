@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import tempfile
+import threading
 from typing import Final
 
 from authguard.environment import RENAMED
@@ -45,7 +47,10 @@ _CACHE: Final = "authguard-tests-cache-"
 
 
 def isolate() -> None:
-    """Remove and set the variables, for this process and those that it starts."""
+    """Remove and set the variables, for this process and those that it starts; an interrupt reaches those, too."""
+    # a shell starts background commands with the signal ignored, and their children inherit that
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in (*_REMOVED, *DEPLOYMENT, *RENAMED):
         os.environ.pop(name, None)
     os.environ.update(_SET)

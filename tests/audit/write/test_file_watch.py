@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 def opened(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     path = tmp_path / "log"
     fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+    if (probe := FileWatch(fd))._fd < 0:
+        os.close(fd)
+        pytest.skip("this system has no free inotify instance: each line is checked, see the test without one")
+    probe.close()
     yield path, fd
     os.close(fd)
 

@@ -129,7 +129,9 @@ def format_json(found: Iterable[Match]) -> Iterator[str]:
 
 def _encode(members: dict[str, Any]) -> str:
     data = msgspec.json.encode(members)
-    return data.decode("ascii") if data.isascii() else json.dumps(members, ensure_ascii=True, separators=(",", ":"))
+    if data.isascii() and b"\x7f" not in data:  # the delete character is ASCII, but not printable
+        return data.decode("ascii")
+    return json.dumps(members, ensure_ascii=True, separators=(",", ":"))
 
 
 def to_dict(one: Match) -> dict[str, Any]:
