@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from anyio import current_effective_deadline, current_time, fail_after, sleep
+import anyio
+from anyio import sleep
 
 from authguard.outbound.error import ServiceError
 
@@ -58,7 +59,7 @@ async def call_with_retries(
         if not isinstance(error, ServiceError) or not error.retryable:
             return False
         pause = error.retry_after if error.retry_after >= 0 else first_pause
-        return pause < current_effective_deadline() - current_time()
+        return pause < anyio.current_effective_deadline() - anyio.current_time()
 
     def choose_pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -67,7 +68,7 @@ async def call_with_retries(
         return backoff(state)
 
     try:
-        with fail_after(timeout):
+        with anyio.fail_after(timeout):
             # tenacity interrupts no attempt, so the deadline is the scope's
             async for attempt in tenacity.AsyncRetrying(
                 retry=tenacity.retry_if_exception(may_help),
