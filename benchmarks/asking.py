@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.audit.query.index import Index
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
     Measured = dict[str, float]
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
+from authguard.core.deployment import Issuer
 from authguard.core.request import Evidence, NotProven, Proven, Unseen
 from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.formats.strict_json import decode_base64url
-from authguard.policy.deployment import Issuer
 from authguard.testing import FakeClock, Mint
 from authguard.testing.keys import segment
 from benchmarks.footprint import resident

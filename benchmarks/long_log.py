@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.compiled_policy import Policy
     from authguard.records.entries import Entry
     from authguard.signing_key import SigningKey
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 import jwt
 
+from authguard.core.deployment import Introspection, Issuer
 from authguard.core.request import Evidence, Proven, Unseen
 from authguard.credentials.jwt_validator import JwtValidator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.credentials.token_validator import TokenValidator
 from authguard.formats.urls import normalize
-from authguard.policy.deployment import Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient, FakeClock, Mint
 from benchmarks.rounds import Case, play

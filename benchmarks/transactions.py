@@ -28,8 +28,8 @@ from authguard.core.limits import measure
 from authguard.core.record_codec import transaction_key
 from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import LedgerEntry, TransactionRecord
+from authguard.evaluation.canonical import canonicalize, render_request
 from authguard.ports import FIRST
-from authguard.runtime.canonical import canonicalize, render_request
 from authguard.stores.sqlite import SqliteStore
 from authguard.stores.sqlite_transaction_index import add_to_index
 from benchmarks.rounds import MICROSECONDS, Case, Spread, play

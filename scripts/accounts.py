@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from authguard.core.outcomes import Fallback
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 HOW: Final = "python scripts/accounts.py"
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "accounts.md"

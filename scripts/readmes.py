@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback
+    from authguard.core.policy import Policy
     from authguard.core.request import Limit, Operation
-    from authguard.policy.compiled_policy import Policy
     from authguard.policy.testing.report import PolicyTestReport
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"

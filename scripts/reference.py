@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Machine
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference.md"

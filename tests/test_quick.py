@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
         "src/authguard/core/limits.py": "",
         "src/authguard/erasable_pseudonym.py": "",
         "tests/core/test_limits.py": "",
-        "tests/runtime/test_evaluation.py": "from authguard.core.limits import count\n",
+        "tests/evaluation/test_driver.py": "from authguard.core.limits import count\n",
         "tests/asgi/test_door.py": "from authguard.core import limits, walls\n",
         "tests/test_erasable_pseudonym.py": "import authguard.erasable_pseudonym\nfrom tests.support import harness\n",
         "tests/support/harness.py": "",
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     [
         (
             "src/authguard/core/limits.py",
-            ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/runtime/test_evaluation.py"],
+            ["tests/asgi/test_door.py", "tests/core/test_limits.py", "tests/evaluation/test_driver.py"],
         ),
         ("src/authguard/erasable_pseudonym.py", ["tests/test_erasable_pseudonym.py"]),
         ("tests/support/harness.py", ["tests/test_erasable_pseudonym.py"]),

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.policy.compiled_policy import Policy
-    from authguard.policy.deployment import AccountSource
-    from authguard.policy.deployment import Verifier as Declared
+    from authguard.core.deployment import AccountSource
+    from authguard.core.deployment import Verifier as Declared
+    from authguard.core.policy import Policy
     from authguard.ports import AccountDirectory, Clock, CredentialValidator, Ids, Store, Verifier
     from authguard.settings import Settings
 

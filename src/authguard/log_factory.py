@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.write.anchor_publisher import AnchorPublisher
     from authguard.audit.write.processor import ChainProcessor
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.ports import AuditSink, Clock, Ids
     from authguard.settings import Settings
 

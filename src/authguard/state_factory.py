@@ -21,7 +21,7 @@ from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.ports import Store
     from authguard.runtime.staff_actions import StaffActions
     from authguard.settings import Settings

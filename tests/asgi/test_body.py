@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from authguard.asgi.body import MAX_PARTS, BodyLimits, BodyReader
-from authguard.runtime.request import Body
+from authguard.evaluation.request import Body
 
 LIMITS = BodyLimits(max_bytes=1_048_576, idle_timeout=600, min_rate=1, timeout=600)
 

@@ -16,8 +16,8 @@ from trio.testing import MockClock
 
 from authguard.asgi.body import TIMERS_PER_IDLE_TIMEOUT, BodyLimits, BodyReader
 from authguard.core.outcomes import Reason
+from authguard.evaluation.request import Body, BodyFailure
 from authguard.policy.draft import Draft
-from authguard.runtime.request import Body, BodyFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

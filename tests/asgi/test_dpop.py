@@ -10,7 +10,7 @@ from authguard.asgi.dpop import ProofReader, with_nonce
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Evidence, Operation, Principal, Proven
 from authguard.core.snapshot import Keys, blank
-from authguard.runtime.decision import Decision, Verdict
+from authguard.evaluation.decision import Decision, Verdict
 
 
 def scope(path: str = "/chat", root: str = "", proof: tuple[bytes, ...] = (b"p",), **more: Any) -> dict[str, Any]:

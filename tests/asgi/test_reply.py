@@ -11,8 +11,8 @@ import pytest
 from authguard.asgi.reply import DEFAULT_RETRY_AFTER_S, ReplyBuilder, common_prefix, json_reply, with_prefix
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Evidence
-from authguard.runtime.decision import Refusal, Verdict
-from authguard.runtime.request import AccessRequest
+from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.request import AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness
 
 OVER = {"amount": 900, "currency": "EUR"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from authguard.asgi.response_recorder import ResponseRecorder, run_transaction
-from authguard.runtime.decision import AppResponse
-from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
+from authguard.evaluation.decision import AppResponse
+from authguard.evaluation.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 
 def start(status: int = 201, *headers: tuple[bytes, bytes]) -> dict[str, Any]:

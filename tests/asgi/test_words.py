@@ -16,12 +16,12 @@ from authguard.asgi.reply import ReplyBuilder
 from authguard.core.outcomes import ADMITTING, Fallback, LocalizedText, Outcome
 from authguard.core.request import Evidence
 from authguard.errors import PolicyError
+from authguard.evaluation.request import AccessRequest
 from authguard.policy.compiler import load
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from authguard.core.decision_table import DIMENSIONS, Rule, Table
+from authguard.core.deployment import AccountSource
 from authguard.core.outcomes import LocalizedText
 from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
-from authguard.policy.deployment import AccountSource
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Invariant
 
 POLICY = load("support-desk")

@@ -14,11 +14,11 @@ from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Keys, TransactionRecord, blank
 from authguard.deployment_keys import create_cipher
+from authguard.evaluation.canonical import canonicalize
+from authguard.evaluation.request_binding import RequestBinding
+from authguard.evaluation.transactions import associated_data, bound_digest
 from authguard.policy.compiler import load
 from authguard.pseudonym_factory import load_pseudonym_key
-from authguard.runtime.canonical import canonicalize
-from authguard.runtime.request_binding import RequestBinding
-from authguard.runtime.transactions import associated_data, bound_digest
 from authguard.settings import Settings
 from authguard.stores.sqlite import SqliteStore
 from tests.cli.deployment import POLICY, Deployment, deploy

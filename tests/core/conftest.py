@@ -9,7 +9,7 @@ import pytest
 from authguard.policy.compiler import load
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Rule, Table, d
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 STATES = dict.fromkeys(DIMENSIONS[:5], ("on", "off"))
 VALUES = dimension_values(STATES)

@@ -20,7 +20,7 @@ from authguard.errors import MachineFaultError
 if TYPE_CHECKING:
     from transitions import Machine as TransitionsMachine
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 NOW = 1_000_000.0
 

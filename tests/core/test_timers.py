@@ -17,7 +17,7 @@ from authguard.core.timers import Timer, Timers
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 T = 1_000_000.0
 MINUTE, HOUR = 60.0, 3600.0

@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
+from authguard.core.deployment import Issuer
 from authguard.core.request import Evidence, Unseen
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwt_validator import JwtValidator
-from authguard.policy.deployment import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import NotProven, Principal
 from authguard.credentials.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
-from authguard.policy.deployment import Issuer
 
 from .conftest import UNHURRIED
 

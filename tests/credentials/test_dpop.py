@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven
 from authguard.credentials import dpop
 from authguard.credentials.dpop import MAX_PROOF_BYTES, VerifiedProof, verify_proof
 from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.formats.urls import normalize
-from authguard.policy.deployment import Issuer
 from authguard.testing import DpopClient, FakeClock
 
 from .conftest import UNHURRIED

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Proven
 from authguard.credentials.jwks_cache import RefreshPolicy
-from authguard.policy.deployment import Issuer
 
 from .conftest import ValidatorHarness
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from authguard.core.deployment import Introspection, Issuer
 from authguard.credentials.introspection_client import (
     UNCLEAR,
     IntrospectionEndpoint,
@@ -21,7 +22,6 @@ from authguard.credentials.introspection_client import (
 )
 from authguard.errors import SettingsError
 from authguard.outbound.http_client import HttpClient
-from authguard.policy.deployment import Introspection, Issuer
 
 ISSUER = Issuer(issuer="https://idp.test", audience=("us",), algorithms=("ES256",))
 

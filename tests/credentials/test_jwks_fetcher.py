@@ -10,12 +10,12 @@ import anyio
 import httpx2
 import pytest
 
+from authguard.core.deployment import Issuer
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES, is_secure_url
 from authguard.credentials.issuer_error import KeysUnreachableError, KeysUnusableError
 from authguard.credentials.jwk import DocumentVersion
 from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.outbound import http_client
-from authguard.policy.deployment import Issuer
 
 _SET = {"keys": []}
 _OIDC = "/.well-known/openid-configuration"

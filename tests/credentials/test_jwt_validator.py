@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.jwt_validator import JwtValidator
-    from authguard.policy.deployment import Issuer
 
 _EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 _UNREACHABLE = NotProven("unproven", Reason.KEYS_UNREACHABLE)

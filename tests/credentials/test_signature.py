@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.jwk import SignatureVerifier, allowed_algorithms, build_secret_key
 from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jws import parse_compact
 from authguard.credentials.signature import verify_signature
-from authguard.policy.deployment import Issuer
 from authguard.testing.keys import SigningKey, compact
 
 from .conftest import UNHURRIED

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard.core.deployment import Issuer
 from authguard.credentials.issuer_document import MAX_RESPONSE_BYTES
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.errors import SettingsError
-from authguard.policy.deployment import Issuer
 from authguard.testing import SigningKey
 
 if TYPE_CHECKING:

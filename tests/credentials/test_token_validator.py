@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
+from authguard.core.deployment import ClaimSources, Introspection, Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
 from authguard.credentials.introspection import IntrospectionLimits
@@ -17,7 +18,6 @@ from authguard.credentials.nonce import NONCE_STEP_S, NonceGenerator
 from authguard.credentials.token_validator import TokenValidator, is_jwt, opaque_token_issuer
 from authguard.errors import SettingsError, StoreError
 from authguard.formats.urls import normalize
-from authguard.policy.deployment import ClaimSources, Introspection, Issuer
 from authguard.stores.memory import MemoryStore
 from authguard.testing import DpopClient
 

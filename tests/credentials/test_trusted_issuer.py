@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.claims import LogNames, ValidatedToken
@@ -14,7 +15,6 @@ from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
 from authguard.credentials.jws import UnverifiedToken, parse_compact
 from authguard.credentials.trusted_issuer import TrustedIssuer
-from authguard.policy.deployment import Issuer
 from tests.credentials.conftest import settle
 
 if TYPE_CHECKING:

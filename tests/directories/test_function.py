@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from authguard.core.deployment import AccountSource
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Delegation
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.resilience import MAX_CACHED_ACCOUNTS, ResilientDirectory
 from authguard.errors import SettingsError
-from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
 from tests.support.harness import signed_in
 

@@ -14,12 +14,12 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from authguard.core.deployment import AccountSource
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Delegation
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
-from authguard.policy.deployment import AccountSource
 from authguard.ports import AccountStatus, Unreachable
 from tests.support.harness import ISSUER, signed_in
 

@@ -15,8 +15,8 @@ from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys
-from authguard.runtime.decision import AppResponse, Verdict
-from authguard.runtime.request import AccessRequest, Body
+from authguard.evaluation.decision import AppResponse, Verdict
+from authguard.evaluation.request import AccessRequest, Body
 from tests.model.enforcer_harness import Killed, Rig
 from tests.model.reference_model import LASTS, ROLE, Book, Sheet, filed_as
 from tests.support.harness import ISSUER, POLICY
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from authguard.core.snapshot import LedgerEntry
-    from authguard.runtime.decision import Refusal
+    from authguard.evaluation.decision import Refusal
 
 #: sessions, trust and accounts do not age here: what ages is what is held
 TEXT: Final = (

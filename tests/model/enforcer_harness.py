@@ -20,20 +20,20 @@ from authguard.core.record_codec import SERVICE
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Proven, Unseen
 from authguard.encryption import PayloadCipher
 from authguard.errors import AuditError, StoreError
-from authguard.runtime.decision import Verdict
+from authguard.evaluation.decision import Verdict
+from authguard.evaluation.request import AccessRequest, Body
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.request import AccessRequest, Body
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from tests.support.harness import MISSING, POLICY, CountingIds, EnforcerHarness, ListSink, signed_in
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Snapshot
+    from authguard.evaluation.decision import Refusal
     from authguard.ports import IssuerStatus
     from authguard.records.entries import Entry
-    from authguard.runtime.decision import Refusal
 
 EXPIRED = NotProven("expired", Reason.TOKEN_EXPIRED)
 EARLY = NotProven("rejected", Reason.TOKEN_NOT_YET_VALID)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.request import Principal
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 MINUTE = 60.0
 DAY = 24 * 60 * MINUTE

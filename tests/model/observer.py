@@ -11,15 +11,15 @@ from msgspec import structs
 
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.request import Proven
+from authguard.evaluation.decision import Refusal, Verdict
 from authguard.policy.loading.loader import load_draft
 from authguard.records.entries import DecisionEntry, FaultEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
-from authguard.runtime.decision import Refusal, Verdict
 from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.request import AccessRequest
+    from authguard.evaluation.request import AccessRequest
     from tests.model.enforcer_harness import Rig
     from tests.model.invariants import Promises
 

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, StoreError
+from authguard.evaluation.decision import AppResponse
 from authguard.runtime import refusal_window
-from authguard.runtime.decision import AppResponse
 from authguard.runtime.rollback import Rollback
 from authguard.stores import memory, sqlite
 from tests.model.enforcer_harness import Killed, Rig
@@ -52,8 +52,8 @@ from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from authguard.core.request import NotProven
-    from authguard.runtime.decision import Verdict
-    from authguard.runtime.evaluation import Evaluation
+    from authguard.evaluation.decision import Verdict
+    from authguard.evaluation.driver import Evaluation
 
 #: every token of the issuer is to state the time of the sign-in, so sessions are forgotten
 DATED = POLICY.replace("    algorithms: [ES256]\n", "    algorithms: [ES256]\n    evidence: auth_time\n")

@@ -16,7 +16,7 @@ CANCELLATION: Final = ("-m", "pytest", "-q", "-x", "tests/faults/test_cancellati
 TURNS: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_state_repository.py")
 UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_approval_recheck.py")
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
-BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_booking.py")
+BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/evaluation/test_booking.py")
 FORGOTTEN: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_decision_cache.py", "-k", "forgotten")
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
@@ -27,7 +27,7 @@ WALK, JUDGE, COMMIT, DECISION_CACHE = (
 MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operation_index", "evidence"))
 CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
 TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
-BOOKING, LIMITS = f"{SOURCE}runtime/booking.py", f"{SOURCE}core/limits.py"
+BOOKING, LIMITS = f"{SOURCE}evaluation/booking.py", f"{SOURCE}core/limits.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest
 
 from authguard.audit.write import anchor
 from authguard.audit.write.anchor import HttpAnchor, read_anchor
+from authguard.core.deployment import AccountSource, Issuer, Verifier
 from authguard.core.outcomes import Reason
 from authguard.core.verification import Passed, Unavailable
 from authguard.credentials.introspection import IntrospectionLimits, Introspector
@@ -24,7 +25,6 @@ from authguard.credentials.jwks_fetcher import JwksFetcher
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import AuditError, AuthguardError, SettingsError
-from authguard.policy.deployment import AccountSource, Issuer, Verifier
 from authguard.ports import AccountStatus, Question, Unreachable
 from authguard.testing import FakeClock
 from authguard.verification.http import HttpService

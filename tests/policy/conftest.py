@@ -11,7 +11,7 @@ from authguard.policy.compiler import load
 from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Draft
 
 

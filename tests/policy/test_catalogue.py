@@ -20,7 +20,7 @@ from authguard.policy.loading import loader, locator
 from authguard.policy.testing.parser import parse_scenarios
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.loading.yaml_parser import ParsedYaml
     from authguard.policy.problem import Problem
 

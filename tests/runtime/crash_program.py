@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.runtime.decision import AppResponse
+from authguard.evaluation.decision import AppResponse
 from authguard.stores.sqlite import SqliteStore
 from tests.support.harness import POLICY, EnforcerHarness
 

@@ -9,9 +9,9 @@ import pytest
 from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
+from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.request import AccessRequest, Body
 from authguard.records.entries import DecisionEntry, TransitionEntry, WithdrawalEntry
-from authguard.runtime.decision import Refusal, Verdict
-from authguard.runtime.request import AccessRequest, Body
 from authguard.stores.memory import MemoryStore
 from tests.support.harness import EnforcerHarness, states
 

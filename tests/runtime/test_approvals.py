@@ -10,9 +10,9 @@ from authguard.asgi.transaction_endpoints import own_operations
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Proven
 from authguard.core.snapshot import Keys, TransactionRecord
+from authguard.evaluation.decision import Verdict
+from authguard.evaluation.request import AccessRequest
 from authguard.records.entries import ActEntry
-from authguard.runtime.decision import Verdict
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness
 
 BODY = {"amount": 900, "currency": "EUR"}

@@ -9,13 +9,13 @@ import pytest
 from authguard.core.request import Evidence, Operation, Principal
 from authguard.core.snapshot import TransactionRecord
 from authguard.encryption import PayloadCipher
-from authguard.runtime.canonical import is_secret_header
-from authguard.runtime.request import AccessRequest, Body, BoundHeaders
-from authguard.runtime.transactions import associated_data, bind_request, decrypt_request
+from authguard.evaluation.canonical import is_secret_header
+from authguard.evaluation.request import AccessRequest, Body, BoundHeaders
+from authguard.evaluation.transactions import associated_data, bind_request, decrypt_request
 from tests.support.harness import CountingIds
 
 if TYPE_CHECKING:
-    from authguard.runtime.request_binding import RequestBinding
+    from authguard.evaluation.request_binding import RequestBinding
 
 SEAL = PayloadCipher((bytes(32),))
 ALICE = Principal(issuer="https://idp.test", subject="alice", account_key=b"a", session_key=b"s")

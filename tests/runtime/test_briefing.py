@@ -12,17 +12,17 @@ from msgspec.structs import replace
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import Proven
+from authguard.evaluation.preview import briefing, preview
+from authguard.evaluation.request import NO_CREDENTIAL
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
-from authguard.runtime.preview import briefing, preview
-from authguard.runtime.request import NO_CREDENTIAL
 from tests.support.harness import POLICY, EnforcerHarness, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.decision import Verdict
+    from authguard.core.policy import Policy
+    from authguard.evaluation.decision import Verdict
 
 POLICIES = ["standard", *sorted(set(locator.shipped_policies()) - {"standard"})]
 #: words of the fixed sentences that are also the name of a state or an event somewhere

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from authguard.core.request import Evidence
 from authguard.errors import AuditError
+from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.request import AccessRequest
 from authguard.runtime.cached_decision import MISSED, Missed
-from authguard.runtime.decision import Refusal, Verdict
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import EnforcerHarness
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from authguard.asgi.reply import ReplyBuilder
 from authguard.core.request import Evidence
 from authguard.errors import ReportRefusedError
+from authguard.evaluation.request import AccessRequest
 from authguard.records.entries import DecisionEntry
 from authguard.runtime.decision_cache import DecisionCache
-from authguard.runtime.request import AccessRequest
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from tests.support.harness import ISSUER, POLICY, EnforcerHarness
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.core.request import Credential
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 REQUESTS = 800
 FALLBACKS = """\

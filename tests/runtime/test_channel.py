@@ -7,8 +7,8 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven, Operation
+from authguard.evaluation.request import AccessRequest
 from authguard.runtime.channel import ChannelFinder
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import POLICY, policy_of, signed_in
 
 NOW = 1_800_000_000.0

@@ -10,11 +10,11 @@ import pytest
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import NotProven
 from authguard.core.snapshot import Keys
+from authguard.evaluation.decision import UNREAD, Decision
+from authguard.evaluation.request import UNMATCHED
 from authguard.records.entries import DecisionEntry
 from authguard.runtime import enforcer as module
-from authguard.runtime.decision import UNREAD, Decision
 from authguard.runtime.decision_cache import MAX_ENTRIES, CachedDecision, DecisionCache
-from authguard.runtime.request import UNMATCHED
 from authguard.runtime.rollback import Rollback
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authguard.runtime.preview import briefing, preview
+from authguard.evaluation.preview import briefing, preview
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 TEXT = POLICY.replace(
     "map: {ok: normal, frozen: suspended, locked: locked, estate: deceased, kid: minor}",

@@ -8,8 +8,8 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.evaluation.decision import AppResponse, Refusal
 from authguard.records.entries import DecisionEntry, TransitionEntry
-from authguard.runtime.decision import AppResponse, Refusal
 from authguard.runtime.rollback import Rollback
 from tests.support.harness import POLICY, EnforcerHarness, fingerprint, outcome, states
 

@@ -9,17 +9,17 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError, MachineFaultError, StoreError
+from authguard.evaluation.decision import AppResponse, Refusal
+from authguard.evaluation.request import UNMATCHED, AccessRequest
 from authguard.records.entries import DecisionEntry, FaultEntry, TransitionEntry, WithdrawalEntry
-from authguard.runtime.decision import AppResponse, Refusal
 from authguard.runtime.faults import FAULT_WINDOW_S, MIN_FAULT_ACCOUNTS
-from authguard.runtime.request import UNMATCHED, AccessRequest
 from authguard.stores.memory import MemoryStore
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys, Snapshot
-    from authguard.runtime.request import RequestFacts
+    from authguard.evaluation.request import RequestFacts
 
 REFUND = {"amount": 12.5, "currency": "EUR"}
 

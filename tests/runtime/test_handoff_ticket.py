@@ -10,10 +10,10 @@ import pytest
 
 from authguard.core.request import Evidence
 from authguard.errors import StoreError
+from authguard.evaluation.request import AccessRequest
 from authguard.records.entries import ActEntry
 from authguard.runtime.handoff_ticket import MAX_DECISIONS, MAX_SESSIONS, TicketOpener
 from authguard.runtime.journal import Journal
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import CountingIds, EnforcerHarness, ListSink
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from authguard.core.outcomes import Reason
+from authguard.evaluation.decision import Refusal, Verdict
 from authguard.records.entries import TransitionEntry
-from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.hold_queue import FAIR_DELAY_S, MAX_SWEPT_ON_LIST
 from tests.support.harness import POLICY, EnforcerHarness, outcome
 

@@ -13,9 +13,9 @@ from authguard.core.machine import Transition
 from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
 from authguard.core.snapshot import Keys
+from authguard.evaluation.request import AccessRequest
 from authguard.pseudonym import MAX_NAME_LENGTH, escape_name
 from authguard.runtime.journal import Journal, escape_text, sanitize_text
-from authguard.runtime.request import AccessRequest
 from tests.audit.conftest import CountingIds
 from tests.support.hostile_text import TEXTS, is_harmless
 from tests.support.record_check import RecordValidator

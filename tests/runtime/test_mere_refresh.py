@@ -16,7 +16,7 @@ from tests.support.harness import EnforcerHarness, ScriptedVerifier, outcome, st
 if TYPE_CHECKING:
     from authguard.core.snapshot import Keys
     from authguard.core.verification import VerifierVerdict
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 #: the session that the owner uses, and others of the same subject that a refresh token can name
 SIDS: Final = ("", "known")

@@ -6,9 +6,9 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.errors import AuditError
+from authguard.evaluation.request import UNMATCHED, AccessRequest
 from authguard.records.entries import DecisionEntry, RefusalEntry
 from authguard.runtime.refusal_window import MAX_COVERED, MAX_RECORDED_PER_S, WINDOW_S
-from authguard.runtime.request import UNMATCHED, AccessRequest
 from tests.support.harness import POLICY, EnforcerHarness, outcome
 
 

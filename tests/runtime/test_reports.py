@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from authguard.asgi.control import Control
 from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefusedError, SettingsError
+from authguard.evaluation.preview import preview_outcome
 from authguard.records.entries import TransitionEntry
-from authguard.runtime.preview import preview_outcome
 from authguard.runtime.reports import ACCESS_LEVELS
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 from tests.support.hypothesis_profile import examples

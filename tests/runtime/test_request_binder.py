@@ -12,10 +12,10 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Operation
 from authguard.encryption import PayloadCipher
 from authguard.errors import BusyError
-from authguard.runtime import transactions
-from authguard.runtime.request import AccessRequest, Body
+from authguard.evaluation import transactions
+from authguard.evaluation.request import AccessRequest, Body
+from authguard.evaluation.request_binding import RequestBinding
 from authguard.runtime.request_binder import MAX_INLINE_BYTES, MAX_INLINE_FIELDS, RequestBinder
-from authguard.runtime.request_binding import RequestBinding
 from tests.support.harness import POLICY, CountingIds, policy_of, signed_in
 
 ASK = AccessRequest(operation=Operation(name="refund"), method="POST")

@@ -8,11 +8,11 @@ import pytest
 
 from authguard.asgi.control import Control
 from authguard.core.outcomes import Reason
-from authguard.runtime.decision import AppResponse
+from authguard.evaluation.decision import AppResponse
 from tests.support.harness import POLICY, EnforcerHarness
 
 if TYPE_CHECKING:
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 #: all that a limit counts by
 EVERY: Final = ("subject", "session", "actor", "client", "payee", "operation", "issuer", "service")

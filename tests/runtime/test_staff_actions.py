@@ -12,9 +12,9 @@ from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import Evidence
 from authguard.core.snapshot import Keys, Snapshot
 from authguard.errors import AuditError
+from authguard.evaluation.decision import Verdict
+from authguard.evaluation.request import AccessRequest
 from authguard.records.entries import ActEntry
-from authguard.runtime.decision import Verdict
-from authguard.runtime.request import AccessRequest
 from tests.support.harness import ISSUER, POLICY, EnforcerHarness, states
 
 STAFFED = POLICY + "staff: {claim: roles, authority: {reinstate: desk-lead, reset: desk-lead}}\n"

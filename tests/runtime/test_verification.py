@@ -16,7 +16,7 @@ from tests.support.harness import POLICY, EnforcerHarness, ScriptedVerifier, out
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
     from authguard.runtime.verification import NextStep
 
 TWO = POLICY.replace(

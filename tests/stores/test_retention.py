@@ -8,7 +8,7 @@ import pytest
 
 from authguard.core.record_keys import session_key
 from authguard.core.snapshot import Keys
-from authguard.runtime.decision import AppResponse
+from authguard.evaluation.decision import AppResponse
 from authguard.stores import memory, sqlite
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

@@ -17,13 +17,13 @@ from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import UNSEEN, Evidence, NotProven, Principal, Proven
 from authguard.core.verification import Failed, Passed
 from authguard.encryption import PayloadCipher
+from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.request import AccessRequest, Body
 from authguard.policy.compiler import load
 from authguard.records.chain import GENESIS, ChainedLine, parse_line, render_line
-from authguard.runtime.decision import Refusal, Verdict
 from authguard.runtime.enforcer import Enforcer
 from authguard.runtime.handoff import StoreDesk
 from authguard.runtime.journal import Journal
-from authguard.runtime.request import AccessRequest, Body
 from authguard.stores.memory import MemoryStore
 from authguard.testing import FakeClock
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.compiled_policy import Policy
     from authguard.ports import AccountDirectory, IssuerStatus, Question, Store, Verifier
     from authguard.records.chain import LineTemplate
     from authguard.records.entries import Entry

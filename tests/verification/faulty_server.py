@@ -23,7 +23,7 @@ from tests.verification.chaos import World, policy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from authguard.policy.deployment import Verifier
+    from authguard.core.deployment import Verifier
 
 #: seconds that the guard waits for an answer
 PATIENCE: Final = 2.0

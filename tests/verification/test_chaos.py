@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authguard.core.verification import Passed, Unavailable, combine
-from authguard.runtime import attempts, verification
+from authguard.evaluation import attempts
+from authguard.runtime import verification
 from tests.verification.chaos import METHODS, Broken, Run
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from authguard.core.deployment import Verifier
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import SettingsError
 from authguard.outbound.error import ServiceError
-from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.verification.http import HttpService
 

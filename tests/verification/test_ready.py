@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from authguard.core.deployment import Verifier
 from authguard.core.verification import Failed, Passed, Unavailable
 from authguard.ids import SystemIds
 from authguard.outbound.error import ServiceError
-from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore

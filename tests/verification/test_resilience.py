@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from authguard.core.deployment import Verifier
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound import retry
 from authguard.outbound.error import ServiceError
-from authguard.policy.deployment import Verifier
 from authguard.ports import Question
 from authguard.testing import FakeClock
 from authguard.verification.python import PythonService

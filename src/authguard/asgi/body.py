@@ -14,7 +14,7 @@ import anyio
 
 from authguard.asgi.evidence import bound_headers, content_type, representation_headers, request_target
 from authguard.core.outcomes import Reason
-from authguard.runtime.request import Body, BodyFailure
+from authguard.evaluation.request import Body, BodyFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from authguard.core.request import Evidence
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
     Message = MutableMapping[str, Any]
     Send = Callable[[Message], Awaitable[None]]

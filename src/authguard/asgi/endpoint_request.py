@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from authguard.core.outcomes import Reason
-from authguard.runtime.request import BodyFailure
+from authguard.evaluation.request import BodyFailure
 
 if TYPE_CHECKING:
-    from authguard.runtime.decision import Verdict
-    from authguard.runtime.request import AccessRequest
+    from authguard.evaluation.decision import Verdict
+    from authguard.evaluation.request import AccessRequest
 
 
 @dataclass(frozen=True, slots=True)

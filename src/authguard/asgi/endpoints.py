@@ -16,16 +16,16 @@ from authguard.asgi.transaction_endpoints import TransactionEndpoints
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Match, Operation
 from authguard.errors import VerificationRefusedError
+from authguard.evaluation.preview import preview
 from authguard.runtime import sign_out_delay
-from authguard.runtime.preview import preview
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authguard.asgi.endpoint_request import EndpointRequest
     from authguard.asgi.reply import ReplyBuilder
+    from authguard.evaluation.decision import Verdict
     from authguard.ports import Clock, IssuerStatus
-    from authguard.runtime.decision import Verdict
     from authguard.runtime.enforcer import Enforcer
     from authguard.runtime.reports import Reports
     from authguard.runtime.verification import Verifications

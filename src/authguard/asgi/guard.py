@@ -17,15 +17,15 @@ from authguard.asgi.metadata import issuer_schemes
 from authguard.core.events import MACHINES
 from authguard.core.identity import encode_identity
 from authguard.core.outcomes import RESPONSES, Outcome
+from authguard.evaluation.preview import briefing
 from authguard.runtime import sign_out_delay
-from authguard.runtime.preview import briefing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from authguard.core.snapshot import Snapshot
+    from authguard.evaluation.decision import Verdict
     from authguard.ports import Clock
-    from authguard.runtime.decision import Verdict
     from authguard.runtime.enforcer import Enforcer
     from authguard.runtime.reports import Reports
     from authguard.runtime.state_repository import StateRepository

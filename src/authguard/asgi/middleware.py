@@ -45,8 +45,8 @@ from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
-from authguard.runtime.decision import Refusal, Verdict
-from authguard.runtime.request import UNMATCHED, AccessRequest, Body, BodyFailure
+from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.request import UNMATCHED, AccessRequest, Body, BodyFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

@@ -19,8 +19,8 @@ from authguard.core.request import PROOF_ALGORITHMS, NotProven
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from authguard.runtime.decision import Refusal, Verdict
-    from authguard.runtime.request import AccessRequest
+    from authguard.evaluation.decision import Refusal, Verdict
+    from authguard.evaluation.request import AccessRequest
 
 PROBLEM_CONTENT_TYPE: Final = b"application/problem+json"
 #: outcome -> WebSocket close code (IANA: 3000 Unauthorized, 3003 Forbidden; RFC 6455 7.4.1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from authguard.runtime.decision import AppResponse
-from authguard.runtime.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
+from authguard.evaluation.decision import AppResponse
+from authguard.evaluation.transactions import KEPT_HEADERS, MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from authguard.core.request import Credential, Principal
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
     App = Callable[[Any, Any, Any], Awaitable[None]]
 

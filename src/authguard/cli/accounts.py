@@ -53,7 +53,7 @@ from authguard.runtime.transaction_list import effective_account
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 HEADS: Final = ("subject", "state", "for", "sources", "roles")
 #: value of `--state` for every state but those of a customer in good standing

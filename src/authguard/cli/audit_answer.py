@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.search import Match
     from authguard.cli.audit_cause import StateCause
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.explain.explanation import Explanation
 
 #: outcome -> verdict; any other outcome is "refused"

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.cli.account_selector import Account
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.runtime.state_repository import StateRepository
 
 ACT: Final = "subject.erased"

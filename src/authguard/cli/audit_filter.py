@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.search import Query
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: methods that the error of an unknown one suggests (RFC 9110, section 9; RFC 5789)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "websocket")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.index import Index
     from authguard.audit.verify.result import Verification
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: seconds by which a checkpoint or a retirement may be late
 TOLERANCE_S: Final = 60.0

@@ -25,7 +25,7 @@ from authguard.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from authguard.audit.report.data import ReportContext, ReportData
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 
 def report(

@@ -35,7 +35,7 @@ from authguard.runtime.handoff import NoTicket, StoreDesk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.runtime.handoff import FiledTicket
 
 HEADS: Final = ("id", "queue", "waits", "operation", "account", "verification", "taken by")

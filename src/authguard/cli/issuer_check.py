@@ -13,10 +13,10 @@ import typer
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import JsonOption
 from authguard.cli.output import INVALID
+from authguard.core.deployment import TENANT_PLACEHOLDER
 from authguard.credentials.issuer_probe import ProbeResult, probe
 from authguard.credentials.remedy import guess_provider
 from authguard.outbound.http_client import HttpClient, shown
-from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

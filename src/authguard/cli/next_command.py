@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 _BY: Final = "--by NAME --reason TEXT"
 #: fewest characters of an id that `audit_person` accepts as a pseudonym instead of a name

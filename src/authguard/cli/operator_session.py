@@ -28,7 +28,7 @@ from authguard.state_factory import build_state_repository, create_staff_actions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.ports import Cipher, Store
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.staff_actions import StaffActions

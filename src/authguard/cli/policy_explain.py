@@ -23,7 +23,7 @@ from authguard.policy.problem import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 
 class Form(StrEnum):

@@ -20,7 +20,7 @@ from authguard.policy.problem import did_you_mean
 from authguard.policy.render import diagram, matrix
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 
 class Picture(StrEnum):

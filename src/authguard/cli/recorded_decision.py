@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.explain.explanation import Explanation
 
 #: prefix of the guard's operations

@@ -16,8 +16,8 @@ from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 
 if TYPE_CHECKING:
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import ServiceRecord
-    from authguard.policy.compiled_policy import Policy
 
 
 def show(

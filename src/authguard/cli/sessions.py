@@ -50,7 +50,7 @@ from authguard.runtime.transaction_list import effective_session
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 HEADS: Final = ("session", "state", "verification", "account", "last seen", "signed in")
 SessionArgument = Annotated[

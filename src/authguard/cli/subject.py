@@ -24,7 +24,7 @@ from authguard.runtime.transaction_list import list_transactions
 
 if TYPE_CHECKING:
     from authguard.cli.operator_session import StoredContent
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 

@@ -37,9 +37,9 @@ from authguard.policy.schema.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation, Principal
     from authguard.credentials.diagnosis import Diagnosis, Fact
-    from authguard.policy.compiled_policy import Policy
     from authguard.ports import IssuerStatus
 
 _HEADER: Final = b"authorization:"

@@ -36,16 +36,16 @@ from authguard.cli.transactions import TransactionArgument
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import normalize_name
 from authguard.core.record_keys import account_key
+from authguard.evaluation.booking import known_limits
 from authguard.runtime.approvals import Approvals
-from authguard.runtime.booking import known_limits
 from authguard.runtime.transaction_list import effective_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import TransactionRecord
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.booking import LimitUsage
+    from authguard.evaluation.booking import LimitUsage
 
 OverOption = Annotated[
     list[str],

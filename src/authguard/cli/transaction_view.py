@@ -12,17 +12,17 @@ from authguard.cli.json_document import json_time
 from authguard.cli.span import format_ago, format_span, format_until
 from authguard.cli.terminal import format_time
 from authguard.core.record_keys import account_key
+from authguard.evaluation.transactions import UNMEASURED, decrypt_request
 from authguard.runtime.held_amount import find_amount
 from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time
-from authguard.runtime.transactions import UNMEASURED, decrypt_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import TransactionRecord
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.booking import LimitUsage
     from authguard.ports import Cipher
-    from authguard.runtime.booking import LimitUsage
 
 HEADS: Final = ("id", "operation", "amount", "asked by", "waits", "lapses", "state", "approvals", "why held")
 #: shown instead of a request

@@ -45,17 +45,17 @@ from authguard.cli.transaction_view import (
     verdict,
     view_transaction,
 )
+from authguard.evaluation.booking import limit_usages
+from authguard.evaluation.transactions import decrypt_request
 from authguard.ports import FIRST
-from authguard.runtime.booking import limit_usages
 from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time, list_transactions
-from authguard.runtime.transactions import decrypt_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import TransactionRecord
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.booking import LimitUsage
+    from authguard.evaluation.booking import LimitUsage
     from authguard.runtime.state_repository import StateRepository
 
 #: transactions read from the store per page

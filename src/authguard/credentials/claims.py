@@ -26,7 +26,7 @@ from authguard.credentials.sharing import share, share_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from authguard.policy.deployment import Issuer
+    from authguard.core.deployment import Issuer
 
 #: maximum length of a delegation chain (RFC 8693 4.1)
 MAX_ACTORS: Final = 8

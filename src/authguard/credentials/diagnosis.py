@@ -25,8 +25,8 @@ from authguard.formats.strict_json import MAX_DEPTH, MAX_NODES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.deployment import Issuer
     from authguard.core.request import Credential, Principal
-    from authguard.policy.deployment import Issuer
 
 #: longest displayed value of a claim
 MAX_SHOWN_CHARS: Final = 80

@@ -27,10 +27,10 @@ from authguard.formats.strict_json import decode_base64url, parse_object
 from authguard.formats.urls import normalize
 
 if TYPE_CHECKING:
+    from authguard.core.deployment import Issuer
     from authguard.core.request import Evidence
     from authguard.credentials.jwk import SignatureVerifier
     from authguard.credentials.nonce import NonceGenerator
-    from authguard.policy.deployment import Issuer
 
 #: maximum length of a proof: one with a key of 4096 bits has less than two thousand bytes
 MAX_PROOF_BYTES: Final = 4_096

@@ -19,8 +19,8 @@ from authguard.credentials.signature import check_audience, check_required
 from authguard.credentials.token_kind import has_claims
 
 if TYPE_CHECKING:
+    from authguard.core.deployment import Issuer
     from authguard.credentials.claims import LogNames, ValidatedToken
-    from authguard.policy.deployment import Issuer
 
 TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 #: findings that contradict ``active: true``; such a response is unclear

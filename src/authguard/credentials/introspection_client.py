@@ -25,8 +25,8 @@ from authguard.outbound.error import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.deployment import Introspection, Issuer
     from authguard.outbound.http_client import HttpClient, HttpResponse
-    from authguard.policy.deployment import Introspection, Issuer
 
 #: maximum size of a response
 MAX_RESPONSE_BYTES: Final = 65_536

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from authguard.core.deployment import TENANT_PLACEHOLDER
 from authguard.credentials.issuer_document import is_secure_url, read_document
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
 from authguard.outbound.http_client import shown
-from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.deployment import Issuer
     from authguard.outbound.http_client import HttpClient
-    from authguard.policy.deployment import Issuer
 
 
 @dataclass(frozen=True, slots=True)

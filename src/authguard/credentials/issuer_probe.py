@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import anyio
 from msgspec import Struct, field
 
+from authguard.core.deployment import TENANT_PLACEHOLDER, Issuer
 from authguard.credentials.issuer_document import IssuerDocument, read_document
 from authguard.credentials.issuer_error import KeysProblem, KeysUnreachableError, KeysUnusableError
 from authguard.credentials.issuer_metadata import check_metadata, describe_other_issuer, metadata_addresses
@@ -15,7 +16,6 @@ from authguard.credentials.jwk import KeySet, allowed_algorithms
 from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.key_source import find_problem
-from authguard.policy.deployment import TENANT_PLACEHOLDER, Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.core.deployment import TENANT_PLACEHOLDER
 from authguard.credentials.jwk import EDDSA_NAMES, Key, KeySet, SignatureVerifier
 from authguard.credentials.key_problem import IgnoredKey, KeyProblem
 from authguard.credentials.weak_keys import find_weakness
-from authguard.policy.deployment import TENANT_PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

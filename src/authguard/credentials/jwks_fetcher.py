@@ -15,9 +15,9 @@ from authguard.outbound.retry import call_with_retries
 if TYPE_CHECKING:
     import httpx2
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.issuer_document import IssuerDocument
     from authguard.credentials.jwk import DocumentVersion
-    from authguard.policy.deployment import Issuer
 
 
 class JwksFetcher:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.cache import Freshness, ValidityKey
     from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwk import Key
     from authguard.credentials.jwks_cache import JwksCache
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.deployment import Issuer
     from authguard.ports import IssuerStatus
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)

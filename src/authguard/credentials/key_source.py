@@ -17,10 +17,10 @@ from authguard.ports import IgnoredKeyStatus, IssuerStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.jwk import DocumentVersion, KeySet
     from authguard.credentials.jwks_cache import RefreshPolicy
     from authguard.credentials.jwks_fetcher import JwksFetcher
-    from authguard.policy.deployment import Issuer
     from authguard.ports import KeysState
 
 #: maximum number of ignored keys in one message

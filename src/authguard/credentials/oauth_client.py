@@ -12,7 +12,7 @@ from authguard.credentials.sharing import share
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.policy.deployment import ClaimValues
+    from authguard.core.deployment import ClaimValues
 
 #: claims with the grant type, at Auth0 and others
 _GRANT_CLAIMS: Final = ("gty", "grant_type")

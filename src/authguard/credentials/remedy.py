@@ -15,8 +15,8 @@ from authguard.policy.loading.preset import list_presets, load_preset
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.deployment import Issuer
 
 #: signature algorithms with a shared secret
 _SYMMETRIC: Final = frozenset({"HS256", "HS384", "HS512"})

@@ -16,9 +16,9 @@ from authguard.credentials import claim_reader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.jwk import Key
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.deployment import Issuer
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)
 _SIGNATURE_INVALID: Final = NotProven("rejected", Reason.SIGNATURE_INVALID)

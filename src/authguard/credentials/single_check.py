@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from authguard.core.deployment import Issuer
     from authguard.core.request import Credential
-    from authguard.policy.deployment import Issuer
     from authguard.ports import IssuerStatus
 
 

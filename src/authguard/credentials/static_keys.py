@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authguard.policy.deployment import Issuer
+    from authguard.core.deployment import Issuer
 
 #: maximum number of ignored keys in one message
 MAX_LISTED_KEYS: Final = 5

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.core.deployment import Issuer
     from authguard.credentials.cache import Freshness, ValidityKey
     from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwt_validator import JwtValidator
     from authguard.credentials.nonce import NonceGenerator
-    from authguard.policy.deployment import Issuer
     from authguard.ports import IssuerStatus
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

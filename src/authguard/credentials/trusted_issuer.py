@@ -14,11 +14,11 @@ from authguard.credentials.signature import verify_signature
 from authguard.credentials.token_kind import accepted_types, has_claims
 
 if TYPE_CHECKING:
+    from authguard.core.deployment import Issuer
     from authguard.credentials.claims import LogNames, ValidatedToken
     from authguard.credentials.jwk import Key
     from authguard.credentials.jwks_cache import JwksCache
     from authguard.credentials.jws import UnverifiedToken
-    from authguard.policy.deployment import Issuer
 
 #: reasons that say nothing about the token, and leave the token ``unproven``
 _OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY})

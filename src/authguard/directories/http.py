@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.core.deployment import AccountSource
     from authguard.core.request import Principal
-    from authguard.policy.deployment import AccountSource
 
 
 class HttpLookup:

@@ -22,8 +22,8 @@ from authguard.outbound.single_flight import CallCancelledError, SingleFlight
 from authguard.ports import AccountStatus, Unreachable
 
 if TYPE_CHECKING:
+    from authguard.core.deployment import AccountSource
     from authguard.core.request import Principal
-    from authguard.policy.deployment import AccountSource
 
 #: maximum number of cached answers; the least recently used is dropped first
 MAX_CACHED_ACCOUNTS: Final = 10_000

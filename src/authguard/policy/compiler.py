@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from authguard.core.decision_table import Table, dimension_values
 from authguard.core.machine import compile_machine
 from authguard.core.outcomes import ALLOW
+from authguard.core.policy import Policy
 from authguard.core.timers import Timers
 from authguard.errors import PolicyError
 from authguard.policy.checks.registry import run_checks
-from authguard.policy.compiled_policy import Policy
 from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:

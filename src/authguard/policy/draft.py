@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.credential_place import AUTHORIZATION
 from authguard.core.outcomes import LocalizedText
-from authguard.policy.compiled_policy import Changes
+from authguard.core.policy import Changes
 from authguard.policy.problem import Place
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.credential_place import CredentialPlace
     from authguard.core.decision_table import Rule
-    from authguard.core.machine import Spec
-    from authguard.core.outcomes import Fallback
-    from authguard.core.request import Operation
-    from authguard.core.timers import Timer
-    from authguard.core.verification import Method
-    from authguard.policy.compiled_policy import Durability
-    from authguard.policy.deployment import (
+    from authguard.core.deployment import (
         AccountSource,
         Assurance,
         Channels,
         Issuer,
         Verifier,
     )
+    from authguard.core.machine import Spec
+    from authguard.core.outcomes import Fallback
+    from authguard.core.policy import Durability
+    from authguard.core.request import Operation
+    from authguard.core.timers import Timer
+    from authguard.core.verification import Method
 
 
 class Invariant(Struct, frozen=True, kw_only=True):

@@ -12,17 +12,17 @@ from authguard.core.claim_source import find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys, Report
+from authguard.evaluation.request import RequestFacts
 from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.ports import AccountStatus
 from authguard.runtime.journal import escape_text
-from authguard.runtime.request import RequestFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.deployment import AccountSource
     from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.deployment import AccountSource
     from authguard.ports import AccountDirectory
     from authguard.runtime.journal import Journal
     from authguard.runtime.state_repository import StateRepository

@@ -14,8 +14,8 @@ from authguard.core.outcomes import Reason
 from authguard.core.person_name import distinct_names, normalize_name
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import parse_roles
+from authguard.evaluation import booking, transactions
 from authguard.ports import FIRST
-from authguard.runtime import booking, transactions
 from authguard.runtime.journal import sanitize_text
 from authguard.runtime.transaction_list import effective_record, list_transactions
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
+    from authguard.evaluation.booking import LimitUsage
+    from authguard.evaluation.decision import Verdict
+    from authguard.evaluation.driver import Evaluation
     from authguard.ports import Cipher
-    from authguard.runtime.booking import LimitUsage
-    from authguard.runtime.decision import Verdict
-    from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
 #: event -> act in the log

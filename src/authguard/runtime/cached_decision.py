@@ -14,18 +14,18 @@ from msgspec.structs import force_setattr
 
 from authguard.core.request import UNSEEN, Proven, Unseen
 from authguard.errors import AuditError
-from authguard.runtime.decision import Verdict
+from authguard.evaluation.decision import Verdict
+from authguard.evaluation.request import NO_CREDENTIAL
 from authguard.runtime.decision_cache import CachedDecision, DecisionCache, cache_key
-from authguard.runtime.request import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
+    from authguard.evaluation.request import AccessRequest
     from authguard.ports import Clock, CredentialValidator, Store
     from authguard.runtime.channel import ChannelFinder
     from authguard.runtime.journal import Journal
     from authguard.runtime.lifecycle import Lifecycle
     from authguard.runtime.refusal_window import RefusalWindows
-    from authguard.runtime.request import AccessRequest
 
 
 class Missed(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from authguard.core.claim_source import find
 from authguard.core.request import Proven
 
 if TYPE_CHECKING:
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.request import AccessRequest
+    from authguard.evaluation.request import AccessRequest
 
 
 class ChannelFinder:

@@ -16,23 +16,23 @@ from msgspec.structs import replace
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Proven
 from authguard.errors import AuditError, BusyError, StoreError
+from authguard.evaluation import transactions
+from authguard.evaluation.decision import Verdict
 from authguard.records.chain import make_template
-from authguard.runtime import transactions
 from authguard.runtime.account_lookup import record_unmapped
-from authguard.runtime.decision import Verdict
 from authguard.runtime.decision_cache import cache_key, is_repeatable
 from authguard.runtime.hold_queue import MAX_SWEPT_ON_PLACE
 from authguard.runtime.state_repository import with_bumped_versions
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot
+    from authguard.evaluation.decision import Decision
+    from authguard.evaluation.request import AccessRequest, RequestFacts
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.decision import Decision
     from authguard.runtime.decision_cache import DecisionCache
     from authguard.runtime.handoff_ticket import TicketOpener
     from authguard.runtime.hold_queue import HoldQueue
     from authguard.runtime.refusal_window import RefusalWindows
-    from authguard.runtime.request import AccessRequest, RequestFacts
     from authguard.runtime.state_repository import LoadedState, StateRepository
 
 

@@ -16,15 +16,15 @@ from authguard.core.conditions import find_proof_time
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import NotProven
 from authguard.errors import StoreError
+from authguard.evaluation.decision import UNREAD
 from authguard.records.chain import LineTemplate
-from authguard.runtime.decision import UNREAD
 
 if TYPE_CHECKING:
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Keys, Snapshot
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.decision import Decision, Verdict
-    from authguard.runtime.request import AccessRequest, RequestFacts
+    from authguard.evaluation.decision import Decision, Verdict
+    from authguard.evaluation.request import AccessRequest, RequestFacts
     from authguard.runtime.state_repository import LoadedState, StateRepository
 
 #: maximum number of entries for unproven requests; entries for proven ones are stored in the credential

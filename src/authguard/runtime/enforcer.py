@@ -16,15 +16,16 @@ from msgspec.structs import replace
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import UNSEEN, NotProven, Proven, Unseen
 from authguard.errors import AuditError, BusyError, MachineFaultError
+from authguard.evaluation.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
+from authguard.evaluation.decision_point import evaluate
+from authguard.evaluation.driver import is_signed_out
+from authguard.evaluation.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
 from authguard.runtime.account_lookup import AccountLookup
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.cached_decision import MISSED, CachedDecider
 from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.commit import Committer
-from authguard.runtime.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
-from authguard.runtime.decision_point import evaluate
-from authguard.runtime.evaluation import is_signed_out
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
@@ -33,7 +34,6 @@ from authguard.runtime.lifecycle import Lifecycle, do_nothing
 from authguard.runtime.pseudonymizer import NullPseudonymizer
 from authguard.runtime.refusal_window import RefusalWindows
 from authguard.runtime.reports import Reports
-from authguard.runtime.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
 from authguard.runtime.request_binder import RequestBinder
 from authguard.runtime.staff_actions import StaffActions
 from authguard.runtime.state_repository import StateRepository
@@ -42,8 +42,9 @@ from authguard.runtime.verification import Verifications
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.request import AccessRequest
     from authguard.ports import (
         AccountDirectory,
         Cipher,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from authguard.runtime.cached_decision import Missed
     from authguard.runtime.journal import Journal
     from authguard.runtime.pseudonymizer import Pseudonymizer
-    from authguard.runtime.request import AccessRequest
 
 
 class Enforcer:

@@ -14,13 +14,13 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.errors import AuditError, MachineFaultError, StoreError
-from authguard.runtime.decision import Decision, Verdict
-from authguard.runtime.request import NO_CREDENTIAL
+from authguard.evaluation.decision import Decision, Verdict
+from authguard.evaluation.request import NO_CREDENTIAL
 
 if TYPE_CHECKING:
     from authguard.core.request import Credential
-    from authguard.runtime.evaluation import Evaluation
-    from authguard.runtime.request import AccessRequest
+    from authguard.evaluation.driver import Evaluation
+    from authguard.evaluation.request import AccessRequest
     from authguard.runtime.state_repository import StateRepository
 
 #: minimum time between two writes of `service.faulted`, so that many faults do not cause many writes

@@ -10,10 +10,10 @@ from authguard.ports import Ticket
 
 if TYPE_CHECKING:
     from authguard.core.request import Principal
+    from authguard.evaluation.decision import Decision
+    from authguard.evaluation.request import AccessRequest
     from authguard.ports import HandoffDesk, Ids
-    from authguard.runtime.decision import Decision
     from authguard.runtime.journal import Journal
-    from authguard.runtime.request import AccessRequest
 
 #: maximum number of sessions with stored decisions, and of decisions for each
 MAX_SESSIONS: Final = 4_096

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.amount import UnreadableValueError, read_amount
+from authguard.evaluation.transactions import decrypt_binding
 from authguard.formats.form import parse_form
 from authguard.formats.strict_json import UnreadableBodyError, parse_json
-from authguard.runtime.transactions import decrypt_binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.core.snapshot import TransactionRecord
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.request_binding import RequestBinding
     from authguard.ports import Cipher
-    from authguard.runtime.request_binding import RequestBinding
 
 
 def find_operation(policy: Policy, name: str) -> Operation | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import TransactionRecord
-    from authguard.runtime.evaluation import Evaluation
+    from authguard.evaluation.driver import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
 FAIR_DELAY_S: Final = 60.0

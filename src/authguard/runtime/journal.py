@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Reason
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys
+    from authguard.evaluation.decision import Decision
+    from authguard.evaluation.request import AccessRequest, RequestFacts
     from authguard.ports import AuditSink, Ids
     from authguard.records.chain import LineTemplate
-    from authguard.runtime.decision import Decision
-    from authguard.runtime.request import AccessRequest, RequestFacts
 
 _METHOD: Final = re.compile(METHOD)
 #: longer notes are cut

@@ -14,20 +14,20 @@ from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.snapshot import Keys, Report
 from authguard.errors import ReportRefusedError
-from authguard.runtime import transactions
-from authguard.runtime.attempts import count_attempt
-from authguard.runtime.evaluation import APP_SOURCE, apply_reports, end_session
-from authguard.runtime.preview import preview_outcome
-from authguard.runtime.request import AccessRequest
+from authguard.evaluation import transactions
+from authguard.evaluation.attempts import count_attempt
+from authguard.evaluation.driver import APP_SOURCE, apply_reports, end_session
+from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.request import AccessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.decision import AppResponse, Verdict
+    from authguard.evaluation.driver import Evaluation
     from authguard.ports import Cipher
-    from authguard.runtime.decision import AppResponse, Verdict
-    from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.faults import Faults
     from authguard.runtime.state_repository import StateRepository
 

@@ -14,17 +14,17 @@ import anyio
 
 from authguard.core.outcomes import Reason
 from authguard.errors import BusyError
+from authguard.evaluation import transactions
+from authguard.evaluation.canonical import is_json
 from authguard.formats.strict_json import exceeds_node_limit
-from authguard.runtime import transactions
-from authguard.runtime.canonical import is_json
 from authguard.runtime.fair_worker import FairWorker
 
 if TYPE_CHECKING:
+    from authguard.core.policy import Policy
     from authguard.core.request import Principal
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.request import AccessRequest, Body
+    from authguard.evaluation.request_binding import RequestBinding
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.request import AccessRequest, Body
-    from authguard.runtime.request_binding import RequestBinding
 
 #: size of body and request target up to which a request is parsed, canonicalized and hashed in well under 2 ms
 MAX_INLINE_BYTES: Final = 2_048

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.snapshot import Keys
-from authguard.runtime.evaluation import Evaluation
+from authguard.evaluation.driver import Evaluation
 
 if TYPE_CHECKING:
     from authguard.core.snapshot import ServiceRecord

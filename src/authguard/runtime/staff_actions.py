@@ -14,14 +14,14 @@ from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Keys
 from authguard.core.staff import parse_roles
-from authguard.runtime.evaluation import Evaluation, end_session
+from authguard.evaluation.driver import Evaluation, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
 

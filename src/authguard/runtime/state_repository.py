@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from authguard.core.snapshot import EMPTY_LEDGER, Snapshot, blank
 from authguard.errors import BusyError, StoreError
-from authguard.runtime import booking
-from authguard.runtime.evaluation import Evaluation
+from authguard.evaluation import booking
+from authguard.evaluation.driver import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import Keys
-    from authguard.policy.compiled_policy import Policy
     from authguard.ports import Clock, Store
     from authguard.runtime.journal import Journal
 

@@ -15,8 +15,8 @@ from authguard.core.snapshot import blank
 from authguard.ports import FIRST
 
 if TYPE_CHECKING:
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import AccountRecord, SessionRecord, Snapshot, TransactionRecord
-    from authguard.policy.compiled_policy import Policy
     from authguard.runtime.state_repository import StateRepository
 
     Listed = tuple[str, TransactionRecord]

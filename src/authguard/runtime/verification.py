@@ -20,22 +20,22 @@ from authguard.core.request import Match, Operation
 from authguard.core.snapshot import Attempt, Keys
 from authguard.core.verification import Doubted, IncompleteMethod, Passed, Unavailable, combine
 from authguard.errors import VerificationRefusedError
+from authguard.evaluation import attempts
+from authguard.evaluation.driver import renew_by_verifier
+from authguard.evaluation.preview import preview_outcome
 from authguard.ports import Question
-from authguard.runtime import attempts
-from authguard.runtime.evaluation import renew_by_verifier
-from authguard.runtime.preview import preview_outcome
 from authguard.runtime.verifier_call import call_verifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.core.verification import Method, MethodResult, VerifierVerdict
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.decision import Verdict
+    from authguard.evaluation.driver import Evaluation
     from authguard.ports import Ids, Verifier
-    from authguard.runtime.decision import Verdict
-    from authguard.runtime.evaluation import Evaluation
     from authguard.runtime.state_repository import StateRepository
 
     Answers = Mapping[str, Mapping[str, str]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Keys, Record, Snapshot, TransactionRecord
     from authguard.ports import RecordKind
 
-#: seconds: the default life of a credential (`authguard.policy.compiled_policy.Issuer.max_lifetime`) and one day more
+#: seconds: the default life of a credential (`authguard.core.policy.Issuer.max_lifetime`) and one day more
 RETENTION_S: Final = 90_000.0
 #: records checked for expiry per new record, so that all are checked before the store is full
 SWEEP_COUNT: Final = 4

@@ -22,8 +22,8 @@ from authguard.verification.resilience import ResilientVerifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authguard.core.deployment import Verifier
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Ids, Question, Store
 
 #: of the stored hashes

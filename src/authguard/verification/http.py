@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from authguard.core.deployment import Verifier
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
 #: request if the policy defines none: JSON Pointer -> field

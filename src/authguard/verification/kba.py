@@ -20,8 +20,8 @@ from authguard.verification.app_function import AppFunction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authguard.core.deployment import Verifier
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.deployment import Verifier
     from authguard.ports import Question
 
 #: maximum length of an answer in the app's records

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from authguard.core.deployment import RETRY_PAUSE_S
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.outbound import retry
 from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
-from authguard.policy.deployment import RETRY_PAUSE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authguard.core.deployment import Verifier
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.deployment import Verifier
     from authguard.ports import Clock, Question
 
 

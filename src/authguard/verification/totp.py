@@ -21,8 +21,8 @@ from authguard.verification.app_function import AppFunction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authguard.core.deployment import Verifier
     from authguard.core.verification import VerifierVerdict
-    from authguard.policy.deployment import Verifier
     from authguard.ports import Question, Store
 
 #: duration of one step (RFC 6238, section 5.2, recommends 30)

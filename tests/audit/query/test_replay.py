@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authguard.audit.query.replay import ReplayResult
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.records.entries import Entry
 
 POLICY = """\

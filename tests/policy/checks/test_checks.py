@@ -14,6 +14,13 @@ from msgspec.structs import replace
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
+from authguard.core.deployment import (
+    AccountSource,
+    Assurance,
+    Introspection,
+    Issuer,
+    Verifier,
+)
 from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
@@ -21,13 +28,6 @@ from authguard.core.timers import Timer
 from authguard.core.verification import Method
 from authguard.policy.checks import machine, table
 from authguard.policy.checks.registry import CHECKS, CODES, run_checks
-from authguard.policy.deployment import (
-    AccountSource,
-    Assurance,
-    Introspection,
-    Issuer,
-    Verifier,
-)
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.problem import Place, Problem
 from authguard.policy.table.coverage import compute_coverage

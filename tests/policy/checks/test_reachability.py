@@ -12,7 +12,7 @@ from authguard.core.snapshot import blank
 from authguard.policy.checks.reachability import Path, Reachability, Unreachable
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Draft
 
 

@@ -14,12 +14,7 @@ from authguard.core.agents import Agent
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
-from authguard.core.machine import Line
-from authguard.core.outcomes import ADMITTING, Fallback, Outcome
-from authguard.core.request import DERIVED_FIELDS, Limit, Match, Operation
-from authguard.core.timers import Timer
-from authguard.core.verification import Method
-from authguard.policy.deployment import (
+from authguard.core.deployment import (
     AccountSource,
     Channels,
     ClaimSources,
@@ -27,6 +22,11 @@ from authguard.policy.deployment import (
     Levels,
     Verifier,
 )
+from authguard.core.machine import Line
+from authguard.core.outcomes import ADMITTING, Fallback, Outcome
+from authguard.core.request import DERIVED_FIELDS, Limit, Match, Operation
+from authguard.core.timers import Timer
+from authguard.core.verification import Method
 from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies

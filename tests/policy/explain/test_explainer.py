@@ -29,7 +29,7 @@ from tests.support.hypothesis_profile import examples
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: strategies over whole tables are long to write down; Hypothesis does so where it tells of them, and warns
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")

@@ -11,9 +11,9 @@ import pytest
 
 from authguard.core.agents import Agent
 from authguard.core.decision_table import dimension_values
+from authguard.core.deployment import Introspection
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
-from authguard.policy.deployment import Introspection
 from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.policy.deployment import ClaimSources, Issuer, Levels
+from authguard.core.deployment import ClaimSources, Issuer, Levels
 from authguard.policy.loading.loader import load_draft
 
 POLICY = """\

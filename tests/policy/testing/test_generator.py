@@ -16,7 +16,7 @@ from authguard.policy.testing.scenario import ScenarioRun, run_scenarios
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 NOTHING = ScenarioRun(results=(), edges=frozenset(), rules=frozenset())
 

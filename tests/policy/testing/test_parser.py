@@ -12,7 +12,7 @@ from authguard.policy.testing.parser import CODES, parse_scenarios
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 WHOLE = """\
 - name: the token expires in the middle of a chat

@@ -19,7 +19,7 @@ from authguard.policy.testing.scenario import (
 from authguard.policy.testing.simulator import ScenarioRequest
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 GOOD = {"account": "normal", "verification": "verified"}
 

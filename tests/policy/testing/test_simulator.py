@@ -11,7 +11,7 @@ from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 from authguard.policy.testing.simulator import ScenarioRequest, Simulator
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 MINUTE = 60.0
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.compiled_policy import Policy
 
 #: ids that are stored for each difference
 MAX_IDS: Final = 5
-#: events that a decision itself raises, after its cell was matched (`authguard.runtime.decision_point`)
+#: events that a decision itself raises, after its cell was matched (`authguard.evaluation.decision_point`)
 _RAISED_BY_DECISIONS: Final = frozenset(
     {"transaction.started", "transaction.held", "session.ended", "verification.exhausted"}
 )

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from authguard.audit.query.index import Index
     from authguard.audit.query.rows import RecordTemplate
     from authguard.audit.query.stats import Stats
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: maximum number of acts that are read, the newest first
 MAX_ACTS: Final = 2_000

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.audit.report.hold import HeldTransaction
     from authguard.audit.report.people import People
     from authguard.audit.verify.result import Verification
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: maximum number of rows of a list
 MAX_ROWS: Final = 50

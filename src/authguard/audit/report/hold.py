@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 
 class HeldTransaction(Struct, frozen=True):

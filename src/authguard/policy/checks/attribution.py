@@ -15,9 +15,9 @@ from authguard.policy.schema.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import States
-    from authguard.policy.compiled_policy import Policy
 
 #: most steps of a path search (about a second); the nearest paths have a few events
 MAX_STEPS: Final = 100_000

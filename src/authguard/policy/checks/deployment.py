@@ -6,16 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS
+from authguard.core.deployment import expand_tenants
 from authguard.formats.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
-from authguard.policy.deployment import expand_tenants
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from authguard.core.deployment import Issuer
     from authguard.core.request import Match, Operation
-    from authguard.policy.deployment import Issuer
     from authguard.policy.draft import Draft
 
 SYMMETRIC: Final = ("HS256", "HS384", "HS512")

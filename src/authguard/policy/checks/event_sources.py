@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authguard.core.machine import Edge, Spec
+    from authguard.core.policy import Policy
     from authguard.core.timers import Timer
-    from authguard.policy.compiled_policy import Policy
     from authguard.policy.draft import Draft
 
 CALLER: Final = "caller"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authguard.core.deployment import TENANT_PLACEHOLDER
 from authguard.formats.urls import is_secure
-from authguard.policy.deployment import TENANT_PLACEHOLDER
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.policy.deployment import Issuer
+    from authguard.core.deployment import Issuer
     from authguard.policy.draft import Draft
 
 

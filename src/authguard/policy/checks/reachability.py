@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Spec
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Draft
 
 #: one state per machine, in the order of `MACHINES`

@@ -11,7 +11,7 @@ from authguard.policy.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from authguard.policy.deployment import Issuer
+    from authguard.core.deployment import Issuer
     from authguard.policy.draft import Draft
 
 #: evidence that an issuer declares -> what its tokens lack

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback, LocalizedText
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import Step
-    from authguard.policy.compiled_policy import Policy
 
 #: most remedies in an explanation; more with as few changes may exist
 MAX_REMEDIES: Final = 8

@@ -11,10 +11,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import Rule
+from authguard.core.deployment import Assurance
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, LocalizedText, Outcome
 from authguard.core.timers import Timer
-from authguard.policy.deployment import Assurance
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.loading import credential_builder, deployment_builder, party_builder
 from authguard.policy.loading.problem_collector import ProblemCollector
@@ -25,7 +25,7 @@ from authguard.policy.tree import format_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.policy.compiled_policy import Durability
+    from authguard.core.policy import Durability
     from authguard.policy.problem import Problem
     from authguard.policy.schema import document as model
     from authguard.policy.tree import Node

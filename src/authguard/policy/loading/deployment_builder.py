@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from msgspec.structs import asdict
 
 from authguard.core.cors import NO_CORS, Cors
-from authguard.core.request import NO_EFFECT, Limit, Match, Operation
-from authguard.core.verification import Method
-from authguard.policy.deployment import (
+from authguard.core.deployment import (
     AccountSource,
     Channels,
     ClaimSources,
@@ -18,6 +16,8 @@ from authguard.policy.deployment import (
     Levels,
     Verifier,
 )
+from authguard.core.request import NO_EFFECT, Limit, Match, Operation
+from authguard.core.verification import Method
 from authguard.policy.loading import locator
 from authguard.policy.schema import deployment
 from authguard.policy.schema import issuer as issuer_model

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.agents import Agent
-from authguard.policy.deployment import expand_tenants
+from authguard.core.deployment import expand_tenants
 from authguard.policy.problem import did_you_mean
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from authguard.core.outcomes import ALLOW
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.deployment import AccountSource, Issuer
     from authguard.core.machine import Spec
     from authguard.core.outcomes import Fallback
-    from authguard.policy.deployment import AccountSource, Issuer
     from authguard.policy.draft import Draft
 
 

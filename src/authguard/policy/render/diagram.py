@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authguard.core.machine import Machine
+    from authguard.core.policy import Policy
     from authguard.core.timers import Timers
-    from authguard.policy.compiled_policy import Policy
 
 #: a machine with more states is drawn from left to right, so that labels stay legible on a page
 MAX_VERTICAL_STATES: Final = 9

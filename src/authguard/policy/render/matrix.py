@@ -15,7 +15,7 @@ from authguard.core.decision_table import DIMENSIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
 
 #: text of a cell if the rule matches any value
 ANY: Final = "any"

@@ -17,7 +17,7 @@ from authguard.policy.render.html_document import escape_whole
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.render.diagram import Drawing, Node
 
 #: arrows of a diagram; past that, a picture explains nothing, and the table alone is shown

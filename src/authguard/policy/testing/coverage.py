@@ -17,7 +17,7 @@ from authguard.policy.testing.scenario import format_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.testing.scenario import ScenarioRun
 
 

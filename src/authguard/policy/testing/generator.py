@@ -21,8 +21,8 @@ from authguard.policy.testing.simulator import ScenarioRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.policy import Policy
     from authguard.policy.checks.reachability import Path
-    from authguard.policy.compiled_policy import Policy
     from authguard.policy.testing.coverage import Coverage, CoverageItem
 
 HEADER: Final = f"""\

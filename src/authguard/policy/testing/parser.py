@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.compiled_policy import Policy
     from authguard.policy.tree import Node
 
 #: problem codes of scenario files; the YAML parser has its own codes for files that cannot be parsed

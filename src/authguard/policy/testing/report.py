@@ -21,7 +21,7 @@ from authguard.policy.testing.scenario import run_scenarios
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.problem import Problem
     from authguard.policy.testing.coverage import Coverage, CoverageItem
     from authguard.policy.testing.scenario import ScenarioResult, ScenarioRun

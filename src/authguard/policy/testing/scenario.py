@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.testing.simulator import ScenarioDecision
 
 #: default states of a scenario: an active session; every other machine is in its initial state

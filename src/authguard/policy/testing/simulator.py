@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback
+    from authguard.core.policy import Policy
     from authguard.core.snapshot import Snapshot
-    from authguard.policy.compiled_policy import Policy
 
 #: start of every simulation, epoch seconds UTC; any time but 0, which means "never"
 START_TIME: Final = 1_000_000_000.0

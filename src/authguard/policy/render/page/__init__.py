@@ -17,7 +17,7 @@ from authguard.policy.render.page import decisions, deployment, machines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Invariant
 
 _HERE: Final = Path(__file__).parent

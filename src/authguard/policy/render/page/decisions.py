@@ -13,7 +13,7 @@ from authguard.policy.render.page.markup import link_fallback, render_origin, re
 from authguard.policy.table.boxes import MAX_BOXES, Space, count
 
 if TYPE_CHECKING:
-    from authguard.policy.compiled_policy import Policy
+    from authguard.core.policy import Policy
     from authguard.policy.render.matrix import Row
 
 

@@ -23,10 +23,10 @@ from authguard.policy.schema.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authguard.core.deployment import AccountSource, Issuer
     from authguard.core.outcomes import Fallback
+    from authguard.core.policy import Policy
     from authguard.core.request import Limit, Operation
-    from authguard.policy.compiled_policy import Policy
-    from authguard.policy.deployment import AccountSource, Issuer
 
 
 def render_operations(policy: Policy) -> str:

@@ -12,14 +12,14 @@ from authguard.core.ledger_keys import find_ledger_keys
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, NotProven, Operation, Proven
 from authguard.core.snapshot import Keys
-from authguard.runtime.request_binding import UNBOUND, RequestBinding
+from authguard.evaluation.request_binding import UNBOUND, RequestBinding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential
     from authguard.core.snapshot import Report
-    from authguard.policy.compiled_policy import Policy
 
 #: the result if no credential was checked
 NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)

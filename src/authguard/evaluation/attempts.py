@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import Attempt
     from authguard.core.verification import Method
-    from authguard.runtime.evaluation import Evaluation
+    from authguard.evaluation.driver import Evaluation
 
 #: tally of verification attempts that did not pass
 VERIFICATIONS: Final = "verification"

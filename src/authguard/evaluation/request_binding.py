@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from authguard.runtime.canonical import MAX_TEXT_CHARS, CanonicalBody, Header, render_request
+from authguard.evaluation.canonical import MAX_TEXT_CHARS, CanonicalBody, Header, render_request
 
 NO_BODY: Final = CanonicalBody(b"", is_json=False)
 

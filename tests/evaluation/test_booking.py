@@ -6,7 +6,7 @@ from typing import Any
 
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Keys, TransactionRecord
-from authguard.runtime.decision import AppResponse, Verdict
+from authguard.evaluation.decision import AppResponse, Verdict
 from tests.support.harness import ISSUER, POLICY, EnforcerHarness
 
 #: one limit for each ledger, and a hold of whatever an agent asks

@@ -18,16 +18,16 @@ from msgspec.structs import replace
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import NO_RESPONSE
-from authguard.formats.form import parse_form
-from authguard.formats.multipart import without_boundary
-from authguard.runtime.canonical import (
+from authguard.evaluation.canonical import (
     CanonicalBody,
     Header,
     canonicalize,
     is_secret_header,
     render_request,
 )
-from authguard.runtime.request_binding import UNBOUND, RequestBinding
+from authguard.evaluation.request_binding import UNBOUND, RequestBinding
+from authguard.formats.form import parse_form
+from authguard.formats.multipart import without_boundary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
+    from authguard.evaluation.decision import AppResponse
+    from authguard.evaluation.driver import Evaluation
+    from authguard.evaluation.request import AccessRequest, Body, BoundHeaders
     from authguard.ports import Cipher, Ids
-    from authguard.runtime.decision import AppResponse
-    from authguard.runtime.evaluation import Evaluation
-    from authguard.runtime.request import AccessRequest, Body, BoundHeaders
 
     Headers = tuple[tuple[bytes, bytes], ...]
 

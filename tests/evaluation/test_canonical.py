@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.formats.multipart import without_boundary
-from authguard.formats.strict_json import NO_DOCUMENT
-from authguard.runtime.canonical import (
+from authguard.evaluation.canonical import (
     MAX_LINES,
     MAX_TEXT_CHARS,
     MAX_VALUE_CHARS,
@@ -21,6 +19,8 @@ from authguard.runtime.canonical import (
     canonicalize,
     render_request,
 )
+from authguard.formats.multipart import without_boundary
+from authguard.formats.strict_json import NO_DOCUMENT
 
 JSON = "application/json"
 PRINTABLE = set(string.printable[:95])

@@ -212,7 +212,7 @@ class AppResponse:
         content_type: of the body.
         body: the buffered part of it.
         whole: whether `body` is complete.
-        headers: further headers of `authguard.runtime.transactions.KEPT_HEADERS`, in lower case and in order.
+        headers: further headers of `authguard.evaluation.transactions.KEPT_HEADERS`, in lower case and in order.
     """
 
     status: int

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.runtime.canonical import MAX_TEXT_CHARS, CanonicalBody
-from authguard.runtime.request_binding import UNBOUND, RequestBinding
+from authguard.evaluation.canonical import MAX_TEXT_CHARS, CanonicalBody
+from authguard.evaluation.request_binding import UNBOUND, RequestBinding
 
 SMALL = st.binary(max_size=40)
 HEADERS = st.lists(st.tuples(st.sampled_from(["x-a", "x-b"]), st.lists(SMALL, max_size=3).map(tuple)), max_size=3)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.request import NotProven, Operation, Principal, Proven
 from authguard.core.snapshot import Keys, Snapshot, blank
-from authguard.runtime.decision import UNREAD, Decision, Verdict
+from authguard.evaluation.decision import UNREAD, Decision, Verdict
 
 START = blank(dict.fromkeys(("service", "account", "session", "verification", "transaction"), "x"))
 DECISION = Decision(

@@ -21,10 +21,10 @@ from authguard.core.snapshot import EMPTY_LEDGER, LedgerEntry, blank
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Limit
     from authguard.core.snapshot import Snapshot, TransactionRecord
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.evaluation import Evaluation
+    from authguard.evaluation.driver import Evaluation
 
 #: transaction events after which it can never run, and did not run
 VOIDING_EVENTS: Final = frozenset({"denied", "lapsed", "altered", "failed"})

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions, delegations
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
-from authguard.runtime.evaluation import authenticated_at, classify_credential
+from authguard.evaluation.driver import authenticated_at, classify_credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.outcomes import Fallback
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.compiled_policy import Policy
-    from authguard.runtime.decision import Verdict
+    from authguard.evaluation.decision import Verdict
 
 #: maximum number of operations listed, so that a prompt stays short
 MAX_OPERATIONS: Final = 40

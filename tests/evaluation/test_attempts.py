@@ -9,8 +9,8 @@ import pytest
 
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Attempt, Snapshot
-from authguard.runtime import attempts
-from authguard.runtime.evaluation import Evaluation
+from authguard.evaluation import attempts
+from authguard.evaluation.driver import Evaluation
 from tests.stores.samples import BLANK
 from tests.support.harness import POLICY, policy_of, signed_in
 

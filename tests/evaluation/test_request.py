@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from authguard.core.request import Limit, Operation
 from authguard.core.snapshot import Keys
-from authguard.runtime.request import (
+from authguard.evaluation.request import (
     NO_CREDENTIAL,
     AccessRequest,
     RequestFacts,

@@ -12,9 +12,9 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import Evidence, NotProven, Proven
 from authguard.core.snapshot import Keys, Snapshot, TransactionRecord
 from authguard.encryption import PayloadCipher
-from authguard.runtime.decision import Decision, NeedsBody
-from authguard.runtime.decision_point import evaluate
-from authguard.runtime.request import AccessRequest, RequestFacts
+from authguard.evaluation.decision import Decision, NeedsBody
+from authguard.evaluation.decision_point import evaluate
+from authguard.evaluation.request import AccessRequest, RequestFacts
 from tests.stores.samples import BLANK, amended
 from tests.stores.samples import signed_in as known
 from tests.support.harness import POLICY, policy_of, signed_in

@@ -10,12 +10,12 @@ from msgspec.structs import force_setattr
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.credential_place import AUTHORIZATION
-from authguard.core.outcomes import LocalizedText
-from authguard.core.record_codec import FINAL_TRANSACTION_STATES
-from authguard.policy.deployment import (
+from authguard.core.deployment import (
     Assurance,
     Channels,
 )
+from authguard.core.outcomes import LocalizedText
+from authguard.core.record_codec import FINAL_TRANSACTION_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.credential_place import CredentialPlace
     from authguard.core.decision_table import Table
+    from authguard.core.deployment import (
+        AccountSource,
+        Issuer,
+        Verifier,
+    )
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Limit, Operation
     from authguard.core.timers import Timers
     from authguard.core.verification import Method
-    from authguard.policy.deployment import (
-        AccountSource,
-        Issuer,
-        Verifier,
-    )
 
 Durability = Literal["async", "group", "sync"]
 

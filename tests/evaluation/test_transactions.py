@@ -11,10 +11,10 @@ from msgspec.structs import replace as change
 from authguard.core.outcomes import Reason
 from authguard.core.request import Evidence, Operation, Proven
 from authguard.encryption import PayloadCipher
-from authguard.runtime.canonical import MAX_TEXT_CHARS
-from authguard.runtime.decision import AppResponse, Refusal
-from authguard.runtime.request import AccessRequest, Body
-from authguard.runtime.transactions import bind_request
+from authguard.evaluation.canonical import MAX_TEXT_CHARS
+from authguard.evaluation.decision import AppResponse, Refusal
+from authguard.evaluation.request import AccessRequest, Body
+from authguard.evaluation.transactions import bind_request
 from tests.support.harness import POLICY, EnforcerHarness, signed_in
 
 BODY = Body(b'{"amount": 100, "to": "bob"}', b"/orders/7/refund?fast=1", "application/json", b"application/json")

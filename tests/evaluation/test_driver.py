@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from msgspec.structs import replace as amended
 
 from authguard.core.snapshot import Keys, Report
+from authguard.evaluation.driver import Evaluation, apply_reports
 from authguard.ports import AccountStatus, Unreachable
 from authguard.records.entries import ActEntry
-from authguard.runtime.evaluation import Evaluation, apply_reports
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:

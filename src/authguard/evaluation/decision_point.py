@@ -17,10 +17,10 @@ from authguard.core.request import NO_LEDGERS, NotProven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
-from authguard.runtime import booking, transactions
-from authguard.runtime.attempts import is_in_doubt, spend_attempts
-from authguard.runtime.decision import NEEDS_BODY, Decision, NeedsBody
-from authguard.runtime.evaluation import (
+from authguard.evaluation import booking, transactions
+from authguard.evaluation.attempts import is_in_doubt, spend_attempts
+from authguard.evaluation.decision import NEEDS_BODY, Decision, NeedsBody
+from authguard.evaluation.driver import (
     Evaluation,
     apply_channel,
     apply_credential,
@@ -31,11 +31,11 @@ from authguard.runtime.evaluation import (
 
 if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
+    from authguard.core.policy import Policy
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import LedgerEntry, Snapshot
-    from authguard.policy.compiled_policy import Policy
+    from authguard.evaluation.request import AccessRequest, RequestFacts
     from authguard.ports import Cipher
-    from authguard.runtime.request import AccessRequest, RequestFacts
 
 
 def evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.core.outcomes import RESPONSES, Outcome
-from authguard.runtime.preview import briefing, preview
+from authguard.evaluation.preview import briefing, preview
 from tests.support.harness import EnforcerHarness, outcome
 
 REFUND = {"amount": 10, "currency": "EUR"}

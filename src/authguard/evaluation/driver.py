@@ -20,9 +20,9 @@ from authguard.core.staff import parse_roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authguard.core.policy import Policy
     from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import LedgerEntry
-    from authguard.policy.compiled_policy import Policy
 
 #: source name of the app's reports
 APP_SOURCE: Final = "app"
