@@ -40,7 +40,7 @@ STAGES: Final = tuple(
         ("versions", r"", r"peek_versions|\bversions?\b"),
         ("record", r"^audit/|^records/|^ids\.py|^clock\.py|^app_log\.py|journal\.py|core/(chain|entries)\.py", r""),
         ("versions", r"^stores/|state_repository\.py", r""),
-        ("match", r"^asgi/(resolver|operation_index|app|unnamed_route_log)\.py", r""),
+        ("match", r"^(evaluation/(resolver|operation_index)|asgi/(app|unnamed_route_log))\.py", r""),
         ("read headers", r"^asgi/(evidence|credential_place|dpop|request_context|body)\.py", r""),
         ("credential", r"^credentials/|^core/credential", r""),
         ("look up", r"^runtime/", r""),

@@ -141,7 +141,7 @@ async def test_a_warm_request_is_sampled_by_stage() -> None:
 
 def test_samples_are_sorted_into_the_stages_of_a_request() -> None:
     sorted_as = {
-        "match": ("asgi/resolver.py:Resolver.find", "return None"),
+        "match": ("evaluation/resolver.py:Resolver.find", "return None"),
         "read headers": ("asgi/evidence.py:read_evidence", "for name, value in headers:"),
         "credential": ("credentials/jwt_validator.py:JwtValidator.get_cached", "found = self._cache.get(key)"),
         "look up": ("runtime/decision_cache.py:DecisionCache.get", "entry = found.get(key)"),

@@ -9,12 +9,12 @@ import pytest
 from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.claims import LogNames, ValidatedToken
 from authguard.credentials.jwk import KeySet, build_secret_key
 from authguard.credentials.jwk_set import load_jwks
 from authguard.credentials.jwks_cache import JwksCache, RefreshPolicy
 from authguard.credentials.jws import UnverifiedToken, parse_compact
 from authguard.credentials.trusted_issuer import TrustedIssuer
+from authguard.evaluation.claims import LogNames, ValidatedToken
 from tests.credentials.conftest import settle
 
 if TYPE_CHECKING:

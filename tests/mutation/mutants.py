@@ -21,13 +21,15 @@ FORGOTTEN: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_decision_cac
 STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
-WALK, JUDGE, COMMIT, DECISION_CACHE = (
-    f"{SOURCE}runtime/{name}.py" for name in ("evaluation", "decision_point", "commit", "decision_cache")
+WALK, JUDGE, ATTEMPTS, TRANSACTIONS, APPROVAL, BOOKING, OPERATIONS = (
+    f"{SOURCE}evaluation/{name}.py"
+    for name in (*("driver", "decision_point", "attempts", "transactions", "approval", "booking", "operation_index"),)
 )
-MIDDLEWARE, OPERATIONS, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "operation_index", "evidence"))
-CHANGES, REPORTS, ATTEMPTS = (f"{SOURCE}runtime/{name}.py" for name in ("state_repository", "reports", "attempts"))
-TRANSACTIONS, DECIDING = (f"{SOURCE}runtime/{name}.py" for name in ("transactions", "approvals"))
-BOOKING, LIMITS = f"{SOURCE}evaluation/booking.py", f"{SOURCE}core/limits.py"
+COMMIT, DECISION_CACHE, CHANGES, DECIDING, REPORTS = (
+    f"{SOURCE}runtime/{name}.py" for name in ("commit", "decision_cache", "state_repository", "approvals", "reports")
+)
+MIDDLEWARE, EVIDENCE = (f"{SOURCE}asgi/{name}.py" for name in ("middleware", "evidence"))
+LIMITS = f"{SOURCE}core/limits.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ MUTANTS: Final = (
     Mutant(
         "one approver counts as often as they say yes",
         APPROVALS,
-        DECIDING,
+        APPROVAL,
         "for one in added if _person(one) not in givers]",
         "for one in added if givers is not None]",
     ),
@@ -132,9 +134,9 @@ MUTANTS: Final = (
     Mutant(
         "an approval holds though its approver lost the role",
         APPROVALS,
-        DECIDING,
-        "            record.role in account.roles\n            and rank[",
-        "            record.role\n            and rank[",
+        APPROVAL,
+        "        record.role in account.roles\n        and rank[",
+        "        record.role\n        and rank[",
     ),
     Mutant(
         "an older credential brings a lost role back",
@@ -181,9 +183,9 @@ MUTANTS: Final = (
     Mutant(
         "what is approved is not booked",
         APPROVALS,
-        DECIDING,
-        "            booking.book(evaluation, transaction, over)",
-        "            booking.book",
+        APPROVAL,
+        "        booking.book(evaluation, transaction, over)",
+        "        booking.book",
     ),
     Mutant(
         "a booking counts no longer than its window",
@@ -195,7 +197,7 @@ MUTANTS: Final = (
     Mutant(
         "who agreed within a limit has agreed to go over it",
         TOLD_TWICE,
-        DECIDING,
+        APPROVAL,
         "[one for one in earlier if over <= {*one.over, *record.tripped}]",
         "list(earlier)",
     ),

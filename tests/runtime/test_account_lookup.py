@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from authguard.evaluation.account_status import MAX_STATUS_LENGTH
 from authguard.ports import AccountStatus, Unreachable
 from authguard.records.entries import ActEntry
-from authguard.runtime.account_lookup import MAX_STATUS_LENGTH
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from authguard.asgi.control import Control
 from authguard.core.events import TIGHTENING, VOCABULARY
 from authguard.errors import ReportRefusedError, SettingsError
 from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.reports import ACCESS_LEVELS
 from authguard.records.entries import TransitionEntry
-from authguard.runtime.reports import ACCESS_LEVELS
 from tests.support.harness import POLICY, EnforcerHarness, outcome, states
 from tests.support.hypothesis_profile import examples
 

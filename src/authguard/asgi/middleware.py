@@ -32,11 +32,9 @@ from authguard.asgi.evidence import (
 from authguard.asgi.guard import Guard, GuardServices
 from authguard.asgi.lifespan import Lifespan
 from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
-from authguard.asgi.operation_index import WEBSOCKET, make_channel_finder
 from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.reply_sender import deny, send_reply, with_outcome_header
 from authguard.asgi.request_context import RequestContext
-from authguard.asgi.resolver import Resolver
 from authguard.asgi.response_recorder import run_transaction
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
 from authguard.asgi.user import User, build_user, wrap_app
@@ -46,7 +44,9 @@ from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
 from authguard.evaluation.decision import Refusal, Verdict
+from authguard.evaluation.operation_index import WEBSOCKET, make_channel_finder
 from authguard.evaluation.request import UNMATCHED, AccessRequest, Body, BodyFailure
+from authguard.evaluation.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

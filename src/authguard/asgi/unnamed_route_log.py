@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authguard.app_log import warn_unmapped_route
 from authguard.asgi.app import list_routes
-from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
+from authguard.evaluation.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from authguard.ports import Clock

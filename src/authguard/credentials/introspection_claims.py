@@ -13,14 +13,14 @@ import msgspec
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.claims import BOUND_TOKEN, validate_claims
 from authguard.credentials.introspection_client import UNCLEAR
 from authguard.credentials.signature import check_audience, check_required
 from authguard.credentials.token_kind import has_claims
+from authguard.evaluation.claims import BOUND_TOKEN, validate_claims
 
 if TYPE_CHECKING:
     from authguard.core.deployment import Issuer
-    from authguard.credentials.claims import LogNames, ValidatedToken
+    from authguard.evaluation.claims import LogNames, ValidatedToken
 
 TYPE_REFUSED: Final = NotProven("rejected", Reason.TYPE_REFUSED)
 #: findings that contradict ``active: true``; such a response is unclear

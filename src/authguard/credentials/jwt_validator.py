@@ -9,7 +9,6 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, LogNames
 from authguard.credentials.jwk import allowed_algorithms
 from authguard.credentials.jwks_cache import RefreshPolicy
 from authguard.credentials.jwks_fetcher import JwksFetcher
@@ -17,6 +16,7 @@ from authguard.credentials.jws import parse_compact
 from authguard.credentials.key_source import KeySource
 from authguard.credentials.static_keys import load_key_file, load_secret
 from authguard.credentials.trusted_issuer import TrustedIssuer
+from authguard.evaluation.claims import BOUND_TOKEN, EXPIRED, LogNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from authguard.core.deployment import Issuer
     from authguard.credentials.cache import Freshness, ValidityKey
-    from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwk import Key
     from authguard.credentials.jwks_cache import JwksCache
     from authguard.credentials.jws import UnverifiedToken
+    from authguard.evaluation.claims import ValidatedToken
     from authguard.ports import IssuerStatus
 
 _ISSUER_UNKNOWN: Final = NotProven("rejected", Reason.ISSUER_UNKNOWN)

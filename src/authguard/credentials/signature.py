@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from authguard.core.claim_source import find, find_first
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials import claim_reader
+from authguard.evaluation import claim_reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,9 +19,9 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Credential, Evidence, NotProven, Unseen
 from authguard.credentials import bearer, dpop, introspection_claims
 from authguard.credentials.cache import Cache, Entry
-from authguard.credentials.claims import BOUND_TOKEN, EXPIRED, UNBOUND_TOKEN
 from authguard.credentials.introspection import IntrospectionLimits, Introspector
 from authguard.credentials.introspection_client import IntrospectionEndpoint, TokenStatus
+from authguard.evaluation.claims import BOUND_TOKEN, EXPIRED, UNBOUND_TOKEN
 from authguard.ports import IntrospectionProblem
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from authguard.core.deployment import Issuer
     from authguard.credentials.cache import Freshness, ValidityKey
-    from authguard.credentials.claims import ValidatedToken
     from authguard.credentials.jwt_validator import JwtValidator
     from authguard.credentials.nonce import NonceGenerator
+    from authguard.evaluation.claims import ValidatedToken
     from authguard.ports import IssuerStatus
 
 _MALFORMED: Final = NotProven("rejected", Reason.CREDENTIAL_MALFORMED)

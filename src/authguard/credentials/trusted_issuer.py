@@ -8,17 +8,17 @@ from msgspec import Struct
 
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
-from authguard.credentials.claims import validate_claims
 from authguard.credentials.jwk import allowed_algorithms
 from authguard.credentials.signature import verify_signature
 from authguard.credentials.token_kind import accepted_types, has_claims
+from authguard.evaluation.claims import validate_claims
 
 if TYPE_CHECKING:
     from authguard.core.deployment import Issuer
-    from authguard.credentials.claims import LogNames, ValidatedToken
     from authguard.credentials.jwk import Key
     from authguard.credentials.jwks_cache import JwksCache
     from authguard.credentials.jws import UnverifiedToken
+    from authguard.evaluation.claims import LogNames, ValidatedToken
 
 #: reasons that say nothing about the token, and leave the token ``unproven``
 _OUTAGES: Final = frozenset({Reason.KEYS_UNREACHABLE, Reason.KEYS_UNUSABLE, Reason.KEYS_BUSY})

@@ -13,7 +13,8 @@ import msgspec
 from authguard.core import conditions
 from authguard.core.events import Event
 from authguard.core.machine import Transition, step
-from authguard.core.request import Proven
+from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Report, Snapshot
 from authguard.core.staff import parse_roles
 
@@ -120,6 +121,11 @@ def is_signed_out(policy: Policy, credential: Credential, snapshot: Snapshot) ->
         return False
     proof = authenticated_at(policy, credential.principal) or credential.principal.issued_at
     return session.signed_in > ended_at >= proof
+
+
+def withdraw_if_signed_out(policy: Policy, credential: Credential, stored: Snapshot) -> Credential:
+    """Return the credential as it counts against the stored records: rejected if a sign-out ended its sign-in."""
+    return NotProven("rejected", Reason.SIGNED_OUT) if is_signed_out(policy, credential, stored) else credential
 
 
 def classify_credential(policy: Policy, principal: Principal, snapshot: Snapshot, assurance: str, proof: float) -> str:

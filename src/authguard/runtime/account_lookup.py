@@ -1,34 +1,24 @@
-"""Lookup of account states for a request, in token claims and account directories.
-
-Rules: a status that the policy does not map is ``unrecognised`` and never ignored; delegations count only if they can
-be read completely.
-"""
+"""Lookup of account states for a request, in token claims and account directories."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from authguard.core.claim_source import find, label_of
-from authguard.core.delegations import DelegationError, parse_delegations
 from authguard.core.request import Proven
-from authguard.core.snapshot import Keys, Report
+from authguard.core.snapshot import Keys
+from authguard.evaluation.account_status import read_statements
 from authguard.evaluation.request import RequestFacts
-from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.ports import AccountStatus
 from authguard.runtime.journal import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authguard.core.deployment import AccountSource
-    from authguard.core.request import Credential, Principal
+    from authguard.core.request import Credential
     from authguard.core.snapshot import Snapshot
     from authguard.ports import AccountDirectory
     from authguard.runtime.journal import Journal
     from authguard.runtime.state_repository import StateRepository
-
-#: longer statuses are cut in the log
-MAX_STATUS_LENGTH: Final = 64
 
 
 class AccountLookup:
@@ -62,32 +52,20 @@ class AccountLookup:
         principal = credential.principal
         keys = Keys(principal.account_key, principal.session_key)
         policy = self._repository.policy
-        claims = principal.claims if policy.accounts else {}
-        reports: dict[str, Report] = {}
-        unmapped: dict[str, str] = {}
+        if not policy.accounts:
+            return RequestFacts(now=now, credential=credential, keys=keys, channel=channel)
+        answers: dict[str, AccountStatus] = {}
         unreachable = False
-        for source in policy.accounts:
-            if not source.claim:
+        if policy.asks_directories:
+            for source in policy.accounts:
+                if source.claim:
+                    continue
                 answer = await self._repository.with_deadline(self._directories[source.name].ask(principal, now))
-            elif (
-                found := claims.get(source.claim) if source.claim[:1] != "/" else find(claims, (source.claim,))
-            ) is not None:
-                is_plain = isinstance(found, str) and not source.delegations_at
-                answer = (
-                    AccountStatus(str(found), principal.issued_at)
-                    if is_plain
-                    else _status_from_claim(source, principal, found)
-                )
-            else:
-                continue
-            if not isinstance(answer, AccountStatus):
-                unreachable = True
-                continue
-            state = source.map.get(answer.status, "") if source.map else answer.status
-            known_state = state in policy.strictness and state != policy.initial["account"]
-            reports[source.name] = Report(state if known_state else "unrecognised", answer.at, answer.delegations)
-            if not known_state:
-                unmapped[source.name] = answer.status[:MAX_STATUS_LENGTH]
+                if isinstance(answer, AccountStatus):
+                    answers[source.name] = answer
+                else:
+                    unreachable = True
+        reports, unmapped = read_statements(policy, principal, answers)
         return RequestFacts(
             now=now,
             credential=credential,
@@ -97,23 +75,6 @@ class AccountLookup:
             unmapped=unmapped,
             unreachable=unreachable,
         )
-
-
-def _status_from_claim(source: AccountSource, principal: Principal, found: object) -> AccountStatus:
-    """Return the account status in a token; unreadable statuses and delegations are an empty status."""
-    try:
-        delegations = (
-            parse_delegations(resolve_pointer(principal.claims, source.delegations_at), principal.issuer)
-            if source.delegations_at
-            else ()
-        )
-    except PointerError:
-        delegations = ()
-    except DelegationError:
-        return AccountStatus("", principal.issued_at)
-    # a list or an object is no status, and no map has the empty one
-    status = found if isinstance(found, str) else label_of(found) if isinstance(found, int | float) else ""
-    return AccountStatus(status, principal.issued_at, delegations)
 
 
 def record_unmapped(

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
 from authguard.core.outcomes import Reason
-from authguard.core.person_name import distinct_names, normalize_name
+from authguard.core.person_name import distinct_names
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import parse_roles
 from authguard.evaluation import booking, transactions
+from authguard.evaluation.approval import ActRefusedError, add_approvals, is_settlement, is_still_valid
 from authguard.ports import FIRST
 from authguard.runtime.journal import sanitize_text
 from authguard.runtime.transaction_list import effective_record, list_transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
@@ -37,14 +38,6 @@ ACTS: Final = {
     "transaction.committed": "transaction.settled_done",
     "transaction.failed": "transaction.settled_failed",
 }
-
-
-class _RefusedError(Exception):
-    """The requested change is not possible; nothing is saved."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.code)
-        self.reason = reason
 
 
 class Approvals:
@@ -135,7 +128,7 @@ class Approvals:
             earlier = [one for one in evaluation.snapshot.transaction.approvals if one in valid or one not in given]
             named = self._known_limits(evaluation, over)
             yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, sanitize_text(note), named)
-            self._add_approvals(evaluation, transaction, earlier, (yes,), "approver")
+            add_approvals(evaluation, transaction, earlier, (yes,), "approver")
 
         return await self._do(verdict, transaction, "transaction.approved", note, apply, record=record, over=over)
 
@@ -162,9 +155,9 @@ class Approvals:
         def apply(evaluation: Evaluation) -> None:
             record = evaluation.snapshot.transaction
             if not record.version or principal is None or record.account != principal.account_key:
-                raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+                raise ActRefusedError(Reason.TRANSACTION_UNKNOWN)
             if not evaluation.send("transaction.denied", "caller"):
-                raise _RefusedError(Reason.TRANSACTION_OVER)
+                raise ActRefusedError(Reason.TRANSACTION_OVER)
             evaluation.update_record("transaction", by=principal.pseudonym, note=sanitize_text(note))
 
         return await self._do(verdict, transaction, "transaction.withdrawn", note, apply)
@@ -185,16 +178,16 @@ class Approvals:
         def apply(evaluation: Evaluation) -> None:
             record = evaluation.snapshot.transaction
             if not record.version:
-                raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+                raise ActRefusedError(Reason.TRANSACTION_UNKNOWN)
             # the app settles a running transaction; `transaction.lost` is possible only until its timer fires
-            if not evaluation.can(event) or (_is_settlement(event) and evaluation.can("transaction.lost")):
-                raise _RefusedError(Reason.TRANSACTION_OVER)
+            if not evaluation.can(event) or (is_settlement(event) and evaluation.can("transaction.lost")):
+                raise ActRefusedError(Reason.TRANSACTION_OVER)
             if event == "transaction.approved":
                 named = self._known_limits(evaluation, over)
                 added = tuple(
                     Approval(b"", name, evaluation.now, sanitize_text(note), named) for name in distinct_names(by)
                 )
-                self._add_approvals(evaluation, transaction, record.approvals, added, "operator")
+                add_approvals(evaluation, transaction, record.approvals, added, "operator")
                 return
             evaluation.send(event, "operator")
             evaluation.update_record("transaction", by=", ".join(by), note=sanitize_text(note))
@@ -240,41 +233,12 @@ class Approvals:
         known = booking.known_limits(evaluation.policy, evaluation.snapshot.transaction)
         return tuple(sorted(known.intersection(over)))
 
-    @staticmethod
-    def _add_approvals(
-        evaluation: Evaluation, transaction: str, earlier: Sequence[Approval], added: Sequence[Approval], cause: str
-    ) -> None:
-        """Add approvals; the last required one books the transaction's costs."""
-        # an approval covers the limits that its approver accepted: an approver from before a limit was exceeded
-        # has to approve again
-        record = evaluation.snapshot.transaction
-        if transactions.is_outdated(record, evaluation.policy.digest):
-            raise _RefusedError(Reason.POLICY_CHANGED)
-        if transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account):
-            raise _RefusedError(Reason.SESSION_CHANGED)
-        over = booking.exceeded_limits(evaluation, transaction)
-        if not all([over <= {*one.over, *record.tripped} for one in added]):  # noqa: C419 - a list is faster
-            raise _RefusedError(Reason.LIMIT_EXCEEDED)
-        counted = [one for one in earlier if over <= {*one.over, *record.tripped}]
-        givers = {_person(one) for one in counted}
-        counted += [one for one in added if _person(one) not in givers]
-        evaluation.update_record("transaction", approvals=tuple(counted))
-        if len(counted) >= record.count and evaluation.send("transaction.approved", cause):
-            booking.book(evaluation, transaction, over)
-
     async def _is_still_valid(self, one: Approval, record: TransactionRecord) -> bool:
-        """Return whether an approver may still approve: account in good standing, and role still held."""
+        """Return whether an approver may still approve."""
         if not one.account:
             return True
         account = (await self._repository.load(Keys(account=one.account))).snapshot.account
-        rank = self._repository.policy.strictness
-        return (
-            record.role in account.roles
-            and rank[account.state] <= rank["normal"]
-            and account.not_before <= one.at
-            and one.account != record.account
-            and one.account not in record.actors
-        )
+        return is_still_valid(self._repository.policy, one, record, account)
 
     def _is_approver(self, record: TransactionRecord, principal: Principal) -> bool:
         return bool(record.version and record.role) and record.role in self._roles(principal)
@@ -291,17 +255,17 @@ class Approvals:
         record, rank = evaluation.snapshot.transaction, evaluation.policy.assurance.rank
         lost = record.role not in mine.roles
         if not self._is_approver(record, principal) or lost:
-            raise _RefusedError(Reason.TRANSACTION_UNKNOWN)
+            raise ActRefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
         if (
             conditions.classify_actor(principal, evaluation.policy.agents) != "subject"
             or principal.account_key in involved
         ):
-            raise _RefusedError(Reason.APPROVER_INVOLVED)
+            raise ActRefusedError(Reason.APPROVER_INVOLVED)
         if record.acr and rank(principal.acr) < rank(record.acr):
-            raise _RefusedError(Reason.APPROVER_WEAK)
+            raise ActRefusedError(Reason.APPROVER_WEAK)
         if not evaluation.can(event):
-            raise _RefusedError(Reason.TRANSACTION_OVER)
+            raise ActRefusedError(Reason.TRANSACTION_OVER)
 
     async def _do(
         self,
@@ -352,7 +316,7 @@ class Approvals:
             after = await repository.change(
                 record.keys(transaction), apply, subject=subject, decision=decision, note=note, act=act_record
             )
-        except _RefusedError as error:
+        except ActRefusedError as error:
             return error.reason
         return after.transaction
 
@@ -360,12 +324,3 @@ class Approvals:
 def _abort(evaluation: Evaluation) -> None:
     """Fail a transaction with too few approvers left, before the app runs."""
     evaluation.send("transaction.failed", "approvers")
-
-
-def _person(one: Approval) -> bytes | str:
-    """Return the identity of an approver: the account, or an operator's folded name."""
-    return one.account or normalize_name(one.by)
-
-
-def _is_settlement(event: str) -> bool:
-    return event in {"transaction.committed", "transaction.failed"}

@@ -18,7 +18,7 @@ from authguard.core.request import UNSEEN, NotProven, Proven, Unseen
 from authguard.errors import AuditError, BusyError, MachineFaultError
 from authguard.evaluation.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
 from authguard.evaluation.decision_point import evaluate
-from authguard.evaluation.driver import is_signed_out
+from authguard.evaluation.driver import withdraw_if_signed_out
 from authguard.evaluation.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
 from authguard.runtime.account_lookup import AccountLookup
 from authguard.runtime.approvals import Approvals
@@ -271,9 +271,8 @@ class Enforcer:
         stored = before.snapshot
         if stored.transaction.approvals and await self.approvals.lacks_quorum(stored.transaction):
             facts = replace(facts, lacks_quorum=True)
-        was_signed_out = stored.session.ended or stored.account.not_before
-        if was_signed_out and is_signed_out(self.policy, facts.credential, stored):
-            facts = replace(facts, credential=NotProven("rejected", Reason.SIGNED_OUT))
+        if stored.session.ended or stored.account.not_before:
+            facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
         decision = evaluate(self.policy, request, facts, stored, self._cipher)
         if isinstance(decision, NeedsBody):
             return decision

@@ -8,22 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import msgspec
 
 from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
-from authguard.core.outcomes import Outcome, Reason
-from authguard.core.snapshot import Keys, Report
+from authguard.core.outcomes import Reason
+from authguard.core.snapshot import Keys
 from authguard.errors import ReportRefusedError
 from authguard.evaluation import transactions
-from authguard.evaluation.attempts import count_attempt
-from authguard.evaluation.driver import APP_SOURCE, apply_reports, end_session
-from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.reports import apply_account_report, send_report
 from authguard.evaluation.request import AccessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authguard.core.policy import Policy
     from authguard.core.snapshot import Snapshot
     from authguard.evaluation.decision import AppResponse, Verdict
     from authguard.evaluation.driver import Evaluation
@@ -31,12 +27,6 @@ if TYPE_CHECKING:
     from authguard.runtime.faults import Faults
     from authguard.runtime.state_repository import StateRepository
 
-#: verdicts of a verification service other than a pass; each is an attempt (DESIGN 2, "Attempts")
-FAILED_VERIFICATIONS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
-#: reports that end a session: only a later sign-in counts as fresh
-ENDING_REPORTS: Final = frozenset({"session.ended", "session.revoked"})
-#: outcome -> degree of access
-ACCESS_LEVELS: Final = {Outcome.RESTRICT: 1, Outcome.ALLOW: 2}
 #: maximum number of cancellations of a task that settles a transaction
 MAX_CANCELLATIONS: Final = 8
 
@@ -91,10 +81,10 @@ class Reports:
                 raise ReportRefusedError(
                     f"only a person can lift `{event}`; list it if the app may report it: `reports: {{app: [{event}]}}`"
                 )
-            return lambda evaluation: _apply_account_report(evaluation, verdict, trigger)
+            return lambda evaluation: apply_account_report(evaluation, verdict, trigger)
         if event not in TIGHTENING:
             raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
-        return lambda evaluation: _send_report(evaluation, event)
+        return lambda evaluation: send_report(evaluation, event)
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
         """Sign out the customer of an admitted request.
@@ -129,7 +119,7 @@ class Reports:
             raise ReportRefusedError(
                 f"`{event}` is not a report about the service: use {', '.join(sorted(SERVICE_REPORTS))}"
             )
-        return await self._repository.change(Keys(), lambda evaluation: _send_report(evaluation, event), note=note)
+        return await self._repository.change(Keys(), lambda evaluation: send_report(evaluation, event), note=note)
 
     async def settle(self, verdict: Verdict, response: AppResponse) -> None:
         """Settle a transaction by the app's response; never fail, and complete even if the caller disconnects.
@@ -164,51 +154,3 @@ class Reports:
         except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
             request = AccessRequest(operation=verdict.operation, method="")
             await self._faults.record(Reason.GUARD_FAULT, error, request)
-
-
-def _apply_account_report(evaluation: Evaluation, verdict: Verdict, state: str) -> None:
-    """Apply the app's report of an account; store it without effect if it would increase access."""
-    # an unknown account may be treated more strictly than one with a lax report; the report then counts together
-    # with the next source's
-    report = _stricter_report(evaluation, state)
-    account = evaluation.snapshot.account
-    after = msgspec.structs.replace(evaluation.snapshot, account=msgspec.structs.replace(account, state=report.state))
-    before = zip(
-        _access_levels(evaluation.policy, verdict, evaluation.snapshot),
-        _access_levels(evaluation.policy, verdict, after),
-        strict=True,
-    )
-    if any(now < then for now, then in before):
-        evaluation.update_record("account", reports={**(account.reports or {}), APP_SOURCE: report})
-    else:
-        apply_reports(evaluation, {APP_SOURCE: report}, unreachable=False)
-
-
-def _access_levels(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list[int]:
-    """Return the degree of access to each operation: refused, restricted, or full."""
-    reported = verdict.with_snapshot(snapshot)
-    return [
-        ACCESS_LEVELS.get(preview_outcome(policy, reported, operation).kind, 0) for operation in policy.all_operations
-    ]
-
-
-def _stricter_report(evaluation: Evaluation, state: str) -> Report:
-    """Return the app's report; if it is laxer than the app's last one, with the stricter state."""
-    last = (evaluation.snapshot.account.reports or {}).get(APP_SOURCE)
-    if last is None or last.at <= evaluation.snapshot.account.decided:
-        return Report(state, evaluation.now)
-    rank = evaluation.policy.strictness
-    # not before the last one: a report after the clock stepped back counts, too
-    return Report(max(last.state, state, key=rank.__getitem__), max(last.at, evaluation.now))
-
-
-def _send_report(evaluation: Evaluation, event: str) -> None:
-    if event in ENDING_REPORTS:
-        end_session(evaluation, event, APP_SOURCE)
-        return
-    machine = event.partition(".")[0]
-    evaluation.send(event, APP_SOURCE, (("faulted", evaluation.now),) if machine == "service" else ())
-    if machine == "verification":
-        evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
-    if event in FAILED_VERIFICATIONS:
-        count_attempt(evaluation)

@@ -14,7 +14,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Keys
 from authguard.core.staff import parse_roles
-from authguard.evaluation.driver import Evaluation, end_session
+from authguard.evaluation import staff_acts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from authguard.core.request import Principal
     from authguard.core.snapshot import Snapshot
     from authguard.evaluation.decision import Verdict
+    from authguard.evaluation.driver import Evaluation
     from authguard.runtime.pseudonymizer import Pseudonymizer
     from authguard.runtime.state_repository import StateRepository
-
-#: cause of transitions by a person
-PERSON_CAUSE: Final = "person"
 
 
 class StaffActions:
@@ -110,15 +108,8 @@ class StaffActions:
         Raises:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
-
-        def apply(evaluation: Evaluation) -> None:
-            table = evaluation.policy.machines["account"].table
-            lifted = table[evaluation.policy.initial["account"], "reinstated"].dest
-            evaluation.send("account.reinstated", PERSON_CAUSE, (("reported", evaluation.now),))
-            if evaluation.snapshot.account.state == lifted:
-                evaluation.update_record("account", decided=evaluation.now)
-
-        return await self._act("account.reinstated", Keys(account=account), subject, by, why, apply, decision)
+        keys = Keys(account=account)
+        return await self._act("account.reinstated", keys, subject, by, why, staff_acts.reinstate_account, decision)
 
     async def reset(self, session: bytes, account: bytes, by: str, why: str, *, decision: str = "") -> Snapshot:
         """Reset a session's verification, and clear the attempts counted for its account.
@@ -126,16 +117,9 @@ class StaffActions:
         Raises:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
-
-        def apply(evaluation: Evaluation) -> None:
-            evaluation.send("verification.reset", PERSON_CAUSE)
-            evaluation.update_record("session", attempt=None)  # the pending attempt no longer applies
-            if account and evaluation.snapshot.account.tallies:
-                evaluation.update_record("account", tallies=None)
-
         keys = Keys(account=account, session=session)
         subject = self.naming.account(account) if account else ""
-        return await self._act("verification.reset", keys, subject, by, why, apply, decision)
+        return await self._act("verification.reset", keys, subject, by, why, staff_acts.reset_verification, decision)
 
     async def end_session(self, session: bytes, account: bytes, by: str, why: str) -> Snapshot:
         """End a session: only a later sign-in opens it again (ASVS 7.4.5).
@@ -151,7 +135,7 @@ class StaffActions:
             subject,
             by,
             why,
-            lambda evaluation: end_session(evaluation, "session.revoked", PERSON_CAUSE),
+            staff_acts.revoke_session,
             "",
         )
 
@@ -161,11 +145,8 @@ class StaffActions:
         Raises:
             AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
         """
-
-        def apply(evaluation: Evaluation) -> None:
-            evaluation.update_record("account", not_before=max(evaluation.snapshot.account.not_before, evaluation.now))
-
-        return await self._act("account.signed_out", Keys(account=account), subject, by, why, apply, "")
+        keys = Keys(account=account)
+        return await self._act("account.signed_out", keys, subject, by, why, staff_acts.sign_out_account, "")
 
     async def _act(  # noqa: PLR0917 - the parts of one act
         self,

@@ -1,8 +1,6 @@
 """Identity verification: sends the customer's answers to the verifiers, and applies the combined result to the session.
 
-Rules (DESIGN 2, "Attempts"):
-- Only a method that the table offers this customer now is accepted, and none that was left in doubt.
-- An attempt is counted when it starts, and refunded if it passed or no service answered.
+Rules (DESIGN 2, "Attempts"; see also `authguard.evaluation.verification`):
 - At most one set of answers per session is with the verifiers. An answer to another attempt is recorded and moves no
   machine. No lock is held during the calls: the state is loaded again afterwards.
 """
@@ -16,13 +14,20 @@ import anyio
 from msgspec.structs import replace
 
 from authguard.core.outcomes import ALLOW, Fallback, Outcome
-from authguard.core.request import Match, Operation
-from authguard.core.snapshot import Attempt, Keys
-from authguard.core.verification import Doubted, IncompleteMethod, Passed, Unavailable, combine
+from authguard.core.snapshot import Keys
+from authguard.core.verification import Doubted, IncompleteMethod, Unavailable, combine
 from authguard.errors import VerificationRefusedError
 from authguard.evaluation import attempts
-from authguard.evaluation.driver import renew_by_verifier
 from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.verification import (
+    PROVABLE_RISKS,
+    VERIFY_OPERATION,
+    Claim,
+    RetryLater,
+    apply_result,
+    claim_attempt,
+    exhaust_methods,
+)
 from authguard.ports import Question
 from authguard.runtime.verifier_call import call_verifiers
 
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from authguard.core.policy import Policy
-    from authguard.core.request import Principal
+    from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import Snapshot
     from authguard.core.verification import Method, MethodResult, VerifierVerdict
     from authguard.evaluation.decision import Verdict
@@ -40,15 +45,9 @@ if TYPE_CHECKING:
 
     Answers = Mapping[str, Mapping[str, str]]
 
-#: the guard's operation for every verification request; no agent may run it for a customer (WIRE 5)
-VERIFY_OPERATION: Final = Operation(name="authguard.verify", match=Match(), risk="self", effect="write")
 #: maximum number of verifiers, and of fields for each, in one request; maximum length of a field
 MAX_ANSWERS: Final = 16
 MAX_FIELD_LENGTH: Final = 512
-#: delay before a retry, if another request is in progress
-RETRY_SOON_S: Final = 1.0
-#: risks of operations that can require a verification
-PROVABLE_RISKS: Final = frozenset({"routine", "sensitive", "high"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +69,6 @@ class NextStep:
     method: str
     attempt: str = ""
     wanted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """An attempt with answers that this request sends to the verifiers; `fresh` if nothing was sent for it yet."""
-
-    attempt: Attempt
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _RetryLater:
-    """The attempt is possible only after some seconds."""
-
-    after: float
 
 
 class Verifications:
@@ -128,15 +112,15 @@ class Verifications:
         return step  # noqa: RET504 - a scope may suppress an exception, so the value is assigned first
 
     async def _answer(self, verdict: Verdict, principal: Principal, method: Method, answers: Answers) -> NextStep:
-        claims: list[_Claim | _RetryLater] = []
+        claims: list[Claim | RetryLater] = []
 
         def claim(evaluation: Evaluation) -> None:
-            claims.append(self._claim(evaluation, verdict, method))
+            claims.append(claim_attempt(evaluation, verdict, method, self._ids))
 
         before = verdict
         verdict = verdict.with_snapshot(await self._change(verdict, claim))
         claimed = claims[-1]
-        if isinstance(claimed, _RetryLater):
+        if isinstance(claimed, RetryLater):
             return self._next_step(verdict, before, method, after=claimed.after)
         question = Question(
             issuer=principal.issuer,
@@ -158,7 +142,7 @@ class Verifications:
             if amount == "passed" and attempts.is_doubted_elsewhere(evaluation, method, claimed.attempt.id):
                 amount = "doubted"  # a concurrent attempt of this method left it in doubt
             superseded.append(
-                not _apply_result(
+                not apply_result(
                     evaluation,
                     method,
                     claimed.attempt,
@@ -169,7 +153,7 @@ class Verifications:
                 )
             )
             if not superseded[-1] and not isinstance(amount, IncompleteMethod):
-                self._exhaust(evaluation, verdict)
+                exhaust_methods(evaluation, verdict)
 
         verdict = verdict.with_snapshot(await self._change(verdict, settle))
         self._record(verdict, method, results, "superseded" if superseded[-1] else _result_code(amount))
@@ -190,52 +174,6 @@ class Verifications:
         subject = principal.pseudonym if principal else ""
         after = await self._repository.change(keys, apply, subject=subject, decision=verdict.record)
         return replace(after, transaction=verdict.snapshot.transaction)
-
-    def _claim(self, evaluation: Evaluation, verdict: Verdict, method: Method) -> _Claim | _RetryLater:
-        """Claim the open attempt of the method, or start one, if the table offers the method now."""
-        offered = _offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
-        if method.name not in offered:
-            return _RetryLater(0.0)
-        held = evaluation.snapshot.session.attempt
-        if held is not None and attempts.is_being_verified(evaluation, held):
-            return _RetryLater(RETRY_SOON_S)
-        if held is not None and not (
-            held.method == method.name and not held.claimed and evaluation.can("verification.passed")
-        ):
-            held = None
-        if held is not None and attempts.is_reserved(evaluation, method, held.begun):
-            attempt = replace(held, claimed=True, at=evaluation.now)
-        else:
-            if attempts.is_spent(evaluation, method, offered[method.name]):
-                if attempts.has_in_flight(evaluation):
-                    return _RetryLater(RETRY_SOON_S)
-                # a doubt from another session is marked here, too, so that the table offers other methods
-                if attempts.is_left_in_doubt(evaluation, method):
-                    evaluation.send("verification.doubted", "guard")
-                self._exhaust(evaluation, verdict)
-                return _RetryLater(0.0)
-            wait = attempts.backoff_remaining(evaluation, method)
-            if wait:
-                return _RetryLater(wait)
-            attempts.reserve_attempt(evaluation, method)
-            if held is not None and held.begun == attempts.REFUNDED:
-                attempt = replace(held, claimed=True, at=evaluation.now, begun=evaluation.now)
-            else:
-                held = None
-                evaluation.send("verification.started", "caller")
-                attempt = Attempt(self._ids.secret(), method.name, evaluation.now, claimed=True, begun=evaluation.now)
-        attempts.mark_in_flight(evaluation)
-        evaluation.update_record("session", attempt=attempt)
-        return _Claim(attempt, fresh=held is None)
-
-    @staticmethod
-    def _exhaust(evaluation: Evaluation, verdict: Verdict) -> None:
-        """Send `verification.exhausted` if no method can be tried any longer: then a person takes over."""
-        methods = evaluation.policy.methods
-        offered = _offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
-        named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
-        if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
-            evaluation.send("verification.exhausted", "guard")
 
     def _record(self, verdict: Verdict, method: Method, results: Mapping[str, VerifierVerdict], word: str) -> None:
         """Write each verifier's result to the log: closed codes and scores, and none of the customer's answers."""
@@ -280,59 +218,6 @@ class Verifications:
             attempt=attempt,
             wanted=wanted,
         )
-
-
-def _apply_result(
-    evaluation: Evaluation,
-    method: Method,
-    attempt: Attempt,
-    *,
-    results: Mapping[str, VerifierVerdict],
-    amount: MethodResult | IncompleteMethod,
-    principal: Principal,
-    channel: str,
-) -> bool:
-    """Apply the result of an attempt; return whether the attempt is still the current one."""
-    held = evaluation.snapshot.session.attempt
-    current = held is not None and held.id == attempt.id
-    attempts.clear_in_flight(evaluation)
-    if amount in {"passed", "unavailable"}:
-        attempts.refund_attempt(evaluation, method, attempt.begun)
-    elif not isinstance(amount, IncompleteMethod):
-        attempts.record_failure(evaluation, method, attempt.id, doubted=amount in {"doubted", "contradicted"})
-    doubted = tuple(name for name, answer in results.items() if isinstance(answer, Doubted))
-    if doubted and isinstance(amount, IncompleteMethod) and method.on_doubt == "ambiguous":
-        # this attempt may continue; no other one of this method may begin
-        attempts.mark_in_doubt(evaluation, method, attempt.id)
-    if not current:
-        return False
-    if isinstance(amount, IncompleteMethod):
-        passed = tuple(name for name, answer in results.items() if isinstance(answer, Passed))
-        begun = attempt.begun
-        if not doubted and any(isinstance(answer, Unavailable) for answer in results.values()):
-            attempts.refund_attempt(evaluation, method, begun)  # if the customer stops here, there was only an outage
-            begun = attempts.REFUNDED
-        evaluation.update_record(
-            "session", attempt=replace(attempt, claimed=False, passed=passed, doubted=doubted, begun=begun)
-        )
-        return True
-    evaluation.update_record("session", attempt=None)
-    if evaluation.send(f"verification.{amount}", "verifier") and amount == "passed":
-        evaluation.update_record("session", channel=channel)
-        renew_by_verifier(evaluation, principal)
-    return True
-
-
-def _offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
-    """Return the methods that the table offers this customer now, each with its fallback."""
-    offered: dict[str, Fallback] = {}
-    for operation in policy.all_operations:
-        if operation.risk in PROVABLE_RISKS:
-            fallback = preview_outcome(policy, verdict, operation)
-            if fallback.kind is Outcome.VERIFY:
-                for name in fallback.methods:
-                    offered.setdefault(name, fallback)
-    return offered
 
 
 def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Operation:

@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.asgi.operation_index import OperationIndex
 from authguard.core.request import Match, Operation
+from authguard.evaluation.operation_index import OperationIndex
 from authguard.policy.checks.route_coverage import METHODS, Endpoint, covers, match_endpoint, overlaps
 
 SEGMENTS = st.sampled_from(["a", "b", "{x}"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authguard.asgi.host import is_normalized_host, is_unambiguous, matches_host, read_host
+from authguard.evaluation.host import is_normalized_host, is_unambiguous, matches_host, read_host
 
 
 def scope(*hosts: bytes) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from starlette._utils import get_route_path
 from starlette.routing import Match as RouteMatch
 from starlette.routing import Route, WebSocketRoute
 
-from authguard.asgi.operation_index import WEBSOCKET, OperationIndex, has_no_control, route_path
 from authguard.core.request import Match, Operation
+from authguard.evaluation.operation_index import WEBSOCKET, OperationIndex, has_no_control, route_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

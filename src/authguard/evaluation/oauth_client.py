@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.claim_source import present
-from authguard.credentials import claim_reader
-from authguard.credentials.claim_reader import ClaimError
-from authguard.credentials.sharing import share
+from authguard.evaluation import claim_reader
+from authguard.evaluation.claim_reader import ClaimError
+from authguard.evaluation.sharing import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.asgi.host import is_normalized_host, is_unambiguous, matches_host, read_host
-from authguard.asgi.lookalike import LookalikeIndex
-from authguard.asgi.operation_index import OperationIndex, has_consistent_root, route_path, strip_root
 from authguard.core.outcomes import Reason
+from authguard.evaluation.host import is_normalized_host, is_unambiguous, matches_host, read_host
+from authguard.evaluation.lookalike import LookalikeIndex
+from authguard.evaluation.operation_index import OperationIndex, has_consistent_root, route_path, strip_root
 
 if TYPE_CHECKING:
     import re

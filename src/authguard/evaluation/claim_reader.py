@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.claim_source import find, find_first, label_of, present
-from authguard.credentials.sharing import share, share_time
+from authguard.evaluation.sharing import share, share_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

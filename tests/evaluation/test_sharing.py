@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authguard.credentials import sharing
+from authguard.evaluation import sharing
 
 
 def test_equal_values_are_one_object() -> None:

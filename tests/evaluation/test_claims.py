@@ -14,9 +14,8 @@ from authguard.core.deployment import Issuer
 from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key, session_key
 from authguard.core.request import NotProven, Principal
-from authguard.credentials.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
-
-from .conftest import UNHURRIED
+from authguard.evaluation.claims import MAX_ACTORS, LogNames, ValidatedToken, validate_claims
+from tests.credentials.conftest import UNHURRIED
 
 NOW = 1_800_000_000.0
 _ISSUER = Issuer(issuer="https://i.test", audience=("a",), algorithms=("ES256",), leeway=30.0, max_lifetime=3_600.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authguard.credentials.claim_reader import (
+from authguard.evaluation.claim_reader import (
     MAX_LIST_CHARS,
     MAX_TEXT_CHARS,
     MAX_TIME_S,

@@ -18,10 +18,10 @@ from authguard.core.claim_source import find
 from authguard.core.outcomes import Reason
 from authguard.core.record_keys import account_key, identity_keys
 from authguard.core.request import NotProven, Principal, Proven
-from authguard.credentials import claim_reader
-from authguard.credentials.claim_reader import MAX_SCOPE_TEXTS, ClaimError
-from authguard.credentials.oauth_client import find_client, is_person
-from authguard.credentials.sharing import share, share_time
+from authguard.evaluation import claim_reader
+from authguard.evaluation.claim_reader import MAX_SCOPE_TEXTS, ClaimError
+from authguard.evaluation.oauth_client import find_client, is_person
+from authguard.evaluation.sharing import share, share_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,9 +6,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Host
 
-from authguard.asgi.resolver import Resolver
 from authguard.core.outcomes import Reason
 from authguard.core.request import Match, Operation
+from authguard.evaluation.resolver import Resolver
 from tests.support.harness import POLICY, policy_of
 
 DENY = POLICY.replace("otherwise: {risk: sensitive, effect: write}", "otherwise: deny").replace(

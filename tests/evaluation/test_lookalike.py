@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authguard.asgi.lookalike import MAX_NON_ASCII_CHARS, MAX_PATH_CHARS, MAX_SEGMENTS, LookalikeIndex
+from authguard.evaluation.lookalike import MAX_NON_ASCII_CHARS, MAX_PATH_CHARS, MAX_SEGMENTS, LookalikeIndex
 
 INDEX = LookalikeIndex(["/orders/{order_id}/refund", "/admin", "/files/{name:path}", "/users/{id}"])
 
