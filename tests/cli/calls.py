@@ -48,6 +48,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "policy explain": ("{folder}/policy.yaml", "--operation", "refund"),
     "policy graph": ("{folder}/policy.yaml",),
     "policy init": ("{folder}/made", "--yes"),
+    "policy mutate": ("{folder}/policy.yaml", "--most", "3"),
     "policy schema": (),
     "policy show": ("{folder}/policy.yaml",),
     "policy test": ("support-desk",),

@@ -146,6 +146,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("policy explain", "policy_explain:explain", "Explain one decision of a policy.", _PL),
     Command("policy graph", "policy_graph:graph", "Draw the machines of a policy.", _P),
     Command("policy init", "policy_init:init", "Create a valid policy with scenarios and a README.", changes=_FILES),
+    Command(
+        "policy mutate", "policy_mutate:mutate", "Change a policy, and report the changes that its scenarios miss.", _P
+    ),
     Command("policy schema", "policy_schema:print_schema", "Print the JSON Schema of policies."),
     Command("policy show", "policy_show:show", "Print a policy merged with those that it extends, or as a page.", _P),
     Command(

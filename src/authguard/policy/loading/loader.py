@@ -123,13 +123,27 @@ def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     merged, changed = trees[-1], Changes()
     for child in reversed(trees[:-1]):
         merged, changed = merge(merged, child), find_changes(merged, child)
-    merged = _without_extends(merged)
+    return _build_merged(_without_extends(merged), folder, changed, problems)
+
+
+def load_merged(source: str | Path, tree: Node, changes: Changes) -> LoadedDraft:
+    """Build the draft of an already merged document, such as one with a change; no file of a policy is read.
+
+    Args:
+        source: a shipped name or a path, which determines the folder that key files must not leave.
+        tree: the merged document (`LoadedDraft.tree`).
+        changes: of its draft.
+    """
+    return _build_merged(tree, locator.resolve_source(source).folder, changes, [])
+
+
+def _build_merged(merged: Node, folder: Path, changed: Changes, problems: list[Problem]) -> LoadedDraft:
     merged, removed = removed_key.report_removed_keys(merged)
     merged, reserved = reserved_key.report_reserved_keys(merged)
     merged, unknown = apply_presets(merged)
     document, invalid = validate_document(merged)
     # an unknown provider leaves keys out, which is no problem of its own
-    problems += [*removed, *unknown, *(() if unknown else invalid)]
+    problems = [*problems, *removed, *unknown, *(() if unknown else invalid)]
     if document is None or problems:
         return LoadedDraft(None, _limit_problems([*problems, *reserved]))
     draft, built = build_draft(document, merged, folder)

@@ -73,6 +73,22 @@ def parse_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenar
     return tuple(parser.scenarios), tuple(sorted(parser.problems, key=lambda problem: problem.place))
 
 
+def parse_scenario_nodes(nodes: Iterable[Node], policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
+    """Parse scenarios that are no file, such as proposed ones.
+
+    Args:
+        nodes: one tree per scenario.
+        policy: the policy that defines the states, events, operations and fallbacks.
+
+    Returns:
+        The valid scenarios, and the problems of the others.
+    """
+    parser = _ScenarioParser(policy)
+    for node in nodes:
+        parser.parse_scenario(node)
+    return tuple(parser.scenarios), tuple(parser.problems)
+
+
 #: machine, condition or ``operation`` -> its value, or several values
 _Choices = dict[str, tuple[str, ...]]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.core.policy import Policy
     from authguard.policy.problem import Problem
     from authguard.policy.testing.coverage import Coverage, CoverageItem
-    from authguard.policy.testing.scenario import ScenarioResult, ScenarioRun
+    from authguard.policy.testing.scenario import Scenario, ScenarioResult, ScenarioRun
 
 #: characters that no XML 1.0 document may contain, escaped or not
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -63,14 +63,24 @@ def run_tests(source: str) -> PolicyTestReport:
         PolicyError: the policy itself has errors.
     """
     policy = load(source)
-    folder = locator.scenarios_folder(locator.resolve_source(source))
-    typed = Path(source).parent / folder.name
-    named = typed if typed.resolve() == folder.resolve() else folder  # messages name a place as it was typed
-    scenarios, problems = parse_scenarios(named.glob("*.yaml"), policy)
+    scenarios, problems = parse_policy_scenarios(source, policy)
     run = run_scenarios(policy, scenarios)
     return PolicyTestReport(
         source=source, policy=policy, run=run, problems=problems, coverage=measure_coverage(policy, run)
     )
+
+
+def parse_policy_scenarios(source: str, policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
+    """Parse the scenarios beside a policy: the valid ones, and the problems of the others.
+
+    Args:
+        source: a shipped name or a path.
+        policy: the policy.
+    """
+    folder = locator.scenarios_folder(locator.resolve_source(source))
+    typed = Path(source).parent / folder.name
+    named = typed if typed.resolve() == folder.resolve() else folder  # messages name a place as it was typed
+    return parse_scenarios(named.glob("*.yaml"), policy)
 
 
 def format_summary(report: PolicyTestReport) -> str:
