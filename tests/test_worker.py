@@ -78,9 +78,9 @@ async def test_what_a_job_raises_is_raised_by_who_asked_and_the_thread_goes_on(w
 
 async def test_who_leaves_holds_up_nobody_and_the_job_is_done_all_the_same(worker: Worker) -> None:
     slow = Slow()
-    leaving = asyncio.create_task(worker.run(slow))
+    leaving = asyncio.ensure_future(worker.run(slow))
     await until(slow.begun)
-    waiting = [asyncio.create_task(worker.run(lambda number=number: number)) for number in range(3)]  # type: ignore[misc]
+    waiting = [asyncio.ensure_future(worker.run(lambda number=number: number)) for number in range(3)]  # type: ignore[misc]
     await asyncio.sleep(0)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -96,7 +96,7 @@ async def test_what_was_not_begun_when_its_caller_left_is_never_done(worker: Wor
     before = len(threads())
     slow = Slow()
     done: list[int] = []
-    leaving = [asyncio.create_task(worker.run(job)) for job in (slow, lambda: done.append(1), lambda: done.append(2))]
+    leaving = [asyncio.ensure_future(worker.run(job)) for job in (slow, lambda: done.append(1), lambda: done.append(2))]
     await until(slow.begun)
     for task in leaving:
         task.cancel()
@@ -110,9 +110,9 @@ async def test_what_was_not_begun_when_its_caller_left_is_never_done(worker: Wor
 async def test_who_leaves_before_its_turn_changes_nothing_for_the_others(worker: Worker) -> None:
     before = len(threads())
     slow = Slow()
-    first = asyncio.create_task(worker.run(slow))
+    first = asyncio.ensure_future(worker.run(slow))
     await until(slow.begun)
-    leaving, last = (asyncio.create_task(worker.run(lambda: "last")) for _ in range(2))
+    leaving, last = (asyncio.ensure_future(worker.run(lambda: "last")) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     slow.go.set()
@@ -142,7 +142,7 @@ def test_a_loop_that_closed_meanwhile_is_no_trouble_to_the_thread(worker: Worker
     slow = Slow()
 
     async def leave() -> None:
-        task = asyncio.create_task(worker.run(slow))
+        task = asyncio.ensure_future(worker.run(slow))
         await until(slow.begun)
         task.cancel()
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import finalize
+from weakref import finalize, ref
 
 from anyio import CapacityLimiter, to_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     #: ``None`` ends the thread
     Jobs = SimpleQueue["_Job | None"]
@@ -27,15 +27,28 @@ Result = TypeVar("Result")
 THREAD_NAME: Final = "authguard-worker"
 
 
-class _Job:
-    """A job and the future that receives its result."""
+class _Job(asyncio.Future[Any]):
+    """The result of a job, as its caller awaits it.
 
-    __slots__ = ("do", "future", "is_started")
+    Attributes:
+        is_started: whether the thread has begun the job.
+    """
 
-    def __init__(self, do: Callable[[], object], future: asyncio.Future[Any]) -> None:
+    def __init__(self, do: Callable[[], object], worker: Worker, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
         self.do = do
-        self.future = future
         self.is_started = False
+        self._worker = ref(worker)  # a result must not keep the thread alive
+        self._jobs = jobs
+
+    def cancel(self, msg: Any = None) -> bool:  # noqa: ANN401 - as asyncio declares it
+        """Abandon the job: skip it, or if it has begun, leave the thread to it."""
+        cancelled = super().cancel(msg)
+        worker = self._worker()
+        if cancelled and self.is_started and worker is not None:
+            # not at once: callers behind it may be cancelled in the same turn of the loop
+            self.get_loop().call_soon(worker.replace_thread, self._jobs)
+        return cancelled
 
 
 class Worker:
@@ -54,23 +67,17 @@ class Worker:
         self._finalizer: finalize[[None], Worker] | None = None
         self._limiter: CapacityLimiter | None = None
 
-    async def run(self, job: Callable[[], Result]) -> Result:
-        """Run a job; return its result or raise its exception."""
+    def run(self, job: Callable[[], Result]) -> Awaitable[Result]:
+        """Run a job; the awaitable returns its result or raises its exception."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # another event loop than asyncio's
             self._limiter = self._limiter or CapacityLimiter(1)
-            return await to_thread.run_sync(job, abandon_on_cancel=True, limiter=self._limiter)
-        future: asyncio.Future[Result] = loop.create_future()
+            return to_thread.run_sync(job, abandon_on_cancel=True, limiter=self._limiter)
         jobs = self._jobs or self._start_thread(SimpleQueue())
-        submitted = _Job(job, future)
+        submitted = _Job(job, self, jobs, loop)
         jobs.put(submitted)
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if submitted.is_started and self._jobs is jobs:
-                self._replace_thread(jobs)
-            raise
+        return submitted
 
     def end(self) -> None:
         """Stop the thread after the submitted jobs."""
@@ -84,8 +91,10 @@ class Worker:
         Thread(target=_work, args=(jobs,), name=THREAD_NAME, daemon=True).start()
         return jobs
 
-    def _replace_thread(self, old: Jobs) -> None:
-        """Leave the old thread to its abandoned job, and move the other jobs to a new thread."""
+    def replace_thread(self, old: Jobs) -> None:
+        """Leave a thread to its abandoned job, and move its other jobs to a new thread, unless that was done."""
+        if self._jobs is not old:
+            return
         others: Jobs = SimpleQueue()
         with suppress(Empty):
             while True:
@@ -100,7 +109,7 @@ def _work(jobs: Jobs) -> None:
         job = jobs.get()
         if job is None:
             return
-        if job.future.cancelled():
+        if job.cancelled():
             continue
         job.is_started = True
         result, error = None, None
@@ -109,7 +118,7 @@ def _work(jobs: Jobs) -> None:
         except BaseException as raised:  # noqa: BLE001 - every exception belongs to the caller
             error = raised
         with suppress(RuntimeError):  # the loop is closed: no caller waits
-            job.future.get_loop().call_soon_threadsafe(_set_result, job.future, result, error)
+            job.get_loop().call_soon_threadsafe(_set_result, job, result, error)
         del job, result, error  # do not keep the last job alive until the next one
 
 

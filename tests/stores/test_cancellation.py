@@ -9,20 +9,20 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from authguard.stores.cancellation import CommitGuard, reraise_cancellation
+from authguard.stores.cancellation import Write, reraise_cancellation
 
 
 def test_the_first_side_decides_and_the_other_learns_it() -> None:
-    guard = CommitGuard[int]()
+    guard = Write[int](lambda _: 1)
 
     assert [guard.decide() for _ in range(3)] == [True, False, False]
 
 
 def test_of_many_threads_exactly_one_decides() -> None:
     for _ in range(50):
-        guard, together, won = CommitGuard[int](), Barrier(4), list[bool]()
+        guard, together, won = Write[int](lambda _: 1), Barrier(4), list[bool]()
 
-        def claim(guard: CommitGuard[int] = guard, together: Barrier = together, won: list[bool] = won) -> None:
+        def claim(guard: Write[int] = guard, together: Barrier = together, won: list[bool] = won) -> None:
             together.wait()
             won.append(guard.decide())
 
@@ -35,7 +35,7 @@ def test_of_many_threads_exactly_one_decides() -> None:
 
 
 async def test_a_cancelled_caller_waits_until_the_worker_is_done() -> None:
-    guard = CommitGuard[int]()
+    guard = Write[int](lambda _: 1)
     seen: list[bool] = []
 
     async def caller() -> None:
@@ -57,7 +57,7 @@ async def test_a_cancelled_caller_waits_until_the_worker_is_done() -> None:
 
 
 async def test_a_worker_that_hangs_is_not_waited_for_for_ever() -> None:
-    guard = CommitGuard[int]()
+    guard = Write[int](lambda _: 1)
 
     await guard.wait_finished(0.0)
 

@@ -124,7 +124,7 @@ async def test_during_a_write_nothing_is_known_and_nobody_waits(store: SqliteSto
     held, over = Event(), Event()
 
     def hold() -> None:
-        with store._lock:
+        with store._jobs.lock:
             held.set()
             over.wait(60)
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authguard.errors import StoreError
-from authguard.stores.sqlite_write_queue import MAX_GROUP, Write, WriteQueue
+from authguard.stores.cancellation import Write
+from authguard.stores.sqlite_write_queue import MAX_GROUP, WriteQueue
 from tests.stores.samples import BLANK, amended, keys, signed_in
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def insert(name: str, *, answer: object = True) -> Change:
     return change
 
 
+def added(queue: WriteQueue, change: Change) -> Write[object]:
+    write = Write(change)
+    queue.add(write)
+    return write
+
+
 def outcomes(writer: sqlite3.Connection, queue: WriteQueue, writes: Sequence[Write[object]]) -> list[object]:
     """Run every write in its turn; return the answers and the types of the errors."""
     found: list[object] = []
@@ -86,11 +93,11 @@ def test_writes_that_wait_share_one_transaction_of_a_bounded_size(writer: sqlite
     seen: list[str] = []
     writer.set_trace_callback(seen.append)
     queue = WriteQueue()
-    writes = [queue.add(insert(str(number), answer=number + 1)) for number in range(MAX_GROUP + 1)]
+    writes = [added(queue, insert(str(number), answer=number + 1)) for number in range(MAX_GROUP + 1)]
     assert outcomes(writer, queue, writes) == [number + 1 for number in range(MAX_GROUP + 1)]
     assert seen.count("COMMIT") == 2
     assert len(rows(writer)) == MAX_GROUP + 1
-    assert [write.guard.result for write in writes] == [[number + 1] for number in range(MAX_GROUP + 1)]
+    assert [write.result for write in writes] == [[number + 1] for number in range(MAX_GROUP + 1)]
 
 
 @pytest.mark.parametrize(
@@ -104,10 +111,10 @@ def test_writes_that_wait_share_one_transaction_of_a_bounded_size(writer: sqlite
 )
 def test_one_that_fails_is_undone_alone(writer: sqlite3.Connection, spoilt: Change, outcome: object) -> None:
     queue = WriteQueue()
-    writes = [queue.add(change) for change in (insert("first"), spoilt, insert("last"))]
+    writes = [added(queue, change) for change in (insert("first"), spoilt, insert("last"))]
     assert outcomes(writer, queue, writes) == [True, outcome, True]
     assert rows(writer) == ["first", "last"]
-    assert [write.guard.result for write in writes] == [[True], [], [True]]
+    assert [write.result for write in writes] == [[True], [], [True]]
 
 
 @given(
@@ -127,9 +134,9 @@ def test_together_they_do_what_they_do_one_by_one(plan: list[tuple[str, object, 
             found: list[object] = []
             waiting = []
             for name, answer, left in plan:
-                write = queue.add(insert(name, answer=answer))
+                write = added(queue, insert(name, answer=answer))
                 if left:
-                    write.guard.decide()
+                    write.decide()
                 waiting.append(write)
                 if not together:
                     found += outcomes(writer, queue, [write])
@@ -140,11 +147,11 @@ def test_together_they_do_what_they_do_one_by_one(plan: list[tuple[str, object, 
 
 def test_who_left_before_its_turn_changes_nothing(writer: sqlite3.Connection) -> None:
     queue = WriteQueue()
-    left, stays = queue.add(insert("left")), queue.add(insert("stays"))
-    assert left.guard.decide()
+    left, stays = added(queue, insert("left")), added(queue, insert("stays"))
+    assert left.decide()
     assert queue.run(stays, begun(writer)) is True
     assert rows(writer) == ["stays"]
-    assert (left.guard.finished, left.guard.result) == (True, [])
+    assert (left.finished, left.result) == (True, [])
 
 
 def test_who_leaves_after_its_turn_has_come_learns_the_result(writer: sqlite3.Connection) -> None:
@@ -152,14 +159,14 @@ def test_who_leaves_after_its_turn_has_come_learns_the_result(writer: sqlite3.Co
     could_leave: list[bool] = []
 
     def leave(_: sqlite3.Connection) -> bool:
-        could_leave.append(first.guard.decide())
+        could_leave.append(first.decide())
         return True
 
-    first = queue.add(insert("first", answer="answer"))
-    queue.add(leave)
+    first = added(queue, insert("first", answer="answer"))
+    added(queue, leave)
     queue.run(first, begun(writer))
     assert could_leave == [False]
-    assert first.guard.result == ["answer"]
+    assert first.result == ["answer"]
 
 
 @pytest.mark.parametrize("error", [StoreError("moved"), sqlite3.OperationalError("locked")])
@@ -170,11 +177,11 @@ def test_where_no_transaction_begins_all_of_them_fail_and_none_is_done_later(
         raise error
 
     queue = WriteQueue()
-    writes = [queue.add(insert(name)) for name in "abc"]
+    writes = [added(queue, insert(name)) for name in "abc"]
     for write in writes:
         with pytest.raises(type(error), match=str(error)):
             queue.run(write, fail)
-    assert queue.run(queue.add(insert("later")), begun(writer)) is True
+    assert queue.run(added(queue, insert("later")), begun(writer)) is True
     assert rows(writer) == ["later"]
 
 
@@ -187,7 +194,7 @@ async def occupied(store: SqliteStore) -> AsyncIterator[None]:
         begun.set()
         return leave.wait(PATIENCE_S)
 
-    task = asyncio.create_task(store._worker.run(wait))
+    task = asyncio.ensure_future(store._jobs.thread.run(wait))
     while not begun.is_set():  # noqa: ASYNC110 - a thread's event is waited for
         await asyncio.sleep(0)
     try:
@@ -228,7 +235,7 @@ async def test_who_leaves_while_it_waits_is_not_committed_with_the_others(sqlite
 
 async def test_who_was_told_that_the_store_still_waits_is_not_committed_later(sqlite: SqliteStore) -> None:
     sqlite._lock_timeout_s = 0.0
-    with sqlite._lock, pytest.raises(StoreError, match="still waits"):
+    with sqlite._jobs.lock, pytest.raises(StoreError, match="still waits"):
         await sqlite.commit(keys("anna"), BLANK, signed_in(BLANK))
     sqlite._lock_timeout_s = 60.0
     assert await sqlite.commit(keys("ben"), BLANK, amended(BLANK, "session", state="active"))
@@ -237,11 +244,11 @@ async def test_who_was_told_that_the_store_still_waits_is_not_committed_later(sq
 
 async def test_who_leaves_while_a_disk_hangs_leaves_nothing_behind(sqlite: SqliteStore) -> None:
     sqlite._lock_timeout_s = 0.0
-    with sqlite._lock:
+    with sqlite._jobs.lock:
         for number in range(8):
             with pytest.raises(StoreError, match="still waits"):
                 await sqlite.commit(keys(str(number)), BLANK, signed_in(BLANK))
-        assert not sqlite._writes._waiting
+        assert not sqlite._jobs.writes._waiting
     sqlite._lock_timeout_s = 60.0
     async with occupied(sqlite):
         writes = [asyncio.create_task(sqlite.commit(keys(str(number)), BLANK, signed_in(BLANK))) for number in range(8)]
@@ -250,15 +257,15 @@ async def test_who_leaves_while_a_disk_hangs_leaves_nothing_behind(sqlite: Sqlit
             write.cancel()
         results = await asyncio.gather(*writes, return_exceptions=True)
         assert all(isinstance(result, asyncio.CancelledError) for result in results)
-        assert not sqlite._writes._waiting
+        assert not sqlite._jobs.writes._waiting
     assert await sqlite.commit(keys("ben"), BLANK, signed_in(BLANK))
     assert await sqlite.load(keys("3"), BLANK) == BLANK
 
 
 def test_a_write_that_was_taken_out_is_run_by_nobody(writer: sqlite3.Connection) -> None:
     queue = WriteQueue()
-    left = queue.add(lambda _: pytest.fail("it runs"))
-    stays = queue.add(lambda _: True)
+    left = added(queue, lambda _: pytest.fail("it runs"))
+    stays = added(queue, lambda _: True)
     queue.leave(left)
     queue.leave(left)
     assert queue.run(stays, begun(writer))
@@ -276,7 +283,7 @@ async def test_who_waits_behind_a_write_that_hangs_is_told_so_and_not_committed_
         return leave.wait(PATIENCE_S)
 
     async with occupied(sqlite):
-        hangs = asyncio.create_task(sqlite._write(hang))
+        hangs = asyncio.create_task(sqlite._jobs.write(hang))
         waits = asyncio.create_task(sqlite.commit(keys("anna"), BLANK, signed_in(BLANK)))
         await asyncio.sleep(0)
     while not begun.is_set():  # noqa: ASYNC110 - a thread's event is waited for

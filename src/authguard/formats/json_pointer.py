@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 
@@ -34,7 +35,7 @@ def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
     Raises:
         PointerError: a value on the path is not an object, or the pointer is empty.
     """
-    *way, last = _names(pointer) or [""]
+    *way, last = _names(pointer) or ("",)
     if not pointer:
         raise PointerError("the empty pointer is the whole document")
     place = document
@@ -46,6 +47,7 @@ def set_pointer(document: dict[str, Any], pointer: str, value: object) -> None:
     place[last] = value
 
 
-def _names(pointer: str) -> list[str]:
+@lru_cache(maxsize=256)  # pointers are of the policy
+def _names(pointer: str) -> tuple[str, ...]:
     """Split a pointer; decode ``~1`` to a slash, then ``~0`` to a tilde (RFC 6901 4)."""
-    return [raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:]]
+    return tuple([raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:]])

@@ -131,7 +131,7 @@ class CachedDecider:
             force_setattr(found, "change", change)
         decision, record = found.decision, ""
         if not isinstance(credential, Proven):
-            record = self._windows.cover_decision(credential, operation.name, decision.fallback.kind, now)
+            record = self._windows.cover_decision(credential, decision, now)
         if not record:
             record = self._journal.record_cached_decision(found, now, request)
         return Verdict(decision=decision, record=record, credential=credential, keys=found.keys, at=now, stored=found)

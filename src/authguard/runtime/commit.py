@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import anyio
 from msgspec.structs import replace
 
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
@@ -102,11 +103,12 @@ class Committer:
             AuditError, StoreError, TimeoutError: it was not recorded or not saved, so it is void.
         """
         credential, after = facts.credential, decision.snapshot
-        if not isinstance(credential, Proven) and after is before.snapshot:
-            kind = decision.fallback.kind
-            covered = self._windows.cover_decision(credential, decision.operation.name, kind, facts.now)
-            if covered:
-                return Verdict(decision=decision, record=covered, credential=credential, keys=facts.keys, at=facts.now)
+        if (
+            not isinstance(credential, Proven)
+            and after is before.snapshot
+            and (covered := self._windows.cover_decision(credential, decision, facts.now))
+        ):
+            return Verdict(decision=decision, record=covered, credential=credential, keys=facts.keys, at=facts.now)
         record = self._ids.record(facts.now)
         ticket = ""
         if decision.fallback.kind is Outcome.HANDOFF and isinstance(credential, Proven):
@@ -115,14 +117,22 @@ class Committer:
         causes = self._record_causes(facts, before, decision, record) if decision.transitions or facts.unmapped else ()
         entry, position = self._journal.record_decision(record, request, facts, decision, ticket)
         waits = decision.operation.risk in self._waiting_risks
-        if (waits or after is not before.snapshot) and not await self._save(
-            facts, before.snapshot, decision, position, (*causes, record)
-        ):
-            return None
+        if waits or after is not before.snapshot:
+            try:
+                if waits:
+                    with anyio.fail_after(self._repository.policy.request_budget):
+                        await self._journal.flush(position)
+                saved = after is before.snapshot or await self._repository.save(facts.keys, before.snapshot, after)
+            except BaseException as error:
+                self._withdraw_unsaved(error, facts, before.snapshot, after, (*causes, record))
+                raise
+            if not saved:
+                self._journal.record_withdrawal((*causes, record), facts.now)
+                return None
         headers: transactions.Headers = ()
-        saved: Snapshot | None = None
+        running: Snapshot | None = None
         if decision.running:
-            saved = with_bumped_versions(before.snapshot, after)
+            running = with_bumped_versions(before.snapshot, after)
         elif decision.fallback.kind not in ADMITTING:
             decision, headers = self._finish_refused(facts, decision, record)
         verdict = Verdict(
@@ -132,7 +142,7 @@ class Committer:
             keys=facts.keys,
             at=facts.now,
             ticket=ticket,
-            saved=saved,
+            saved=running,
             headers=headers,
         )
         if before.record_keys and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot):
@@ -172,32 +182,14 @@ class Committer:
             written += record_unmapped(self._journal, facts, before.snapshot, decision.snapshot, decision=record)
         return written
 
-    async def _save(
-        self, facts: RequestFacts, before: Snapshot, decision: Decision, position: int, records: tuple[str, ...]
-    ) -> bool:
-        """Wait for the disk if the risk demands it, and save; withdraw the records if that fails or conflicts.
-
-        Args:
-            facts: about the request.
-            before: the states from which it was evaluated.
-            decision: its result.
-            position: of the decision in the log.
-            records: ids of the records of this request; the last one is the decision.
-        """
-        keys, after = facts.keys, decision.snapshot
-        try:
-            if decision.operation.risk in self._waiting_risks:
-                await self._repository.with_deadline(self._journal.flush(position))
-            saved = after is before or await self._repository.save(keys, before, after)
-        except BaseException as error:
-            # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
-            failed = isinstance(error, AuditError | StoreError)
-            unsaved = failed or self._repository.was_not_committed(keys, before, after)
-            self._journal.record_withdrawal(records if unsaved else records[-1:], facts.now)
-            raise
-        if not saved:
-            self._journal.record_withdrawal(records, facts.now)
-        return saved
+    def _withdraw_unsaved(
+        self, error: BaseException, facts: RequestFacts, before: Snapshot, after: Snapshot, records: tuple[str, ...]
+    ) -> None:
+        """Withdraw the records of a request, the last of which is the decision, after an error or a cancellation."""
+        # the decision is void; its transitions may be saved nevertheless, after a deadline or a cancellation
+        failed = isinstance(error, AuditError | StoreError)
+        unsaved = failed or self._repository.was_not_committed(facts.keys, before, after)
+        self._journal.record_withdrawal(records if unsaved else records[-1:], facts.now)
 
     def _finish_refused(
         self, facts: RequestFacts, decision: Decision, record: str

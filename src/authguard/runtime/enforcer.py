@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import UNSEEN, NotProven, Proven, Unseen
 from authguard.errors import AuditError, BusyError, MachineFaultError
-from authguard.evaluation.decision import NEEDS_BODY, NeedsBody, Refusal, Verdict
+from authguard.evaluation.decision import NeedsBody, Refusal, Verdict
 from authguard.evaluation.decision_point import evaluate
 from authguard.evaluation.driver import withdraw_if_signed_out
 from authguard.evaluation.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
@@ -218,43 +218,55 @@ class Enforcer:
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
         channel = self._channels.find(request, credential) if self._channels.declared else ""
         facts = await self._account_lookup.collect(credential, channel, now)
-        decided: Verdict | Refusal | NeedsBody = NEEDS_BODY
-        needs_body = request.operation.reads_body or request.evidence.transaction
-        if not needs_body or not isinstance(credential, Proven):  # only proven callers' bodies are read
-            decided = await self._evaluate_and_commit(request, facts)
-        if not isinstance(decided, NeedsBody):
-            return decided
+        # only proven callers' bodies are read
+        needs_body = isinstance(credential, Proven) and (request.operation.reads_body or request.evidence.transaction)
+        was_read = False
+        while True:
+            if not needs_body:
+                if request.operation.ledger_dimensions:
+                    facts = add_ledgers(self.policy, request, facts)
+                decided = await self._attempt(request, facts)
+                if decided is None or (isinstance(decided, Verdict) and decided.decision.running):
+                    decided = await self._repeat_attempt(request, facts, decided)
+                if not isinstance(decided, NeedsBody):
+                    return decided
+            if was_read:
+                raise MachineFaultError("the evaluation requests a body that was already read")
+            read = await self._read_body(request, facts)
+            if isinstance(read, Refusal):
+                return read
+            facts, needs_body, was_read = read, False, True
+
+    async def _read_body(self, request: AccessRequest, facts: RequestFacts) -> RequestFacts | Refusal:
+        """Read the body of a request; return the facts with its binding, or refuse a body that cannot be read."""
         body = await request.read_body()
         if isinstance(body, BodyFailure):
-            return self.refuse(request, body.reason, credential)
+            return self.refuse(request, body.reason, facts.credential)
         arrived = self.clock.now()
-        if arrived - now > self.policy.request_budget:
+        if arrived - facts.now > self.policy.request_budget:
             # the body was slow: meanwhile the credential may have expired, and the account may have been locked
+            credential = facts.credential
             known = replace(request, evidence=replace(request.evidence, shown=True))
             if request.operation.risk != "public":
                 credential = await self._verify_credential(known, arrived)
             channel = self._channels.find(request, credential)
             facts = await self._account_lookup.collect(credential, channel, arrived)
-        if isinstance(credential, Proven):
-            binding = await self._binder.bind(request, credential.principal, body)
-            if isinstance(binding, Reason):
-                return self.refuse(request, binding, credential)
-            keys = replace(facts.keys, transaction=binding.transaction)
-            facts = replace(facts, has_body=True, binding=binding, keys=keys)
-        decided = await self._evaluate_and_commit(request, facts)
-        if isinstance(decided, NeedsBody):
-            raise MachineFaultError("the evaluation requests a body that was already read")
-        return decided
+        if not isinstance(facts.credential, Proven):
+            return facts
+        binding = await self._binder.bind(request, facts.credential.principal, body)
+        if isinstance(binding, Reason):
+            return self.refuse(request, binding, facts.credential)
+        keys = replace(facts.keys, transaction=binding.transaction)
+        return replace(facts, has_body=True, binding=binding, keys=keys)
 
-    async def _evaluate_and_commit(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody:
-        """Evaluate and commit until there is no conflict; a bounded number of times."""
-        if request.operation.ledger_dimensions:
-            facts = add_ledgers(self.policy, request, facts)
+    async def _repeat_attempt(
+        self, request: AccessRequest, facts: RequestFacts, first: Verdict | Refusal | NeedsBody | None
+    ) -> Verdict | Refusal | NeedsBody:
+        """Evaluate and commit again after a conflict, or if an approver lost their role; a bounded number of times."""
 
         def attempt() -> Awaitable[Verdict | Refusal | NeedsBody | None]:
             return self._attempt(request, facts)
 
-        first = await self._attempt(request, facts)
         decided: Verdict | Refusal | NeedsBody
         decided = first if first is not None else await self.repository.retry_after_conflict(facts.keys, attempt)
         if (

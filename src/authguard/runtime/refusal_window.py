@@ -17,8 +17,8 @@ from authguard.core.outcomes import ADMITTING, Reason
 from authguard.core.request import Proven
 
 if TYPE_CHECKING:
-    from authguard.core.outcomes import Outcome
     from authguard.core.request import Credential
+    from authguard.evaluation.decision import Decision
     from authguard.runtime.journal import Journal
 
 #: unproven requests per second that are recorded individually
@@ -93,13 +93,12 @@ class RefusalWindows:
         self._open[reason.code, operation] = _Window(record, now, reason, operation)
         return record
 
-    def cover_decision(self, credential: Credential, operation: str, kind: Outcome, now: float) -> str:
+    def cover_decision(self, credential: Credential, decision: Decision, now: float) -> str:
         """Cover one decision that moved no machine.
 
         Args:
             credential: the result of its check.
-            operation: name of the operation.
-            kind: the outcome.
+            decision: on the request.
             now: epoch seconds UTC.
 
         Returns:
@@ -111,9 +110,9 @@ class RefusalWindows:
         """
         if isinstance(credential, Proven):
             return ""
-        if kind not in ADMITTING:
+        if decision.fallback.kind not in ADMITTING:
             return self.cover(credential.reason, now)
-        return self.cover(Reason.DECIDED, now, operation) if self._covers_public else ""
+        return self.cover(Reason.DECIDED, now, decision.operation.name) if self._covers_public else ""
 
     def close(self, now: float, *, everything: bool = False) -> None:
         """Close the windows that have ended, with one record each.

@@ -11,6 +11,7 @@ import anyio
 
 from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import Reason
+from authguard.core.request import NotProven
 from authguard.core.snapshot import Keys
 from authguard.errors import ReportRefusedError
 from authguard.evaluation import transactions
@@ -129,28 +130,23 @@ class Reports:
         """
         cancelled = anyio.get_cancelled_exc_class()
         cancellation: BaseException | None = None
+        keys, operation = verdict.keys, verdict.decision.operation
+        subject = "" if isinstance(verdict.credential, NotProven) else verdict.credential.principal.pseudonym
+
+        def apply(evaluation: Evaluation) -> None:
+            transactions.settle(evaluation, keys.transaction, response, operation.failed_on, self._cipher)
+
         with anyio.CancelScope(shield=True):
             for _ in range(MAX_CANCELLATIONS):
                 try:
-                    await self._settle(verdict, response)
+                    await self._repository.change(
+                        keys, apply, subject=subject, decision=verdict.record, last_saved=verdict.saved
+                    )
                     break
                 except cancelled as error:
                     cancellation = error
+                except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
+                    await self._faults.record(Reason.GUARD_FAULT, error, AccessRequest(operation=operation, method=""))
+                    break
         if cancellation is not None:
             raise cancellation
-
-    async def _settle(self, verdict: Verdict, response: AppResponse) -> None:
-        principal = verdict.principal
-        try:
-            await self._repository.change(
-                verdict.keys,
-                lambda evaluation: transactions.settle(
-                    evaluation, verdict.transaction, response, verdict.operation.failed_on, self._cipher
-                ),
-                subject=principal.pseudonym if principal else "",
-                decision=verdict.record,
-                last_saved=verdict.saved,
-            )
-        except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
-            request = AccessRequest(operation=verdict.operation, method="")
-            await self._faults.record(Reason.GUARD_FAULT, error, request)

@@ -1,4 +1,4 @@
-"""Cancellation safety for store writes.
+"""Writes of a store whose callers may be cancelled.
 
 A cancelled write is rolled back, unless its commit has already begun. The audit log is written first, so a write with
 an unknown result must stay the exception.
@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 import math
 from threading import Lock
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
 
 Answer = TypeVar("Answer")
 
@@ -19,20 +23,27 @@ Answer = TypeVar("Answer")
 POLL_INTERVAL_S: Final = 0.001
 
 
-class CommitGuard(Generic[Answer]):
-    """Lets exactly one side decide about a write: the worker commits it, or the cancelled caller drops it.
+class Write(Generic[Answer]):
+    """One caller's write. Exactly one side decides about it: the worker commits it, or the cancelled caller drops it.
 
     Attributes:
-        result: the write's return value once it is durable; empty before.
+        change: runs its statements; a return value of False undoes them.
+        answer: the return values of its statements; empty before.
+        error: what they raised.
+        result: the return value once it is durable; empty before.
         finished: whether the worker is done with the write.
+        is_claimed: whether the worker has claimed the decision.
     """
 
-    __slots__ = ("_decision", "finished", "result")
+    __slots__ = ("_decision", "answer", "change", "error", "finished", "is_claimed", "result")
 
-    def __init__(self) -> None:
+    def __init__(self, change: Callable[[sqlite3.Connection], Answer]) -> None:
+        self.change = change
         self._decision = Lock()
+        self.answer: list[Answer] = []
         self.result: list[Answer] = []
-        self.finished = False
+        self.error: Exception | None = None
+        self.finished = self.is_claimed = False
 
     def decide(self) -> bool:
         """Claim the decision; return whether the other side had not claimed it. Never waits."""

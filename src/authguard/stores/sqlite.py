@@ -15,17 +15,12 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from functools import partial
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from anyio import get_cancelled_exc_class
 
 from authguard.core import record_codec
 from authguard.errors import StoreError
 from authguard.ports import FIRST
-from authguard.stores.cancellation import reraise_cancellation
 from authguard.stores.sqlite_change import ChangeLog
 from authguard.stores.sqlite_claim import insert_claim
 from authguard.stores.sqlite_connection import begin, file_identity, open_connections, store_error, wait_for_lock
@@ -35,8 +30,7 @@ from authguard.stores.sqlite_record import list_records, read_records, replace_r
 from authguard.stores.sqlite_sweep import sweep
 from authguard.stores.sqlite_transaction_index import find_transactions
 from authguard.stores.sqlite_wal_index import NO_INDEX, WalIndex, close_deleted
-from authguard.stores.sqlite_write_queue import WriteQueue
-from authguard.worker import Worker
+from authguard.stores.sqlite_worker import SqliteWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -76,7 +70,7 @@ class SqliteStore:
         "_final_states",
         "_identity",
         "_is_read_only",
-        "_lock",
+        "_jobs",
         "_lock_timeout_s",
         "_opened",
         "_path",
@@ -85,9 +79,7 @@ class SqliteStore:
         "_response_retention",
         "_retention",
         "_sweep_position",
-        "_worker",
         "_writer",
-        "_writes",
     )
 
     #: a local read takes microseconds; `commit` runs in a worker thread
@@ -117,10 +109,7 @@ class SqliteStore:
         self._identity = (0, 0)
         self._checked_at = -math.inf
         self._changes = ChangeLog()
-        #: held for every use of the writing connection
-        self._lock = Lock()
-        self._worker = Worker()
-        self._writes = WriteQueue()
+        self._jobs = SqliteWorker(path, lock_timeout_s, self._begin)
         self._opened = False
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
@@ -132,7 +121,7 @@ class SqliteStore:
             StoreError: the file cannot be used, or an older or newer authguard or another program wrote it.
         """
         self._opened = True
-        await self._in_worker("opened", self._connect)
+        await self._jobs.run("opened", self._connect)
 
     async def close(self) -> None:
         """Wait for the running write, then close the file.
@@ -141,8 +130,8 @@ class SqliteStore:
             StoreError: that write does not return.
         """
         if self._opened:
-            await self._in_worker("closed", self._disconnect)
-            self._worker.end()
+            await self._jobs.run("closed", self._disconnect)
+            self._jobs.thread.end()
             self._opened = False
 
     async def load(self, keys: Keys, blank: Snapshot) -> Snapshot:
@@ -172,7 +161,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be read now.
         """
-        if not self._lock.acquire(blocking=False):
+        if not self._jobs.lock.acquire(blocking=False):
             return -1
         try:
             writer, now = self._writer, monotonic()
@@ -184,7 +173,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise store_error(self._path, "read", error) from error
         finally:
-            self._lock.release()
+            self._jobs.lock.release()
 
     @staticmethod
     def decode(places: tuple[bytes, ...], seen: tuple[object, ...], blank: Snapshot) -> Snapshot:
@@ -196,7 +185,7 @@ class SqliteStore:
         rows = zip(places, seen, strict=True)
         return record_codec.decode_snapshot([(name, value) for name, value in rows if isinstance(value, bytes)], blank)
 
-    async def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+    def commit(self, keys: Keys, before: Snapshot, after: Snapshot) -> Coroutine[Any, Any, bool]:
         """Replace every record that differs, all or none; return False on a version conflict.
 
         Raises:
@@ -213,7 +202,7 @@ class SqliteStore:
                 self._sweep(writer, SWEEP_COUNT * new, record_codec.latest_change(after))
             return True
 
-        return not changes or await self._write(replace)
+        return self._jobs.write(replace) if changes else _change_nothing()
 
     async def put(self, namespace: str, name: str, value: bytes) -> None:
         """Store a document under a name; empty bytes delete it.
@@ -222,7 +211,7 @@ class SqliteStore:
             StoreError: the document is too large, or the file cannot be written now.
         """
         record_codec.check_document(namespace, name, value)
-        await self._write(lambda writer: write_document(writer, namespace, name, value))
+        await self._jobs.write(lambda writer: write_document(writer, namespace, name, value))
 
     async def add(self, namespace: str, name: str, value: bytes) -> bytes:
         """Store a document if the name is free; return the stored one.
@@ -235,7 +224,7 @@ class SqliteStore:
         def add(writer: sqlite3.Connection) -> bytes:
             return read_document(writer, namespace, name) or write_document(writer, namespace, name, value)
 
-        return await self._write(add)
+        return await self._jobs.write(add)
 
     async def replace(self, namespace: str, name: str, old: bytes, new: bytes) -> bool:
         """Replace a document only if it still equals `old`; empty bytes mean no document, on either side.
@@ -251,7 +240,7 @@ class SqliteStore:
             write_document(writer, namespace, name, new)
             return True
 
-        return await self._write(replace)
+        return await self._jobs.write(replace)
 
     async def get(self, namespace: str, name: str) -> bytes:
         """Return a document; empty bytes if there is none.
@@ -271,7 +260,7 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be written now.
         """
-        return await self._write(lambda writer: insert_claim(writer, name, until, now))
+        return await self._jobs.write(lambda writer: insert_claim(writer, name, until, now))
 
     async def list_keys(self, namespace: str, limit: int) -> tuple[str, ...]:
         """Return the names in a namespace, sorted, at most `limit`.
@@ -323,48 +312,9 @@ class SqliteStore:
             if changed:
                 self._changes.note(changed)
 
-    async def _write(self, change: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Commit a write, or nothing of it if it returns False or raises."""
-        write = self._writes.add(change)
-        guard = write.guard
-        try:
-            return await self._in_worker("written", partial(self._writes.run, write, self._begin))
-        except get_cancelled_exc_class() as cancellation:
-            if not guard.decide():
-                await guard.wait_finished(self._lock_timeout_s)
-                if guard.result:
-                    reraise_cancellation(cancellation)
-                    return guard.result[0]
-            else:
-                self._writes.leave(write)
-            raise
-        except Exception:
-            if guard.decide():  # its turn never came, so it must not be committed with a later one
-                self._writes.leave(write)
-                raise
-            await guard.wait_finished(self._lock_timeout_s)
-            if not guard.result:
-                raise
-            return guard.result[0]
-
-    def _in_worker(self, done: str, job: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
-        """Run a job in the worker thread; the lock holds back the next job until an abandoned one has ended."""
-
-        def alone() -> Answer:
-            if not self._lock.acquire(timeout=self._lock_timeout_s):
-                raise StoreError(f"the store {self._path} still waits for an earlier write: check the disk")
-            try:
-                return job()
-            except sqlite3.Error as error:
-                raise store_error(self._path, done, error) from error
-            finally:
-                self._lock.release()
-
-        return self._worker.run(alone)
-
     async def _list(self, statement: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Read with a statement that may take long."""
-        return await self._in_worker(
+        return await self._jobs.run(
             "read", lambda: wait_for_lock(self._require_open(self._writer), self._lock_timeout_s, statement)
         )
 
@@ -393,7 +343,8 @@ class SqliteStore:
     def _begin(self) -> sqlite3.Connection:
         """Begin a transaction; return its connection."""
         writer = self._writer or self._require_open(None)
-        self._check_identity()
+        if file_identity(self._path) != self._identity:
+            self._check_identity()
         wait_for_lock(writer, self._lock_timeout_s, begin)
         return writer
 
@@ -416,3 +367,7 @@ class SqliteStore:
         if connection is None:
             raise StoreError(f"the store {self._path} is not open: run the app with its lifespan, or call `open`")
         return connection
+
+
+async def _change_nothing() -> bool:
+    return True

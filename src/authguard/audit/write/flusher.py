@@ -127,7 +127,8 @@ class Flusher:
             AuditError: the position is lost.
         """
         while True:
-            self._finish_round()
+            if self._round is not None:
+                self._finish_round()
             if position <= (self._durable_before_loss if position <= self._lost else self._durable):
                 return
             if position <= self._lost:
@@ -145,7 +146,9 @@ class Flusher:
         try:
             await checkpoint()  # callers that write in this turn of the event loop share the sync, instead of waiting
             # for the next
-            fd, target = self._get_written(position)
+            fd, target = self._written()
+            if position > target:
+                raise AuditError(f"the audit log has no position {position}")
             try:
                 current.prepare(fd, target, self._folder, self._closed)
             except OSError as error:
@@ -159,13 +162,6 @@ class Flusher:
                 if current.fd >= 0:
                     os.close(current.fd)
                 self._round = None
-
-    def _get_written(self, position: int) -> tuple[int, int]:
-        """Return the descriptor and the last position; raise if the requested position was never written."""
-        fd, target = self._written()
-        if position > target:
-            raise AuditError(f"the audit log has no position {position}")
-        return fd, target
 
     def _finish_round(self) -> None:
         current = self._round
