@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.checks.reachability import States
+    from authguard.policy.checks.state_space import States
 
 #: most steps of a path search (about a second); the nearest paths have a few events
 MAX_STEPS: Final = 100_000

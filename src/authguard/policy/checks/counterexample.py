@@ -11,6 +11,8 @@ from authguard.core.events import MACHINES
 from authguard.core.machine import expand
 from authguard.policy.checks import machine
 from authguard.policy.checks.reachability import Reachability, Unreachable
+from authguard.policy.checks.state_space import SearchLimitError
+from authguard.policy.table.mdd import NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +73,10 @@ def find_counterexample(draft: Draft, find: Callable[[Box], Box | None]) -> tupl
     """
     if not has_valid_machines(draft):
         return None
-    found = _reach(DraftKey(draft)).find_cell(find)
+    try:
+        found = _reach(DraftKey(draft)).find_cell(find)
+    except (SearchLimitError, NodeLimitError):
+        return None  # the check of liveness reports it
     if isinstance(found, Unreachable):
         return None
     cell, path = found

@@ -1,33 +1,32 @@
 """Check of liveness: from every reachable state, events lead to an admission, a hand-off, a hold or a denial.
 
-Machines that raise events in each other are searched together, the others alone, since their future states do not
-depend on each other. This is exact except for the transaction: a caller may always leave it and start another. So it
-counts both in its current and in its initial state.
+The search goes backwards from the states that end well, over all combinations of states. A caller may always leave a
+transaction and start another, so it counts both in its current and in its initial state. A search that reaches its
+bound proves nothing: the policy is refused as `undecided`.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from authguard.core.decision_table import PROVEN_CREDENTIALS
-from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.counterexample import has_valid_machines
 from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OPERATOR
-from authguard.policy.checks.reachability import Path, Reachability, Unreachable
+from authguard.policy.checks.reachability import Path, Reachability
+from authguard.policy.checks.state_space import SearchLimitError
 from authguard.policy.checks.table import prove_table
 from authguard.policy.problem import Problem
-from authguard.policy.table.boxes import Box, intersect
+from authguard.policy.table.mdd import NodeLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
+    from authguard.policy.checks.state_space import StateSet
     from authguard.policy.draft import Draft
-    from authguard.policy.table.boxes import Space
     from authguard.policy.table.coverage import TableCoverage
 
 #: risks of a customer's requests; `public` has no requirements, `self` and `staff` belong to the guard's endpoints
@@ -39,55 +38,6 @@ END_OUTCOMES: Final = frozenset(
 ALL_ACTORS: Final = frozenset({CALLER, CLOCK, OPERATOR, ENVIRONMENT})
 #: an operator could help, but only a hand-off calls one
 WITHOUT_OPERATOR: Final = (CALLER, CLOCK, ENVIRONMENT)
-
-#: the states of machines that are searched together
-Local = tuple[str, ...]
-#: a bit per reachable state tuple: those that can be reached from one
-Closure = int
-
-
-class MachineGroup(Struct, frozen=True):
-    """Machines that raise events in each other and are searched together.
-
-    Attributes:
-        machines: their indexes in `MACHINES`.
-        closures: set of reachable state tuples -> the state tuples with exactly this set.
-        masks: the same sets -> as boxes of these machines.
-    """
-
-    machines: tuple[int, ...]
-    closures: Mapping[Closure, frozenset[Local]]
-    masks: Mapping[Closure, tuple[Box, ...]]
-
-
-class StateSets(Struct, frozen=True):
-    """Reachable states, grouped by the states that can follow.
-
-    Attributes:
-        parts: the groups of machines.
-        choices: one closure per group, the smallest first.
-        begin: a box with the initial states of the machines in no group, and no other restriction.
-    """
-
-    parts: tuple[MachineGroup, ...]
-    choices: tuple[tuple[Closure, ...], ...]
-    begin: Box
-
-    @classmethod
-    def of(cls, reach: Reachability, parts: list[MachineGroup]) -> StateSets:
-        """Sort the combinations of closures by size."""
-        choices = product(*(part.closures for part in parts))
-        ordered = sorted(choices, key=lambda choice: sum(one.bit_count() for one in choice))
-        return cls(tuple(parts), tuple(ordered), reach.space.box({MACHINES[-1]: {reach.initial[-1]}}))
-
-    def boxes(self, choice: tuple[Closure, ...]) -> Iterator[Box]:
-        """Yield the states that can follow a choice, as boxes; a transaction without a group is initial."""
-        for ways in product(*(part.masks[closure] for part, closure in zip(self.parts, choice, strict=True))):
-            box = list(self.begin)
-            for part, masks in zip(self.parts, ways, strict=True):
-                for index, mask in zip(part.machines, masks, strict=True):
-                    box[index] = mask
-            yield tuple(box)
 
 
 class LivenessGoal(Struct, frozen=True):
@@ -122,23 +72,49 @@ def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
     proof = prove_table(draft)
     if proof is None or not has_valid_machines(draft):
         return  # other checks report these problems
+    try:
+        yield from _find_deadlocks(draft, proof)
+    except (SearchLimitError, NodeLimitError) as limit:
+        yield Problem(
+            code="undecided",
+            place=draft.place("machines"),
+            message=f"the search through the states of the machines reached a bound: {limit}, so nothing is proved",
+            advice="declare fewer states or fewer `raises`, or name fewer dimensions in a rule",
+        )
+
+
+def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
     reach = Reachability.of(draft)
-    graphs = [_graph(reach, machines) for machines in _machine_groups(reach)]
-    state_sets = {
-        by: StateSets.of(reach, [graph.part(frozenset(by) or ALL_ACTORS, reach.space) for graph in graphs])
-        for by in {one.by for one in _goals(draft)}
-    }
+    reached = reach.reached
     kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
+    leading: dict[tuple[StateSet, tuple[str, ...]], StateSet] = {}  # many kinds of requests have the same ends
     for goal in _goals(draft):
-        right = tuple(rule.index for rule in reversed(draft.rules) if kinds[rule.do] in goal.wanted)
+        right = tuple(rule.index for rule in draft.rules if kinds[rule.do] in goal.wanted)
         for credential, (risk, effect) in product(goal.credentials, _request_kinds(draft)):
             request = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {credential}})
-            leads = partial(_leads, proof, request, right)
-            path = _find_deadlock(reach, state_sets[goal.by], leads)
-            if path is not None:
+            ends = proof.project(right, request, reach.state_space.slabs)
+            if (ends, goal.by) not in leading:
+                leading[ends, goal.by] = _leading_into(reach, ends, frozenset(goal.by) or ALL_ACTORS)
+            stuck = reached & ~leading[ends, goal.by]
+            path = reach.path_into(stuck) if stuck else None
+            if isinstance(path, Path):
                 kind = f"{risk} {effect}" if credential == "good" else f"{risk} {effect} with an undated credential"
                 yield _problem(draft, goal, kind, path)
                 break
+
+
+def _leading_into(reach: Reachability, ends: StateSet, by: frozenset[str]) -> StateSet:
+    """Return the states from which events of some actors lead into a set of states."""
+    space = reach.state_space
+    moves = [arrow for sources, arrows in reach.iter_arrows() if sources & by for arrow in arrows]
+    found, before = ends, 0
+    while found != before:
+        before = found
+        found |= space.leave_transaction(found)
+        for arrow in moves:
+            found |= arrow.before(found)
+        space.spend(len(moves))
+    return found
 
 
 def _goals(draft: Draft) -> list[LivenessGoal]:
@@ -173,134 +149,9 @@ def _problem(draft: Draft, goal: LivenessGoal, request: str, path: Path) -> Prob
     )
 
 
-def _leads(proof: TableCoverage, request: Box, right: tuple[int, ...], box: Box) -> bool:
-    return proof.decides_any(right, intersect(box, request))
-
-
 def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
     """Return the kinds of requests of customers; a base policy may get any."""
     declared = {(operation.risk, operation.effect) for operation in draft.all_operations}
     if draft.base or not draft.operations:
         return list(product(CUSTOMER_RISKS, ("read", "write")))
     return sorted(pair for pair in declared if pair[0] in CUSTOMER_RISKS)
-
-
-class Graph(Struct, frozen=True):
-    """Graph of the reachable states of some machines.
-
-    Attributes:
-        machines: their indexes in `MACHINES`.
-        edges: state tuple -> (actors, next state tuple) of each event.
-    """
-
-    machines: tuple[int, ...]
-    edges: Mapping[Local, tuple[tuple[frozenset[str], Local], ...]]
-
-    def part(self, by: frozenset[str], space: Space) -> MachineGroup:
-        """Group the state tuples by what can follow with the events of some actors."""
-        numbers = {local: number for number, local in enumerate(self.edges)}
-        leads = [
-            sum(1 << number for number in {numbers[after] for sources, after in edges if sources & by})
-            for edges in self.edges.values()
-        ]
-        closures: dict[Closure, set[Local]] = {}
-        for local, number in numbers.items():
-            closures.setdefault(_closure(number, leads), set()).add(local)
-        names = [MACHINES[index] for index in self.machines]
-        state_sets = [
-            tuple(1 << space.values[name].index(state) for name, state in zip(names, local, strict=True))
-            for local in self.edges
-        ]
-        return MachineGroup(
-            self.machines,
-            {closure: frozenset(locals_) for closure, locals_ in closures.items()},
-            {closure: _masks([state_sets[number] for number in _bits(closure)]) for closure in closures},
-        )
-
-
-def _machine_groups(reach: Reachability) -> list[tuple[int, ...]]:
-    """Group machines that raise events in each other; omit the transaction if it is alone."""
-    groups = [{index} for index in range(len(MACHINES))]
-
-    def join(one: int, other: int) -> None:
-        merged = groups[one] | groups[other]
-        for index in merged:
-            groups[index] = merged
-
-    join(MACHINES.index("session"), MACHINES.index("verification"))
-    for (machine, _), moves in reach.moves.items():
-        for move in moves:
-            for raised in move.edge.raises:
-                join(MACHINES.index(machine), MACHINES.index(raised.partition(".")[0]))
-    alone = {MACHINES.index("transaction")}
-    return sorted({tuple(sorted(group)) for group in groups if group != alone})
-
-
-def _graph(reach: Reachability, machines: tuple[int, ...]) -> Graph:
-    """Search some machines from their initial states, with the others in their initial states."""
-    begin = tuple(reach.initial[index] for index in machines)
-    edges: dict[Local, tuple[tuple[frozenset[str], Local], ...]] = {}
-    pending = [begin]
-    while pending:
-        local = pending.pop()
-        if local in edges:
-            continue
-        states = list(reach.initial)
-        for index, state in zip(machines, local, strict=True):
-            states[index] = state
-        standing = tuple(states)
-        edges[local] = tuple(
-            (move.sources, tuple(after[one] for one in machines))
-            for index in machines
-            for move in reach.moves[MACHINES[index], standing[index]]
-            if (after := reach.after(standing, index, move)) is not None
-        )
-        pending.extend(after for _, after in edges[local])
-    return Graph(machines, edges)
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        yield (mask & -mask).bit_length() - 1
-        mask &= mask - 1
-
-
-def _closure(begin: int, leads: Sequence[int]) -> Closure:
-    seen, pending = 1 << begin, 1 << begin
-    while pending:
-        fresh = 0
-        for number in _bits(pending):
-            fresh |= leads[number]
-        pending = fresh & ~seen
-        seen |= pending
-    return seen
-
-
-def _masks(state_sets: Sequence[Box]) -> tuple[Box, ...]:
-    """Merge state tuples that differ only in their last machine into one box."""
-    joined: dict[Box, int] = {}
-    for *before, last in state_sets:
-        joined[tuple(before)] = joined.get(tuple(before), 0) | last
-    return tuple((*before, last) for before, last in joined.items())
-
-
-def _find_deadlock(reach: Reachability, state_sets: StateSets, leads: Callable[[Box], bool]) -> Path | None:
-    """Find the nearest state from which the goal is unreachable; a state with a larger closure is never worse."""
-    well: list[tuple[Closure, ...]] = []
-    stuck: list[list[frozenset[Local]]] = []
-    for choice in state_sets.choices:
-        if any(all(not less & ~more for less, more in zip(good, choice, strict=True)) for good in well):
-            continue
-        if any(leads(box) for box in state_sets.boxes(choice)):
-            well.append(choice)
-        else:
-            stuck.append([part.closures[closure] for part, closure in zip(state_sets.parts, choice, strict=True)])
-    if not stuck:
-        return None
-
-    def is_stuck(states: tuple[str, ...]) -> bool:
-        local = [tuple(states[index] for index in part.machines) for part in state_sets.parts]
-        return any(all(one in standing for one, standing in zip(local, choice, strict=True)) for choice in stuck)
-
-    path = reach.find_path(is_stuck)
-    return None if isinstance(path, Unreachable) else path

@@ -190,17 +190,22 @@ def check_raised_events(draft: Draft) -> Iterator[Problem]:
         message = f"`{event}` raises itself: {_arrows((event, *find_cycle(raised, event)))}"
         yield Problem(code="chain-loop", place=places[event], message=message, advice="take out one `raises`")
     if not looping:
+        known: dict[str, int] = {}
         for event in sorted(raised):
-            total = _follow_ups(raised, widest, event)
+            total = _follow_ups(raised, widest, event, known)
             if total > MAX_CHAIN_LENGTH:
                 message = f"`{event}` can raise {total} further events, more than the {MAX_CHAIN_LENGTH} of one step"
                 yield Problem(code="chain-loop", place=places[event], message=message)
 
 
-def _follow_ups(raised: Mapping[str, set[str]], widest: Mapping[str, tuple[str, ...]], event: str) -> int:
-    """Return the largest number of events that can follow one event."""
-    longest = max((_follow_ups(raised, widest, follow) for follow in raised.get(event, ())), default=0)
-    return len(widest.get(event, ())) * (1 + longest)
+def _follow_ups(
+    raised: Mapping[str, set[str]], widest: Mapping[str, tuple[str, ...]], event: str, known: dict[str, int]
+) -> int:
+    """Return the largest number of events that can follow one event; `known` has the numbers of others."""
+    if event not in known:
+        longest = max((_follow_ups(raised, widest, follow, known) for follow in raised.get(event, ())), default=0)
+        known[event] = len(widest.get(event, ())) * (1 + longest)
+    return known[event]
 
 
 def check_reserved_events(draft: Draft) -> Iterator[Problem]:

@@ -1,46 +1,36 @@
 """Breadth-first search over the product of the five machines: the reachable states, and the shortest events to them.
 
 It follows the engine (`authguard.policy.checks.event_sources`): a session moves only after a credential was proven, a
-transaction starts only where the table permits it, and an event raises the events of its transition. The search
-continues on demand and keeps its results; it stops at a bound, and reports this.
+transaction starts only where the table permits it, and an event raises the events of its transition. The search works
+on sets of states (`authguard.policy.checks.state_space`), so it is always complete.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from authguard.core.decision_table import CONDITIONS, DIMENSIONS, Cell, dimension_values
 from authguard.core.events import MACHINES
-from authguard.core.machine import MAX_CHAIN_LENGTH, expand
-from authguard.core.outcomes import Outcome
+from authguard.policy.checks.event_guard import EventGuards
 from authguard.policy.checks.event_sources import PossibleEvent, machine_specs, possible_events
+from authguard.policy.checks.state_space import Arrow, States, StateSet, StateSpace
 from authguard.policy.schema.units import format_duration
-from authguard.policy.table.boxes import Box, BoxCoverage, Space, intersect, is_empty, reach_of
+from authguard.policy.table.boxes import Box, Space, intersect, is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from authguard.core.decision_table import Rule
+    from authguard.core.decision_table import Cell, Rule
     from authguard.core.machine import Spec
     from authguard.core.policy import Policy
     from authguard.policy.draft import Draft
 
-#: one state per machine, in the order of `MACHINES`
-States = tuple[str, ...]
-
-#: most steps of a search (a few seconds); the whole product of the standard policy needs 450,000
-MAX_STEPS: Final = 4_000_000
 _SERVICE, _ACCOUNT, _SESSION, _VERIFICATION, _TRANSACTION = range(len(MACHINES))
 _CREDENTIAL: Final = len(MACHINES)
 #: order of expansion: of paths with equal length, one with events of the caller is found first
 _EXPANSION_ORDER: Final = (_SESSION, _ACCOUNT, _VERIFICATION, _TRANSACTION, _SERVICE)
-_TRANSACTION_EVENTS: Final = {"transaction.held": Outcome.HOLD, "transaction.started": Outcome.ALLOW}
-#: most boxes to compute the outcomes of one state; beyond them any outcome counts as possible
-_MAX_OUTCOME_BOXES: Final = 20_000
 
 
 class Step(Struct, frozen=True):
@@ -83,17 +73,19 @@ class Path(Struct, frozen=True):
 
 
 class Unreachable(Struct, frozen=True):
-    """The result of a search without a path.
-
-    Attributes:
-        certain: whether the search was complete; otherwise it stopped at its bound.
-    """
-
-    certain: bool = True
+    """The result of a search without a path."""
 
     def __str__(self) -> str:
         """Format the result for people."""
-        return "no events lead there" if self.certain else "no events were found that lead there"
+        return "no events lead there"
+
+
+class _Move(Struct, frozen=True):
+    """A possible event of one state, with the combinations that it moves."""
+
+    step: Step
+    sources: frozenset[str]
+    arrows: tuple[Arrow, ...]
 
 
 @dataclass(slots=True)
@@ -105,24 +97,22 @@ class Reachability:
         moves: (machine, state) -> its possible events.
         rules: rules of the table.
         values: dimension -> its values.
-        kinds: fallback -> its outcome.
         requests: the (risk, effect) pairs of the operations.
-        steps: number of steps so far.
+        state_space: the combinations of states.
+        guards: the states in which each event can occur.
     """
 
     machines: Mapping[str, Spec]
     moves: Mapping[tuple[str, str], tuple[PossibleEvent, ...]]
     rules: tuple[Rule, ...]
     values: Mapping[str, tuple[str, ...]]
-    kinds: Mapping[str, Outcome]
     requests: frozenset[tuple[str, str]]
-    steps: int = 0
-    _predecessors: dict[States, tuple[States, Step] | None] = field(default_factory=dict)
-    _order: list[States] = field(default_factory=list)
-    _pending: deque[States] = field(default_factory=deque)
-    _outcomes: dict[States, frozenset[tuple[str, str, Outcome]] | None] = field(default_factory=dict)
-    #: for each rule, the masks of its conditions other than the credential
-    _conditions: list[Box] = field(default_factory=list)
+    state_space: StateSpace
+    guards: EventGuards
+    #: the states at each distance from the initial ones; at last none
+    _layers: list[StateSet] = field(default_factory=list)
+    _known: StateSet = 0
+    _moves: list[_Move] = field(default_factory=list)
 
     @classmethod
     def of(cls, policy: Draft | Policy) -> Reachability:
@@ -130,33 +120,30 @@ class Reachability:
 
         Args:
             policy: a compiled policy, or a draft with total machines and resolved names.
+
+        Raises:
+            SearchLimitError: the machines have too many combinations of states.
         """
-        declared = machine_specs(policy)
-        rules = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
-        pairs = {(operation.risk, operation.effect) for operation in policy.all_operations}
-        if not policy.operations:  # a base policy: its operations are unknown
-            pairs = {(risk, effect) for risk in CONDITIONS["risk"] for effect in CONDITIONS["effect"]}
-        begin = tuple(declared[name].initial for name in MACHINES)
+        state_space = StateSpace(machine_specs(policy))
+        guards = EventGuards(policy, state_space)
         return cls(
-            machines=declared,
+            machines=state_space.machines,
             moves=possible_events(policy),
-            rules=tuple(rules),
-            values=dimension_values({name: spec.states for name, spec in declared.items()}),
-            kinds={"allow": Outcome.ALLOW} | {name: item.kind for name, item in policy.fallbacks.items()},
-            requests=frozenset(pairs) | {("self", "read"), ("self", "write"), ("staff", "read"), ("staff", "write")},
-            _predecessors={begin: None},
-            _order=[begin],
-            _pending=deque([begin]),
+            rules=guards.rules,
+            values=guards.space.values,
+            requests=guards.requests,
+            state_space=state_space,
+            guards=guards,
         )
 
     @property
     def initial(self) -> States:
         """Return the initial state of every machine."""
-        return self._order[0]
+        return tuple(self.machines[name].initial for name in MACHINES)
 
     @property
     def states(self) -> Sequence[States]:
-        """Return every reachable state, the nearest first; the search runs to its end or its bound."""
+        """Return every reachable state, the nearest first."""
         return list(self.iter_states())
 
     @property
@@ -165,33 +152,77 @@ class Reachability:
         return Space(self.values)
 
     @property
-    def is_complete(self) -> bool:
-        """Return whether the search has visited every reachable state."""
-        return not self._pending
+    def reached(self) -> StateSet:
+        """Return the set of all reachable states."""
+        for _ in self._iter_layers():
+            pass
+        return self._known
 
     def iter_states(self) -> Iterator[States]:
         """Yield reachable states, the nearest first, and search on demand."""
-        place = 0
-        while True:
-            while place < len(self._order):
-                yield self._order[place]
-                place += 1
-            if not self._pending or self.steps > MAX_STEPS:
-                return
-            self._expand(self._pending.popleft())
+        for layer in self._iter_layers():
+            yield from self.state_space.iter_states(layer)
+
+    def _iter_layers(self) -> Iterator[StateSet]:
+        """Yield the states at each distance from the initial ones."""
+        if not self._layers:
+            self._known = self.state_space.bit(self.initial)
+            self._layers.append(self._known)
+        number = 0
+        while self._layers[number]:
+            yield self._layers[number]
+            number += 1
+            if number == len(self._layers):
+                self._layers.append(self._after(self._layers[-1]) & ~self._known)
+                self._known |= self._layers[-1]
+
+    def _after(self, states: StateSet) -> StateSet:
+        after = 0
+        for arrow in self._arrows():
+            after |= arrow.after(states)
+        return after
+
+    def _before(self, states: StateSet) -> StateSet:
+        before = 0
+        for arrow in self._arrows():
+            before |= arrow.before(states)
+        return before
+
+    def _arrows(self) -> Iterator[Arrow]:
+        for move in self._all_moves():
+            self.state_space.spend(len(move.arrows))
+            yield from move.arrows
 
     def path(self, states: States) -> Path:
-        """Return the path to states that `iter_states` yielded.
+        """Return the shortest path to reachable states.
 
         Raises:
-            KeyError: the states were not yielded.
+            KeyError: the states are not reachable.
         """
-        steps: list[Step] = []
-        place = states
-        while (came := self._predecessors[place]) is not None:
-            place, step = came
+        target = self.state_space.bit(states)
+        for number, layer in enumerate(self._iter_layers()):
+            if layer & target:
+                return self._path(target, number)
+        raise KeyError(states)
+
+    def _path(self, target: StateSet, length: int) -> Path:
+        """Return the first path of a length to one combination, in the order of expansion."""
+        leads = [target]
+        for layer in reversed(self._layers[:length]):
+            leads.append(self._before(leads[-1]) & layer)
+        place, steps = leads.pop(), []
+        while leads:
+            wanted = leads.pop()
+            step, place = self._next(place, wanted)
             steps.append(step)
-        return Path(tuple(reversed(steps)), dict(zip(MACHINES, states, strict=True)))
+        return Path(tuple(steps), dict(zip(MACHINES, self.state_space.first(target), strict=True)))
+
+    def _next(self, place: StateSet, wanted: StateSet) -> tuple[Step, StateSet]:
+        for move in self._all_moves():
+            for arrow in move.arrows:
+                if after := arrow.after(place) & wanted:
+                    return move.step, after
+        raise AssertionError("every layer follows from the one before it")
 
     def path_to(self, states: Mapping[str, str | Collection[str]]) -> Path | Unreachable:
         """Find the shortest path to some states.
@@ -202,20 +233,26 @@ class Reachability:
         Raises:
             KeyError: a name that is no machine.
         """
-        wanted: list[Collection[str] | None] = [None] * len(MACHINES)
+        wanted = self.state_space.whole
         for machine, named in states.items():
-            known = self.machines[machine].states
-            wanted[MACHINES.index(machine)] = {named} & set(known) if isinstance(named, str) else set(named)
-        return self.find_path(
-            lambda found: all(names is None or state in names for state, names in zip(found, wanted, strict=True))
-        )
+            known = set(self.machines[machine].states)
+            accepted = {named} if isinstance(named, str) else set(named)
+            wanted &= self.state_space.having(machine, *(accepted & known))
+        return self.path_into(wanted)
+
+    def path_into(self, wanted: StateSet) -> Path | Unreachable:
+        """Find the shortest path into a set of states."""
+        for number, layer in enumerate(self._iter_layers()):
+            if both := layer & wanted:
+                return self._path(both & -both, number)
+        return Unreachable()
 
     def find_path(self, accept: Callable[[States], bool]) -> Path | Unreachable:
         """Find the shortest path to states that fulfil a condition."""
         for found in self.iter_states():
             if accept(found):
                 return self.path(found)
-        return Unreachable(certain=self.is_complete)
+        return Unreachable()
 
     def cell(self, boxes: Iterable[Box]) -> tuple[Cell, Path] | Unreachable:
         """Find the cell of some boxes that a request reaches after the fewest events.
@@ -255,14 +292,14 @@ class Reachability:
                     wanted = find(intersect(narrowed, box))
                     if wanted is not None:
                         return space.witness(wanted), self.path(found)
-        return Unreachable(certain=self.is_complete)
+        return Unreachable()
 
     def _credentials(self) -> tuple[tuple[int, Callable[[States], bool]], ...]:
         """Return masks of credentials, each with a predicate for the states of their requests."""
         good, undated = self._mask("credential", "good"), self._mask("credential", "undated")
         unproven = self.space.whole[_CREDENTIAL] & ~(good | undated)
         return (
-            (good, self._is_known),
+            (good, lambda states: bool(self.state_space.bit(states) & self.guards.known_callers)),
             (undated, lambda _: True),
             (unproven, lambda states: states[1:] == self.initial[1:]),
         )
@@ -289,45 +326,8 @@ class Reachability:
             for risk, effect in sorted(self.requests, key=lambda pair: (risks.index(pair[0]), pair[1]))
         ]
 
-    def outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]]:
-        """Return the (risk, effect, outcome) triples that the table can give to a proven caller in these states."""
-        known = self._cached_outcomes(states)
-        if known is None:
-            return frozenset((risk, effect, outcome) for risk, effect in self.requests for outcome in Outcome)
-        return known
-
     def _mask(self, dimension: str, value: str) -> int:
         return 1 << self.values[dimension].index(value)
-
-    def _is_known(self, states: States) -> bool:
-        """Return whether a credential was proven for the session; without one only service and account move."""
-        if states[_SESSION] != self.initial[_SESSION]:
-            return True
-        return not any(move.event == "session.accepted" for move in self.moves["session", states[_SESSION]])
-
-    def _expand(self, states: States) -> None:
-        for index in _EXPANSION_ORDER:
-            for move in self.moves[MACHINES[index], states[index]]:
-                self.steps += 1
-                after = self.after(states, index, move)
-                if after is not None and after not in self._predecessors:
-                    self._predecessors[after] = (states, Step(move.event, move.wait, move.since))
-                    self._order.append(after)
-                    self._pending.append(after)
-
-    def _is_possible(self, index: int, move: PossibleEvent, states: States) -> bool:
-        if index in (_SERVICE, _ACCOUNT) or move.event in ("session.accepted", "session.revoked"):
-            return True
-        if not self._is_known(states):
-            return False
-        if move.event in _TRANSACTION_EVENTS:
-            outcome = _TRANSACTION_EVENTS[move.event]
-            new = states[_TRANSACTION] == self.initial[_TRANSACTION] and outcome is Outcome.ALLOW
-            return any(
-                outcome is found and (not new or (risk == "high" and effect == "write"))
-                for risk, effect, found in self.outcomes(states)
-            )
-        return True
 
     def after(self, states: States, index: int, move: PossibleEvent) -> States | None:
         """Apply one event and the events that it raises, as `authguard.core.machine.step`; None if it cannot occur.
@@ -337,48 +337,25 @@ class Reachability:
             index: the index of the event's machine.
             move: one of `moves` for that machine and state.
         """
-        if not self._is_possible(index, move, states):
+        bit = self.state_space.bit(states)
+        if not bit & self.guards.of(move.event):
             return None
-        standing = list(states)
-        standing[index] = move.edge.dest
-        pending = list(move.edge.raises)
-        for _ in range(MAX_CHAIN_LENGTH):
-            if not pending:
-                break
-            machine, _, trigger = pending.pop(0).partition(".")
-            place = MACHINES.index(machine)
-            follow = expand(self.machines[machine]).edges[standing[place], trigger]
-            if follow.moves:
-                standing[place] = follow.dest
-                pending.extend(follow.raises)
-        return tuple(standing)
+        arrows = self.state_space.edge_arrows(index, states[index], move.edge)
+        return next((self.state_space.first(after) for arrow in arrows if (after := arrow.after(bit))), states)
 
-    def _cached_outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
-        if states not in self._outcomes:
-            self._outcomes[states] = self._compute_outcomes(states)
-        return self._outcomes[states]
+    def _all_moves(self) -> Sequence[_Move]:
+        """Return the possible events in the order of expansion."""
+        if not self._moves:
+            for index in _EXPANSION_ORDER:
+                machine = MACHINES[index]
+                for state in self.machines[machine].states:
+                    for move in self.moves[machine, state]:
+                        guard = self.guards.of(move.event)
+                        arrows = self.state_space.edge_arrows(index, state, move.edge)
+                        guarded = tuple(Arrow(arrow.mask & guard, arrow.shift) for arrow in arrows)
+                        self._moves.append(_Move(Step(move.event, move.wait, move.since), move.sources, guarded))
+        return self._moves
 
-    def _compute_outcomes(self, states: States) -> frozenset[tuple[str, str, Outcome]] | None:
-        """Prove the part of the table for a proven caller in these states; None if it exceeds the budget."""
-        cell = {**dict(zip(MACHINES, states, strict=True)), "credential": "good"}
-        left = [
-            place
-            for place, rule in enumerate(self.rules)
-            if all(cell[name] in values for name, values in rule.when.items() if name in cell)
-        ]
-        # machines and credential have one value in these cells, the other dimensions all of theirs
-        if not self._conditions:
-            self._conditions += (self.space.box(rule.when)[_CREDENTIAL + 1 :] for rule in self.rules)
-        fixed = (1,) * (_CREDENTIAL + 1)
-        boxes = tuple((*fixed, *self._conditions[place]) for place in left)
-        proof = reach_of(boxes, (*fixed, *self.space.whole[_CREDENTIAL + 1 :]), _MAX_OUTCOME_BOXES)
-        if not isinstance(proof, BoxCoverage):
-            return None
-        risks, effects = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
-        return frozenset(
-            (risk, effect, self.kinds[self.rules[place].do])
-            for place, reached in zip(left, proof.reaches, strict=True)
-            for box in reached
-            for risk, effect in self.requests
-            if box[risks] & self._mask("risk", risk) and box[effects] & self._mask("effect", effect)
-        )
+    def iter_arrows(self) -> Iterator[tuple[frozenset[str], tuple[Arrow, ...]]]:
+        """Yield the actors of each possible event, and the states that it moves."""
+        return ((move.sources, move.arrows) for move in self._all_moves())

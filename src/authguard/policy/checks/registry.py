@@ -102,7 +102,7 @@ CODES: Final[dict[str, str]] = {
     "timer-moment": "a timer counts from a moment that its machine does not have, or has no delay",
     "transition-shadowed": "earlier lines handle everything that this line handles",
     "trap": "from some reachable states no events lead to a hand-off, an admission or a denial",
-    "undecided": "the rules exceed the proof's budget, so nothing is proved",
+    "undecided": "the rules or the states of the machines exceed the proof's budget, so nothing is proved",
     "unknown-name": "a name is not declared; the message has the nearest one that is",
     "unreachable-state": "no transition leads to this state",
 }

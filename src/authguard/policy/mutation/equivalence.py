@@ -60,8 +60,6 @@ def find_differing_cells(old: Policy, new: Policy) -> list[tuple[str, ...]] | No
         cell = search.find_cell(compared.make_finder(change))
         if not isinstance(cell, Unreachable):
             found.append(cell[0])
-        elif not cell.certain:
-            found.append(space.witness(change.box))
     return found
 
 

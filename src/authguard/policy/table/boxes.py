@@ -10,18 +10,22 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from operator import and_
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authguard.core.decision_table import Rule
 
 Box = tuple[int, ...]
+#: for each of some dimensions, a bit set per value
+Slabs = Sequence[Sequence[int]]
 
 #: index used instead of a rule's for cells that no rule decides
 GAP: Final = -1
@@ -63,6 +67,32 @@ class BoxCoverage(Struct, frozen=True):
             ValueError: the rule decides none of them.
         """
         return largest(both for taken in self._of(rule) if not is_empty(both := intersect(box, taken)))
+
+    def project(self, rules: Iterable[int], box: Box, slabs: Slabs) -> int:
+        """Return the cells of a box that some rules decide, without the last dimensions, as a bit set.
+
+        Args:
+            rules: indexes of the rules.
+            box: the cells to consider.
+            slabs: for each of the first dimensions, the bit set of each value; their intersections are the cells.
+        """
+        size = len(slabs)
+        heads = {
+            intersect(taken[:size], box[:size])
+            for rule in rules
+            for taken in self._of(rule)
+            if all(map(and_, taken, box))
+        }
+        known: dict[tuple[int, int], int] = {}
+        found = 0
+        for head in heads:
+            cells = -1
+            for place, mask in enumerate(head):
+                if (place, mask) not in known:
+                    known[place, mask] = unite(slabs[place], mask)
+                cells &= known[place, mask]
+            found |= cells
+        return found
 
     def _of(self, rule: int) -> tuple[Box, ...]:
         return self.gap if rule == GAP else self.reaches[rule]
@@ -153,6 +183,15 @@ def _describe_values(mask: int, known: Sequence[str]) -> str:
 def count(box: Box) -> int:
     """Count the cells of a box."""
     return prod(mask.bit_count() for mask in box)
+
+
+def unite(slabs: Sequence[int], mask: int) -> int:
+    """Return the union of the bit sets of the values in a mask."""
+    found = 0
+    for place, slab in enumerate(slabs):
+        if mask >> place & 1:
+            found |= slab
+    return found
 
 
 def intersect(left: Box, right: Box) -> Box:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from authguard.core.decision_table import Rule
+    from authguard.policy.table.boxes import Slabs
 
 #: boxes to process before a diagram takes over; the standard policy needs some 200
 MAX_BOXES: Final = 4_000
@@ -41,6 +42,18 @@ class TableCoverage(Protocol):
 
         Raises:
             ValueError: the rule decides none.
+        """
+
+    def project(self, rules: Collection[int], box: Box, slabs: Slabs) -> int:
+        """Return the cells of a box that some rules decide, without the last dimensions, as a bit set.
+
+        Args:
+            rules: indexes of the rules.
+            box: the cells to consider.
+            slabs: for each of the first dimensions, the bit set of each value; their intersections are the cells.
+
+        Raises:
+            NodeLimitError: the diagram is too large for these bit sets.
         """
 
 
@@ -78,6 +91,19 @@ class DiagramCoverage(Struct, frozen=True):
         if found is None:
             raise ValueError("the rule decides no cell of this box")
         return self.diagrams.generalize((self.root,), found, box, wanted)
+
+    def project(self, rules: Collection[int], box: Box, slabs: Slabs) -> int:
+        """Return the cells of a box that some rules decide, without the last dimensions, as a bit set.
+
+        Args:
+            rules: indexes of the rules.
+            box: the cells to consider.
+            slabs: for each of the first dimensions, the bit set of each value; their intersections are the cells.
+
+        Raises:
+            NodeLimitError: the diagram is too large for these bit sets.
+        """
+        return self.diagrams.project(self.root, box, {_leaf(rule) for rule in rules}, slabs)
 
 
 def _leaf(rule: int) -> int:

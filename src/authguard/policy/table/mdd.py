@@ -12,13 +12,16 @@ Rules of this file:
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Final
+
+from authguard.policy.table.boxes import unite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from authguard.policy.table.boxes import Box
+    from authguard.policy.table.boxes import Box, Slabs
 
 #: leaf of the cells that no rule decides
 GAP: Final = -1
@@ -28,6 +31,8 @@ MAX_NODES: Final = 500_000
 #: one node or leaf of each diagram that is traversed
 Nodes = tuple[int, ...]
 
+#: bits of all the bit sets of one projection (256 MB)
+MAX_PROJECTED_BITS: Final = 2_147_483_648
 
 #: most branches that are kept for the searches of one space
 MAX_KNOWN_BRANCHES: Final = 100_000
@@ -42,7 +47,7 @@ class NodeLimitError(Exception):
 
     def __init__(self, rule: int) -> None:
         """Store the rule's index."""
-        super().__init__("the rules are too complex to be proved within the bound")
+        super().__init__("the rules need too many nodes")
         self.rule = rule
 
 
@@ -209,6 +214,45 @@ class DecisionDiagrams:
             seen |= fresh
             pending.extend(fresh)
         return frozenset(found)
+
+    def project(self, root: int, box: Box, wanted: Collection[int], slabs: Slabs) -> int:
+        """Return the cells of a box that reach wanted leaves, without the last dimensions, as a bit set.
+
+        Args:
+            root: of a diagram of this instance.
+            box: the cells to consider.
+            wanted: leaves.
+            slabs: for each of the first dimensions, the bit set of each value; their intersections are the cells.
+
+        Raises:
+            NodeLimitError: the bit sets of all nodes exceed `MAX_PROJECTED_BITS`.
+        """
+        if not all(box):
+            return 0
+        whole = -1
+        for values, mask in zip(slabs, box, strict=False):
+            whole &= unite(values, mask)
+        bound = MAX_PROJECTED_BITS // max(1, whole.bit_length())
+        known = dict.fromkeys(wanted, whole)
+
+        @cache
+        def cut(place: int, mask: int) -> int:
+            return unite(slabs[place], mask) if place < len(slabs) else whole
+
+        def go(node: int) -> int:
+            if node < 0 or node in known:
+                return known.get(node, 0)
+            if len(known) >= bound:
+                raise NodeLimitError(0)
+            level = self._levels[node]
+            place, found = self.order[level], 0
+            for values, below in zip(self.classes[level], self._branches[node], strict=True):
+                if both := values & box[place]:
+                    found |= go(below) & cut(place, both)
+            known[node] = found
+            return found
+
+        return go(root)
 
     def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
         """Return a box of cells within `box` that reach one of the wanted leaves; ``None`` if no cell does."""
