@@ -184,4 +184,42 @@ def test_shipped_policies_are_tested_by_their_names(
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
     assert code == OK
-    assert "standard: 158 of 158 scenarios pass; they cover 62 of 62 transitions and 45 of 45 rules" in out
+    assert "scenarios pass; they cover 62 of 62 transitions and 45 of 45 rules of its own (0 are inherited)" in out
+
+
+def test_mutants_that_no_scenario_notices_are_listed_on_demand(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = write(tmp_path, PASSES + HELD)
+    code, plain, _ = call(capsys, folder)
+    assert (code, "survives: " in plain) == (OK, False)
+    code, out, err = call(capsys, folder, "--mutants")
+    assert (code, err) == (OK, "")
+    assert "mutants are caught" in out
+    assert "policy.yaml:7: survives: scopes-emptied operations[0].scopes: [chat] -> []" in out
+    assert out.splitlines()[-2].startswith("not exercised by scenarios: ")
+    assert out.splitlines()[-1].endswith(" --generate")  # what no scenario covers comes first
+
+
+AGENTS = """\
+authguard: 1
+name: agents
+extends: support-desk
+agents: [helper]
+"""
+
+
+def test_mutants_count_for_the_lowest_permitted_share(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path, PASSES, AGENTS)
+    assert call(capsys, folder, "--fail-under", "100")[0] == OK  # the file has no transitions and no rules
+    code, out, err = call(capsys, folder, "--mutants", "--fail-under", "100", "--json")
+    assert code == INVALID
+    assert "0.0 % of the mutants are caught, less than 100 %" in err
+    mutants = json.loads(out)["policies"][0]["coverage"]["mutants"]
+    assert (mutants["covered"], mutants["of"], mutants["percent"]) == (0, 2, 0.0)
+    assert mutants["survivors"][0]["kind"] == "agent-dropped"
+
+
+def test_the_next_command_proposes_scenarios_for_mutants(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = call(capsys, write(tmp_path, PASSES, AGENTS), "--mutants")[1]
+    assert out.splitlines()[-1].startswith("next: authguard policy mutate ")

@@ -6,7 +6,7 @@ import json
 import shlex
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,9 +19,11 @@ from authguard.policy.testing import generator, report
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from authguard.policy.mutation.report import MutationReport
+    from authguard.policy.mutation.trial import Trial
     from authguard.policy.testing.report import PolicyTestReport
 
 #: uncovered transitions and rules that are listed without `--all`
@@ -51,10 +53,14 @@ def run_tests(
             metavar="PERCENT",
             min=0,
             max=100,
-            help="Fail if less of a policy's transitions or rules is covered.",
+            help="Fail if less of a policy's transitions, rules or (with --mutants) mutants is covered.",
         ),
     ] = 0.0,
     everything: Annotated[bool, typer.Option("--all", help="List everything that is not covered.")] = False,
+    mutants: Annotated[
+        bool,
+        typer.Option("--mutants", help="Also change the policy in single places, and list what no scenario notices."),
+    ] = False,
     generate: Annotated[
         bool,
         typer.Option("--generate", help="Write draft scenarios for uncovered transitions and rules, to be completed."),
@@ -83,16 +89,19 @@ def run_tests(
         if not one.run.results and not one.problems:
             print_error(f"{one.source}: there are no scenarios; add scenarios/NAME.yaml, or start with --generate")
             raise typer.Exit(USAGE)
-    passes = all([_is_passing(one, fail_under) for one in reports])  # noqa: C419 - report every failing policy
+    mutated = {one.source: _try_mutants(one) for one in reports if one.passed} if mutants else {}
+    # every failing policy is reported
+    passes = all([_is_passing(one, mutated.get(one.source), fail_under) for one in reports])  # noqa: C419
     match form:
         case Format.TEXT:
-            lines = list(_lines(reports, everything=everything))
+            lines = list(_lines(reports, mutated, everything=everything))
             if output is None:
                 print_lines(lines)
             else:
                 write_output("".join(f"{line}\n" for line in lines), output)
         case Format.JSON:
-            found = {"passed": passes, "policies": [report.as_json(one) for one in reports]}
+            policies = [_as_json(one, mutated.get(one.source)) for one in reports]
+            found = {"passed": passes, "policies": policies}
             write_output(json.dumps(found, indent=2, ensure_ascii=False) + "\n", output)
         case Format.JUNIT:
             write_output(report.as_junit(reports, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")), output)
@@ -111,14 +120,45 @@ def _write_drafts(reports: Sequence[PolicyTestReport], output: Path | None) -> N
     write_output(generator.format_drafts(one.policy, generator.generate_drafts(one.policy, one.coverage)), output)
 
 
-def _is_passing(one: PolicyTestReport, percent: float) -> bool:
+def _try_mutants(one: PolicyTestReport) -> MutationReport:
+    from authguard.policy.mutation import report as mutation_report  # noqa: PLC0415 - only for --mutants
+    from authguard.policy.mutation import trial  # noqa: PLC0415
+
+    original = trial.load_original(one.source)
+    trials = trial.try_mutants(original)
+    return mutation_report.build_report(original, trials, found=len(trials), seed=0, proposes=False)
+
+
+def _is_passing(one: PolicyTestReport, mutated: MutationReport | None, percent: float) -> bool:
     if one.coverage.min_percent < percent:
         print_error(f"{one.source}: scenarios cover {one.coverage.min_percent:.1f} %, less than {percent:g} %")
+        return False
+    if mutated is not None and mutated.percent < percent:
+        print_error(f"{one.source}: {mutated.percent:.1f} % of the mutants are caught, less than {percent:g} %")
         return False
     return one.passed
 
 
-def _lines(reports: Sequence[PolicyTestReport], *, everything: bool) -> Iterator[str]:
+def _as_json(one: PolicyTestReport, mutated: MutationReport | None) -> dict[str, Any]:
+    values = report.as_json(one)
+    if mutated is None:
+        return values
+    survivors = [
+        {"kind": trial.mutant.kind, "path": trial.mutant.where, "is": trial.mutant.change, "at": _place(trial)}
+        for trial in mutated.survivors
+    ]
+    counted = mutated.caught + len(survivors)
+    share = {"covered": mutated.caught, "of": counted, "percent": round(mutated.percent, 2)}
+    return {**values, "coverage": {**values["coverage"], "mutants": {**share, "survivors": survivors}}}
+
+
+def _place(trial: Trial) -> str:
+    return f"{trial.mutant.place.file}:{trial.mutant.place.line}"
+
+
+def _lines(
+    reports: Sequence[PolicyTestReport], mutated: Mapping[str, MutationReport], *, everything: bool
+) -> Iterator[str]:
     """Yield each policy's verdict and what explains it, failed ones first; then the count and the next command."""
     failed = [one for one in reports if not one.passed]
     for one in (*failed, *(one for one in reports if one.passed)):
@@ -129,14 +169,32 @@ def _lines(reports: Sequence[PolicyTestReport], *, everything: bool) -> Iterator
         yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
         if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
             yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"
+        yield from _mutant_lines(mutated.get(one.source), everything=everything)
     if len(reports) > 1:
         yield f"{len(failed)} of {len(reports)} policies failed" if failed else f"all {len(reports)} policies passed"
-    if command := _next_command(reports):
+    if command := _next_command(reports, mutated):
         yield f"next: {command}"
 
 
-def _next_command(reports: Sequence[PolicyTestReport]) -> str:
-    """Return the command that explains the first failure, or that drafts missing scenarios; empty for neither."""
+def _mutant_lines(mutated: MutationReport | None, *, everything: bool) -> Iterator[str]:
+    """Yield what no scenario notices; without `--mutants`, nothing is known about it."""
+    if mutated is None:
+        return
+    from authguard.policy.mutation import report as mutation_report  # noqa: PLC0415 - only for --mutants
+
+    yield mutation_report.format_summary(mutated)
+    survivors = mutated.survivors
+    yield from map(mutation_report.format_survivor, survivors if everything else survivors[:MAX_UNCOVERED_SHOWN])
+    if len(survivors) > MAX_UNCOVERED_SHOWN and not everything:
+        yield f"  and {len(survivors) - MAX_UNCOVERED_SHOWN} more; --all shows them"
+    yield f"not exercised by scenarios: {', '.join(mutation_report.UNEXERCISED)}"
+
+
+def _next_command(reports: Sequence[PolicyTestReport], mutated: Mapping[str, MutationReport]) -> str:
+    """Return the command that explains the first failure, or that drafts missing scenarios; empty for neither.
+
+    Mutants that no scenario notices come last, since they need scenarios that cover the policy.
+    """
     for one in reports:
         for result in one.run.failed:
             asked = result.scenario.steps[-1].ask
@@ -147,4 +205,6 @@ def _next_command(reports: Sequence[PolicyTestReport]) -> str:
                     words += [f"--{name}", value] if DEFAULT_CONDITIONS.get(name, value) != value else []
                 return shlex.join(["authguard", "policy", "explain", one.source, *words])
     drafts = (one for one in reports if one.passed and one.coverage.uncovered)
-    return next((shlex.join(["authguard", "policy", "test", one.source, "--generate"]) for one in drafts), "")
+    commands = [shlex.join(["authguard", "policy", "test", one.source, "--generate"]) for one in drafts]
+    commands += [shlex.join(["authguard", "policy", "mutate", name]) for name, one in mutated.items() if one.survivors]
+    return next(iter(commands), "")

@@ -73,7 +73,9 @@ class MutationReport(Struct, frozen=True, kw_only=True):
         return 100.0 * self.caught / counted if counted else 100.0
 
 
-def build_report(original: Original, trials: tuple[Trial, ...], *, found: int, seed: int) -> MutationReport:
+def build_report(
+    original: Original, trials: tuple[Trial, ...], *, found: int, seed: int, proposes: bool = True
+) -> MutationReport:
     """Build the report, with a proposal for each surviving mutant.
 
     Args:
@@ -81,8 +83,9 @@ def build_report(original: Original, trials: tuple[Trial, ...], *, found: int, s
         trials: of its mutants.
         found: number of all its mutants.
         seed: of the choice.
+        proposes: whether to search for the proposals.
     """
-    survived = (trial for trial in trials if trial.fate is Fate.SURVIVED)
+    survived = (trial for trial in trials if trial.fate is Fate.SURVIVED and proposes)
     proposals = {trial.mutant.name: propose_scenario(original, trial) for trial in survived}
     return MutationReport(original=original, trials=trials, found=found, seed=seed, proposals=proposals)
 
