@@ -24,7 +24,7 @@ POLICY = replace(policy_of(), accounts=(SOURCE, DIRECTORY))
 
 
 def read(claims: dict[str, object], policy: Policy = POLICY, **answers: AccountStatus) -> tuple[object, object]:
-    return read_statements(policy, replace(PRINCIPAL, content=msgspec.json.encode(claims)), answers)
+    return read_statements(policy, replace(PRINCIPAL, content=msgspec.json.encode(claims)), answers)[:2]
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,9 @@ def test_malformed_delegations_void_the_status() -> None:
     policy = replace(POLICY, accounts=(replace(SOURCE, delegations_at="/may_act"),))
     assert read({"status": "ok", "may_act": {"sub": 1}}, policy)[0] == {"claim:status": Report("unrecognised", 7.0)}
     assert read({"status": "ok"}, policy)[0] == {"claim:status": Report("normal", 7.0)}
+
+
+def test_every_status_is_returned_as_it_was_stated() -> None:
+    principal = replace(PRINCIPAL, content=msgspec.json.encode({"status": "else"}))
+    found = read_statements(POLICY, principal, {"crm": AccountStatus("locked", 5.0)}).statuses
+    assert found == {"claim:status": AccountStatus("else", 7.0), "crm": AccountStatus("locked", 5.0)}

@@ -6,7 +6,7 @@ be read completely.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from authguard.core.claim_source import decode_claims, find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
@@ -26,15 +26,28 @@ if TYPE_CHECKING:
 #: longer statuses are cut in the log
 MAX_STATUS_LENGTH: Final = 64
 
-#: source -> its report, and source -> a status that the policy does not map
-Statements = tuple[dict[str, Report], dict[str, str]]
+
+class Statements(NamedTuple):
+    """What the sources state about an account.
+
+    Attributes:
+        reports: source -> its report.
+        unmapped: source -> a status that the policy does not map, cut.
+        statuses: source -> its status, before the policy maps it.
+    """
+
+    reports: dict[str, Report]
+    unmapped: dict[str, str]
+    statuses: Mapping[str, AccountStatus]
+
+
 NO_ANSWERS: Final[Mapping[str, AccountStatus]] = {}
 
 
 def read_statements(
     policy: Policy, principal: Principal, answers: Mapping[str, AccountStatus] = NO_ANSWERS
 ) -> Statements:
-    """Return what the sources state about an account.
+    """Return what the sources state about an account, as the policy maps it.
 
     Args:
         policy: checked, with account sources.
@@ -42,12 +55,13 @@ def read_statements(
         answers: directory -> its status.
 
     Returns:
-        The reports, and the statuses that the policy does not map, cut. A source whose claim the token does not have
-            reports nothing, and neither does a directory without an answer.
+        The reports, the statuses that the policy does not map, cut, and all statuses. A source whose claim the token
+            does not have reports nothing, and neither does a directory without an answer.
     """
     claims = decode_claims(principal.content)
     reports: dict[str, Report] = {}
     unmapped: dict[str, str] = {}
+    statuses: dict[str, AccountStatus] = {}
     for source in policy.accounts:
         if not source.claim:
             if source.name not in answers:
@@ -64,12 +78,13 @@ def read_statements(
             )
         else:
             continue
+        statuses[source.name] = answer
         state = source.map.get(answer.status, "") if source.map else answer.status
         is_mapped = state in policy.strictness and state != policy.initial["account"]
         reports[source.name] = Report(state if is_mapped else "unrecognised", answer.at, answer.delegations)
         if not is_mapped:
             unmapped[source.name] = answer.status[:MAX_STATUS_LENGTH]
-    return reports, unmapped
+    return Statements(reports, unmapped, statuses)
 
 
 def _status_of(source: AccountSource, principal: Principal, claims: Mapping[str, Any], found: object) -> AccountStatus:

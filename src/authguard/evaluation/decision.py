@@ -39,6 +39,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         max_age: maximum authentication age to request, in seconds; -1 for none.
         running: whether the app's response settles a transaction.
         opened: whether the request has a transaction.
+        amount: measured, in major units with its currency, or the code why it was not; empty for none.
     """
 
     operation: Operation
@@ -56,6 +57,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_age: int = -1
     running: bool = False
     opened: bool = False
+    amount: str = ""
 
 
 #: stands for the states of a cached decision, which all credentials with the same decision share

@@ -220,7 +220,11 @@ def _decide(
             evaluation.send("session.ended", "guard")
         if admits and measured.spends:
             _reserve(evaluation, facts, measured)
-    return _build(evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running)
+    amount = measured.fault.code if measured.condition == "unmeasured" else measured.shown
+    decision = _build(
+        evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running
+    )
+    return replace(decision, amount=amount) if amount else decision
 
 
 def _build(

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authguard.core.policy import Policy
-    from authguard.core.request import Credential
+    from authguard.core.request import Credential, Principal
     from authguard.core.snapshot import Report
+    from authguard.ports import AccountStatus
 
 #: the result if no credential was checked
 NO_CREDENTIAL = NotProven("missing", Reason.CREDENTIAL_MISSING)
@@ -94,10 +95,12 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         has_body: whether the body was read, so that `binding` is set.
         binding: to a transaction, with the parsed body.
         reports: account source -> its report.
+        statuses: account source -> its status, before the policy maps it.
         unmapped: account source -> its status, cut, if the policy does not map it.
         unreachable: whether a directory did not answer.
         channel: the trusted channel; empty for none.
         lacks_quorum: whether too few approvers of the transaction may still approve it.
+        principal: verified by the credential, also if a sign-out made it void; ``None`` for none.
     """
 
     now: float
@@ -106,10 +109,12 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_body: bool = False
     binding: RequestBinding = UNBOUND
     reports: Mapping[str, Report] = {}
+    statuses: Mapping[str, AccountStatus] = {}
     unmapped: Mapping[str, str] = {}
     unreachable: bool = False
     channel: str = ""
     lacks_quorum: bool = False
+    principal: Principal | None = None
 
 
 def add_ledgers(policy: Policy, request: AccessRequest, facts: RequestFacts) -> RequestFacts:

@@ -182,7 +182,7 @@ class LineTemplate(msgspec.Struct, frozen=True, gc=False):
 
 def make_template(entry: DecisionEntry) -> LineTemplate:
     """Return the parts of a decision's line that do not change when it is repeated."""
-    whole = _encode(replace(entry, trace_id="", peer="", method="", path=""))
+    whole = _encode(replace(entry, trace_id="", peer="", method="", path="", facts={}))
     begins = whole.index(b',"policy":')
     # quotes inside a text are escaped, so this match is the field itself
     ends = whole.find(b',"subject":"', begins)

@@ -20,6 +20,7 @@ from authguard.records.record_types import (
     Count,
     Digest,
     Event,
+    Facts,
     Fields,
     Fingerprint,
     Hex,
@@ -69,6 +70,8 @@ class DecisionEntry(
         method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
         path: path template of the operation, never the path itself; empty unless the policy records it.
         trace_id: W3C trace id, from the request or from the active span.
+        facts: what another policy could decide otherwise on, by `authguard.evaluation.recorded_facts`; empty without a
+            verified principal, and in a repeated decision, whose credential has them in an earlier record.
     """
 
     id: Column[Id]
@@ -93,6 +96,7 @@ class DecisionEntry(
     method: Method = ""
     path: Text = ""
     trace_id: TraceId = ""
+    facts: Facts = {}
 
 
 class TransitionEntry(
@@ -240,6 +244,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         decision: id of the request's record.
         transaction: the approved, denied, withdrawn or settled transaction.
         over: limits, by name, that an approval permits to exceed.
+        parts: at a start, digests of the policy's parts, each ``part=digest`` (`authguard.core.policy_parts`).
     """
 
     id: Column[Id]
@@ -254,6 +259,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
     decision: Column[Id] = ""
     transaction: Column[Id] = ""
     over: tuple[Text, ...] = ()
+    parts: tuple[Text, ...] = ()
 
 
 class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):

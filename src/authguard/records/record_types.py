@@ -87,6 +87,20 @@ Fields = Annotated[
         },
     ),
 ]
+#: name of a fact about a request, of those that `authguard.evaluation.recorded_facts` lists
+FACT: Final = "[a-z][a-z0-9_]{0,31}"
+Facts = Annotated[
+    dict[str, Value],
+    _form(
+        propertyNames={"pattern": rf"^(?:{FACT})$"},
+        additionalProperties={
+            "anyOf": [
+                {"type": "string", "pattern": f"^[^{UNPRINTABLE}]{{0,{MAX_TEXT_CHARS}}}$"},
+                {"type": ["number", "boolean"]},
+            ]
+        },
+    ),
+]
 Level = Annotated[str, _like("[a-z][a-z_]{0,31}")]
 Count = Annotated[int, _form(minimum=0, maximum=1_000_000)]
 Status = Annotated[int, _form(minimum=100, maximum=599)]

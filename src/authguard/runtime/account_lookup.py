@@ -53,7 +53,7 @@ class AccountLookup:
         keys = Keys(principal.account_key, principal.session_key)
         policy = self._repository.policy
         if not policy.accounts:
-            return RequestFacts(now=now, credential=credential, keys=keys, channel=channel)
+            return RequestFacts(now=now, credential=credential, keys=keys, channel=channel, principal=principal)
         answers: dict[str, AccountStatus] = {}
         unreachable = False
         if policy.asks_directories:
@@ -65,15 +65,17 @@ class AccountLookup:
                     answers[source.name] = answer
                 else:
                     unreachable = True
-        reports, unmapped = read_statements(policy, principal, answers)
+        reports, unmapped, statuses = read_statements(policy, principal, answers)
         return RequestFacts(
             now=now,
             credential=credential,
             keys=keys,
             channel=channel,
             reports=reports,
+            statuses=statuses,
             unmapped=unmapped,
             unreachable=unreachable,
+            principal=principal,
         )
 
 

@@ -19,6 +19,7 @@ from authguard.core.request import Proven
 from authguard.errors import AuditError, BusyError, StoreError
 from authguard.evaluation import transactions
 from authguard.evaluation.decision import Verdict
+from authguard.evaluation.recorded_facts import describe_request
 from authguard.records.chain import make_template
 from authguard.runtime.account_lookup import record_unmapped
 from authguard.runtime.decision_cache import cache_key, is_repeatable
@@ -115,7 +116,9 @@ class Committer:
             opening = self._ticket_opener.open_ticket(request, credential.principal, decision, record, facts.now)
             ticket = await self._repository.with_deadline(opening)
         causes = self._record_causes(facts, before, decision, record) if decision.transitions or facts.unmapped else ()
-        entry, position = self._journal.record_decision(record, request, facts, decision, ticket)
+        known = facts.principal
+        recorded = {} if known is None else describe_request(self._repository.policy, request, facts, decision, known)
+        entry, position = self._journal.record_decision(record, request, facts, decision, ticket, recorded)
         waits = decision.operation.risk in self._waiting_risks
         if waits or after is not before.snapshot:
             try:

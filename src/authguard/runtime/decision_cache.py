@@ -104,7 +104,21 @@ class DecisionCache:
                 self._unproven.clear()
             self._unproven[credential.condition, credential.reason.code, entry.key] = entry
             return
-        entry = self._intern(entry)
+        # values that entries share, to save memory; up to a second too early, so that there is one time for each second
+        decision, until = entry.decision, float(floor(entry.until)) if entry.until < inf else inf
+        for shared in (self._decided, self._decisions, self._times):
+            if len(shared) >= MAX_ENTRIES:
+                shared.clear()
+        key = (decision.operation.identity, decision.cell, decision.events, decision.scopes, decision.channel)
+        same = self._decisions.get(key)
+        if same is None:  # the set of scopes belongs to the credential, which must be freed with it
+            same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))
+        entry = replace(
+            entry,
+            decided=self._decided.setdefault(entry.decided, entry.decided),
+            until=self._times.setdefault(until, until),
+            decision=same if same == decision else decision,
+        )
         first = credential.first
         if not isinstance(first, CachedDecision) or first.key == entry.key:
             force_setattr(credential, "first", entry)
@@ -146,25 +160,6 @@ class DecisionCache:
                 repository=repository,
             )
             self.store(verdict.credential, entry)
-
-    def _intern(self, entry: CachedDecision) -> CachedDecision:
-        """Return the entry with shared values for its log line and its decision, to save memory."""
-        decision = entry.decision
-        # up to a second too early, so that there is one object a second
-        until = float(floor(entry.until)) if entry.until < inf else inf
-        for shared in (self._decided, self._decisions, self._times):
-            if len(shared) >= MAX_ENTRIES:
-                shared.clear()
-        key = (decision.operation.identity, decision.cell, decision.events, decision.scopes, decision.channel)
-        same = self._decisions.get(key)
-        if same is None:  # the set of scopes belongs to the credential, which must be freed with it
-            same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))
-        return replace(
-            entry,
-            decided=self._decided.setdefault(entry.decided, entry.decided),
-            until=self._times.setdefault(until, until),
-            decision=same if same == decision else decision,
-        )
 
 
 def cache_key(operation: Operation, channel: str) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from authguard.core.request import Credential
     from authguard.core.snapshot import Keys
     from authguard.evaluation.decision import Decision
+    from authguard.evaluation.recorded_facts import Facts
     from authguard.evaluation.request import AccessRequest, RequestFacts
     from authguard.ports import AuditSink, Ids
     from authguard.records.chain import LineTemplate
@@ -66,10 +67,10 @@ class Journal:
         """Close the sink."""
         self._sink.close()
 
-    def record_decision(
-        self, record: str, request: AccessRequest, facts: RequestFacts, decision: Decision, ticket: str
+    def record_decision(  # noqa: PLR0917 - the parts of one record
+        self, record: str, request: AccessRequest, facts: RequestFacts, decision: Decision, ticket: str, recorded: Facts
     ) -> tuple[DecisionEntry, int]:
-        """Write the decision on a request; return its record and position."""
+        """Write the decision on a request, with its recorded facts; return its record and position."""
         credential = facts.credential
         peer, method, path = self._properties_of(request) if self._properties else ("", "", "")
         principal = credential.principal if isinstance(credential, Proven) else None
@@ -96,6 +97,7 @@ class Journal:
             method=method,
             path=path,
             trace_id=request.evidence.trace,
+            facts=recorded,
         )
         return entry, self._sink.append(entry)
 
@@ -156,6 +158,22 @@ class Journal:
             )
             written.append(record)
         return tuple(written)
+
+    def record_unmoved(
+        self, events: Sequence[str], now: float, keys: Keys, *, subject: str, decision: str, note: str
+    ) -> tuple[str, ...]:
+        """Write events outside a request that moved no machine under this policy; return the id of the record."""
+        act = self.record_act(
+            "events.unmoved",
+            now,
+            by=",".join(events),
+            note=note,
+            subject=subject,
+            session=keys.session.hex(),
+            transaction=keys.transaction,
+            decision=decision,
+        )
+        return (act,)
 
     def record_withdrawal(self, records: Sequence[str], now: float) -> None:
         """Write that records are void, because their changes were not saved."""
@@ -247,6 +265,7 @@ class Journal:
         transaction: str = "",
         decision: str = "",
         over: tuple[str, ...] = (),
+        parts: tuple[str, ...] = (),
     ) -> str:
         """Write an act of a person or of the deployment; return its id."""
         record = self._ids.record(now)
@@ -264,6 +283,7 @@ class Journal:
                 transaction=transaction,
                 decision=decision,
                 over=over,
+                parts=parts,
             )
         )
         return record

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
+from authguard.core.policy_parts import format_parts
 from authguard.runtime.pseudonymizer import store_pseudonym_check
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Lifecycle:
             await self._checker.open()
             for service in self._services:
                 await service.open()
-            repository.journal.record_act("started", repository.clock.now(), by=repository.policy.name)
+            policy = repository.policy
+            repository.journal.record_act("started", repository.clock.now(), by=policy.name, parts=format_parts(policy))
             self.is_open = True
 
     async def start(self) -> None:

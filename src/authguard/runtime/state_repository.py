@@ -210,11 +210,18 @@ class StateRepository:
             before = latest.pop() if latest else (await self.load(keys)).snapshot
             evaluation = Evaluation(self.policy, before, self.clock.now())
             evaluation.run_timers()
+            due = len(evaluation.events)
             apply(evaluation)
             booking.release_if_void(evaluation, keys.transaction)
             written = self.journal.record_transitions(
                 evaluation.transitions, keys, subject=subject, decision=decision, note=note
             )
+            moved = {f"{one.machine}.{one.event}" for one in evaluation.transitions}
+            unmoved = [event for event in evaluation.events[due:] if event not in moved]
+            if unmoved:  # under another policy they might move a machine
+                written += self.journal.record_unmoved(
+                    unmoved, evaluation.now, keys, subject=subject, decision=decision, note=note
+                )
             try:
                 unchanged = evaluation.snapshot is before
                 saved = unchanged or await self.save(keys, before, evaluation.snapshot)
