@@ -10,7 +10,7 @@ from authguard.audit.query.index import open_index
 from authguard.audit.query.search import Query, find
 from authguard.audit.verify.checkpoint_verifier import Trust, group_by_origin
 from authguard.audit.verify.log_verifier import verify
-from authguard.audit.write.checkpoint_signer import CheckpointSigner
+from authguard.audit.write.checkpoint_signer import DEFAULT_INTERVAL_LINES, CheckpointSigner
 from authguard.audit.write.events import Part
 from authguard.audit.write.jsonl import JsonlSink
 from authguard.audit.write.retention import RetentionPolicy, SegmentRetention
@@ -33,6 +33,7 @@ class Desk:
     Attributes:
         clock: for everything.
         signer: of the sink that was opened last.
+        every: lines after which the writer wakes it, and hands their leaves over.
     """
 
     def __init__(self, home: Path, retention: RetentionPolicy | None = None) -> None:
@@ -44,6 +45,7 @@ class Desk:
         self.clock = FakeClock(1_000.0)
         self.ids = CountingIds()
         self.signer: CheckpointSigner | None = None
+        self.every = DEFAULT_INTERVAL_LINES
 
     def make_signer(self, path: Path, fd: int, head: Callable[[], str]) -> CheckpointSigner:
         self.signer = CheckpointSigner(
@@ -54,6 +56,7 @@ class Desk:
             check=signing_key.verify_signature,
             memory=self.memory,
             clock=self.clock,
+            every=self.every,
             retention=SegmentRetention(path, self.retention, self.clock.now),
         )
         self.signer.start = lambda: None  # type: ignore[method-assign]  # the test signs

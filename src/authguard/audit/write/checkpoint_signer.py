@@ -1,10 +1,11 @@
 """Signer of a chain's checkpoints, in a separate thread.
 
-The thread reads the lines from the files into a Merkle tree and signs its root.
+The thread adds the leaves that the writer handed over to a Merkle tree, reads the lines after them from the file, and
+signs the root. Where leaves are missing (after a start, a rotation, a repair or too many lines), it reads the lines.
 
-Rules: no request waits for it. Only lines that lead to the writer's last line are signed, so foreign lines in the
-file are never legitimized. Lines are on the disk before a checkpoint covers them. Two checkpoints of a chain never
-contradict each other.
+Rules: no request waits for it. Only lines that the writer wrote, or that lead to its last line, are signed, so foreign
+lines in the file are never legitimized. At least the last line is read, at the place where it was written. Lines are on
+the disk before a checkpoint covers them. Two checkpoints of a chain never contradict each other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from authguard.audit import checkpoint_file, segment_file
 from authguard.audit.chain_file import sync_folder
 from authguard.audit.write.checkpoint_thinner import CheckpointThinner
 from authguard.audit.write.events import EventBox, LogAct, Part, PartFailed, PartWorks
+from authguard.audit.write.leaf_buffer import LeafBuffer, append_slices
 from authguard.audit.write.leaf_reader import append_leaves, find_base
 from authguard.audit.write.takeover import ChainTakeover
 from authguard.records.chain import GENESIS, MAX_LINE_BYTES, ChainedLine, parse_line
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from authguard.audit.segment_file import Segment
     from authguard.audit.write.anchor_publisher import AnchorPublisher
+    from authguard.audit.write.leaf_buffer import LeafSlice
     from authguard.audit.write.retention import SegmentRetention
     from authguard.ports import Clock
     from authguard.records.signed_note import Check, Key, Sign
@@ -73,6 +76,7 @@ class CheckpointSigner:
         threaded: whether a thread does the work; otherwise `run_once` does.
 
     Attributes:
+        leaves: receives the leaves of the lines from the writer; wakes the signer.
         takeover: takes the chain over from its last writer.
         events: what failed, works again or may be removed, for the writer to record.
     """
@@ -118,7 +122,7 @@ class CheckpointSigner:
         self._at = 0
         self._size = -1
         self._endorses: tuple[tuple[Key, Sign], ...] = ()
-        self.every: Final = every
+        self.leaves: Final = LeafBuffer(every, self._woken.set)
         self.takeover: Final = ChainTakeover(
             path, self._signers, check=check, memory=memory, every=every, within=within
         )
@@ -143,10 +147,6 @@ class CheckpointSigner:
         self._try_sign()
         self._maintain()
         return self.events.has_requests() and not self.events.find_failure(Part.SIGNING, Part.RETENTION)
-
-    def wake(self) -> None:
-        """Sign soon, because there are enough lines."""
-        self._woken.set()
 
     def startup_record(self) -> LogAct | None:
         """Return the act of a key rotation, to record before the first signature; else ``None``.
@@ -261,11 +261,13 @@ class CheckpointSigner:
             SigningError: the file does not contain what the writer wrote.
             OSError: a file cannot be read or written.
         """
+        # before the head is read: at least its line then follows the slices
+        slices = self.leaves.take()
         target = self._head()
         if not self._origin and not self._resume_chain():
             return False
         if target != self._last:
-            self._append_lines(target)
+            self._append_lines(target, slices)
         if not self._tree.size or (self._tree.size == self._size and not again):
             return False
         if self._turned:
@@ -276,11 +278,18 @@ class CheckpointSigner:
 
     def _resume_chain(self) -> bool:
         """Load the head of the chain; return whether the chain has a line, which names it."""
+        for _ in range(MAX_LIST_ATTEMPTS):
+            with suppress(FileNotFoundError):  # rotated between the listing and the opening
+                return self._try_resume()
+            time.sleep(RETRY_INTERVAL_S)
+        raise SigningError("the files of the log are renamed repeatedly")
+
+    def _try_resume(self) -> bool:
         first = segment_file.read_first_hash(self._path)
         if not first:
             return False
-        chain = checkpoint_file.chain_origin(self._signers[-1][0].name, first)
         try:
+            chain = checkpoint_file.chain_origin(self._signers[-1][0].name, first)
             head = checkpoint_file.load_head(self._memory, chain)
             if head is not None:
                 self._restore_tree(head)
@@ -317,24 +326,30 @@ class CheckpointSigner:
         else:
             self._endorses = tuple(one for one in self._signers if one[0] in found.keys)
 
-    def _append_lines(self, target: str) -> None:
-        """Add the lines up to the writer's last line to the tree, and sync the files."""
+    def _append_lines(self, target: str, slices: list[LeafSlice]) -> None:
+        """Add the lines up to the writer's last line to the tree, and sync the files.
+
+        If the lines on the disk do not continue the slices, all lines are read, and decide.
+        """
         for _ in range(MAX_LIST_ATTEMPTS):
-            tree, last = Tree(self._tree.size, self._tree.edge), self._last
-            for segment in self._list_unread():
-                with segment_file.open_segment(segment) as file:
-                    self._require_own_file(segment, file)
-                    # when the folder was listed, the file may have had no line yet, or another name
-                    base = find_base(segment, file, tree.size)
-                    file.seek(self._offset if base == self._base else 0)
-                    last = append_leaves(file, tree, last, target)
-                    offset = file.tell()
-                    if segment.form != segment_file.GZIP_SUFFIX:
-                        os.fsync(file.fileno())
-                if last == target:
-                    self._tree, self._base, self._offset, self._last = tree, base, offset, last
-                    return
-            # the writer may have rotated the file between the listing and the opening
+            tree, begin, last = Tree(self._tree.size, self._tree.edge), self._offset, self._last
+            if (added := append_slices(slices, tree, self._base)) is not None:
+                begin, last, slices = added.offset, added.last, []
+            # a file that was rotated between the listing and the opening is listed again
+            with suppress(FileNotFoundError):
+                for segment in self._list_unread():
+                    with segment_file.open_segment(segment) as file:
+                        self._require_own_file(segment, file)
+                        # when the folder was listed, the file may have had no line yet, or another name
+                        base = find_base(segment, file, tree.size)
+                        file.seek(begin if base == self._base else 0)
+                        last = append_leaves(file, tree, last, target)
+                        offset = file.tell()
+                        if segment.form != segment_file.GZIP_SUFFIX:
+                            os.fsync(file.fileno())
+                    if last == target:
+                        self._tree, self._base, self._offset, self._last = tree, base, offset, last
+                        return
             time.sleep(RETRY_INTERVAL_S)
         raise SigningError("the log does not contain the written lines: they were changed or removed")
 

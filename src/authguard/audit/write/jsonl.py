@@ -8,9 +8,9 @@ leaves the parent's chain and acquires another.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from contextlib import suppress
+from hashlib import sha256
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,8 +101,6 @@ class JsonlSink:
         self._signer: CheckpointSigner | None = None
         #: whether this writer's first record was written
         self._announced = False
-        #: length of the chain at which the signer is woken
-        self._wake_at: float = inf
         self._flusher = Flusher(lambda: (self._fd, self._position))
 
     @property
@@ -223,13 +221,18 @@ class JsonlSink:
         # the position after an append is the end of the file, so it shows what others added or removed
         if self._watch.may_have_changed() or os.lseek(self._fd, 0, os.SEEK_CUR) != self._size + written:
             self._check_line(written)
+        last, self._head = self._head, head
         self._seq += 1
-        self._head = head
         self._size += written
         self._position += 1
-        if self._seq >= self._wake_at and self._signer is not None:
-            self._wake_at = self._seq + self._signer.every
-            self._signer.wake()
+        if self._signer is not None:
+            buffer = self._signer.leaves
+            # `authguard.records.merkle.leaf` without the call
+            leaf = sha256(b"\x00" + line[:-1]).digest()
+            if self._seq > buffer.due:
+                buffer.publish(leaf, self._seq, last, self._base, self._size - written)
+            else:
+                buffer.leaves.append(leaf)
         return self._position
 
     def _check_line(self, written: int) -> None:
@@ -287,6 +290,7 @@ class JsonlSink:
         self._watch = FileWatch(new.fd)
         self._flusher.add_segment(segment)
         if self._signer is not None:
+            self._signer.leaves.restart()
             self._signer.on_rotate(new.fd)
         self._record_act(LogAct("rotated", f"lines {before + 1} to {self._base} are in {segment.name}"))
 
@@ -334,7 +338,6 @@ class JsonlSink:
             raise
         if self._signer is None:
             return
-        self._wake_at = self._seq + 1
         if self._seq and (rotation_record := self._signer.startup_record()) is not None:
             self._record_act(rotation_record)
         for act in found.acts:
@@ -359,8 +362,10 @@ class JsonlSink:
             raise AuditError(f"the audit log `{self.path}` cannot be continued: {error.strerror}") from error
         self._resumed = self._writable = True
         self._size = found.end
+        if self._signer is not None:
+            self._signer.leaves.restart()
         if torn:
-            self._record_act(LogAct("repaired", f"{len(torn)} bytes, sha256 {hashlib.sha256(torn).hexdigest()}"))
+            self._record_act(LogAct("repaired", f"{len(torn)} bytes, sha256 {sha256(torn).hexdigest()}"))
 
     def _adopt_tail(self, last: ChainedLine | Violation) -> None:
         """Continue after the file's last line, unless this sink has written lines already."""
