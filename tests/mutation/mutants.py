@@ -106,8 +106,8 @@ MUTANTS: Final = (
         "a race that was lost is not withdrawn",
         MODEL,
         COMMIT,
-        "        if not saved:\n            self._journal.record_withdrawal(records, facts.now)\n",
-        "        if not saved:\n",
+        "            if not saved:\n                self._journal.record_withdrawal((*causes, record), facts.now)\n",
+        "            if not saved:\n",
     ),
     Mutant(
         "an agent's traffic keeps a session awake",
@@ -219,8 +219,8 @@ MUTANTS: Final = (
         "who comes second to the store is told that they were first",
         APPROVALS,
         COMMIT,
-        "            saved = after is before or await self._repository.save(keys, before, after)\n",
-        "            saved = after is before or await self._repository.save(keys, before, after) or True\n",
+        "saved = after is before.snapshot or await self._repository.save(facts.keys, before.snapshot, after)\n",
+        "saved = await self._repository.save(facts.keys, before.snapshot, after) or True\n",
     ),
     Mutant(
         "who approved is not looked at again when what they approved is to begin",
@@ -368,8 +368,8 @@ MUTANTS: Final = (
         "a decision whose request was cancelled leaves its transitions standing",
         CANCELLATION,
         COMMIT,
-        "            unsaved = failed or self._repository.was_not_committed(keys, before, after)\n",
-        "            unsaved = failed\n",
+        "        unsaved = failed or self._repository.was_not_committed(facts.keys, before, after)\n",
+        "        unsaved = failed\n",
     ),
     Mutant(
         "a cancelled request is not withdrawn",
@@ -403,7 +403,7 @@ MUTANTS: Final = (
         "a write that was given up is made all the same",
         STORE,
         f"{SOURCE}stores/sqlite_write_queue.py",
-        "        self._is_claimed = answer is not False and (self._is_claimed or self.guard.decide())\n",
-        "        self._is_claimed = answer is not False and (self.guard.decide() or True)\n",
+        "            write.is_claimed = is_kept = answer is not False and (write.is_claimed or write.decide())\n",
+        "            write.is_claimed = is_kept = answer is not False and (write.decide() or True)\n",
     ),
 )
