@@ -47,6 +47,10 @@ class MachineFaultError(AuthguardError):
     """A state, an event or a cell is not in the tables of the policy; the enforcer refuses the request."""
 
 
+class OwnerAbsentError(MachineFaultError):
+    """An event was raised in a record that is not loaded; nothing was changed."""
+
+
 class StoreError(AuthguardError):
     """A store cannot be read or written now."""
 

@@ -14,6 +14,7 @@ from transitions import MachineError
 from authguard.core import machine as machine_module
 from authguard.core.events import MACHINES, REENTERING, VOCABULARY, Event, triggers
 from authguard.core.machine import MAX_CHAIN_LENGTH, Line, Machine, Spec, build_engine, compile_machine, expand, step
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.errors import MachineFaultError
 
@@ -145,7 +146,7 @@ def test_an_added_account_state_is_a_report_of_its_own_name() -> None:
 
 def test_a_revoked_session_takes_its_proof_of_identity_with_it(standard: Policy) -> None:
     before = stand(standard, session="active", verification="verified")
-    after, moved = step(standard.machines, before, Event(name="session.revoked", at=NOW, cause="caep"))
+    after, moved = step(standard.machines, before, Event(name="session.revoked", at=NOW, cause="caep"), TOGETHER)
     assert after.states()[2:4] == ("revoked", "unverified")
     assert [(t.machine, t.event, t.source, t.dest, t.at, t.cause) for t in moved] == [
         ("session", "revoked", "active", "revoked", NOW, "caep"),
@@ -156,7 +157,7 @@ def test_a_revoked_session_takes_its_proof_of_identity_with_it(standard: Policy)
 
 def test_a_raised_event_that_moves_nothing_is_no_transition(standard: Policy) -> None:
     before = stand(standard, session="active", verification="ambiguous")
-    after, moved = step(standard.machines, before, Event(name="session.revoked", at=NOW))
+    after, moved = step(standard.machines, before, Event(name="session.revoked", at=NOW), TOGETHER)
     assert [t.machine for t in moved] == ["session"]
     assert after.session.verification == "ambiguous", "doubt is not laundered by signing out"
     assert after.session.verification_entered == NOW - 60
@@ -164,7 +165,7 @@ def test_a_raised_event_that_moves_nothing_is_no_transition(standard: Policy) ->
 
 def test_staying_put_raises_nothing_and_leaves_the_snapshot_as_it_is(standard: Policy) -> None:
     before = stand(standard, session="revoked", verification="verified")
-    after, moved = step(standard.machines, before, Event(name="session.ended", at=NOW))
+    after, moved = step(standard.machines, before, Event(name="session.ended", at=NOW), TOGETHER)
     assert after is before
     assert moved == ()
     edge = standard.machines["session"].table["revoked", "ended"]
@@ -178,7 +179,7 @@ def test_staying_put_raises_nothing_and_leaves_the_snapshot_as_it_is(standard: P
 def test_a_new_proof_enters_its_state_anew(standard: Policy, event: str, machine: str, state: str) -> None:
     assert event in REENTERING
     before = stand(standard, **{machine: state})
-    after, moved = step(standard.machines, before, Event(name=event, at=NOW))
+    after, moved = step(standard.machines, before, Event(name=event, at=NOW), TOGETHER)
     record_name, _, entered = STATE_FIELDS[machine]
     assert getattr(getattr(after, record_name), entered) == NOW
     assert [(t.source, t.dest) for t in moved] == [(state, state)]
@@ -195,7 +196,7 @@ def test_any_other_event_that_leads_to_its_own_state_does_not_move_its_clock(sta
 def test_an_event_moves_the_moments_that_it_carries_even_where_the_state_stays(standard: Policy) -> None:
     before = stand(standard, session="active")
     event = Event(name="session.accepted", at=NOW, moments=(("last_seen", NOW),))
-    after, moved = step(standard.machines, before, event)
+    after, moved = step(standard.machines, before, event, TOGETHER)
     assert moved == ()
     assert after.session.last_seen == NOW
     assert after.session.entered == NOW - 60
@@ -203,13 +204,18 @@ def test_an_event_moves_the_moments_that_it_carries_even_where_the_state_stays(s
 
 def test_a_stored_state_that_the_policy_does_not_know_is_a_fault(standard: Policy) -> None:
     with pytest.raises(MachineFaultError, match="stored state `from another policy`"):
-        step(standard.machines, stand(standard, session="from another policy"), Event(name="session.aged", at=NOW))
+        step(
+            standard.machines,
+            stand(standard, session="from another policy"),
+            Event(name="session.aged", at=NOW),
+            TOGETHER,
+        )
 
 
 @pytest.mark.parametrize("name", ["session.to_active", "session.", "session", "nothing.aged", ""])
 def test_an_event_outside_the_vocabulary_is_a_fault(standard: Policy, name: str) -> None:
     with pytest.raises(MachineFaultError):
-        step(standard.machines, blank(standard.initial), Event(name=name, at=NOW))
+        step(standard.machines, blank(standard.initial), Event(name=name, at=NOW), TOGETHER)
 
 
 def chained(standard: Policy, follow_ups: int) -> dict[str, Machine]:
@@ -223,10 +229,10 @@ def chained(standard: Policy, follow_ups: int) -> dict[str, Machine]:
 def test_a_chain_ends_within_its_bound_or_is_a_fault(standard: Policy) -> None:
     before = stand(standard, session="active")
     event = Event(name="session.ended", at=NOW)
-    _, moved = step(chained(standard, MAX_CHAIN_LENGTH), before, event)
+    _, moved = step(chained(standard, MAX_CHAIN_LENGTH), before, event, TOGETHER)
     assert [t.machine for t in moved] == ["session", "service"]
     with pytest.raises(MachineFaultError, match="form a loop"):
-        step(chained(standard, MAX_CHAIN_LENGTH + 1), before, event)
+        step(chained(standard, MAX_CHAIN_LENGTH + 1), before, event, TOGETHER)
 
 
 # Stories: a total table can still be wrong, so the paths are walked too.
@@ -266,7 +272,7 @@ STORIES = [
 def test_stories(standard: Policy, given_: dict[str, str], events: list[str], then: dict[str, str]) -> None:
     snapshot = stand(standard, **given_)
     for place, event in enumerate(events):
-        snapshot, _ = step(standard.machines, snapshot, Event(name=event, at=NOW + place))
+        snapshot, _ = step(standard.machines, snapshot, Event(name=event, at=NOW + place), TOGETHER)
     got = dict(zip(MACHINES, snapshot.states(), strict=True))
     assert {machine: got[machine] for machine in then} == then
 
@@ -278,7 +284,7 @@ def test_whatever_happens_only_a_fresh_sign_in_leads_back_from_a_dead_session(
     snapshot = stand(standard, session="active", verification="verified", account="normal")
     for place, name in enumerate(events):
         before = dict(zip(MACHINES, snapshot.states(), strict=True))
-        snapshot, moved = step(standard.machines, snapshot, Event(name=name, at=NOW + place))
+        snapshot, moved = step(standard.machines, snapshot, Event(name=name, at=NOW + place), TOGETHER)
         after = dict(zip(MACHINES, snapshot.states(), strict=True))
         if before["session"] in ("idle", "expired", "revoked") and after["session"] == "active":
             assert name == "session.renewed"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import Line, Spec, compile_machine
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.core.timers import Timer, Timers
 from authguard.errors import MachineFaultError
@@ -44,22 +45,22 @@ def active(policy: Policy, **fields: object) -> Snapshot:
 def test_nothing_is_due_for_what_was_never_seen(standard: Policy) -> None:
     snapshot = blank(standard.initial)
     assert standard.timers.next_due(snapshot) == (math.inf, "")
-    assert standard.timers.fire_due(standard.machines, snapshot, T) == (snapshot, ())
+    assert standard.timers.fire_due(standard.machines, snapshot, T, TOGETHER) == (snapshot, ())
 
 
 def test_a_timer_is_due_at_its_moment_and_not_before(standard: Policy) -> None:
     snapshot = active(standard)
     assert standard.timers.next_due(snapshot) == (T + 15 * MINUTE, "session.idled")
-    early, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE - 0.001)
+    early, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE - 0.001, TOGETHER)
     assert early is snapshot
     assert moved == ()
-    late, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE)
+    late, moved = standard.timers.fire_due(standard.machines, snapshot, T + 15 * MINUTE, TOGETHER)
     assert late.session.state == "idle"
     assert [(t.event, t.at, t.cause) for t in moved] == [("idled", T + 15 * MINUTE, "timer")]
 
 
 def test_a_long_silence_is_told_in_the_order_in_which_it_happened(standard: Policy) -> None:
-    after, moved = standard.timers.fire_due(standard.machines, active(standard), T + 30 * 24 * HOUR)
+    after, moved = standard.timers.fire_due(standard.machines, active(standard), T + 30 * 24 * HOUR, TOGETHER)
     assert [(t.machine, t.event, t.at - T) for t in moved] == [
         ("session", "idled", 15 * MINUTE),
         ("verification", "aged", 30 * MINUTE),
@@ -78,7 +79,9 @@ def test_a_held_transaction_lapses_and_a_run_that_nobody_answered_is_in_doubt(st
     for state, minutes, then in (("held", 15, "lapsed"), ("approved", 5, "lapsed"), ("running", 2, "in_doubt")):
         due = T + minutes * MINUTE
         assert standard.timers.next_due(transaction(state))[0] == due
-        assert standard.timers.fire_due(standard.machines, transaction(state), due)[0].transaction.state == then
+        assert (
+            standard.timers.fire_due(standard.machines, transaction(state), due, TOGETHER)[0].transaction.state == then
+        )
     for state in ("none", "denied", "lapsed", "done", "failed", "in_doubt"):
         assert standard.timers.next_due(transaction(state)) == (math.inf, "")
 
@@ -131,11 +134,13 @@ def test_the_next_timer_is_the_earliest_by_definition_and_running_them_comes_to_
     due, name = standard.timers.next_due(snapshot)
     assert due == due_by_definition(standard, snapshot)
     assert bool(name) == math.isfinite(due)
-    rested, moved = standard.timers.fire_due(standard.machines, snapshot, T)
+    rested, moved = standard.timers.fire_due(standard.machines, snapshot, T, TOGETHER)
     assert due_by_definition(standard, rested) > T
     assert all(t.at <= T for t in moved)
     assert all(t.cause == "timer" or "." in t.cause for t in moved)
-    assert standard.timers.fire_due(standard.machines, rested, T) == (rested, ()), "a second look finds nothing"
+    assert standard.timers.fire_due(standard.machines, rested, T, TOGETHER) == (rested, ()), (
+        "a second look finds nothing"
+    )
 
 
 def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> None:
@@ -152,4 +157,4 @@ def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> Non
     snapshot = blank({**standard.initial, "service": "live"})
     snapshot = msgspec.structs.replace(snapshot, service=msgspec.structs.replace(snapshot.service, entered=T))
     with pytest.raises(MachineFaultError, match="form a loop"):
-        circle.fire_due(machines, snapshot, T + 24 * HOUR)
+        circle.fire_due(machines, snapshot, T + 24 * HOUR, TOGETHER)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Reason
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import AccountRecord, Approval, TransactionRecord, blank
 from authguard.evaluation.approval import ActRefusedError, add_approvals, is_settlement, is_still_valid
 from authguard.evaluation.driver import Evaluation
@@ -15,7 +16,7 @@ from tests.support.harness import policy_of
 def held(count: int = 2) -> Evaluation:
     policy = policy_of()
     record = TransactionRecord(state="held", entered=1.0, created=1.0, operation="refund", count=count, version=1)
-    return Evaluation(policy, replace(blank(policy.initial), transaction=record), 5.0, [], [])
+    return Evaluation(policy, replace(blank(policy.initial), transaction=record), 5.0, TOGETHER, [], [])
 
 
 def test_the_last_required_approval_approves_and_one_person_counts_once() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from authguard.core.outcomes import Reason
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import Attempt, Snapshot
 from authguard.evaluation import attempts
 from authguard.evaluation.driver import Evaluation
@@ -28,7 +29,7 @@ REFUND = next(one for one in POLICY_OF.operations if one.name == "refund")
 
 def at(now: float = NOW, before: Snapshot = BLANK) -> Evaluation:
     """Begin an evaluation of the same person, in whichever session."""
-    return Evaluation(POLICY_OF, before, now)
+    return Evaluation(POLICY_OF, before, now, TOGETHER)
 
 
 def spend(evaluation: Evaluation, token: str, operation: Any = CHAT, fallback: Any = STEP_UP) -> tuple[str, Reason]:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from msgspec.structs import replace as amended
 
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import Keys, Report
 from authguard.evaluation.driver import Evaluation, apply_reports
 from authguard.ports import AccountStatus, Unreachable
@@ -149,6 +150,6 @@ def test_the_cause_of_an_account_state_is_the_source_that_holds_it_and_not_the_n
     desk = EnforcerHarness(DIRECTORY, directories={SOURCE: Directory(AccountStatus("normal", 0.0))})
     now, blank = desk.clock.now(), desk.enforcer.repository.blank
     held = amended(blank.account, state="unknown", version=1, reports={"claim:kyc": Report("suspended", now - 60)})
-    evaluation = Evaluation(desk.policy, amended(blank, account=held), now)
+    evaluation = Evaluation(desk.policy, amended(blank, account=held), now, TOGETHER)
     apply_reports(evaluation, {SOURCE: Report("restricted", now)}, unreachable=False)
     assert [(one.dest, one.cause) for one in evaluation.transitions] == [("suspended", "claim:kyc")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import AttemptCount, blank
 from authguard.evaluation import staff_acts
 from authguard.evaluation.driver import Evaluation
@@ -12,7 +13,7 @@ from tests.support.harness import policy_of
 
 def evaluation_of(**account: object) -> Evaluation:
     before = blank(policy_of().initial)
-    return Evaluation(policy_of(), replace(before, account=replace(before.account, **account)), 5.0, [], [])
+    return Evaluation(policy_of(), replace(before, account=replace(before.account, **account)), 5.0, TOGETHER, [], [])
 
 
 def test_a_reinstated_account_forgets_earlier_reports() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from authguard.core.owners import TOGETHER
 from authguard.core.verification import Failed, Passed
 from authguard.evaluation.driver import Evaluation
 from authguard.evaluation.verification import Claim, RetryLater, apply_result, claim_attempt, offered_methods
@@ -22,7 +23,7 @@ DEFAULT = POLICY.methods["default"]
 async def verdict_of(acr: str = "aal1") -> tuple[Verdict, Evaluation]:
     desk = EnforcerHarness()
     verdict = await desk.ask("balance", desk.login(acr=acr), method="GET")
-    return verdict, Evaluation(POLICY, verdict.snapshot, verdict.at + 1, [], [])
+    return verdict, Evaluation(POLICY, verdict.snapshot, verdict.at + 1, TOGETHER, [], [])
 
 
 def settle(evaluation: Evaluation, verdict: Verdict, claimed: Any, amount: Any) -> bool:

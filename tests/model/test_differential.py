@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import build_engine, step
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
@@ -45,7 +46,7 @@ def test_a_long_walk_of_all_machines_goes_where_five_engines_of_transitions_go(n
     snapshot = blank(policy.initial)
     for moment in range(LONG):
         event = random.choice(events)  # type: ignore[attr-defined]  # Hypothesis names no type for it
-        snapshot, moved = step(policy.machines, snapshot, Event(name=event, at=float(moment + 1)))
+        snapshot, moved = step(policy.machines, snapshot, Event(name=event, at=float(moment + 1)), TOGETHER)
         machine, _, trigger = event.partition(".")
         engines[machine].events[trigger].trigger(cursors[machine])
         for transition in moved[1:]:

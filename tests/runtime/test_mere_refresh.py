@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authguard.core.outcomes import ADMITTING
+from authguard.core.owners import TOGETHER
 from authguard.core.verification import Doubted, Failed, Unavailable
 from tests.support.harness import EnforcerHarness, ScriptedVerifier, outcome, states
 
@@ -76,7 +77,7 @@ async def _play(steps: list[str | float], sid: str, acr: str) -> None:
 async def _has_ended(desk: EnforcerHarness, keys: Keys) -> bool:
     """Return whether the session is not active, also by a timer that no request has fired."""
     snapshot = (await desk.enforcer.repository.load(keys)).snapshot
-    due, _ = desk.policy.timers.fire_due(desk.policy.machines, snapshot, desk.clock.now())
+    due, _ = desk.policy.timers.fire_due(desk.policy.machines, snapshot, desk.clock.now(), TOGETHER)
     return due.session.state != "active"
 
 

@@ -32,7 +32,6 @@ from authguard.cli.prompt import require_confirmation, require_terminal_unless
 from authguard.cli.terminal import escape, format_time_ms
 from authguard.clock import SystemClock
 from authguard.core.record_keys import account_key, session_key
-from authguard.core.snapshot import Keys
 from authguard.erasable_pseudonym import ErasablePseudonyms
 from authguard.errors import SettingsError
 from authguard.policy.compiler import load
@@ -166,7 +165,7 @@ async def _rename(repository: StateRepository, account: bytes, old: str, new: st
         for name, record in page:
             if record.account == account:
                 await repository.change(
-                    Keys(transaction=name),
+                    record.keys(name),
                     lambda evaluation: evaluation.update_record("transaction", subject=new),
                     subject=new,
                 )

@@ -80,6 +80,11 @@ MOMENTS: Final[dict[str, tuple[str, ...]]] = {
     "transaction": ("entered",),
 }
 
+#: events that set a moment of their record also when another event raises them; so does each report of an account
+RAISED_MOMENTS: Final = {"service.impaired": "faulted", "service.faulted": "faulted"}
+#: events that end a session: earlier sign-ins, and transactions held for them, are void
+ENDING: Final = frozenset({"session.revoked", "session.ended"})
+
 
 def triggers(machine: str, states: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the triggers that a machine must handle.

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from authguard.core.events import REENTERING, Event, triggers
-from authguard.core.snapshot import STATE_FIELDS, Snapshot
+from authguard.core.events import ENDING, REENTERING, Event, triggers
+from authguard.core.owners import deliver
+from authguard.core.snapshot import STATE_FIELDS, Keys, SessionRecord, Snapshot
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
@@ -198,30 +199,38 @@ def compile_machine(spec: Spec) -> Machine:
     return Machine(spec=spec, table=dict(expansion.edges))
 
 
-def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> tuple[Snapshot, tuple[Transition, ...]]:
-    """Apply one event and the events that it raises.
+def step(
+    machines: Mapping[str, Machine], snapshot: Snapshot, event: Event, keys: Keys, *, drops: bool = False
+) -> tuple[Snapshot, tuple[Transition, ...]]:
+    """Apply one event and the events that it raises, each to the record of its owner (`authguard.core.owners`).
 
     Args:
         machines: all five, by name.
         snapshot: current records.
         event: with its time.
+        keys: of these records.
+        drops: whether raised events of other records than these are left out, for a preview that is not saved.
 
     Returns:
         The next snapshot (the same object if nothing changed) and the transitions, in order.
 
     Raises:
+        OwnerAbsentError: a raised event belongs to a record that is not loaded.
         MachineFaultError: a record holds a state unknown to this policy, or a chain of events exceeds its bound.
     """
     transitions: list[Transition] = []
-    pending = [event]
+    pending = [(event, "")]
     for _ in range(1 + MAX_CHAIN_LENGTH):
         if not pending:
             break
-        sent = pending.pop(0)
+        sent, raiser = pending.pop(0)
         machine, _, trigger = sent.name.partition(".")
-        if machine not in STATE_FIELDS:
-            raise MachineFaultError(f"there is no machine for the event `{sent.name}`")
-        record_name, state_field, entered_field = STATE_FIELDS[machine]
+        if raiser:
+            snapshot, delivered = deliver(snapshot, sent, raiser, keys, machines["account"].spec.states, drops=drops)
+            if delivered is None:
+                continue
+            sent = delivered
+        record_name, state_field, entered_field = _find_fields(sent.name)
         record = getattr(snapshot, record_name)
         source = getattr(record, state_field)
         edge = machines[machine].table.get((source, trigger))
@@ -232,10 +241,24 @@ def step(machines: Mapping[str, Machine], snapshot: Snapshot, event: Event) -> t
             changes[state_field] = edge.dest
             changes[entered_field] = sent.at
             transitions.append(Transition(machine, trigger, source, edge.dest, sent.at, sent.cause))
-            pending += [Event(name=name, at=event.at, cause=event.name) for name in edge.raises]
+            pending += [(Event(name=name, at=event.at, cause=event.name), machine) for name in edge.raises]
+        if sent.name in ENDING and (edge.moves or raiser):
+            changes |= _ending_moments(snapshot.session, sent.at)
         if changes:
             record = msgspec.structs.replace(record, **changes)
             snapshot = msgspec.structs.replace(snapshot, **{record_name: record})
     if pending:
         raise MachineFaultError(f"the events raised by `{event.name}` form a loop")
     return snapshot, tuple(transitions)
+
+
+def _find_fields(event: str) -> tuple[str, str, str]:
+    fields = STATE_FIELDS.get(event.partition(".")[0])
+    if fields is None:
+        raise MachineFaultError(f"there is no machine for the event `{event}`")
+    return fields
+
+
+def _ending_moments(session: SessionRecord, at: float) -> dict[str, float]:
+    """Return the moments of a session that ends: an earlier sign-in is void, also after the clock stepped back."""
+    return {"ended": max(session.ended, at), "entered": max(session.entered, at)}

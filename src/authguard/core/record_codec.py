@@ -54,8 +54,8 @@ _transaction: Final = msgspec.msgpack.Decoder(TransactionRecord).decode
 _EXACT: Final = 2.0**53
 #: times from claims, which issuers send in whole seconds, and times that are often zero
 _CLAIM_TIMES: Final[dict[type[Record], tuple[str, ...]]] = {
-    SessionRecord: ("signed_in", "ended", "verified_at"),
-    AccountRecord: ("reported", "decided", "not_before", "roles_at"),
+    SessionRecord: ("signed_in", "ended", "verified_at", "voided"),
+    AccountRecord: ("reported", "decided", "not_before", "roles_at", "voided"),
 }
 #: first bytes of record names
 _V, _A, _S, _L = b"vasl"
@@ -217,7 +217,8 @@ def is_expired(record: Record, before: float, ended: Container[str] = FINAL_TRAN
     """Return whether a record may be deleted without reviving an earlier state (DESIGN 2).
 
     A session expires by its last use, unless it is `permanent`. An account must also be in a state that a sign-in would
-    reach, without ``not_before``. A transaction must be in a final state. The service record never expires.
+    reach, without ``not_before`` and ``voided``. A transaction must be in a final state. The service record never
+    expires.
 
     Args:
         record: decoded.
@@ -236,7 +237,7 @@ def is_expired(record: Record, before: float, ended: Container[str] = FINAL_TRAN
         case AccountRecord() as account:
             return (
                 account.state in DEFAULT_ACCOUNT_STATES
-                and not account.not_before
+                and not (account.not_before or account.voided)
                 and max(account.entered, account.reported, account.decided) < before
                 and all(report.at < before for report in (account.reports or {}).values())
                 and all(tally.since < before for tally in (account.tallies or {}).values())

@@ -139,6 +139,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         version: number of replacements.
         roles: staff roles of the newest credential.
         roles_at: issue time of that credential, epoch seconds UTC.
+        voided: proofs of identity from before are void, in all of its sessions.
     """
 
     state: str
@@ -152,6 +153,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: int = 0
     roles: tuple[str, ...] = ()
     roles_at: float = 0.0
+    voided: float = 0.0
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -173,6 +175,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         ended: time of the last revocation or end, epoch seconds UTC; transactions from before are void.
         verified_at: time of the last pass of a verifier, epoch seconds UTC; 0 for none.
         permanent: whether the record is never deleted, because a token of its issuer may not state the sign-in time.
+        voided: the account's ``voided`` that this session applied last.
     """
 
     state: str
@@ -189,6 +192,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: float = 0.0
     verified_at: float = 0.0
     permanent: bool = False
+    voided: float = 0.0
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True):

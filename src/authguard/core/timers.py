@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
-from authguard.core.snapshot import STATE_FIELDS, Snapshot
+from authguard.core.snapshot import STATE_FIELDS, Keys, Snapshot
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Timers:
         return earliest, name
 
     def fire_due(
-        self, machines: Mapping[str, Machine], snapshot: Snapshot, now: float
+        self, machines: Mapping[str, Machine], snapshot: Snapshot, now: float, keys: Keys, *, drops: bool = False
     ) -> tuple[Snapshot, tuple[Transition, ...]]:
         """Apply the events of all timers that are due, in the order of their due times.
 
@@ -109,8 +109,11 @@ class Timers:
             machines: all five.
             snapshot: current records.
             now: epoch seconds UTC.
+            keys: of these records.
+            drops: as for `authguard.core.machine.step`.
 
         Raises:
+            OwnerAbsentError: a raised event belongs to a record that is not loaded.
             MachineFaultError: the timers form a loop.
         """
         due, name = self.next_due(snapshot)
@@ -118,7 +121,7 @@ class Timers:
             return snapshot, ()
         transitions: list[Transition] = []
         for _ in range(MAX_ROUNDS):
-            snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"))
+            snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"), keys, drops=drops)
             transitions.extend(moved)
             due, name = self.next_due(snapshot)
             if due > now:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from authguard.core import conditions, delegations
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
-from authguard.core.request import NO_LEDGERS, NotProven
+from authguard.core.request import NO_LEDGERS, NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
@@ -53,15 +53,15 @@ def evaluate(
     Returns:
         A decision; the reason why the request has no cell; or that its body must be read.
     """
-    evaluation = Evaluation(policy, before, facts.now)
-    if policy.timers.next_due(before)[0] <= facts.now:
-        evaluation.run_timers()
+    if facts.binding.named and _is_foreign(facts, before):
+        return Reason.TRANSACTION_UNKNOWN
+    evaluation = Evaluation(policy, before, facts.now, facts.keys)
+    if policy.timers.next_due(before)[0] <= facts.now or before.account.voided > before.session.voided:
+        evaluation.catch_up()
     if isinstance(facts.credential, NotProven):
         cell = _unproven_cell(request.operation, facts.credential, evaluation)
         return _decide(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
     principal, operation = facts.credential.principal, request.operation
-    if facts.binding.named and transactions.is_foreign(before.transaction, principal):
-        return Reason.TRANSACTION_UNKNOWN
     acting = conditions.classify_actor(principal, policy.agents)
     proof = principal.auth_time or conditions.find_authentication_time(principal, policy.agents)
     is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
@@ -73,7 +73,7 @@ def evaluate(
         apply_identity(evaluation, principal, proof, facts.channel)
     channel = apply_channel(evaluation, facts.channel) if policy.channels.declared else "same"
     if evaluation.snapshot is not before:
-        evaluation.run_timers()
+        evaluation.catch_up()
     # a transaction that was never stored cannot be stale
     refused = _void_stale_transaction(evaluation, facts, principal) if before.transaction.version else None
     if refused is not None:
@@ -123,6 +123,13 @@ def evaluate(
     )
 
 
+def _is_foreign(facts: RequestFacts, before: Snapshot) -> bool:
+    """Return whether the named transaction is missing or another account's."""
+    return isinstance(facts.credential, Proven) and transactions.is_foreign(
+        before.transaction, facts.credential.principal
+    )
+
+
 def _role_reason(policy: Policy, operation: Operation, principal: Principal, held: frozenset[str]) -> Reason:
     """Return why the roles of a person do not suffice for an operation; `DECIDED` if they do, or are not the reason."""
     lacks_role = not conditions.has_role(operation, held) and operation.scopes <= principal.token_scopes
@@ -134,12 +141,14 @@ def _role_reason(policy: Policy, operation: Operation, principal: Principal, hel
 def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, principal: Principal) -> Reason | None:
     """Void a transaction that may no longer run; return a reason if the request itself is refused."""
     record = evaluation.snapshot.transaction
-    if transactions.is_altered(evaluation, facts.binding):
-        if record.session != principal.session_key:
-            # a session cannot void a transaction of another session
+    if record.session != principal.session_key:
+        # a session cannot void a transaction of another session, and may only read the response of one that has run
+        if transactions.is_altered(evaluation, facts.binding):
             return transactions.refusal_reason(record, facts.binding)
-        if not evaluation.send("transaction.altered", "caller"):
-            return Reason.TRANSACTION_ALTERED
+        transactions.expire_response(evaluation)
+        return None
+    if transactions.is_altered(evaluation, facts.binding) and not evaluation.send("transaction.altered", "caller"):
+        return Reason.TRANSACTION_ALTERED
     transactions.expire_response(evaluation)
     revoked = transactions.is_revoked(record, evaluation.snapshot.session, evaluation.snapshot.account)
     if revoked and evaluation.can("transaction.denied"):
@@ -285,6 +294,9 @@ def _open(
         return Reason.IDEMPOTENCY_MISSING
     if not binds:
         return False
+    event = "transaction.held" if holds else "transaction.started"
+    if transactions.is_of_other_session(evaluation.snapshot.transaction, facts.keys) and evaluation.can(event):
+        return Reason.SESSION_CHANGED
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
     held = transactions.HeldCosts(measured.costs, tripped, facts.keys.ledgers)
     transactions.open_transaction(
@@ -292,7 +304,7 @@ def _open(
     )
     if holds and not facts.binding.is_readable():
         return Reason.TRANSACTION_TOO_LONG
-    moved = evaluation.send("transaction.held" if holds else "transaction.started", "guard")
+    moved = evaluation.send(event, "guard")
     if not holds and not moved and operation.transactional:
         raise MachineFaultError("a rule admits a transaction that can no longer run")
     return moved and not holds

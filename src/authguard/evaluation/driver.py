@@ -14,8 +14,9 @@ from authguard.core import conditions
 from authguard.core.events import Event
 from authguard.core.machine import Transition, step
 from authguard.core.outcomes import Reason
+from authguard.core.owners import is_concerned
 from authguard.core.request import NotProven, Proven
-from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Report, Snapshot
+from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Keys, Report, Snapshot
 from authguard.core.staff import parse_roles
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 APP_SOURCE: Final = "app"
 #: source name if the policy declares no account source
 NO_SOURCE: Final = "none"
-#: events that void the transactions held for the session
-ENDING_EVENTS: Final = frozenset({"revoked", "ended"})
 
 
 class Evaluation(msgspec.Struct):
@@ -40,6 +39,7 @@ class Evaluation(msgspec.Struct):
         policy: checked.
         snapshot: so far; at first the stored one.
         now: epoch seconds UTC.
+        keys: of the records in `snapshot`: of one account, and of one of its sessions.
         events: sent, in order.
         transitions: made, in order.
     """
@@ -47,6 +47,7 @@ class Evaluation(msgspec.Struct):
     policy: Policy
     snapshot: Snapshot
     now: float
+    keys: Keys
     events: list[str] = []
     transitions: list[Transition] = []
 
@@ -56,14 +57,8 @@ class Evaluation(msgspec.Struct):
         """Send an event to its machine, at the current time unless `at` is given; return whether the machine moved."""
         self.events.append(name)
         event = Event(name=name, at=self.now if at is None else at, cause=cause, moments=moments)
-        entered = self.snapshot.session.entered
-        self.snapshot, transitions = step(self.policy.machines, self.snapshot, event)
+        self.snapshot, transitions = step(self.policy.machines, self.snapshot, event, self.keys)
         self.transitions += transitions
-        for moved in transitions:
-            if moved.machine == "session" and moved.event in ENDING_EVENTS:
-                # not before the state that it ends, also after the clock stepped back: an earlier sign-in is void
-                ended = max(self.snapshot.session.ended, event.at)
-                self.update_record("session", ended=ended, entered=max(entered, event.at))
         return bool(transitions)
 
     def can(self, name: str) -> bool:
@@ -83,16 +78,31 @@ class Evaluation(msgspec.Struct):
         record = msgspec.structs.replace(self.snapshot.ledgers.get(key, EMPTY_LEDGER), ledger=ledger)
         self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
-    def run_timers(self) -> None:
-        """Send the events of all timers that are due."""
+    def catch_up(self) -> None:
+        """Send the events of all timers that are due, and those that the account raised in all of its sessions."""
+        account, session = self.snapshot.account, self.snapshot.session
+        if account.voided > session.voided and session.entered:
+            self._run_timers(min(account.voided, self.now))
+            self._void_proof(account.voided)
+        self._run_timers(self.now)
+
+    def _run_timers(self, until: float) -> None:
         timers = self.policy.timers
-        if timers.next_due(self.snapshot)[0] > self.now:
+        if timers.next_due(self.snapshot)[0] > until:
             return
-        self.snapshot, transitions = timers.fire_due(self.policy.machines, self.snapshot, self.now)
+        self.snapshot, transitions = timers.fire_due(self.policy.machines, self.snapshot, until, self.keys)
         for transition in transitions:
             if transition.cause == "timer":
                 self.events.append(f"{transition.machine}.{transition.event}")
         self.transitions += transitions
+
+    def _void_proof(self, at: float) -> None:
+        """Void a proof of identity from before the account raised `verification.moved`."""
+        concerned = is_concerned("verification.moved", self.snapshot, at)
+        self.update_record("session", voided=at)
+        if concerned:
+            self.update_record("session", attempt=None)  # the pending attempt no longer applies
+            self.send("verification.moved", "account", at=at)
 
 
 def end_session(evaluation: Evaluation, event: str, cause: str) -> None:
@@ -177,7 +187,7 @@ def apply_credential(evaluation: Evaluation, principal: Principal, proof: float,
         signed_in = proof or evaluation.now
         moments = (("signed_in", signed_in), ("last_seen", evaluation.now if acts else signed_in))
         evaluation.send("session.accepted", "credential", moments)
-        evaluation.update_record("session", account=principal.account_key)
+        evaluation.update_record("session", account=principal.account_key, voided=account.voided)
         return True
     if evaluation.can("session.accepted"):
         evaluation.send("session.accepted", "credential")
@@ -281,7 +291,7 @@ def apply_identity(evaluation: Evaluation, principal: Principal, proof: float, c
         return
     if policy.assurance.rank(principal.acr) < policy.assurance.rank(policy.identity):
         return
-    if (proof or principal.issued_at) <= session.verification_entered:
+    if (proof or principal.issued_at) <= max(session.verification_entered, evaluation.snapshot.account.voided):
         return
     evaluation.send("verification.started", "credential")
     if evaluation.send("verification.passed", "credential"):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from authguard.core.outcomes import Fallback
     from authguard.core.request import Principal
-    from authguard.core.snapshot import AccountRecord, Cost, SessionRecord, TransactionRecord
+    from authguard.core.snapshot import AccountRecord, Cost, Keys, SessionRecord, TransactionRecord
     from authguard.evaluation.decision import AppResponse
     from authguard.evaluation.driver import Evaluation
     from authguard.evaluation.request import AccessRequest, Body, BoundHeaders
@@ -195,6 +195,14 @@ def request_digest(  # noqa: PLR0917 - the parts of a request
 def is_foreign(record: TransactionRecord, principal: Principal) -> bool:
     """Return whether a named transaction is missing or another account's; a caller cannot tell them apart."""
     return not record.version or record.account != principal.account_key
+
+
+def is_of_other_session(record: TransactionRecord, keys: Keys) -> bool:
+    """Return whether a stored transaction was requested by another session of the caller's account.
+
+    Its events are not this request's to send: what they raise belongs to the session that requested it.
+    """
+    return bool(record.version) and record.account == keys.account and record.session != keys.session
 
 
 def is_altered(evaluation: Evaluation, binding: RequestBinding) -> bool:

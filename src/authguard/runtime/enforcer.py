@@ -20,6 +20,7 @@ from authguard.evaluation.decision import NeedsBody, Refusal, Verdict
 from authguard.evaluation.decision_point import evaluate
 from authguard.evaluation.driver import withdraw_if_signed_out
 from authguard.evaluation.request import NO_CREDENTIAL, UNMATCHED, BodyFailure, RequestFacts, add_ledgers
+from authguard.evaluation.transactions import is_of_other_session
 from authguard.runtime.account_lookup import AccountLookup
 from authguard.runtime.approvals import Approvals
 from authguard.runtime.bulkhead import AccountBulkhead
@@ -280,6 +281,10 @@ class Enforcer:
     async def _attempt(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody | None:
         """Evaluate and commit once; return ``None`` after a conflict with another change."""
         before = await self.repository.load(facts.keys)
+        if is_of_other_session(before.snapshot.transaction, facts.keys) and await self.hold_queue.expire(
+            facts.keys.transaction, before.snapshot.transaction
+        ):
+            before = await self.repository.load(facts.keys)
         stored = before.snapshot
         if stored.transaction.approvals and await self.approvals.lacks_quorum(stored.transaction):
             facts = replace(facts, lacks_quorum=True)

@@ -97,6 +97,21 @@ class HoldQueue:
         found = await self._page(state, "", most)
         await self._file([one for one in found if self._has_lapsed(one[1])])
 
+    async def expire(self, name: str, record: TransactionRecord) -> bool:
+        """Run the due timers of a transaction on the records of its requester; return whether it was changed.
+
+        Args:
+            name: its id.
+            record: as stored.
+
+        Raises:
+            AuditError, BusyError, StoreError, TimeoutError: it cannot be recorded or saved.
+        """
+        if not self._has_lapsed(record):
+            return False
+        await self._repository.change(record.keys(name), _apply_timers_only, subject=record.subject)
+        return True
+
     async def _page(self, state: str, subject: str, limit: int) -> tuple[tuple[str, TransactionRecord], ...]:
         listing = self._repository.store.transactions(state=state, subject=subject, limit=limit)
         return await self._repository.with_deadline(listing)
@@ -107,7 +122,7 @@ class HoldQueue:
     async def _file(self, lapsed: list[tuple[str, TransactionRecord]]) -> None:
         for name, record in lapsed:
             with suppress(BusyError):  # another request saves it or decides on it
-                await self._repository.change(record.keys(name), _apply_timers_only, subject=record.subject)
+                await self.expire(name, record)
 
 
 def _apply_timers_only(evaluation: Evaluation) -> None:

@@ -24,8 +24,10 @@ class Rollback:
     async def status(self) -> ServiceRecord:
         """Return the service record with all due timers applied; record and save nothing."""
         repository = self._repository
-        evaluation = Evaluation(repository.policy, (await repository.load(Keys())).snapshot, repository.clock.now())
-        evaluation.run_timers()
+        keys = Keys()
+        before = (await repository.load(keys)).snapshot
+        evaluation = Evaluation(repository.policy, before, repository.clock.now(), keys)
+        evaluation.catch_up()
         return evaluation.snapshot.service
 
     async def engage(self, by: str, note: str) -> ServiceRecord:

@@ -208,8 +208,8 @@ class StateRepository:
         async def attempt() -> Snapshot | None:
             nonlocal unsaved
             before = latest.pop() if latest else (await self.load(keys)).snapshot
-            evaluation = Evaluation(self.policy, before, self.clock.now())
-            evaluation.run_timers()
+            evaluation = Evaluation(self.policy, before, self.clock.now(), keys)
+            evaluation.catch_up()
             due = len(evaluation.events)
             apply(evaluation)
             booking.release_if_void(evaluation, keys.transaction)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.snapshot import blank
+from authguard.core.snapshot import Keys, blank
 from authguard.ports import FIRST
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ PAGE_SIZE: Final = 500
 
 def effective_snapshot(repository: StateRepository, snapshot: Snapshot) -> Snapshot:
     """Return a snapshot with all due timers applied; record and save nothing."""
-    return repository.policy.timers.fire_due(repository.policy.machines, snapshot, repository.clock.now())[0]
+    timers, machines = repository.policy.timers, repository.policy.machines
+    return timers.fire_due(machines, snapshot, repository.clock.now(), Keys(), drops=True)[0]
 
 
 def effective_record(repository: StateRepository, record: TransactionRecord) -> TransactionRecord:

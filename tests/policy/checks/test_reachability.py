@@ -8,6 +8,7 @@ import pytest
 
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import blank
 from authguard.policy.checks.reachability import Path, Reachability, Unreachable
 
@@ -29,7 +30,7 @@ def test_the_engine_replays_every_path(reach: Reachability, support_desk: Policy
         path = reach.path(states)
         snapshot = blank(support_desk.initial)
         for at, event in enumerate(path.events, 1):
-            snapshot, _ = step(support_desk.machines, snapshot, Event(name=event, at=float(at)))
+            snapshot, _ = step(support_desk.machines, snapshot, Event(name=event, at=float(at)), TOGETHER)
         assert snapshot.states() == states == tuple(path.states[machine] for machine in MACHINES), str(path)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from authguard.core.events import MACHINES, VOCABULARY, Event
 from authguard.core.machine import Line, Machine, expand, step
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, Snapshot, blank
 from authguard.policy.checks import state_space
 from authguard.policy.checks.state_space import Arrow, SearchLimitError, StateSpace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 RAISES = {
     "account.compromised": ("session.revoked", "service.impaired"),
     "transaction.denied": ("account.restricted", "verification.failed"),
-    "service.engaged": ("transaction.lapsed", "session.revoked"),
+    "session.ended": ("account.dormant", "service.impaired"),
 }
 
 
@@ -47,7 +48,7 @@ def having(machines: dict[str, Spec], states: tuple[str, ...]) -> Snapshot:
     for machine, state in zip(MACHINES, states, strict=True):
         record, field, _ = STATE_FIELDS[machine]
         snapshot = replace(snapshot, **{record: replace(getattr(snapshot, record), **{field: state})})
-    return snapshot
+    return replace(snapshot, session=replace(snapshot.session, entered=0.5))  # it is one of the account's
 
 
 def test_every_event_moves_states_as_the_engine_does(standard_draft: Draft) -> None:
@@ -60,7 +61,7 @@ def test_every_event_moves_states_as_the_engine_does(standard_draft: Draft) -> N
             event = f"{machine}.{trigger}"
             for _ in range(12):
                 states = tuple(chance.choice(specs[name].states) for name in MACHINES)
-                expected = step(machines, having(specs, states), Event(name=event, at=1.0))[0].states()
+                expected = step(machines, having(specs, states), Event(name=event, at=1.0), TOGETHER)[0].states()
                 before = space.bit(states)
                 after = [found for arrow in space.arrows(event) if (found := arrow.after(before))]
                 assert [space.first(found) for found in after] == ([expected] if expected != states else []), event
@@ -91,7 +92,7 @@ def test_every_bound_is_an_error_and_no_result(standard_draft: Draft, monkeypatc
         space.spend(100)
     monkeypatch.setattr(state_space, "MAX_CASES", 5)
     with pytest.raises(SearchLimitError, match="5 cases of one event"):
-        space.arrows("service.engaged")
+        space.arrows("account.compromised")
     monkeypatch.setattr(state_space, "MAX_STATES", 100)
     with pytest.raises(SearchLimitError, match="100 combinations"):
         StateSpace(standard_draft.machines)

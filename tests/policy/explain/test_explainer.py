@@ -15,6 +15,7 @@ from authguard.core.decision_table import DIMENSIONS, Rule, Table
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
@@ -283,7 +284,7 @@ def test_a_route_begins_where_things_stand_and_the_engine_can_walk_it() -> None:
         changed = msgspec.structs.replace(getattr(snapshot, record), **{field: state})
         snapshot = msgspec.structs.replace(snapshot, **{record: changed})
     for moved in route:
-        snapshot, _ = step(POLICY.machines, snapshot, Event(name=moved.event, at=2.0))
+        snapshot, _ = step(POLICY.machines, snapshot, Event(name=moved.event, at=2.0), TOGETHER)
     assert dict(zip(MACHINES, snapshot.states(), strict=True)) == goal
     assert len(route) == 7, "released and recovered; reinstated; renewed; reset or cooled, started and passed"
 
@@ -322,9 +323,9 @@ def test_the_clock_is_told_with_its_time() -> None:
 def test_a_told_path_can_be_stepped() -> None:
     found = explain(POLICY, {"session": "revoked", "credential": "good", "account": "normal"}, "refund")
     snapshot = blank(POLICY.initial)
-    snapshot, _ = step(POLICY.machines, snapshot, Event(name="session.revoked", at=1.0))
+    snapshot, _ = step(POLICY.machines, snapshot, Event(name="session.revoked", at=1.0), TOGETHER)
     for told in found.remedies[0].path:
-        snapshot, _ = step(POLICY.machines, snapshot, Event(name=told.partition(" ")[0], at=2.0))
+        snapshot, _ = step(POLICY.machines, snapshot, Event(name=told.partition(" ")[0], at=2.0), TOGETHER)
     assert snapshot.session.state == "active"
     assert snapshot.session.verification == "verified"
     assert Outcome(found.remedies[0].outcome) is Outcome.ALLOW

@@ -25,12 +25,13 @@ PROOF_EVENTS: Final = REENTERING | {
 }
 
 
-def _specs(draft: Draft) -> Iterator[Spec]:
+def declared_specs(draft: Draft) -> Iterator[Spec]:
     """Return the machines with known names; `check_names` reports the others."""
     return (draft.machines[name] for name in MACHINES if name in draft.machines)
 
 
-def _line(draft: Draft, machine: str, index: int) -> Place:
+def line_place(draft: Draft, machine: str, index: int) -> Place:
+    """Return the place of a line of a machine."""
     return draft.place(f"machines.{machine}.transitions[{index}]", f"machines.{machine}.transitions", "machines")
 
 
@@ -55,7 +56,7 @@ def event_is_known(draft: Draft, event: str) -> bool:
 
 
 def _events(draft: Draft) -> tuple[str, ...]:
-    return tuple(f"{spec.name}.{trigger}" for spec in _specs(draft) for trigger in spec.triggers)
+    return tuple(f"{spec.name}.{trigger}" for spec in declared_specs(draft) for trigger in spec.triggers)
 
 
 def check_names(draft: Draft) -> Iterator[Problem]:
@@ -67,7 +68,7 @@ def check_names(draft: Draft) -> Iterator[Problem]:
     for name in draft.machines:
         if name not in MACHINES:
             yield unknown_name(draft.place(f"machines.{name}", "machines"), "a machine", name, MACHINES)
-    for spec in _specs(draft):
+    for spec in declared_specs(draft):
         states = draft.place(f"machines.{spec.name}.states", f"machines.{spec.name}", "machines")
         for state in sorted({state for state in spec.states if spec.states.count(state) > 1}):
             message = f"machine `{spec.name}` declares the state `{state}` twice"
@@ -82,7 +83,7 @@ def check_names(draft: Draft) -> Iterator[Problem]:
 
 def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
     for index, line in enumerate(spec.lines):
-        place = _line(draft, spec.name, index)
+        place = line_place(draft, spec.name, index)
         for trigger in line.triggers:
             if trigger not in (*spec.triggers, ANY):
                 yield unknown_name(place, f"an event of machine `{spec.name}`", trigger, spec.triggers)
@@ -98,7 +99,7 @@ def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
 
 def check_totality(draft: Draft) -> Iterator[Problem]:
     """Check that every state handles every event; gaps are grouped, with a line that fills them."""
-    for spec in _specs(draft):
+    for spec in declared_specs(draft):
         missing: dict[str, list[str]] = {}
         for state, trigger in expand(spec).holes:
             missing.setdefault(trigger, []).append(state)
@@ -128,9 +129,9 @@ def _yaml(words: list[str] | tuple[str, ...]) -> str:
 
 def check_shadowed_transitions(draft: Draft) -> Iterator[Problem]:
     """Check that every transition line takes effect; overriding an inherited line is a note."""
-    for spec in _specs(draft):
+    for spec in declared_specs(draft):
         for index in expand(spec).shadowed:
-            place = _line(draft, spec.name, index)
+            place = line_place(draft, spec.name, index)
             message = f"line {index + 1} of machine `{spec.name}` has no effect: earlier lines handle everything"
             if _dead_in_its_own_file(draft, spec, index):
                 advice = "move it before them, or delete it"
@@ -140,15 +141,15 @@ def check_shadowed_transitions(draft: Draft) -> Iterator[Problem]:
 
 
 def _dead_in_its_own_file(draft: Draft, spec: Spec, index: int) -> bool:
-    file = _line(draft, spec.name, index).file
-    own = [place for place in range(index + 1) if _line(draft, spec.name, place).file == file]
+    file = line_place(draft, spec.name, index).file
+    own = [place for place in range(index + 1) if line_place(draft, spec.name, place).file == file]
     alone = expand(replace(spec, lines=tuple(spec.lines[place] for place in own)))
     return len(own) - 1 in alone.shadowed
 
 
 def check_reachable_states(draft: Draft) -> Iterator[Problem]:
     """Check that transitions lead from the initial state to every other state."""
-    for spec in _specs(draft):
+    for spec in declared_specs(draft):
         leads: dict[str, set[str]] = {}
         for (source, _), edge in expand(spec).edges.items():
             leads.setdefault(source, set()).add(edge.dest)
@@ -177,12 +178,12 @@ def check_raised_events(draft: Draft) -> Iterator[Problem]:
     raised: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
     widest: dict[str, tuple[str, ...]] = {}
-    for spec in _specs(draft):
+    for spec in declared_specs(draft):
         for (_, trigger), edge in expand(spec).edges.items():
             if edge.raises:
                 event = f"{spec.name}.{trigger}"
                 raised.setdefault(event, set()).update(edge.raises)
-                places.setdefault(event, _line(draft, spec.name, edge.line))
+                places.setdefault(event, line_place(draft, spec.name, edge.line))
                 if len(edge.raises) > len(widest.get(event, ())):
                     widest[event] = edge.raises
     looping = {event for event in raised if find_cycle(raised, event)}
@@ -212,8 +213,8 @@ def check_reserved_events(draft: Draft) -> Iterator[Problem]:
     """Check that no timer or transition raises an event that is reserved for a proof or a person."""
     raised = [(timer.event, draft.place(f"timers[{index}]", "timers")) for index, timer in enumerate(draft.timers)]
     raised += [
-        (event, _line(draft, spec.name, index))
-        for spec in _specs(draft)
+        (event, line_place(draft, spec.name, index))
+        for spec in declared_specs(draft)
         for index, line in enumerate(spec.lines)
         for event in line.raises
     ]

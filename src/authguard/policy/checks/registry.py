@@ -18,6 +18,7 @@ from authguard.policy.checks import (
     key_source,
     liveness,
     machine,
+    raised_events,
     sign_in,
     table,
 )
@@ -85,6 +86,7 @@ CODES: Final[dict[str, str]] = {
     "proof-unearned": "a timer or another event would raise an event reserved for a proof or a person (DESIGN 2)",
     "public-url-missing": "`sender_constraint: dpop` needs `settings.public_url`, which proofs name (RFC 9449 4.3)",
     "queue-missing": "a hand-off has no queue",
+    "raise-unowned": "a transition raises an event in a machine without determining the record that it moves",
     "restrict-empty": "a `restrict` fallback names no effects",
     "restricts-writes": "`restrict` can apply to writes that its `effects` do not include",
     "risk-own": "an operation has the risk `self` or `staff`, which is reserved for the guard's endpoints",
@@ -113,6 +115,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     machine.check_shadowed_transitions,
     machine.check_reachable_states,
     machine.check_raised_events,
+    raised_events.check_raise_owners,
     machine.check_reserved_events,
     machine.check_timers,
     machine.check_timer_cycles,

@@ -16,6 +16,7 @@ from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES, NOT_REPORTS, Event
 from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
+from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, blank
 from authguard.core.timers import MAX_ROUNDS
 from authguard.errors import MachineFaultError
@@ -188,7 +189,7 @@ class Simulator:
         """Raise one event and record each transition line that handles it or an event that it raises."""
         snapshot = self._snapshot
         self._snapshot, moved = step(
-            self._policy.machines, snapshot, Event(name=event, at=at, cause="scenario", moments=moments)
+            self._policy.machines, snapshot, Event(name=event, at=at, cause="scenario", moments=moments), TOGETHER
         )
         sources = {(transition.machine, transition.event): transition.source for transition in moved}
         pending = [event]
