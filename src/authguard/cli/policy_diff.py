@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 
 class FailOn(StrEnum):
-    """Differences that make the command exit with 3."""
+    """Differences that make the command exit with 3; what may be looser counts as looser."""
 
     LOOSER = "looser"
     STRICTER = "stricter"
@@ -87,7 +87,12 @@ def compare(
     if found.undecided:
         print_error("the tables are too complex to compare within the limit; the result is undecided")
         raise typer.Exit(INVALID)
-    failing = found.differences if fail_on is FailOn.ANY else found.of(Direction(fail_on.value)) if fail_on else ()
+    failing = {
+        None: (),
+        FailOn.LOOSER: found.loosening,
+        FailOn.STRICTER: found.of(Direction.STRICTER),
+        FailOn.ANY: found.differences,
+    }[fail_on]
     if failing:
         raise typer.Exit(INVALID)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct, structs
+from msgspec import structs
 from msgspec.structs import replace
 
 from authguard.core.agents import Agent
@@ -15,19 +15,15 @@ from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
 from authguard.core.deployment import (
-    AccountSource,
     Channels,
     ClaimSources,
     Issuer,
     Levels,
-    Verifier,
 )
 from authguard.core.machine import Line
-from authguard.core.outcomes import ADMITTING, Fallback, Outcome
-from authguard.core.request import DERIVED_FIELDS, Limit, Match, Operation
+from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.core.request import Limit, Match, Operation
 from authguard.core.timers import Timer
-from authguard.core.verification import Method
-from authguard.policy.diff import permissiveness
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
 from authguard.policy.loading import locator
@@ -184,32 +180,33 @@ def weaker_verifier(draft: Draft) -> Draft:
 ANOTHER = Issuer(issuer="https://b.example", audience=("a",), algorithms=("ES256",), discovery=True)
 HEADER = CredentialPlace(kind="header", name="x-token")
 ENDING = Timer(event="session.revoked", after=60.0, since="entered", states=("idle",))
-LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
+LOOSER, MAY = Direction.LOOSER, Direction.MAY_LOOSEN
+STRICTER, CHANGED = Direction.STRICTER, Direction.CHANGED
 BEYOND = [
     (LOOSER, "issuers", changed_issuer(algorithms=("ES256", "RS256", "EdDSA", "PS256"))),
     (STRICTER, "issuers", changed_issuer(algorithms=("ES256",))),
     (LOOSER, "issuers", changed_issuer(leeway=60.0)),
     (LOOSER, "issuers", changed_issuer(evidence="none")),
     (LOOSER, "issuers", changed_issuer(type="any")),
-    (CHANGED, "issuers", changed_issuer(token="id")),
+    (MAY, "issuers", changed_issuer(token="id")),
     (LOOSER, "issuers", changed_issuer(max_lifetime=86_400.0)),
     (LOOSER, "issuers", also_for_another),
     (STRICTER, "issuers", changed_issuer(require={"jti": ()})),
     (STRICTER, "issuers", changed_issuer(require_person=("scp",))),
     (STRICTER, "issuers", changed_issuer(require_person=("scp", "scope"))),
-    (CHANGED, "issuers", changed_issuer(machine={"idtyp": ("app",)})),
-    (CHANGED, "issuers", changed_issuer(levels=Levels(map={"1": "aal1"}))),
-    (CHANGED, "issuers", changed_issuer(claims=ClaimSources(client=("azp",)))),
-    (CHANGED, "issuers", changed_issuer(scope_prefix="api://a/")),
-    (CHANGED, "issuers", changed_issuer(audience=("another",))),
+    (MAY, "issuers", changed_issuer(machine={"idtyp": ("app",)})),
+    (MAY, "issuers", changed_issuer(levels=Levels(map={"1": "aal1"}))),
+    (MAY, "issuers", changed_issuer(claims=ClaimSources(client=("azp",)))),
+    (MAY, "issuers", changed_issuer(scope_prefix="api://a/")),
+    (MAY, "issuers", changed_issuer(audience=("another",))),
     (LOOSER, "issuers", lambda d: replace(d, issuers=(*d.issuers, ANOTHER))),
     (STRICTER, "issuers", lambda d: replace(d, issuers=())),
     (LOOSER, "policy", lambda d: replace(d, credentials=(*d.credentials, HEADER))),
-    (CHANGED, "policy", lambda d: replace(d, credentials=(HEADER,))),
+    (MAY, "policy", lambda d: replace(d, credentials=(HEADER,))),
     (LOOSER, "policy", lambda d: replace(d, agents=d.agents | {Agent(d.issuers[0].issuer, "stranger")})),
-    (STRICTER, "policy", lambda d: replace(d, agents=frozenset())),
+    (MAY, "policy", lambda d: replace(d, agents=frozenset())),
     (LOOSER, "policy", lambda d: replace(d, agents=frozenset(one._replace(alone=True) for one in d.agents))),
-    (CHANGED, "policy", lambda d: replace(d, agents=frozenset(one._replace(issuer="https://b") for one in d.agents))),
+    (MAY, "policy", lambda d: replace(d, agents=frozenset(one._replace(issuer="https://b") for one in d.agents))),
     (LOOSER, "policy", lambda d: replace(d, staff_issuers=d.staff_issuers | {"https://partner.example"})),
     (STRICTER, "policy", lambda d: replace(d, staff_issuers=frozenset())),
     (LOOSER, "policy", lambda d: replace(d, pseudonymous=False)),
@@ -228,9 +225,9 @@ BEYOND = [
     (LOOSER, "operations", changed_operation(max_age=3_600.0)),
     (LOOSER, "operations", changed_operation(max_age=0.0)),
     (LOOSER, "operations", changed_operation(scale=2)),
-    (CHANGED, "operations", changed_operation(amount_at="", amount_form="amount")),
-    (CHANGED, "operations", changed_operation(payee_form="to")),
-    (CHANGED, "operations", changed_operation(currency_at="", currency_form="currency")),
+    (MAY, "operations", changed_operation(amount_at="", amount_form="amount")),
+    (MAY, "operations", changed_operation(payee_form="to")),
+    (MAY, "operations", changed_operation(currency_at="", currency_form="currency")),
     (LOOSER, "operations", changed_operation(limits=())),
     (STRICTER, "operations", changed_operation(limits=limits("100"))),
     (LOOSER, "operations", changed_operation(limits=limits("900"))),
@@ -247,7 +244,7 @@ BEYOND = [
     (LOOSER, "timers", changed_timer("session.idled", after=3_600.0)),
     (STRICTER, "timers", changed_timer("session.aged", after=3_600.0)),
     (LOOSER, "timers", changed_timer("verification.cooled", after=1.0)),
-    (CHANGED, "timers", changed_timer("session.idled", since="entered")),
+    (MAY, "timers", changed_timer("session.idled", since="entered")),
     (LOOSER, "timers", lambda d: replace(d, timers=tuple(t for t in d.timers if t.event != "session.aged"))),
     (STRICTER, "timers", lambda d: replace(d, timers=(*d.timers, ENDING))),
     (LOOSER, "machines", changed_line("session", 1, raises=())),
@@ -279,7 +276,7 @@ CORS = [
     (LOOSER, cors(allow_credentials=True)),
     (LOOSER, cors(max_age=6_000)),
     (STRICTER, cors(allow_headers=())),
-    (CHANGED, cors(allow_origins=("https://b.test",))),
+    (MAY, cors(allow_origins=("https://b.test",))),
 ]
 
 
@@ -302,9 +299,9 @@ def test_what_differs_beyond_the_table_is_told_with_its_direction(
     assert [one for one in found if one.what == what and one.direction is direction], found
     if direction is not LOOSER:
         assert not [one for one in found if one.what == what and one.direction is LOOSER], found
-    back = {LOOSER: STRICTER, STRICTER: LOOSER, CHANGED: CHANGED}[direction]
+    back = {LOOSER: {STRICTER, MAY}, STRICTER: {LOOSER}, MAY: {LOOSER, MAY}, CHANGED: {CHANGED}}[direction]
     reverse = diff_policies(change(old), old).differences
-    assert [one for one in reverse if one.what == what and one.direction is back], reverse
+    assert [one for one in reverse if one.what == what and one.direction in back], reverse
 
 
 def test_the_worst_comes_first_with_its_cell_and_the_events_that_lead_there(drafts: Mapping[str, Draft]) -> None:
@@ -348,23 +345,3 @@ def test_a_fallback_that_only_got_another_name_changes_no_cell(drafts: Mapping[s
 def test_every_outcome_has_its_place_and_those_that_admit_come_first() -> None:
     assert set(ORDER) == set(Outcome)
     assert set(ORDER[: len(ADMITTING)]) == ADMITTING
-
-
-@pytest.mark.parametrize(
-    ("part", "rows"),
-    [
-        (Issuer, permissiveness.ISSUER),
-        (Operation, permissiveness.OPERATION),
-        (Fallback, permissiveness.FALLBACK),
-        (AccountSource, permissiveness.ACCOUNT),
-        (Channels, permissiveness.CHANNELS),
-        (Cors, permissiveness.CORS),
-        (Verifier, permissiveness.VERIFIER),
-    ],
-)
-def test_no_field_of_a_part_is_forgotten(part: type[Struct], rows: Mapping[str, object]) -> None:
-    assert set(part.__struct_fields__) - DERIVED_FIELDS == set(rows)
-
-
-def test_no_field_of_a_method_is_forgotten() -> None:
-    assert {field.name for field in structs.fields(Method)} == set(permissiveness.METHOD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.policy.diff import permissiveness as order
+from authguard.policy.diff import field_order
 from authguard.policy.diff.difference import LOOSER, STRICTER, compare_fields, make_difference
 
 if TYPE_CHECKING:
@@ -30,5 +30,5 @@ def diff_access(old: Draft, new: Draft) -> Iterator[Difference]:
             LOOSER if after.declared else STRICTER,
         )
     elif after.declared:
-        for _, direction, message in compare_fields(before, after, order.CORS):
+        for _, direction, message in compare_fields(before, after, field_order.CORS):
             yield make_difference("cors", f"`cors`: {message}", direction)

@@ -24,14 +24,15 @@ DURATIONS = frozenset(
         *("response_retention", "rotate_max_age", "stale_keys", "timeout"),
     }
 )
-LOOSER, STRICTER, CHANGED = Direction.LOOSER, Direction.STRICTER, Direction.CHANGED
+LOOSER, MAY_LOOSEN = Direction.LOOSER, Direction.MAY_LOOSEN
+STRICTER, CHANGED = Direction.STRICTER, Direction.CHANGED
 
 
 class Difference(Struct, frozen=True, kw_only=True):
     """One difference between two policies.
 
     Attributes:
-        direction: looser, stricter, or changed if the values have no order.
+        direction: looser; maybe looser, if the values have no order; stricter; or changed, if the same is admitted.
         what: the part of the policy: ``decisions``, ``operations``, ``timers``, ...
         message: the old and the new value.
         risk: the risk of the affected requests; empty if there are several.
@@ -107,7 +108,7 @@ def compare_named(
     skip: frozenset[str] = frozenset(),
 ) -> Iterator[Difference]:
     """Compare parts by name: added parts, removed parts, and each field of the others."""
-    gone = {LOOSER: STRICTER, STRICTER: LOOSER}.get(added, CHANGED)
+    gone = {LOOSER: STRICTER, MAY_LOOSEN: LOOSER}.get(added, CHANGED)
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old:
             yield make_difference(what, f"{kind} `{name}` is new", added)

@@ -1,7 +1,7 @@
-"""The order of permissiveness: of the outcomes, and for each field of a policy which direction is looser.
+"""The order of permissiveness: directions, the order of outcomes and risks, and comparisons of two values of a field.
 
-Every field has a row here, and a test compares the rows with the fields, so that none is omitted. A change between
-values without an order is reported as `changed`, neither looser nor stricter.
+A comparison returns `CHANGED` only for values that cannot admit a request. Values that can, and have no order, are
+`MAY_LOOSEN`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 
 class Direction(StrEnum):
-    """The direction of a change."""
+    """The direction of a change.
+
+    ``LOOSER``: the new policy admits more. ``MAY_LOOSEN``: it may admit something that the old refuses, because the
+    values have no order, or because the comparison ended at its bound. ``STRICTER``: it admits less. ``CHANGED``: it
+    admits the same.
+    """
 
     LOOSER = "looser"
+    MAY_LOOSEN = "may be looser"
     STRICTER = "stricter"
     CHANGED = "changed"
 
@@ -48,19 +54,32 @@ ORDER: Final = (
 RISKS: Final = ("high", "staff", "sensitive", "self", "routine", "public")
 
 
-def changed(_before: object, _after: object) -> Direction:
-    """Compare values without an order."""
+def neutral(_before: object, _after: object) -> Direction:
+    """Compare values that cannot admit a request: names, texts, what only a reader of the log sees."""
     return Direction.CHANGED
 
 
-def _by(rank: Callable[[object], float]) -> Callable[[object, object], Direction]:
-    """Return a comparison in which the higher rank is looser."""
+def unordered(_before: object, _after: object) -> Direction:
+    """Compare values that have no order: another address, claim or service may state anything."""
+    return Direction.MAY_LOOSEN
+
+
+def _by(
+    rank: Callable[[object], float], *, tie: Direction = Direction.MAY_LOOSEN, lower: Direction = Direction.STRICTER
+) -> Callable[[object, object], Direction]:
+    """Return a comparison in which the higher rank is looser.
+
+    Args:
+        rank: of a value.
+        tie: direction of two values of one rank.
+        lower: direction of a lower rank.
+    """
 
     def compare(before: object, after: object) -> Direction:
         old, new = rank(before), rank(after)
         if old == new:
-            return Direction.CHANGED
-        return Direction.LOOSER if new > old else Direction.STRICTER
+            return tie
+        return Direction.LOOSER if new > old else lower
 
     return compare
 
@@ -71,6 +90,8 @@ def _number(value: object) -> float:
 
 #: a larger number is looser
 larger_is_looser = _by(_number)
+#: a larger number is looser; a smaller one may be: it replaces an earlier answer sooner, by a stricter or laxer one
+larger_is_looser_smaller_may_be = _by(_number, lower=Direction.MAY_LOOSEN)
 #: a smaller number is looser
 smaller_is_looser = _by(lambda value: -_number(value))
 #: a larger number is looser, and 0 means no limit
@@ -90,7 +111,7 @@ sender = _by(lambda value: value != "dpop")
 #: a less durable write is looser
 durability = _by(lambda value: -("async", "group", "sync").index(str(value)))
 #: outcome of a fallback, by `ORDER`
-outcome = _by(lambda value: -ORDER.index(Outcome(str(value))))
+outcome = _by(lambda value: -ORDER.index(Outcome(str(value))), tie=Direction.CHANGED)
 
 
 def wider(before: object, after: object) -> Direction:
@@ -98,7 +119,7 @@ def wider(before: object, after: object) -> Direction:
     old, new = _set(before), _set(after)
     if old < new:
         return Direction.LOOSER
-    return Direction.STRICTER if new < old else Direction.CHANGED
+    return Direction.STRICTER if new < old else Direction.CHANGED if new == old else Direction.MAY_LOOSEN
 
 
 def narrower(before: object, after: object) -> Direction:
@@ -112,7 +133,7 @@ def fewer_demands(before: object, after: object) -> Direction:
     shared = old.keys() & new.keys()
     directions = {narrower(tuple(old), tuple(new))} if old.keys() != new.keys() else set()
     directions |= {wider_or_all(old[name], new[name]) for name in shared if old[name] != new[name]}
-    return directions.pop() if len(directions) == 1 else Direction.CHANGED
+    return directions.pop() if len(directions) == 1 else Direction.MAY_LOOSEN
 
 
 def wider_or_all(before: object, after: object) -> Direction:
@@ -126,18 +147,42 @@ def wider_or_any(before: object, after: object) -> Direction:
     """Compare sets of which one with ``*`` contains everything."""
     old, new = "*" in _set(before), "*" in _set(after)
     if old or new:
-        return Direction.CHANGED if old and new else Direction.LOOSER if new else Direction.STRICTER
+        return Direction.MAY_LOOSEN if old and new else Direction.LOOSER if new else Direction.STRICTER
     return wider(before, after)
 
 
 def agents(before: object, after: object) -> Direction:
-    """Compare registered agents: more agents, or one that may act alone, is looser."""
-    return wider(_powers(before), _powers(after))
+    """Compare registered agents: more agents, or one that may act alone, is looser.
+
+    A client that is no longer registered is the person itself wherever no ``act`` names it, so fewer agents may be
+    looser too.
+    """
+    return Direction.LOOSER if wider(_powers(before), _powers(after)) is Direction.LOOSER else Direction.MAY_LOOSEN
+
+
+def fewer_reports(before: object, after: object) -> Direction:
+    """Compare events that the app may report: more let it do more; fewer let a restriction go unreported."""
+    return Direction.LOOSER if wider(before, after) is Direction.LOOSER else Direction.MAY_LOOSEN
+
+
+def actors(before: object, after: object) -> Direction:
+    """Compare which actors an operation accepts."""
+    return wider(_ACTORS.get(str(before), ()), _ACTORS.get(str(after), ()))
+
+
+def verdicts(before: object, after: object) -> Direction:
+    """Compare the words of a verifier: a word that passes now is looser; other changes have no order."""
+    old, new = (dict(one) if isinstance(one, Mapping) else {} for one in (before, after))
+    passes = any(new[word] == "passed" != old.get(word) for word in new)
+    return Direction.LOOSER if passes else Direction.MAY_LOOSEN
 
 
 def credential_places(before: object, after: object) -> Direction:
     """Compare places of the credential: more places, or more origins of a cookie, are looser."""
     return wider(_openings(before), _openings(after))
+
+
+_ACTORS: Final = {"any": ("subject", "agent"), "required": ("agent",), "forbidden": ("subject",)}
 
 
 def _openings(value: object) -> frozenset[object]:
@@ -154,200 +199,3 @@ def _powers(value: object) -> frozenset[object]:
 
 def _set(value: object) -> frozenset[object]:
     return frozenset(value) if isinstance(value, frozenset | set | tuple | list) else frozenset()
-
-
-ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "issuer": changed,
-    "provider": changed,
-    "audience": wider,
-    "algorithms": wider,
-    "discovery": changed,
-    "discovery_url": changed,
-    "tenants": wider,
-    "template": changed,
-    "jwks_uri": changed,
-    "insecure_http": larger_is_looser,
-    "key_file": changed,
-    "secret_env": changed,
-    "leeway": larger_is_looser,
-    "stale_keys": larger_is_looser,
-    "token": changed,
-    "type": token_type,
-    "max_lifetime": larger_is_looser,
-    "evidence": evidence,
-    "claims": changed,
-    "require": fewer_demands,
-    "require_person": wider_or_all,
-    "machine": changed,
-    "levels": changed,
-    "scope_prefix": changed,
-    "introspection": changed,
-    "sender_constraint": sender,
-    "nonce": smaller_is_looser,
-    "proof_window": larger_is_looser,
-}
-OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": changed,
-    "match": changed,
-    "hosts": wider_or_all,
-    "risk": risk,
-    "effect": effect,
-    "scopes": narrower,
-    "roles": wider_or_all,
-    "acr": changed,  # compared by rank in `part_diff`
-    "max_age": zero_is_unbounded,
-    "amount_at": changed,
-    "amount_form": changed,
-    "scale": larger_is_looser,  # the same digits are a smaller amount
-    "currency_at": changed,
-    "currency_form": changed,
-    "currency": changed,
-    "payee_at": changed,
-    "payee_form": changed,
-    "limits": changed,  # compared one by one in `part_diff`
-    "idempotency": smaller_is_looser,
-    "failed_on": wider,  # a person settles a result in doubt, but not a failed one
-    "actor": changed,
-    "binds": narrower,  # a repeated request may differ in its unbound parts
-}
-FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": changed,
-    "kind": outcome,
-    "status": changed,
-    "message": changed,
-    "discloses": wider,
-    "attempts": zero_is_unbounded,
-    "per": smaller_is_looser,
-    "then": changed,
-    "acr": changed,  # compared by rank in `part_diff`
-    "max_age": zero_is_unbounded,
-    "since_entered": smaller_is_looser,
-    "methods": wider,
-    "role": changed,
-    "count": smaller_is_looser,
-    "queue": changed,
-    "after": smaller_is_looser,
-    "effects": wider,
-    "scopes": wider_or_all,
-    "error": changed,
-}
-ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": changed,
-    "claim": changed,
-    "map": changed,  # compared by status in `part_diff`
-    "call": changed,
-    "url": changed,
-    "status_at": changed,
-    "true_at": changed,
-    "delegations_at": set_is_looser,
-    "max_age": larger_is_looser,
-    "timeout": changed,
-    "failures": changed,
-    "open_for": changed,
-    "max_concurrency": changed,
-    "bearer_env": changed,
-    "certificate": changed,
-    "key": changed,
-    "authority": changed,
-}
-CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "header": changed,
-    "secret_header": changed,
-    "secret_env": changed,
-    "claim": changed,
-    "paths": changed,
-    "trusts": changed,  # compared by channel in `part_diff`
-    "declared": smaller_is_looser,
-}
-CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "declared": larger_is_looser,
-    "allow_origins": wider_or_any,
-    "allow_origin_regex": set_is_looser,
-    "allow_methods": wider_or_any,
-    "allow_headers": wider_or_any,
-    "allow_credentials": larger_is_looser,
-    "expose_headers": wider_or_any,
-    "max_age": larger_is_looser,
-}
-METHOD: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": changed,
-    "verifiers": narrower,
-    "need": smaller_is_looser,
-    "in_order": changed,
-    "alternatives": changed,
-    "on_contradiction": changed,
-    "on_doubt": changed,
-    "on_unavailable": changed,
-    "attempts": zero_is_unbounded,
-    "per": smaller_is_looser,
-    "backoff": smaller_is_looser,
-}
-VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": changed,
-    "type": changed,
-    "url": changed,
-    "call": changed,
-    "interactive": changed,
-    "timeout": changed,
-    "pass_at": smaller_is_looser,  # a lower score passes
-    "fail_at": smaller_is_looser,  # a lower score is doubted rather than failed
-    "retries": changed,
-    "failures": changed,
-    "open_for": changed,
-    "max_concurrency": changed,
-    "hedge": changed,
-    "hedge_after": changed,
-    "request": changed,
-    "answer_at": changed,
-    "answer_as": changed,
-    "map": changed,
-    "bearer_env": changed,
-    "certificate": changed,
-    "key": changed,
-    "authority": changed,
-    "digits": smaller_is_looser,  # fewer digits are guessed sooner
-    "window": larger_is_looser,
-    "expires": larger_is_looser,
-    "questions": narrower,
-}
-#: fields of the policy itself
-POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "credentials": credential_places,
-    "agents": agents,
-    "accounts_declared": changed,
-    "request_budget": changed,
-    "body_budget": larger_is_looser,
-    "body_idle_timeout": larger_is_looser,
-    "body_min_rate": smaller_is_looser,  # a slower client holds its place longer
-    "body_timeout": larger_is_looser,
-    "nodes_budget": larger_is_looser,
-    "in_flight_budget": larger_is_looser,
-    "max_held": larger_is_looser,
-    "pseudonymous": smaller_is_looser,
-    "public_windows": larger_is_looser,
-    "request_properties": wider,  # more of each caller is stored
-    "pseudonymous_peers": smaller_is_looser,
-    "checkpoint_every": larger_is_looser,
-    "checkpoint_max_interval": larger_is_looser,
-    "rotate_size": changed,
-    "rotate_max_age": changed,
-    "log_retention": smaller_is_looser,
-    "app_reports": wider,  # what an agent can do to its customer, and only a person reverts
-    "response_retention": larger_is_looser,  # responses to customers are stored longer
-    "public_url": changed,
-    "hosts": wider_or_all,
-    "root_path": changed,
-    "rollback_message": changed,
-    "staff_claim": changed,
-    "staff_issuers": wider,
-    "staff_roles": changed,
-    "base": changed,
-}
-#: events that tighten: a longer wait for one of them is looser
-TIGHTENING: Final = frozenset(
-    {
-        *("session.idled", "session.aged", "session.revoked", "session.ended", "verification.aged"),
-        *("verification.exhausted", "verification.moved", "account.aged", "transaction.lapsed", "transaction.lost"),
-        *("service.impaired", "service.faulted", "service.tripped", "service.engaged", "transaction.denied"),
-    }
-)

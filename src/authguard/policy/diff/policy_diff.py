@@ -17,8 +17,10 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
 from authguard.policy.checks.reachability import Reachability
 from authguard.policy.diff.difference import Difference
-from authguard.policy.diff.part_diff import diff_parts, fallback_direction
+from authguard.policy.diff.fallbacks import compare_fallbacks
+from authguard.policy.diff.part_diff import diff_parts
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
+from authguard.policy.diff.policy_pair import PolicyPair
 from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
 from authguard.policy.table.comparison import TableDifference, compare
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 #: the answer to a state that a policy does not have
 UNKNOWN_STATE: Final = "?"
-_DIRECTIONS = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED)
+_DIRECTIONS = tuple(Direction)
 
 
 class PolicyDiff(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,11 @@ class PolicyDiff(Struct, frozen=True, kw_only=True):
         """Return the differences of one direction."""
         return tuple(one for one in self.differences if one.direction is direction)
 
+    @property
+    def loosening(self) -> tuple[Difference, ...]:
+        """The differences that are looser, or may be."""
+        return self.of(Direction.LOOSER) + self.of(Direction.MAY_LOOSEN)
+
 
 def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyDiff:
     """Compare two policies, both without errors.
@@ -62,11 +69,12 @@ def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyD
         find_paths: whether to search for the cell that a request reaches first, and for the shortest events to it.
             Without the search the same differences are found, each with an arbitrary cell.
     """
-    table = _diff_tables(old, new, find_paths=find_paths)
-    beyond = list(diff_parts(old, new))
+    pair = PolicyPair(old, new)
+    table = _diff_tables(pair, find_paths=find_paths)
+    beyond = list(diff_parts(pair))
     found = [*(table or ()), *beyond]
     if not found and table is not None and old.digest != new.digest:
-        message = "only parts without an order differ: names, thresholds of verifiers, or the order of entries"
+        message = "what is written differs, and what is admitted does not"
         found = [Difference(direction=Direction.CHANGED, what="policy", message=message)]
     return PolicyDiff(
         old=old.name, new=new.name, differences=tuple(sorted(found, key=_sort_key)), undecided=table is None
@@ -79,8 +87,9 @@ def _sort_key(one: Difference) -> tuple[int, int, bool, int, int, str]:
     return (_DIRECTIONS.index(one.direction), risk, not one.admits, -one.distance, -one.cells, one.message)
 
 
-def _diff_tables(old: Draft, new: Draft, *, find_paths: bool) -> list[Difference] | None:
+def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | None:
     """Compare the tables; return None if they exceed the budget."""
+    old, new = pair.old, pair.new
     values = _values(old, new)
     space = Space(values)
     olds, news = (
@@ -100,7 +109,7 @@ def _diff_tables(old: Draft, new: Draft, *, find_paths: bool) -> list[Difference
         if UNKNOWN_STATE in (change.before, change.after):
             direction = _state_direction(before, after, is_new=change.before == UNKNOWN_STATE)
         else:
-            direction = fallback_direction(before, after, old, new)
+            direction = compare_fallbacks(pair, before, after)
         cell, path = _find_example(space, change, compared.make_finder(change), reaches)
         found.append(
             Difference(

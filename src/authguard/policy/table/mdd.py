@@ -155,6 +155,29 @@ class DecisionDiagrams:
             self._branches.append(tuple(answers))
         return found
 
+    def restrict(self, root: int, place: int, value: int) -> int:
+        """Return the diagram with one dimension fixed to a value.
+
+        Args:
+            root: of a diagram of this instance.
+            place: index of the dimension in a box.
+            value: index of the value in its dimension.
+        """
+        fixed = self.order.index(place)
+        branch = next(index for index, mask in enumerate(self.classes[fixed]) if mask >> value & 1)
+        memo: dict[int, int] = {}
+
+        def go(node: int) -> int:
+            if node < 0 or self._levels[node] > fixed:
+                return node
+            if self._levels[node] == fixed:
+                return self._branches[node][branch]
+            if node not in memo:
+                memo[node] = self._node(self._levels[node], [go(below) for below in self._branches[node]])
+            return memo[node]
+
+        return go(root)
+
     def _level(self, nodes: Nodes) -> int:
         """Return the first level that any of the nodes tests; the number of levels for leaves."""
         return min(self._levels[node] if node >= 0 else len(self.order) for node in nodes)

@@ -1,0 +1,129 @@
+"""The order of values of one dimension: which of two values the decision table admits more with, over all other cells.
+
+Whether a change of a condition or of a state is looser is read from the table, and not from a list of names: a value is
+at most as permissive as another if no cell runs the app, or repeats its response, with the first value only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.decision_table import dimension_values
+from authguard.core.outcomes import ALLOW, Outcome
+from authguard.policy.table.boxes import Space, is_empty
+from authguard.policy.table.mdd import DecisionDiagrams, NodeLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.outcomes import Fallback
+    from authguard.policy.draft import Draft
+
+#: nodes of the diagrams of one policy; past it no order is known
+MAX_ORDER_NODES: Final = 50_000
+#: leaf of the outcomes that do not run the app
+REFUSED: Final = -2
+
+
+class TableOrder:
+    """Compares values of dimensions by the cells that the table admits."""
+
+    def __init__(self, draft: Draft, nodes: int = MAX_ORDER_NODES) -> None:
+        """Build the diagram of the table, with one leaf for all outcomes of the same effect.
+
+        Args:
+            draft: without errors.
+            nodes: largest number of nodes; past it nothing is in order.
+        """
+        self._space = Space(dimension_values({name: spec.states for name, spec in draft.machines.items()}))
+        self._places = {name: place for place, name in enumerate(self._space.values)}
+        self._known = {ALLOW.name: ALLOW} | dict(draft.fallbacks)
+        self._leaves: dict[str, int] = {}
+        self._fallbacks: dict[int, Fallback] = {}
+        self._restricted: dict[tuple[tuple[str, str], ...], int] = {}
+        self._pairs: dict[tuple[int, int], frozenset[tuple[int, ...]]] = {}
+        rules = [(box, rule.do) for rule in draft.rules if not is_empty(box := self._space.box(rule.when))]
+        self._diagrams = DecisionDiagrams(self._space.whole, [box for box, _ in rules], nodes)
+        try:
+            self._root = self._diagrams.build_table([(box, self._leaf(do)) for box, do in rules])
+            self.is_decided = True
+        except NodeLimitError:
+            self.is_decided = False
+
+    def is_below(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> bool:
+        """Return whether the table admits nothing with the lower values that it refuses with the upper ones.
+
+        Args:
+            lower: dimension -> value.
+            upper: dimension -> value, of the same dimensions.
+        """
+        if lower == upper:
+            return True
+        pairs = self._leaf_pairs(lower, upper)
+        return pairs is not None and all(self._is_at_most(one, other) for one, other in pairs)
+
+    def offers_more(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> bool:
+        """Return whether a cell offers a proof of identity or an approval with the upper values only.
+
+        An offer counts where the lower values neither run the app nor make the same offer.
+        """
+        if lower == upper:
+            return False
+        pairs = self._leaf_pairs(lower, upper)
+        return pairs is None or any(
+            one != other and other in self._offers and self._kind(one) is not Outcome.ALLOW for one, other in pairs
+        )
+
+    def _leaf_pairs(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> frozenset[tuple[int, ...]] | None:
+        """Return the leaves that equal cells reach with either values; ``None`` if nothing is known."""
+        if not self.is_decided or lower.keys() != upper.keys():
+            return None
+        roots = (self._restrict(lower), self._restrict(upper))
+        if roots not in self._pairs:
+            self._pairs[roots] = self._diagrams.leaves(roots, self._space.whole)
+        return self._pairs[roots]
+
+    def _restrict(self, fixed: Mapping[str, str]) -> int:
+        key = tuple(sorted(fixed.items()))
+        if key not in self._restricted:
+            root = self._root
+            for name, value in key:
+                root = self._diagrams.restrict(root, self._places[name], self._space.values[name].index(value))
+            self._restricted[key] = root
+        return self._restricted[key]
+
+    def _leaf(self, do: str) -> int:
+        """Return the leaf of an answer: outcomes that neither run the app nor offer a way to that share one."""
+        item = self._known[do]
+        if not _has_effect(item):
+            return REFUSED
+        if do not in self._leaves:
+            leaf = self._leaves[do] = REFUSED - 1 - len(self._leaves)
+            self._fallbacks[leaf] = item
+        return self._leaves[do]
+
+    @property
+    def _offers(self) -> frozenset[int]:
+        return frozenset(leaf for leaf, item in self._fallbacks.items() if item.kind in _OFFERS)
+
+    def _kind(self, leaf: int) -> Outcome:
+        return self._fallbacks[leaf].kind if leaf in self._fallbacks else Outcome.DENY
+
+    def _is_at_most(self, one: int, other: int) -> bool:
+        """Return whether one answer runs the app at most as far as another; an offer alone runs nothing."""
+        if one == other or self._kind(one) in {Outcome.DENY, *_OFFERS} or self._kind(other) is Outcome.ALLOW:
+            return True
+        if self._kind(one) is Outcome.REPEAT:
+            return self._kind(other) in {Outcome.REPEAT, Outcome.RESTRICT}
+        if self._kind(one) is self._kind(other) is Outcome.RESTRICT:
+            lower, upper = self._fallbacks[one], self._fallbacks[other]
+            keeps = not upper.scopes or (bool(lower.scopes) and lower.scopes <= upper.scopes)
+            return keeps and lower.effects <= upper.effects
+        return False
+
+
+_OFFERS: Final = frozenset({Outcome.VERIFY, Outcome.HOLD})
+
+
+def _has_effect(item: Fallback) -> bool:
+    return item.kind in {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, *_OFFERS}
