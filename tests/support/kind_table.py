@@ -30,6 +30,7 @@ PLACES: Final[dict[str, Kind]] = {
     "tests/asgi/test_end_to_end.py": "integration",
     "tests/asgi/test_websocket_verification.py": "integration",
     "tests/audit/": "unit",
+    "tests/campaign/": "slow",
     "tests/audit/write/test_anchor": "integration",
     "tests/audit/write/test_jsonl_processes.py": "integration",
     "tests/core/": "unit",

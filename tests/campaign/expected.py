@@ -1,0 +1,20 @@
+"""What the campaign finds and nobody has mended yet, by oracle and seed, each with its reason.
+
+Rule: the list is strict. A seed that finds nothing any more fails the test until it is removed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: oracle -> (reason, seeds of the slice in CI)
+EXPECTED: Final[dict[str, tuple[str, frozenset[int]]]] = {
+    "replay": (
+        "a replay under another policy takes maps, methods, levels, roles and attempts from the cell",
+        frozenset({9, 19, 43, 63, 75, 104, 117, 131, 135, 150, 152, 166, 170, 179, 192}),
+    ),
+    "promise": (
+        "liveness holds by what an operation cannot have (108, 126, 154), and by reports (36, 60, 193)",
+        frozenset({36, 60, 108, 126, 154, 193}),
+    ),
+}
