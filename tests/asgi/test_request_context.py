@@ -146,6 +146,8 @@ async def test_a_repeated_decision_differs_from_the_first_only_by_what_the_reque
             await client.post("/chat", headers=bearer(token, PARENT))
     first, second, third = (json.loads(_line(one)) for one in shop.desk.sink.of(DecisionEntry))
     assert list(second) == list(first)
+    assert {**first.pop("facts"), "stored": ""} == {**second.pop("facts"), "stored": ""}
+    assert "facts" not in third, "an earlier record of the same credential has them"
     assert {**second, "id": "", "events": 0} == {**third, "id": "", "events": 0}
     assert {name for name in first if first[name] != second[name]} <= {"id", "events"}
 
@@ -156,7 +158,7 @@ async def test_a_fault_has_them_too() -> None:
     async def fails(*_: Any) -> Any:
         raise OSError("of no interest")
 
-    shop.desk.enforcer._evaluate_and_commit = fails  # type: ignore[method-assign]
+    shop.desk.enforcer._attempt = fails  # type: ignore[method-assign]
     async with shop.client() as client:
         answer = await client.post("/chat", headers=bearer(shop.desk.login(), PARENT))
     assert answer.status_code == 503
