@@ -1,8 +1,8 @@
 """The events that can move each machine from each state, and the actors who can raise them.
 
-This mirrors `authguard.runtime`: which facts of a request become events, what the app may report, and what only a
-person or a timer does. An event counts as possible if the engine's answer depends on more than the five states (on
-times or counts). So a state that is reported as unreachable is unreachable in every case.
+An event counts as possible if the driver's answer depends on more than the five states (on times, counts or reports).
+So a state that is reported as unreachable is unreachable in every case. Events that are certain are found by
+`authguard.policy.checks.driver_probe`.
 """
 
 from __future__ import annotations
@@ -45,12 +45,6 @@ _OUTSIDE: Final = (
     *("session.revoked", "verification.unavailable", "account.unreachable", "transaction.lost"),
     *("service.impaired", "service.faulted", "service.tripped", "service.repaired"),
 )
-#: events that set a moment other than `entered` (`authguard.core.events.MOMENTS`)
-_SETS: Final = {
-    "signed_in": ("session.accepted", "session.renewed"),
-    "last_seen": ("session.accepted", "session.renewed"),
-    "faulted": ("service.impaired", "service.faulted"),
-}
 #: events that do not occur in a policy without verifiers
 _VERDICTS: Final = frozenset({"verification.started", "verification.passed"})
 
@@ -119,17 +113,19 @@ def _sources(policy: Draft | Policy) -> Mapping[str, set[str]]:
     if not asks:
         for event in _VERDICTS:
             raised.pop(event)
-    reports = [trigger for trigger in machine_specs(policy)["account"].triggers if trigger not in NOT_REPORTS]
-    for state in reports:
-        if state != "normal":
-            raised.setdefault(f"account.{state}", set()).add(ENVIRONMENT)  # the app may report tightening states
-    for state in _reported(policy, reports):
+    for state in {*machine_specs(policy)["account"].triggers} - NOT_REPORTS - {"normal"}:
+        raised.setdefault(f"account.{state}", set()).add(ENVIRONMENT)  # the app may report tightening states
+    lines = [line for spec in machine_specs(policy).values() for line in spec.lines]
+    for event in {event for line in lines for event in line.raises}:
+        raised.setdefault(event, set()).add(ENVIRONMENT)  # another session or transaction of the person may raise it
+    for state in reported_states(policy):
         raised.setdefault(f"account.{state}", set()).add(CALLER)  # a request makes the guard query the sources
     return raised
 
 
-def _reported(policy: Draft | Policy, reports: Iterable[str]) -> set[str]:
+def reported_states(policy: Draft | Policy) -> set[str]:
     """Return the account states that the policy's sources can report; a base policy may have any source."""
+    reports = [trigger for trigger in machine_specs(policy)["account"].triggers if trigger not in NOT_REPORTS]
     if getattr(policy, "base", False) or any(not source.claim for source in policy.accounts):
         return set(reports)
     if not policy.accounts:

@@ -1,8 +1,8 @@
-"""Check of liveness: from every reachable state, events lead to an admission, a hand-off, a hold or a denial.
+"""Check of liveness: from every reachable state, a request surely comes to an admission, hand-off, hold or denial.
 
-The search goes backwards from the states that end well, over all combinations of states. A caller may always leave a
-transaction and start another, so it counts both in its current and in its initial state. A search that reaches its
-bound proves nothing: the policy is refused as `undecided`.
+Reachable states follow possible events (`authguard.policy.checks.event_sources`); a goal needs certain events
+(`authguard.policy.checks.sure_states`). A search that reaches its bound proves nothing: the policy is refused as
+`undecided`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from authguard.core.decision_table import PROVEN_CREDENTIALS
+from authguard.core.machine import ANY, STAY, Line
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.counterexample import has_valid_machines
+from authguard.policy.checks.driver_probe import DriverProbe
 from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OPERATOR
 from authguard.policy.checks.reachability import Path, Reachability
 from authguard.policy.checks.state_space import SearchLimitError
+from authguard.policy.checks.sure_states import RequestKind, SureStates
 from authguard.policy.checks.table import prove_table
 from authguard.policy.problem import Problem
 from authguard.policy.table.mdd import NodeLimitError
@@ -49,7 +52,7 @@ class LivenessGoal(Struct, frozen=True):
         by: the actors of the events that may lead there; empty for all actors.
         code: the code of the problem.
         path: its place in the policy.
-        credentials: values of ``credential`` with which it must be reachable.
+        dated: whether it must be reachable for customers whose tokens state when they signed in, and for others.
     """
 
     name: str
@@ -57,7 +60,7 @@ class LivenessGoal(Struct, frozen=True):
     by: tuple[str, ...]
     code: str
     path: str
-    credentials: tuple[str, ...] = ("good",)
+    dated: tuple[bool, ...] = (True,)
 
     @property
     def allowed_events(self) -> str:
@@ -84,37 +87,68 @@ def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
 
 
 def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
-    reach = Reachability.of(draft)
-    reached = reach.reached
-    kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
-    leading: dict[tuple[StateSet, tuple[str, ...]], StateSet] = {}  # many kinds of requests have the same ends
+    probe = DriverProbe(draft)
+    searches = [_Search(draft, proof, probe)]
+    if not _raises_with_transactions(draft):  # a tenth of the states; what fails there may need a transaction
+        searches.insert(0, _Search(_without_transactions(draft), proof, probe))
     for goal in _goals(draft):
-        right = tuple(rule.index for rule in draft.rules if kinds[rule.do] in goal.wanted)
-        for credential, (risk, effect) in product(goal.credentials, _request_kinds(draft)):
-            request = reach.space.box({"risk": {risk}, "effect": {effect}, "credential": {credential}})
-            ends = proof.project(right, request, reach.state_space.slabs)
-            if (ends, goal.by) not in leading:
-                leading[ends, goal.by] = _leading_into(reach, ends, frozenset(goal.by) or ALL_ACTORS)
-            stuck = reached & ~leading[ends, goal.by]
-            path = reach.path_into(stuck) if stuck else None
-            if isinstance(path, Path):
-                kind = f"{risk} {effect}" if credential == "good" else f"{risk} {effect} with an undated credential"
-                yield _problem(draft, goal, kind, path)
-                break
+        for is_dated, kind in product(goal.dated, _request_kinds(draft)):
+            stuck = 0
+            for search in searches:
+                stuck = search.find_stuck(goal, kind, is_dated=is_dated)
+                if not stuck:
+                    break
+            else:
+                path = searches[-1].reach.path_into(stuck)
+                if isinstance(path, Path):
+                    yield _problem(draft, goal, f"{kind}{'' if is_dated else ' with an undated credential'}", path)
+                    break
 
 
-def _leading_into(reach: Reachability, ends: StateSet, by: frozenset[str]) -> StateSet:
-    """Return the states from which events of some actors lead into a set of states."""
-    space = reach.state_space
-    moves = [arrow for sources, arrows in reach.iter_arrows() if sources & by for arrow in arrows]
-    found, before = ends, 0
-    while found != before:
-        before = found
-        found |= space.leave_transaction(found)
-        for arrow in moves:
-            found |= arrow.before(found)
-        space.spend(len(moves))
-    return found
+class _Search:
+    """Search for the states from which a goal is not surely reached.
+
+    Attributes:
+        reach: the reachable states.
+    """
+
+    def __init__(self, draft: Draft, proof: TableCoverage, probe: DriverProbe) -> None:
+        """Prepare the search."""
+        self.reach = Reachability.of(draft)
+        self._draft, self._proof, self._probe = draft, proof, probe
+        self._sure: dict[tuple[tuple[str, ...], bool], SureStates] = {}
+
+    def find_stuck(self, goal: LivenessGoal, kind: RequestKind, *, is_dated: bool) -> StateSet:
+        """Return the reachable states without a sure way to the goal; if possible, those without any."""
+        key = (goal.by, is_dated)
+        if key not in self._sure:
+            by = frozenset(goal.by) or ALL_ACTORS
+            states = self.reach.state_space
+            self._sure[key] = SureStates(self._probe, self._draft, self._proof, states, by=by, is_dated=is_dated)
+        needed = self.reach.reached
+        found = self._sure[key].leading_into(goal.wanted, kind, needed)
+        stuck = needed & ~found
+        hopeless = stuck & ~self._sure[key].may_lead_into(found) if stuck else 0
+        return hopeless or stuck
+
+
+def _raises_with_transactions(draft: Draft) -> bool:
+    """Return whether a transaction raises events, or another machine raises its events."""
+    return any(
+        name == "transaction" or event.startswith("transaction.")
+        for name, spec in draft.machines.items()
+        for line in spec.lines
+        for event in line.raises
+    )
+
+
+def _without_transactions(draft: Draft) -> Draft:
+    """Return a draft whose transactions stay in their initial state."""
+    spec = draft.machines["transaction"]
+    idle = Line(triggers=(ANY,), sources=(ANY,), dest=STAY)
+    idle_spec = replace(spec, states=(spec.initial,), lines=(idle,))
+    timers = tuple(timer for timer in draft.timers if not timer.event.startswith("transaction."))
+    return replace(draft, machines={**draft.machines, "transaction": idle_spec}, timers=timers)
 
 
 def _goals(draft: Draft) -> list[LivenessGoal]:
@@ -131,7 +165,7 @@ def _goals(draft: Draft) -> list[LivenessGoal]:
     ]
     way_out = "there is always a way out"
     return [
-        LivenessGoal(way_out, END_OUTCOMES, WITHOUT_OPERATOR, "trap", "decisions", PROVEN_CREDENTIALS),
+        LivenessGoal(way_out, END_OUTCOMES, WITHOUT_OPERATOR, "trap", "decisions", (True, False)),
         *own,
     ]
 
@@ -143,15 +177,19 @@ def _problem(draft: Draft, goal: LivenessGoal, request: str, path: Path) -> Prob
         code=goal.code,
         place=draft.place(goal.path, "invariants", "decisions"),
         message=f"`{goal.name}` does not hold: with {goal.allowed_events} no {request} ever comes to {wanted}"
-        f" from {standing}",
+        f" from {standing} by certain events",
         path=tuple(map(str, path.steps)),
         advice="add a rule or a transition that leads on, or a hand-off",
     )
 
 
-def _request_kinds(draft: Draft) -> list[tuple[str, str]]:
+def _request_kinds(draft: Draft) -> list[RequestKind]:
     """Return the kinds of requests of customers; a base policy may get any."""
-    declared = {(operation.risk, operation.effect) for operation in draft.all_operations}
     if draft.base or not draft.operations:
-        return list(product(CUSTOMER_RISKS, ("read", "write")))
-    return sorted(pair for pair in declared if pair[0] in CUSTOMER_RISKS)
+        return [RequestKind(risk, effect) for risk, effect in product(CUSTOMER_RISKS, ("read", "write"))]
+    declared = {
+        RequestKind(one.risk, one.effect, "agent" if one.actor == "required" else "subject")
+        for one in draft.all_operations
+        if one.risk in CUSTOMER_RISKS
+    }
+    return sorted(declared, key=lambda kind: (kind.risk, kind.effect, kind.actor))

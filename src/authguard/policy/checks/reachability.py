@@ -351,7 +351,10 @@ class Reachability:
                 for state in self.machines[machine].states:
                     for move in self.moves[machine, state]:
                         guard = self.guards.of(move.event)
-                        arrows = self.state_space.edge_arrows(index, state, move.edge)
+                        arrows = dict.fromkeys(self.state_space.edge_arrows(index, state, move.edge))
+                        arrows |= dict.fromkeys(
+                            self.state_space.edge_arrows(index, state, move.edge, is_delivered=False)
+                        )
                         guarded = tuple(Arrow(arrow.mask & guard, arrow.shift) for arrow in arrows)
                         self._moves.append(_Move(Step(move.event, move.wait, move.since), move.sources, guarded))
         return self._moves

@@ -6,14 +6,16 @@ shift, and a search over all combinations costs a few operations per event, what
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, reduce
 from math import prod
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import MAX_CHAIN_LENGTH, expand
+from authguard.core.owners import Owner, find_owner
 from authguard.policy.table.boxes import unite
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ States = tuple[str, ...]
 #: bit *i* represents the combination with the index *i*
 StateSet = int
 
+#: owners whose record is always the one that an event finds
+_SURE_OWNERS: Final = (Owner.SAME, Owner.SERVICE)
 #: most combinations of states that are searched; the standard policy has 18,200
 MAX_STATES: Final = 1_000_000
 #: most cases of one event, by the states of the machines that its raised events find
@@ -90,8 +94,10 @@ class StateSpace:
         self._index = tuple({state: place for place, state in enumerate(machines[name].states)} for name in MACHINES)
         self._edges = tuple(expand(machines[name]).edges for name in MACHINES)
         self._spent = 0
-        self._arrows: dict[tuple[int, str], tuple[Arrow, ...]] = {}
-        self._edge_arrows: dict[tuple[int, str, Edge], tuple[Arrow, ...]] = {}
+        self._arrows: dict[tuple[str, bool], tuple[Arrow, ...]] = {}
+        self._moving: dict[str, StateSet] = {}
+        self._shifts: dict[str, list[_Shifts]] = {}
+        self._edge_arrows: dict[tuple[int, str, Edge, bool], tuple[Arrow, ...]] = {}
 
     @cached_property
     def whole(self) -> StateSet:
@@ -167,32 +173,60 @@ class StateSpace:
         if self._spent > MAX_SPENT:
             raise SearchLimitError(f"{MAX_SPENT:,} steps")
 
-    def arrows(self, event: str) -> tuple[Arrow, ...]:
+    def arrows(self, event: str, *, is_delivered: bool = True) -> tuple[Arrow, ...]:
         """Return the moves of an event from every state, with the events that it raises.
+
+        Args:
+            event: ``machine.trigger``.
+            is_delivered: whether raised events reach other records of the person (`authguard.core.owners`): a session
+                that never moved, or a later decision, is not concerned.
 
         Raises:
             SearchLimitError: the raised events have more than `MAX_CASES` cases.
         """
         machine, _, trigger = event.partition(".")
         place = MACHINES.index(machine)
-        if (place, trigger) not in self._arrows:
+        if (event, is_delivered) not in self._arrows:
             found: list[Arrow] = []
             for state in self.machines[machine].states:
-                found += self.edge_arrows(place, state, self._edges[place][state, trigger])
-            self._arrows[place, trigger] = tuple(found)
-        return self._arrows[place, trigger]
+                edge = self._edges[place][state, trigger]
+                found += self.edge_arrows(place, state, edge, is_delivered=is_delivered)
+            self._arrows[event, is_delivered] = tuple(found)
+        return self._arrows[event, is_delivered]
 
-    def edge_arrows(self, place: int, state: str, edge: Edge) -> tuple[Arrow, ...]:
+    def moving(self, event: str) -> StateSet:
+        """Return the combinations that an event changes, if its raised events are delivered."""
+        if event not in self._moving:
+            self._moving[event] = reduce(or_, (arrow.mask for arrow in self.arrows(event)), 0)
+        return self._moving[event]
+
+    def before(self, event: str, states: StateSet) -> StateSet:
+        """Return the combinations that are surely in a set after an event, which need not change them.
+
+        Raises:
+            SearchLimitError: the search has spent its budget.
+        """
+        if event not in self._shifts:
+            cases = {self.arrows(event), self.arrows(event, is_delivered=False)}
+            self._shifts[event] = [_Shifts.of(arrows) for arrows in cases]
+        found = self.whole
+        for shifts in self._shifts[event]:
+            self.spend(len(shifts.right) + len(shifts.left))
+            found &= shifts.before(states)
+        return found
+
+    def edge_arrows(self, place: int, state: str, edge: Edge, *, is_delivered: bool = True) -> tuple[Arrow, ...]:
         """Return the moves of one transition, with the events that it raises; none if it changes no state."""
         if not edge.moves:
             return ()
-        if (place, state, edge) not in self._edge_arrows:
-            self._edge_arrows[place, state, edge] = self._compile(place, state, edge)
-        return self._edge_arrows[place, state, edge]
+        key = (place, state, edge, is_delivered)
+        if key not in self._edge_arrows:
+            self._edge_arrows[key] = self._compile(place, state, edge, is_delivered=is_delivered)
+        return self._edge_arrows[key]
 
-    def _compile(self, place: int, state: str, edge: Edge) -> tuple[Arrow, ...]:
+    def _compile(self, place: int, state: str, edge: Edge, *, is_delivered: bool) -> tuple[Arrow, ...]:
         merged: dict[int, StateSet] = {}
-        for case in self._cases(place, state, edge):
+        for case in self._cases(place, state, edge, is_delivered=is_delivered):
             mask, shift = self.whole, 0
             for index, (before, after) in case.items():
                 known = self._index[index]
@@ -201,12 +235,16 @@ class StateSpace:
             merged[shift] = merged.get(shift, 0) | mask
         return tuple(Arrow(mask, shift) for shift, mask in merged.items() if shift)
 
-    def _cases(self, place: int, state: str, edge: Edge) -> Iterator[dict[int, tuple[str, str]]]:
+    def _cases(self, place: int, state: str, edge: Edge, *, is_delivered: bool) -> Iterator[dict[int, tuple[str, str]]]:
         """Yield the outcomes of a transition: the machines that its events find, before and after.
 
         It follows `authguard.core.machine.step`, and asks for the state of another machine when an event is sent to it.
         """
-        waiting = [({place: (state, edge.dest)}, edge.raises, 1)]
+
+        def raised_by(machine: str, edge: Edge) -> list[str]:
+            return [event for event in edge.raises if is_delivered or find_owner(machine, event) in _SURE_OWNERS]
+
+        waiting = [({place: (state, edge.dest)}, raised_by(MACHINES[place], edge), 1)]
         count = 0
         while waiting:
             case, raised, sent = waiting.pop()
@@ -224,5 +262,31 @@ class StateSpace:
                 more = raised[1:]
                 after = now
                 if follow.moves:
-                    after, more = follow.dest, (*more, *follow.raises)
+                    after, more = follow.dest, [*more, *raised_by(machine, follow)]
                 waiting.append(({**case, index: (before, after)}, more, sent + 1))
+
+
+class _Shifts(Struct, frozen=True):
+    """The moves of an event, by direction, as masks and distances."""
+
+    stay: StateSet
+    right: tuple[tuple[StateSet, int], ...]
+    left: tuple[tuple[StateSet, int], ...]
+
+    @classmethod
+    def of(cls, arrows: Sequence[Arrow]) -> _Shifts:
+        """Sort the moves by direction."""
+        return cls(
+            ~reduce(or_, (arrow.mask for arrow in arrows), 0),
+            tuple((arrow.mask, arrow.shift) for arrow in arrows if arrow.shift > 0),
+            tuple((arrow.mask, -arrow.shift) for arrow in arrows if arrow.shift < 0),
+        )
+
+    def before(self, states: StateSet) -> StateSet:
+        """Return the states that are in a set after the event."""
+        found = states & self.stay
+        for mask, shift in self.right:
+            found |= states >> shift & mask
+        for mask, shift in self.left:
+            found |= states << shift & mask
+        return found
