@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -158,3 +159,23 @@ def test_timers_that_lead_round_in_a_circle_are_a_fault(standard: Policy) -> Non
     snapshot = msgspec.structs.replace(snapshot, service=msgspec.structs.replace(snapshot.service, entered=T))
     with pytest.raises(MachineFaultError, match="form a loop"):
         circle.fire_due(machines, snapshot, T + 24 * HOUR, TOGETHER)
+
+
+def test_a_long_chain_of_timers_comes_to_rest(standard: Policy) -> None:
+    states = tuple(f"wait{place}" for place in range(60))
+    lines = [
+        Line(triggers=("impaired",), sources=(state,), dest=following)
+        for state, following in itertools.pairwise(states)
+    ]
+    spec = Spec(
+        name="service",
+        initial=states[0],
+        states=states,
+        lines=(*lines, Line(triggers=("*",), sources=("*",), dest="=")),
+    )
+    machines = {**standard.machines, "service": compile_machine(spec)}
+    timers = Timers.compile([Timer(event="service.impaired", after=60, since="entered")], machines)
+    snapshot = blank({**standard.initial, "service": states[0]})
+    snapshot = msgspec.structs.replace(snapshot, service=msgspec.structs.replace(snapshot.service, entered=T))
+    rested, moved = timers.fire_due(machines, snapshot, T + 24 * HOUR, TOGETHER)
+    assert (rested.service.state, len(moved)) == (states[-1], 59)

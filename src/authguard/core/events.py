@@ -48,6 +48,13 @@ VOCABULARY: Final[dict[str, tuple[str, ...]]] = {
     "transaction": ("held", "approved", "denied", "lapsed", "altered", "started", "committed", "failed", "lost"),
 }
 
+#: account states that the guard itself reports, and when; every policy has them
+NORMAL: Final = "normal"
+UNRECOGNISED: Final = "unrecognised"
+REPORTED_STATES: Final = {NORMAL: "if no source is declared", UNRECOGNISED: "for a status that no source maps"}
+#: account state before any report, which no source can report
+UNREPORTED: Final = "unknown"
+
 #: events that renew a proof: if the destination equals the state, it is entered again, so `entered` changes
 REENTERING: Final = frozenset({"session.renewed", "verification.passed"})
 
@@ -99,7 +106,7 @@ def triggers(machine: str, states: tuple[str, ...] = ()) -> tuple[str, ...]:
     closed = VOCABULARY[machine]
     if machine != "account":
         return closed
-    return closed + tuple(state for state in states if state not in closed and state != "unknown")
+    return closed + tuple(state for state in states if state not in closed and state != UNREPORTED)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ as later (DESIGN 2, "Fresh sign-in").
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,9 +18,6 @@ from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: timers due in one evaluation; more means a loop in the policy
-MAX_ROUNDS: Final = 32
 
 
 class Timer(Struct, frozen=True, kw_only=True):
@@ -53,10 +50,12 @@ class Timers:
     Attributes:
         declared: timers of the policy.
         armed: (machine, state) -> timers that change that state; one that would not change it never falls due.
+        max_rounds: timers due in one evaluation; more means a loop in the policy, which the checker refuses.
     """
 
     declared: tuple[Timer, ...]
     armed: Mapping[tuple[str, str], tuple[_Armed, ...]]
+    max_rounds: int = 0
     #: cache: states of all five machines -> running timers; finite, since the machines are
     _running: dict[tuple[str, ...], tuple[_Armed, ...]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -72,7 +71,8 @@ class Timers:
                 if machines[name].table[state, trigger].moves:
                     entry = _Armed(timer.event, timer.after, record, moment)
                     armed[name, state] = (*armed.get((name, state), ()), entry)
-        return cls(tuple(declared), armed)
+        # timers lead no machine through a cycle, so each state is entered once at most
+        return cls(tuple(declared), armed, sum(len(machine.spec.states) for machine in machines.values()))
 
     def next_due(self, snapshot: Snapshot) -> tuple[float, str]:
         """Find the timer that falls due first.
@@ -120,7 +120,7 @@ class Timers:
         if due > now:
             return snapshot, ()
         transitions: list[Transition] = []
-        for _ in range(MAX_ROUNDS):
+        for _ in range(self.max_rounds):
             snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"), keys, drops=drops)
             transitions.extend(moved)
             due, name = self.next_due(snapshot)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from authguard.core.claim_source import decode_claims, find, label_of
 from authguard.core.delegations import DelegationError, parse_delegations
+from authguard.core.events import UNRECOGNISED
 from authguard.core.snapshot import Report
 from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.ports import AccountStatus
@@ -81,7 +82,7 @@ def read_statements(
         statuses[source.name] = answer
         state = source.map.get(answer.status, "") if source.map else answer.status
         is_mapped = state in policy.strictness and state != policy.initial["account"]
-        reports[source.name] = Report(state if is_mapped else "unrecognised", answer.at, answer.delegations)
+        reports[source.name] = Report(state if is_mapped else UNRECOGNISED, answer.at, answer.delegations)
         if not is_mapped:
             unmapped[source.name] = answer.status[:MAX_STATUS_LENGTH]
     return Statements(reports, unmapped, statuses)

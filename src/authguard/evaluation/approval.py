@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authguard.core.events import NORMAL
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import normalize_name
 from authguard.evaluation import booking, transactions
@@ -58,7 +59,7 @@ def is_still_valid(policy: Policy, one: Approval, record: TransactionRecord, acc
     rank = policy.strictness
     return (
         record.role in account.roles
-        and rank[account.state] <= rank["normal"]
+        and rank[account.state] <= rank[NORMAL]
         and account.not_before <= one.at
         and one.account != record.account
         and one.account not in record.actors

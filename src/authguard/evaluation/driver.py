@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from authguard.core import conditions
-from authguard.core.events import Event
+from authguard.core.events import NORMAL, Event
 from authguard.core.machine import Transition, step
 from authguard.core.outcomes import Reason
 from authguard.core.owners import is_concerned
@@ -251,8 +251,8 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
     """
     account = evaluation.snapshot.account
     stored = account.reports or {}
-    if not evaluation.policy.accounts and (NO_SOURCE not in stored or evaluation.can("account.normal")):
-        reports = {**reports, NO_SOURCE: Report("normal", evaluation.now)}
+    if not evaluation.policy.accounts and (NO_SOURCE not in stored or evaluation.can(f"account.{NORMAL}")):
+        reports = {**reports, NO_SOURCE: Report(NORMAL, evaluation.now)}
     if not unreachable and reports.items() <= stored.items():
         return
     rank = evaluation.policy.strictness

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from authguard.core.events import NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
+from authguard.core.events import NORMAL, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.core.snapshot import Keys
@@ -76,7 +76,7 @@ class Reports:
         if verdict.principal is None:
             raise ReportRefusedError("a report needs the request of a signed-in customer")
         if machine == "account":
-            if trigger in {"normal", *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
+            if trigger in {NORMAL, *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
                 raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
             if event not in self._repository.policy.app_reports:
                 raise ReportRefusedError(

@@ -18,7 +18,6 @@ from authguard.core.machine import step
 from authguard.core.outcomes import Outcome
 from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import STATE_FIELDS, blank
-from authguard.core.timers import MAX_ROUNDS
 from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Simulator:
             self._step(event, self._now)
         self._pending_events = ()
         self._now += seconds
-        for _ in range(MAX_ROUNDS):
+        for _ in range(self._policy.timers.max_rounds):
             due, event = self._policy.timers.next_due(self._snapshot)
             if due > self._now:
                 return
