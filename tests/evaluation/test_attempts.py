@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,8 +12,12 @@ from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import Attempt, Snapshot
 from authguard.evaluation import attempts
 from authguard.evaluation.driver import Evaluation
+from authguard.evaluation.verification import offered_methods
 from tests.stores.samples import BLANK
-from tests.support.harness import POLICY, policy_of, signed_in
+from tests.support.harness import POLICY, EnforcerHarness, policy_of, signed_in
+
+if TYPE_CHECKING:
+    from authguard.evaluation.decision import Verdict
 
 NOW = 1_800_000_000.0
 #: three attempts in fifteen minutes, and two of the other method
@@ -197,3 +201,55 @@ def test_nothing_is_stored_once_nothing_counts() -> None:
     attempts.clear_in_flight(evaluation)
 
     assert evaluation.snapshot.account.tallies is None
+
+
+CHAINED = """
+fallbacks:
+  step_up: {kind: step_up, attempts: 3, per: 15m, then: step_up_again}
+  step_up_again: {kind: step_up, attempts: 2, per: 15m, then: prove_identity}
+"""
+
+
+def test_each_fallback_of_a_chain_has_attempts_of_its_own() -> None:
+    policy = policy_of(POLICY + CHAINED)
+    evaluation = Evaluation(policy, BLANK, NOW, TOGETHER)
+    step_up = policy.fallbacks["step_up"]
+
+    found = [spend(evaluation, f"token {number}", fallback=step_up)[0] for number in range(8)]
+
+    assert found == [*["step_up"] * 3, *["step_up_again"] * 2, *["prove_identity"] * 3]
+    for _ in range(3):
+        attempts.reserve_attempt(evaluation, DEFAULT)
+    assert spend(evaluation, "token 9", fallback=step_up) == ("to_a_person", Reason.ATTEMPTS_SPENT)
+    assert evaluation.events == ["verification.exhausted"]
+    again = [spend(evaluation, token, fallback=step_up)[0] for token in ("token 2", "token 4")]
+    assert again == ["step_up", "step_up_again"], "the last token of each may be repeated"
+
+
+#: chat asks for a stronger sign-in
+STRONG_CHAT = (
+    POLICY.replace("effect: read, scopes: [chat]}", "effect: read, assurance: {acr: aal2}}", 1)
+    + """
+decisions:
+  - {when: {risk: routine, credential: good, session: active, assurance: [insufficient, stale]}, do: step_up}
+"""
+)
+
+
+async def ask_weakly(desk: EnforcerHarness) -> Verdict:
+    """Ask with a new token that is too weak."""
+    desk.clock.advance(1)
+    return await desk.ask("chat", desk.login(acr="aal1"))
+
+
+async def test_twelve_weak_tokens_reach_a_person() -> None:
+    desk = EnforcerHarness(STRONG_CHAT + CHAINED.replace("prove_identity", "to_a_person"))
+    found = [(await ask_weakly(desk)).fallback.name for _ in range(12)]
+    assert found == [*["step_up"] * 3, *["step_up_again"] * 2, *["to_a_person"] * 7]
+
+
+async def test_a_method_that_a_chain_leads_to_is_taken() -> None:
+    desk = EnforcerHarness(STRONG_CHAT + CHAINED.replace("[default]", "[alternate]"))
+    verdicts = [await ask_weakly(desk) for _ in range(6)]
+    assert verdicts[-1].fallback.name == "prove_identity"
+    assert "default" in offered_methods(desk.policy, verdicts[-1])

@@ -18,7 +18,7 @@ UNDONE: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_approval_rechec
 TOLD_TWICE: Final = ("-m", "pytest", "-q", "-x", "tests/attacks/test_attacks.py", "-k", "second_approver")
 BOOKED: Final = ("-m", "pytest", "-q", "-x", "tests/evaluation/test_booking.py")
 FORGOTTEN: Final = ("-m", "pytest", "-q", "-x", "tests/runtime/test_decision_cache.py", "-k", "forgotten")
-STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite.py", "-k", "leaves")
+STORE: Final = ("-m", "pytest", "-q", "-x", "tests/stores/test_sqlite_worker.py", "-k", "leaves")
 
 SOURCE: Final = "src/authguard/"
 WALK, JUDGE, ATTEMPTS, TRANSACTIONS, APPROVAL, BOOKING, OPERATIONS = (

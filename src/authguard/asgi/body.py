@@ -115,7 +115,7 @@ class BodyReader:
                     scope = self._scope
                     headers = bound_headers(scope, self._binds)
                     return Body(
-                        _join_bodies(messages),
+                        _join_bodies(messages) if len(messages) > 1 else bytes(messages[0].get("body", b"")),
                         request_target(scope),
                         content_type(scope),
                         representation_headers(scope),

@@ -1,5 +1,7 @@
 """Attempt counters: how often a fallback may fail before its `then` applies, counted per issuer and subject.
 
+Each fallback of a chain of `then` has attempts of its own.
+
 An attempt to sign in is another credential that is not sufficient, so that five parallel requests with one token are
 one attempt. An attempt to verify identity is a verdict other than ``passed``, counted when it arrives.
 """
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.snapshot import AccountRecord, AttemptCount
+from authguard.errors import MachineFaultError
 
 if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
@@ -30,32 +33,54 @@ MAX_BACKOFF_DOUBLINGS: Final = 10
 def spend_attempts(
     evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback
 ) -> tuple[Fallback, Reason]:
-    """Count the attempt of a request, and return the fallback's `then` if no attempts are left.
+    """Count the attempt of a request for the first fallback of a chain of `then` that has attempts left.
 
     Args:
         evaluation: of this request.
         operation: the requested operation; sign-in attempts are counted for each.
         principal: of the request.
         fallback: with `attempts`.
+
+    Returns:
+        That fallback, and why it replaces the one of the rule.
     """
+    chain = follow_then(evaluation, operation, principal, fallback)
+    for link in chain[:-1]:
+        if link.kind is Outcome.VERIFY:
+            evaluation.send("verification.exhausted", "guard")
+    found = chain[-1]
+    if found.attempts and found.kind is not Outcome.VERIFY:
+        name = _tally_name(found, operation)
+        tally = _current_tally(evaluation.snapshot.account, name, found.per, evaluation.now)
+        if tally.mark != principal.fingerprint:
+            since = tally.since or evaluation.now
+            _store_tally(evaluation, name, AttemptCount(since, tally.count + 1, principal.fingerprint))
+    return found, Reason.DECIDED if found is fallback else Reason.ATTEMPTS_SPENT
+
+
+def follow_then(
+    evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback
+) -> tuple[Fallback, ...]:
+    """Return the fallbacks without attempts left from a fallback on, and the one that applies; count nothing."""
+    chain = [fallback]
+    while chain[-1].attempts and _is_exhausted(evaluation, operation, principal, chain[-1]):
+        chain.append(evaluation.policy.fallbacks[chain[-1].then])
+        if len(chain) > len(evaluation.policy.fallbacks):
+            raise MachineFaultError(f"`then` of the fallback `{fallback.name}` forms a cycle")
+    return tuple(chain)
+
+
+def _is_exhausted(evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback) -> bool:
     account = evaluation.snapshot.account
     if fallback.kind is Outcome.VERIFY:
         spent = _current_tally(account, VERIFICATIONS, fallback.per, evaluation.now).count >= fallback.attempts
-        spent = spent and not has_in_flight(evaluation)  # a pending call may end as an outage, which is no attempt
-        if spent:
-            evaluation.send("verification.exhausted", "guard")
-    else:
-        name = f"fallback:{fallback.name}:{operation.name}"  # names contain no colon
-        tally = _current_tally(account, name, fallback.per, evaluation.now)
-        again = tally.mark == principal.fingerprint
-        spent = tally.count >= fallback.attempts and not again
-        if not spent and not again:
-            _store_tally(
-                evaluation, name, AttemptCount(tally.since or evaluation.now, tally.count + 1, principal.fingerprint)
-            )
-    if not spent:
-        return fallback, Reason.DECIDED
-    return evaluation.policy.fallbacks[fallback.then], Reason.ATTEMPTS_SPENT
+        return spent and not has_in_flight(evaluation)  # a pending call may end as an outage, which is no attempt
+    tally = _current_tally(account, _tally_name(fallback, operation), fallback.per, evaluation.now)
+    return tally.count >= fallback.attempts and tally.mark != principal.fingerprint
+
+
+def _tally_name(fallback: Fallback, operation: Operation) -> str:
+    return f"fallback:{fallback.name}:{operation.name}"  # names contain no colon
 
 
 def count_attempt(evaluation: Evaluation) -> None:

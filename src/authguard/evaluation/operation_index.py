@@ -175,7 +175,8 @@ def _first_match(candidates: Iterable[tuple[int, str]], method: str, best: int) 
 def route_path(scope: dict[str, Any]) -> str:
     """Return the path that the app's router sees: decoded, without the root path of the app."""
     path: str = scope["path"]
-    return strip_root(path, scope.get("root_path", ""))
+    root: str = scope.get("root_path", "")
+    return strip_root(path, root) if root else path
 
 
 def strip_root(path: str, root: str) -> str:

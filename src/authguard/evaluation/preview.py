@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions, delegations
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
-from authguard.evaluation.driver import authenticated_at, classify_credential
+from authguard.evaluation.attempts import follow_then
+from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,18 @@ def _next(policy: Policy, verdict: Verdict, operation: Operation) -> str:
 
 
 def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> Fallback:
-    """Return the fallback that the table would give for an operation now, if its limits permit it.
+    """Return the fallback that would answer an operation now, if its limits permit it.
+
+    Args:
+        policy: checked.
+        verdict: of the caller's request.
+        operation: to preview.
+    """
+    return preview_chain(policy, verdict, operation)[-1]
+
+
+def preview_chain(policy: Policy, verdict: Verdict, operation: Operation) -> tuple[Fallback, ...]:
+    """Return the fallbacks of an operation that have no attempts left now, and the one that applies instead.
 
     Args:
         policy: checked.
@@ -93,7 +105,11 @@ def preview_outcome(policy: Policy, verdict: Verdict, operation: Operation) -> F
             channel,
             acting,
         )
-    return policy.fallbacks[policy.table.decide(cell).do]
+    fallback = policy.fallbacks[policy.table.decide(cell).do]
+    if principal is None or not fallback.attempts:
+        return (fallback,)
+    evaluation = Evaluation(policy, verdict.snapshot, verdict.at, verdict.keys)
+    return follow_then(evaluation, operation, principal, fallback)
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:

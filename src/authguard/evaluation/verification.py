@@ -19,7 +19,7 @@ from authguard.core.snapshot import Attempt
 from authguard.core.verification import Doubted, IncompleteMethod, Passed, Unavailable
 from authguard.evaluation import attempts
 from authguard.evaluation.driver import renew_by_verifier
-from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.preview import preview_chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,12 +144,19 @@ def apply_result(
 
 
 def offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
-    """Return the methods that the table offers this customer now, each with its fallback."""
+    """Return the methods that this customer is asked for now, or was asked for until attempts were spent.
+
+    Args:
+        policy: checked.
+        verdict: of the customer's request.
+
+    Returns:
+        Method -> the fallback that asks for it.
+    """
     offered: dict[str, Fallback] = {}
     for operation in policy.all_operations:
         if operation.risk in PROVABLE_RISKS:
-            fallback = preview_outcome(policy, verdict, operation)
-            if fallback.kind is Outcome.VERIFY:
-                for name in fallback.methods:
+            for fallback in reversed(preview_chain(policy, verdict, operation)):
+                for name in fallback.methods if fallback.kind is Outcome.VERIFY else ():
                     offered.setdefault(name, fallback)
     return offered

@@ -148,7 +148,11 @@ class Committer:
             saved=running,
             headers=headers,
         )
-        if before.record_keys and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot):
+        if (
+            before.record_keys
+            and not decision.running
+            and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot)
+        ):
             key = cache_key(request.operation, facts.channel) if facts.channel else request.operation.identity
             self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
         return verdict

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 #: seconds, by the times of the records, between checks that the path still leads to the file; its link count and its
 #: size are checked after each line
 IDENTITY_CHECK_INTERVAL_S: Final = 0.05
+NOT_UNICODE: Final = "a record has text that is not Unicode"
 
 
 class JsonlSink:
@@ -158,7 +159,11 @@ class JsonlSink:
                 self._ensure_writable(entry.at)
             if not self._announced:
                 self._record_opened()
-            return self._link(entry)
+            return self._write(*format_line(entry, self._seq, self._head))
+        except UnicodeEncodeError as error:
+            failure = AuditError(NOT_UNICODE)
+            self._health.add_failure(entry.at, failure)
+            raise failure from error
         except AuditError as error:
             self._health.add_failure(entry.at, error)
             raise
@@ -199,12 +204,12 @@ class JsonlSink:
         """
         return self._flusher.wait(position)
 
-    def _link(self, entry: Entry) -> int:
+    def _write_own(self, entry: ActEntry) -> None:
+        """Write a record about the log itself."""
         try:
-            line, head = format_line(entry, self._seq, self._head)
-        except ValueError as error:
-            raise AuditError("a record has text that is not Unicode") from error
-        return self._write(line, head)
+            self._write(*format_line(entry, self._seq, self._head))
+        except UnicodeEncodeError as error:
+            raise AuditError(NOT_UNICODE) from error
 
     def _write(self, line: bytes, head: str) -> int:
         if len(line) > MAX_LINE_BYTES:
@@ -298,7 +303,7 @@ class JsonlSink:
         self._record_opened()
         now = self._clock.now()
         record = self._ids.record(now)
-        self._link(ActEntry(id=record, at=now, policy=self._policy, act=act.act, by=AUDIT_ACTOR, note=act.note))
+        self._write_own(ActEntry(id=record, at=now, policy=self._policy, act=act.act, by=AUDIT_ACTOR, note=act.note))
 
     def _record_opened(self) -> None:
         """Record this writer's first line, which is signed if the log is."""
@@ -309,7 +314,7 @@ class JsonlSink:
         record = self._ids.record(now)
         note = self._signer.opened_note(self._head, record, now)
         try:
-            self._link(ActEntry(id=record, at=now, policy=self._policy, act=OPENED, by=AUDIT_ACTOR, note=note))
+            self._write_own(ActEntry(id=record, at=now, policy=self._policy, act=OPENED, by=AUDIT_ACTOR, note=note))
         except AuditError:
             self._announced = False
             raise
