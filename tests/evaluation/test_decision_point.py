@@ -17,7 +17,7 @@ from authguard.evaluation.decision_point import evaluate
 from authguard.evaluation.request import AccessRequest, RequestFacts
 from tests.stores.samples import BLANK, amended
 from tests.stores.samples import signed_in as known
-from tests.support.harness import POLICY, policy_of, signed_in
+from tests.support.harness import POLICY, EnforcerHarness, policy_of, signed_in
 
 NOW = 1_800_000_000.0
 CIPHER = PayloadCipher((b"k" * 32,))
@@ -182,3 +182,20 @@ def test_attempts_to_sign_in_run_out_and_lead_to_a_person() -> None:
 
     assert seen == [Outcome.STEP_UP] * 3 + [Outcome.HANDOFF] * 2
     assert decision.reason is Reason.ATTEMPTS_SPENT
+
+
+@pytest.mark.parametrize("by", ["subject", "session", "operation", "client"])
+async def test_a_key_of_a_request_that_is_no_transaction_spares_it_no_limit(by: str) -> None:
+    operation = f"""operations:
+  - name: note
+    match: {{path: /note, method: POST}}
+    risk: sensitive
+    effect: write
+    amount: {{at: /amount, currency: {{at: /currency}}}}
+    limits: [{{calls: 2, per: 1h, by: {by}}}]
+"""
+    desk = EnforcerHarness(POLICY.replace("operations:\n", operation, 1))
+    header = desk.login()
+    body = {"amount": 5, "currency": "EUR"}
+    asked = [await desk.ask("note", header, body=body, idempotency="k1") for _ in range(4)]
+    assert [one.fallback.kind.value for one in asked] == ["allow", "allow", "hold", "hold"]

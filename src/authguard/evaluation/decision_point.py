@@ -176,13 +176,21 @@ def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Eval
     )
 
 
+def _runs_once(evaluation: Evaluation, operation: Operation) -> bool:
+    """Return whether an admitted request runs as a transaction.
+
+    Without one, each request costs: its key must not make its costs those of an earlier request.
+    """
+    return operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version > 0
+
+
 def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) -> Measure:
     found = measure(
         operation,
         facts.binding.body.document,
         ledgers=_ledgers(evaluation, facts) if operation.limits else NOTHING,
         now=evaluation.now,
-        transaction=facts.binding.transaction,
+        transaction=facts.binding.transaction if _runs_once(evaluation, operation) else "",
     )
     record = evaluation.snapshot.transaction
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
@@ -216,9 +224,7 @@ def _decide(
             fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
             reason = reason if spent is Reason.DECIDED else spent
         admits, operation = fallback.kind in ADMITTING, request.operation
-        if fallback.kind is Outcome.HOLD or (
-            admits and (operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version)
-        ):
+        if fallback.kind is Outcome.HOLD or (admits and _runs_once(evaluation, operation)):
             opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
             if not isinstance(opened, bool):
                 return opened
@@ -324,7 +330,8 @@ def _reserve(evaluation: Evaluation, facts: RequestFacts, measured: Measure) -> 
         if by in keys:
             ledger = evaluation.snapshot.ledgers.get(keys[by], EMPTY_LEDGER).ledger
             evaluation.update_ledger(keys[by], reserve(ledger, spends, evaluation.policy.limit_windows, evaluation.now))
-            evaluation.update_record("transaction", ledgers=facts.keys.ledgers)
+            if evaluation.snapshot.transaction.digest:
+                evaluation.update_record("transaction", ledgers=facts.keys.ledgers)
         else:
             record = "account" if by == "subject" else "session"
             ledger = getattr(evaluation.snapshot, record).ledger
