@@ -198,10 +198,11 @@ def _next_command(reports: Sequence[PolicyTestReport], mutated: Mapping[str, Mut
     for one in reports:
         for result in one.run.failed:
             asked = result.scenario.steps[-1].ask
-            if asked and asked.operation:
-                states = ",".join(f"{machine}={state}" for machine, state in result.states.items())
+            if asked and asked.operation and result.answers and result.answers[-1].rule:
+                answer = result.answers[-1]  # what the driver decided on, which a scenario may have typed otherwise
+                states = ",".join(f"{machine}={state}" for machine, state in answer.states.items())
                 words = ["--operation", asked.operation, "--state", states]
-                for name, value in asked.conditions.items():
+                for name, value in answer.conditions.items():
                     words += [f"--{name}", value] if DEFAULT_CONDITIONS.get(name, value) != value else []
                 return shlex.join(["authguard", "policy", "explain", one.source, *words])
     drafts = (one for one in reports if one.passed and one.coverage.uncovered)

@@ -19,7 +19,7 @@ name: desk
 extends: standard
 issuers: [{issuer: 'https://idp.example', audience: desk, algorithms: [ES256], keys: discovery}]
 agents: [helper]
-accounts: [{from: claim, claim: status, map: {ok: normal, gone: closed}}]
+accounts: [{from: claim, claim: status, map: {ok: normal, gone: locked}}]
 operations:
   - {name: chat, match: {path: /chat}, risk: routine, effect: read, scopes: [chat]}
   - name: pay

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (access_kinds.mutate_account_maps, ["status-normal accounts[0].map.gone: gone: closed -> normal"]),
+        (access_kinds.mutate_account_maps, ["status-normal accounts[0].map.gone: gone: locked -> normal"]),
         (
             access_kinds.empty_scopes,
             [

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authguard.policy.compiler import load
 from authguard.policy.testing import parser
 from authguard.policy.testing.parser import CODES, parse_scenarios
+from authguard.policy.testing.request import ScenarioRequest
+from authguard.policy.testing.token import TokenSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +26,11 @@ WHOLE = """\
 """
 
 ENDS = "ask: {operation: chat}, then: {outcome: allow}"
+
+
+def asked(ask: str) -> str:
+    return f"- {{name: a, ask: {ask}, then: {{outcome: allow}}}}"
+
 
 #: what is typed -> code -> what the message says
 REFUSED = [
@@ -50,6 +58,20 @@ REFUSED = [
     ("- {name: a, ask: {operation: chat}, then: {outcome: alow}}", "unknown-name", "did you mean `allow`?"),
     ("- {name: a, ask: {operation: chat}, then: {fallback: sign-in}}", "unknown-name", "did you mean `sign_in`?"),
     ("- {name: a, ask: {operation: chat}, then: {states: {session: gone}}}", "unknown-name", "`gone`"),
+    (asked("{operation: chat, request: POST /chat}"), "scenario-contradicts", "the request determines the operation"),
+    (asked("{request: POST /chat, risk: high}"), "scenario-contradicts", "determines its risk"),
+    (asked("{request: /chat}"), "scenario-request", "this is no request"),
+    (asked("{request: post /chat}"), "scenario-request", "write a method and a path"),
+    (asked("{operation: chat, token: strong}"), "wrong-type", "this is not a mapping"),
+    (asked("{operation: chat, token: {acrs: aal2}}"), "unknown-name", "did you mean `acr`?"),
+    (asked("{operation: chat, token: {issuer: me}}"), "unknown-name", "`me` is not an issuer"),
+    (asked("{operation: chat, token: {age: old}}"), "duration", "or `none`"),
+    (asked("{operation: chat, token: {scope: {a: b}}}"), "wrong-type", "this is not a list of words"),
+    (asked(f"{{operation: chat, body: {{a: {'x' * 1_025}}}}}"), "scenario-request", "a text of more than 1024"),
+    (asked(f"{{operation: chat, body: {{a: {list(range(65))}}}}}"), "scenario-request", "more than 64 values"),
+    (asked("{operation: chat, body: text}"), "wrong-type", "write `body: {NAME: VALUE}`"),
+    (asked("{operation: chat, idempotency: 7}"), "wrong-type", "this is not a word"),
+    ("- {name: a, ask: {operation: chat}, then: {reason: because}}", "unknown-name", "`because`"),
     (f"- {{name: a, name: b, {ENDS}}}", "duplicate-key", "`name` is already set"),
     (f"- &x {{name: a, {ENDS}}}", "anchor", "the anchor"),
     ("name: a", "not-a-list", "scenarios are a list"),
@@ -110,16 +132,7 @@ def test_a_scenario_is_read_with_its_defaults(support_desk: Policy, tmp_path: Pa
     (step,) = one.steps
     assert step.when == ("session.aged",)
     assert step.ask is not None
-    assert step.ask.conditions == {
-        "credential": "good",
-        "risk": "routine",
-        "effect": "read",
-        "scope": "granted",
-        "assurance": "met",
-        "limit": "within",
-        "channel": "same",
-        "actor": "agent",
-    }
+    assert step.ask.conditions == {"actor": "agent"}, "what is not typed is derived"
     assert (step.outcome, step.fallback, step.states) == ("step_up", "sign_in_fresh", {"session": "expired"})
 
 
@@ -163,12 +176,59 @@ def test_a_list_means_each_of_its_values(support_desk: Policy, tmp_path: Path) -
     assert len(scenarios) == 8
     assert scenarios[0].title == "a (account `locked`, operation `order`, limit `within`)"
     told = {
-        (one.given["account"], *((step.ask.operation, step.ask.conditions["limit"]) for step in one.steps if step.ask))
+        (
+            one.given["account"],
+            *((step.ask.operation, step.ask.conditions.get("limit")) for step in one.steps if step.ask),
+        )
         for one in scenarios
     }
     assert len(told) == 8
     assert all(one.steps[0].ask and one.steps[0].ask.conditions["actor"] == "agent" for one in scenarios)
-    assert {one.steps[0].ask.conditions["risk"] for one in scenarios if one.steps[0].ask} == {"sensitive", "high"}
+
+
+def test_a_request_states_its_line_its_token_and_its_body(support_desk: Policy, tmp_path: Path) -> None:
+    text = """\
+- name: a
+  ask:
+    request: 'POST /orders/7/refund?x=1'
+    token: {acr: aal2, age: 4m, scope: [a, b], roles: clerk boss, act: agent, claims: {one: {two: 1}}, subject: s}
+    body: {amount: '5', currency: EUR}
+    idempotency: k
+    assurance: met
+  then: {outcome: allow}
+- {name: b, ask: {operation: chat, token: {age: none}}, then: {reason: decided}}
+"""
+    (one, other), problems = parse_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    token = TokenSpec(
+        acr="aal2",
+        age=240.0,
+        scope=("a", "b"),
+        roles=("clerk", "boss"),
+        actor=("agent",),
+        claims={"one": {"two": 1}},
+        subject="s",
+    )
+    assert one.steps[0].ask == ScenarioRequest(
+        method="POST",
+        target="/orders/7/refund?x=1",
+        token=token,
+        body={"amount": "5", "currency": "EUR"},
+        idempotency="k",
+        conditions={"assurance": "met"},
+    )
+    assert other.steps[0].ask == ScenarioRequest(operation="chat", token=TokenSpec(age=-1.0))
+    assert other.steps[0].reason == "decided"
+
+
+def test_a_channel_is_named_or_is_a_condition(tmp_path: Path) -> None:
+    text = "- {name: a, ask: {operation: chat, channel: [voice, switched]}, then: {outcome: allow}}"
+    scenarios, problems = parse_scenarios([write(tmp_path, text)], load("banking"))
+    assert problems == ()
+    assert [(one.steps[0].ask.channel, dict(one.steps[0].ask.conditions)) for one in scenarios if one.steps[0].ask] == [
+        ("voice", {}),
+        ("", {"channel": "switched"}),
+    ]
 
 
 @pytest.mark.parametrize(("text", "code", "says"), REFUSED, ids=[f"{i}-{case[1]}" for i, case in enumerate(REFUSED)])

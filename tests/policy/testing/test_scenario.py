@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.core.machine import Line
 from authguard.errors import MachineFaultError
+from authguard.policy.testing.request import ScenarioRequest
 from authguard.policy.testing.scenario import (
-    DEFAULT_CONDITIONS,
     DEFAULT_STATES,
     Scenario,
     Step,
     format_line,
     run_scenarios,
 )
-from authguard.policy.testing.simulator import ScenarioRequest
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
@@ -25,11 +25,8 @@ GOOD = {"account": "normal", "verification": "verified"}
 
 
 def asking(policy: Policy, operation: str = "order", **conditions: str) -> ScenarioRequest:
-    chosen = next(one for one in policy.operations if one.name == operation)
-    return ScenarioRequest(
-        operation=operation,
-        conditions={**DEFAULT_CONDITIONS, "risk": chosen.risk, "effect": chosen.effect, **conditions},
-    )
+    assert operation in {one.name for one in policy.operations}
+    return ScenarioRequest(operation=operation, conditions=conditions)
 
 
 def scenario_of(policy: Policy, *steps: Step, given: dict[str, str] | None = None) -> Scenario:
@@ -95,9 +92,11 @@ def test_what_no_scenario_takes_is_everything_but_the_lines_that_answered_and_th
     }
     assert taken == {
         ("session", "revoked or ended: * -> revoked", "active"),
+        ("session", "accepted or idled or aged: revoked or expired -> =", "revoked"),
+        ("session", "revoked or ended: * -> revoked", "revoked"),
         ("verification", "moved: verified or pending -> unverified", "verified"),
-    }
-    assert len(report.uncovered_lines(support_desk)) == 62 - len(taken)
+    }, "the request with the old token is accepted, moves nothing, and ends the session once more"
+    assert len(report.uncovered_lines(support_desk)) == 62 - 3
     assert {rule.index for rule in report.uncovered_rules(support_desk)} == set(range(47)) - {14}
 
 
@@ -122,3 +121,32 @@ def test_a_scenario_in_an_unknown_state_is_a_fault_and_no_pass(support_desk: Pol
 
 def test_a_line_is_told_as_a_person_reads_it() -> None:
     assert format_line(Line(triggers=("a", "b"), sources=("*",), dest="=")) == "a or b: * -> ="
+
+
+def test_a_typed_condition_that_the_driver_derives_otherwise_is_a_difference(support_desk: Policy) -> None:
+    step = Step(ask=asking(support_desk, channel="switched", limit="exceeded"), outcome="allow")
+    (failed,) = run_scenarios(support_desk, [scenario_of(support_desk, step)]).failed
+    assert failed.differences == (
+        "`channel: switched` cannot come about: the driver derives `same`, since the policy declares no channels",
+        "`limit: exceeded` cannot come about: the driver derives `within`, since `order` has no limits",
+    )
+
+
+def test_an_event_that_cannot_happen_ends_the_scenario_with_the_reason(support_desk: Policy) -> None:
+    policy = replace(support_desk, accounts=(), app_reports=frozenset())
+    steps = (Step(when=("account.locked",)), Step(ask=asking(support_desk), outcome="deny"))
+    (failed,) = run_scenarios(policy, [scenario_of(policy, *steps)]).failed
+    (difference,) = failed.differences
+    assert difference.startswith("step 1: `account.locked` cannot happen: no source of the policy reports it, and ")
+
+
+def test_a_request_without_a_cell_has_a_reason(support_desk: Policy) -> None:
+    ask = ScenarioRequest(method="GET", target="/nowhere")
+    step = Step(ask=ask, outcome="refused", reason="operation-unnamed")
+    assert run_scenarios(support_desk, [scenario_of(support_desk, step)]).failed == ()
+    wrong = Step(ask=ask, outcome="allow", reason="decided")
+    (failed,) = run_scenarios(support_desk, [scenario_of(support_desk, wrong)]).failed
+    assert failed.differences == (
+        "the outcome is `refused`, not `allow` (operation-unnamed)",
+        "the reason is `operation-unnamed`, not `decided` (operation-unnamed)",
+    )

@@ -1,4 +1,4 @@
-"""A story moves the machines as requests do: time, signs of life, attempts, and what answers themselves move."""
+"""A scenario keeps records, and the driver decides: time, activity, attempts, transactions, tokens and bodies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.compiler import load
-from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
-from authguard.policy.testing.simulator import ScenarioRequest, Simulator
+from authguard.policy.testing.deployment import Deployment
+from authguard.policy.testing.events import EventPlayer
+from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
+from authguard.policy.testing.scenario import DEFAULT_STATES
+from authguard.policy.testing.simulator import Simulator
+from authguard.policy.testing.token import TokenSpec
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
@@ -16,21 +20,20 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 
 
-def ask(operation: str, risk: str, effect: str, **conditions: str) -> ScenarioRequest:
-    return ScenarioRequest(
-        operation=operation, conditions={**DEFAULT_CONDITIONS, "risk": risk, "effect": effect, **conditions}
-    )
+def ask(operation: str, **conditions: str) -> ScenarioRequest:
+    return ScenarioRequest(operation=operation, conditions=conditions)
 
 
-CHAT = ask("chat", "routine", "read")
-ORDER = ask("order", "sensitive", "read")
-REFUND = ask("refund", "high", "write")
+CHAT, ORDER, REFUND = ask("chat"), ask("order"), ask("refund")
+
+
+def simulator_of(policy: Policy, **given: str) -> Simulator:
+    return Simulator(Deployment(policy), {**policy.initial, **DEFAULT_STATES, **given})
 
 
 @pytest.fixture
 def simulator(support_desk: Policy) -> Simulator:
-    given = {**support_desk.initial, **DEFAULT_STATES, "account": "normal", "verification": "verified"}
-    return Simulator(support_desk, given)
+    return simulator_of(support_desk, account="normal", verification="verified")
 
 
 def test_time_lets_timers_fall_due(simulator: Simulator) -> None:
@@ -38,128 +41,114 @@ def test_time_lets_timers_fall_due(simulator: Simulator) -> None:
     assert simulator.states()["session"] == "active"
     simulator.advance(1 * MINUTE)
     assert simulator.states()["session"] == "idle"
-    assert ("session", 5, "active") in simulator.edges, "a timer takes its line as any event does"
+    assert ("session", 5, "active") in simulator.records.edges, "a timer takes its line as any event does"
 
 
-def test_the_customers_own_question_is_a_sign_of_life(simulator: Simulator) -> None:
+def test_the_customers_own_request_is_activity(simulator: Simulator) -> None:
     simulator.advance(10 * MINUTE)
     simulator.ask(CHAT)
     simulator.advance(10 * MINUTE)
     assert simulator.states()["session"] == "active"
 
 
-def test_an_agents_question_is_no_sign_of_its_customer(simulator: Simulator) -> None:
+@pytest.mark.parametrize("conditions", [{"actor": "agent"}, {"credential": "rejected"}])
+def test_an_agent_and_a_rejected_token_are_no_activity_of_the_customer(
+    simulator: Simulator, conditions: dict[str, str]
+) -> None:
     simulator.advance(10 * MINUTE)
-    simulator.ask(ask("chat", "routine", "read", actor="agent"))
-    simulator.advance(10 * MINUTE)
-    assert simulator.states()["session"] == "idle"
-
-
-def test_a_question_without_a_good_credential_moves_nothing(simulator: Simulator) -> None:
-    simulator.advance(10 * MINUTE)
-    simulator.ask(ask("chat", "routine", "read", credential="rejected"))
+    simulator.ask(ask("chat", **conditions))
     simulator.advance(10 * MINUTE)
     assert simulator.states()["session"] == "idle"
 
 
-def test_a_fresh_sign_in_begins_both_clocks_anew(simulator: Simulator) -> None:
-    simulator.advance(16 * MINUTE)
-    simulator.raise_event("session.renewed")
-    simulator.advance(14 * MINUTE)
-    assert simulator.states()["session"] == "active"
-    for _ in range(60):  # twelve hours of talk, twelve minutes apart
-        simulator.ask(CHAT)
-        simulator.advance(12 * MINUTE)
-    assert simulator.states()["session"] == "expired"
-
-
-def test_a_report_keeps_good_news_from_ageing(simulator: Simulator) -> None:
-    simulator.advance(50 * MINUTE)
-    simulator.raise_event("account.normal")
-    simulator.advance(50 * MINUTE)
-    assert simulator.states()["account"] == "normal"
-    simulator.advance(10 * MINUTE)
-    assert simulator.states()["account"] == "unknown"
-
-
-def test_an_outage_is_over_when_nothing_failed_for_a_while(simulator: Simulator) -> None:
-    simulator.raise_event("service.impaired")
-    simulator.advance(4 * MINUTE)
-    simulator.raise_event("service.impaired")
-    simulator.advance(4 * MINUTE)
-    assert simulator.states()["service"] == "degraded"
-    simulator.advance(1 * MINUTE)
-    assert simulator.states()["service"] == "live"
-
-
-def test_an_admitted_payment_runs_and_is_in_doubt_when_no_answer_comes(simulator: Simulator) -> None:
-    assert simulator.ask(REFUND).outcome == "allow"
-    simulator.advance(0)
+def test_an_admitted_refund_runs_and_is_in_doubt_when_no_answer_comes(simulator: Simulator) -> None:
+    decision = simulator.ask(REFUND)
+    assert (decision.outcome, decision.states["transaction"]) == ("allow", "none")
     assert simulator.states()["transaction"] == "running"
     simulator.advance(2 * MINUTE)
     assert simulator.states()["transaction"] == "in_doubt"
 
 
 def test_a_hold_holds_and_lapses(simulator: Simulator) -> None:
-    assert simulator.ask(ask("refund", "high", "write", limit="exceeded")).outcome == "hold"
-    assert simulator.states()["transaction"] == "none", "the answer moves it, and the answer comes after"
+    assert simulator.ask(ask("refund", limit="exceeded")).outcome == "hold"
     simulator.advance(14 * MINUTE)
     assert simulator.states()["transaction"] == "held"
     simulator.advance(1 * MINUTE)
     assert simulator.states()["transaction"] == "lapsed"
 
 
-def test_another_request_is_not_the_transaction_that_is_under_way(simulator: Simulator) -> None:
+def test_another_operation_or_another_key_is_another_transaction(simulator: Simulator) -> None:
     simulator.ask(REFUND)
-    simulator.advance(0)
     assert simulator.ask(REFUND).fallback == "busy"
     assert simulator.ask(ORDER).fallback == "allow"
-    simulator.advance(0)
-    assert simulator.states()["transaction"] == "running"
+    other = ScenarioRequest(operation="refund", idempotency="other")
+    assert simulator.ask(other).fallback == "allow"
 
 
-def test_what_is_shown_is_no_transaction(simulator: Simulator) -> None:
-    simulator.ask(ORDER)
-    simulator.advance(0)
-    assert simulator.states()["transaction"] == "none"
+def test_a_body_is_measured(simulator: Simulator) -> None:
+    def refund(amount: object, key: str) -> str:
+        body = {"amount": amount, "currency": "EUR"}
+        return simulator.ask(ScenarioRequest(operation="refund", body=body, idempotency=key)).conditions["limit"]
+
+    assert refund("500", "1") == "within"
+    assert refund("500.01", "2") == "exceeded"
+    assert refund("500", "3") == "within"
+    assert refund("1", "4") == "exceeded", "1000 EUR a day were spent"
+    assert refund("-1", "5") == "unmeasured"
 
 
-def test_sign_ins_that_are_not_enough_run_out_and_come_back(simulator: Simulator) -> None:
-    weak = ask("refund", "high", "write", assurance="insufficient")
+def test_a_token_is_read_as_the_policy_says(simulator: Simulator) -> None:
+    def order(**token: object) -> dict[str, str]:
+        return dict(simulator.ask(ScenarioRequest(operation="order", token=TokenSpec(**token))).conditions)
+
+    assert order()["scope"] == "granted"
+    assert order(scope=("chat",))["scope"] == "missing"
+    assert order(actor=("nobody",))["actor"] == "stranger"
+    assert order(claims={"exp": 1.0})["credential"] == "expired"
+    assert order(claims={"sub": ""})["credential"] == "rejected"
+
+
+def test_a_status_in_a_token_moves_the_account(simulator: Simulator) -> None:
+    token = TokenSpec(claims={"account_status": "frozen"})
+    decision = simulator.ask(ScenarioRequest(operation="chat", token=token))
+    assert decision.states["account"] == "suspended"
+    token = TokenSpec(claims={"account_status": "made up"})
+    assert simulator.ask(ScenarioRequest(operation="chat", token=token)).states["account"] == "unrecognised"
+
+
+def test_weak_sign_ins_run_out_for_each_operation_and_come_back(simulator: Simulator) -> None:
+    weak = ask("refund", assurance="insufficient")
     assert [simulator.ask(weak).fallback for _ in range(4)] == [*["step_up"] * 3, "to_a_person"]
     simulator.advance(14 * MINUTE)
     assert simulator.ask(weak).fallback == "to_a_person"
     simulator.advance(1 * MINUTE)
-    simulator.raise_event("session.renewed")
+    EventPlayer(simulator).play(["session.renewed"], weak)
     assert simulator.ask(weak).fallback == "step_up"
 
 
-def test_attempts_are_counted_for_each_operation(simulator: Simulator) -> None:
-    weak = ask("refund", "high", "write", assurance="insufficient")
-    for _ in range(4):
-        simulator.ask(weak)
-    assert simulator.ask(ask("order", "sensitive", "read", assurance="insufficient")).fallback == "step_up"
+def test_two_sessions_of_one_account_share_its_state_and_not_their_proofs(simulator: Simulator) -> None:
+    other = TokenSpec(session="session-2", claims={"account_status": "ok"})
+    decision = simulator.ask(ScenarioRequest(operation="order", token=other))
+    assert (decision.states["account"], decision.states["verification"]) == ("normal", "unverified")
+    frozen = TokenSpec(session="session-2", claims={"account_status": "frozen"})
+    simulator.ask(ScenarioRequest(operation="chat", token=frozen))
+    assert simulator.ask(CHAT).states["account"] == "suspended"
 
 
-def test_wrong_codes_run_out_and_a_person_takes_over(support_desk: Policy) -> None:
-    simulator = Simulator(support_desk, {**support_desk.initial, **DEFAULT_STATES, "account": "normal"})
-    for _ in range(3):
-        assert simulator.ask(ORDER).fallback == "prove_identity"
-        simulator.raise_event("verification.started")
-        simulator.raise_event("verification.failed")
-    assert simulator.ask(ORDER).fallback == "to_a_person"
-    simulator.advance(0)
-    assert simulator.states()["verification"] == "exhausted"
-    simulator.advance(15 * MINUTE)
-    simulator.raise_event("session.renewed")
-    assert simulator.ask(ORDER).fallback == "prove_identity"
+def test_a_timer_is_waited_for_while_the_customer_stays_present(simulator: Simulator) -> None:
+    before = simulator.now
+    simulator.wait_for("verification.aged")
+    assert round(simulator.now - before) == 30 * MINUTE
+    assert simulator.states()["session"] == "active"
+    with pytest.raises(ImpossibleError, match=r"no timer of the policy sends `verification.aged` in the state"):
+        simulator.wait_for("verification.aged")
 
 
 def test_nothing_counts_from_a_session_that_was_never_there() -> None:
     standard = load("standard")
-    simulator = Simulator(standard, standard.initial)
+    simulator = Simulator(Deployment(standard), standard.initial)
     simulator.advance(10 * 24 * 60 * MINUTE)
     assert simulator.states() == dict(standard.initial)
-    simulator.raise_event("session.accepted")
+    EventPlayer(simulator).play(["session.accepted"], None)
     simulator.advance(15 * MINUTE)
     assert simulator.states()["session"] == "idle"

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import Outcome
+from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
@@ -104,13 +104,20 @@ def scenario_schema() -> dict[str, Any]:
     states = dict.fromkeys(MACHINES, _NAME)
     several = dict.fromkeys(MACHINES, _one_or_list(_NAME))
     asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
+    asked["channel"] = _one_or_list(_NAME)  # a condition, or the name of a channel
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
     step = {
         "after": {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"},
         "when": {"type": "array", "items": event},
-        "ask": _closed({"operation": _one_or_list(_NAME), **asked}),
+        "ask": _closed({"operation": _one_or_list(_NAME), **_request_facts(), **asked}),
         "then": _closed(
-            {"outcome": {"enum": [one.value for one in Outcome]}, "fallback": _NAME, "states": _closed(states)}, least=1
+            {
+                "outcome": {"enum": [*(one.value for one in Outcome), "refused"]},
+                "fallback": _NAME,
+                "reason": {"enum": [one.code for one in Reason]},
+                "states": _closed(states),
+            },
+            least=1,
         ),
     }
     steps = {"type": "array", "minItems": 1, "items": _closed(step, least=1)}
@@ -118,6 +125,26 @@ def scenario_schema() -> dict[str, Any]:
     scenario["required"] = ["name"]
     scenario["anyOf"] = [{"required": ["ask", "then"]}, {"required": ["steps"]}]
     return {"$schema": DIALECT, "title": "Scenarios of an authguard policy", "type": "array", "items": scenario}
+
+
+def _request_facts() -> dict[str, Any]:
+    """Return the schemas of what a scenario's request states of itself."""
+    text = {"type": "string", "minLength": 1, "maxLength": 1_024}
+    words = {"anyOf": [{"type": "string"}, {"type": "array", "items": text}]}
+    age = {"type": "string", "pattern": f"^(?:none|{units.DURATION_PATTERN.pattern})$"}
+    token = {
+        **dict.fromkeys(("issuer", "subject"), text),
+        **{key: {"type": "string"} for key in ("client", "session", "acr")},
+        **dict.fromkeys(("scope", "roles", "act"), words),
+        "age": age,
+        "claims": {"type": "object"},
+    }
+    return {
+        "request": {"type": "string", "pattern": "^(?:[A-Z]{1,16}|websocket) /"},
+        "token": _closed(token),
+        "body": {"type": "object"},
+        "idempotency": text,
+    }
 
 
 def _closed(properties: dict[str, Any], least: int = 0) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A policy must cover each transition and rule in its file, each inherited rule with a fallback that the policy gives
 another kind, and each inherited transition from a state that the policy adds, taken from that state. Everything else
-is inherited unchanged, and the scenarios of the base policy cover it.
+is inherited unchanged, and the scenarios of the base policy cover it. A rule that no scenario takes is left out if the
+driver never derives one of its cells, and so is an inherited transition by a report that no source makes.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from authguard.core.events import MACHINES
+from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS
+from authguard.core.events import MACHINES, NOT_REPORTS
+from authguard.policy.table.boxes import BoxCoverage, Space, intersect, reach
+from authguard.policy.testing.deployment import complete_policy, find_sources
 from authguard.policy.testing.scenario import format_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from authguard.core.policy import Policy
+    from authguard.policy.table.boxes import Box
     from authguard.policy.testing.scenario import ScenarioRun
 
 
@@ -77,11 +83,13 @@ def measure_coverage(policy: Policy, run: ScenarioRun) -> Coverage:
         policy: the policy that the scenarios ran on.
         run: their results (`authguard.policy.testing.scenario.run_scenarios`).
     """
-    transitions = tuple(_transitions(policy))
+    transitions = tuple(_transitions(complete_policy(policy)))
+    counted = [one for one in policy.table.rules if _is_own(policy, one.origin) or one.do in policy.changes.fallbacks]
+    idle = _idle_rules(policy, {rule.index for rule in counted} - run.rules)
     rules = tuple(
         CoverageItem(kind="rule", index=rule.index, label=rule.name, origin=rule.origin)
-        for rule in policy.table.rules
-        if _is_own(policy, rule.origin) or rule.do in policy.changes.fallbacks
+        for rule in counted
+        if rule.index not in idle
     )
     declared = len(policy.table.rules) + sum(len(machine.spec.lines) for machine in policy.machines.values())
     return Coverage(
@@ -109,7 +117,8 @@ def _transitions(policy: Policy) -> Iterator[CoverageItem]:
         for index, line in enumerate(machine.spec.lines):
             origin = policy.origins[f"line:{name}:{index}"]
             sources = answers.get(index, set())  # empty for an inherited line that is overridden completely
-            counted = sources if _is_own(policy, origin) else sources & added
+            own = _is_own(policy, origin)
+            counted = sources if own else {one for one in sources & added if _can_take(policy, name, index, one)}
             if counted:
                 yield CoverageItem(
                     kind="transition",
@@ -119,6 +128,45 @@ def _transitions(policy: Policy) -> Iterator[CoverageItem]:
                     label=f"{name}: {format_line(line)}",
                     origin=origin,
                 )
+
+
+def _can_take(policy: Policy, name: str, index: int, source: str) -> bool:
+    """Return whether a line can be taken from a state: an account moves by a report only if a source reports it."""
+    return name != "account" or any(
+        trigger in NOT_REPORTS or not edge.moves or bool(find_sources(policy, trigger))
+        for (state, trigger), edge in policy.machines[name].table.items()
+        if state == source and edge.line == index
+    )
+
+
+def _idle_rules(policy: Policy, indexes: AbstractSet[int]) -> AbstractSet[int]:
+    """Return the rules that only decide cells which the driver never derives: they guard against other machines."""
+    space = Space(policy.table.values)
+    proof = reach(policy.table.rules, space) if indexes else None
+    if not isinstance(proof, BoxCoverage):
+        return frozenset()
+    underived = _underived_boxes(policy, space)
+    return {
+        index
+        for index in indexes
+        if all(any(intersect(box, none) == box for none in underived) for box in proof.reaches[index])
+    }
+
+
+def _underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:
+    """Return boxes of cells that the driver never derives."""
+    moved = policy.machines["verification"].table
+    left = {state for state in space.values["verification"] if moved[state, "moved"].dest != state}
+    unproven = set(CONDITIONS["credential"]).difference(PROVEN_CREDENTIALS)
+    # a switch of the channel moves the verification first; an unproven caller has no records
+    return (
+        space.box({"channel": {"switched"}, "verification": left}),
+        *(
+            space.box({"credential": unproven, machine: set(space.values[machine]) - {policy.initial[machine]}})
+            for machine in MACHINES
+            if machine != "service"
+        ),
+    )
 
 
 def _is_own(policy: Policy, origin: str) -> bool:

@@ -6,25 +6,32 @@ A draft omits today's answer on purpose: a person writes the expected answer, an
 from __future__ import annotations
 
 import json
+from itertools import islice, product
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from authguard.core.decision_table import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Unreachable
-from authguard.policy.table.boxes import BoxCoverage, Space, reach
+from authguard.policy.table.boxes import BoxCoverage, Space, intersect, is_empty, reach
+from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.parser import PLACEHOLDER
-from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
-from authguard.policy.testing.simulator import ScenarioRequest
+from authguard.policy.testing.request import ScenarioRequest
+from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step, run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.decision_table import Cell
     from authguard.core.policy import Policy
+    from authguard.core.request import Operation
     from authguard.policy.checks.reachability import Path
+    from authguard.policy.table.boxes import Box
     from authguard.policy.testing.coverage import Coverage, CoverageItem
 
+#: cells of a rule that are tried as the start of a draft
+MAX_CELLS: Final = 1_000
 HEADER: Final = f"""\
 # A draft of scenarios for the rules and transitions that no scenario covers, each with the shortest path to it.
 # Name each scenario with a sentence, replace `{PLACEHOLDER}` with the answer that you expect, and run
@@ -51,73 +58,132 @@ def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, 
         policy: the compiled policy.
         coverage: its coverage.
     """
-    search = Reachability.of(policy)
+    search, deployment = Reachability.of(policy), Deployment(policy)
     return tuple(
         ScenarioDraft(
             item=item,
-            scenario=_draft_for_rule(policy, search, item)
+            scenario=_draft_for_rule(policy, deployment, search, item)
             if item.kind == "rule"
-            else _draft_for_transition(policy, search, item),
+            else _draft_for_transition(policy, deployment, search, item),
         )
         for item in coverage.uncovered
     )
 
 
-def _draft_for_rule(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
-    proof = reach(policy.table.rules, Space(policy.table.values))
+def _draft_for_rule(
+    policy: Policy, deployment: Deployment, search: Reachability, item: CoverageItem
+) -> Scenario | None:
+    space = Space(policy.table.values)
+    proof = reach(policy.table.rules, space)
     if not isinstance(proof, BoxCoverage):
         return None  # the table exceeds the box budget, so a person has to find the path
-    found = search.cell(proof.reaches[item.index])
-    if isinstance(found, Unreachable):
-        return None
-    cell, path = found
+    boxes = proof.reaches[item.index]
+    found = search.cell(boxes)
+    if not isinstance(found, Unreachable):
+        cell, path = found
+        drafted = _scenario(policy, item, path.events, _request_at(policy, cell), policy.initial)
+        if _takes_rule(policy, deployment, drafted, item.index):
+            return drafted
+    for cell in islice((space.witness(one) for box in boxes for one in _parts(space, box)), MAX_CELLS):
+        given = dict(zip(MACHINES, cell, strict=False))
+        drafted = _scenario(policy, item, (), _request_at(policy, cell), given)
+        if _takes_rule(policy, deployment, drafted, item.index):
+            return drafted
+    return None
+
+
+def _parts(space: Space, box: Box) -> Iterator[Box]:
+    """Yield the parts of a box with one state of every machine, one risk and one effect."""
+    # the last ones vary first, since requests differ most by session, risk and effect
+    fixed = ("service", "account", "transaction", "verification", "session", "risk", "effect")
+    known = [
+        [value for value in space.values[name] if not is_empty(intersect(box, space.box({name: {value}})))]
+        for name in fixed
+    ]
+    for chosen in product(*known):
+        yield intersect(box, space.box({name: {value} for name, value in zip(fixed, chosen, strict=True)}))
+
+
+def _request_at(policy: Policy, cell: Cell) -> ScenarioRequest:
+    """Return a request of the conditions of a cell, with those that differ from the usual ones."""
     asked = dict(zip(DIMENSIONS, cell, strict=True))
-    risk, effect = asked["risk"], asked["effect"]
-    conditions = {name: asked[name] for name in DEFAULT_CONDITIONS}
-    operation = next((one for one in policy.all_operations if (one.risk, one.effect) == (risk, effect)), None)
-    name = operation.name if operation else ""
-    ask = ScenarioRequest(operation=name, conditions={**conditions, "risk": risk, "effect": effect})
-    return _scenario(policy, item, path.events, ask)
+    described = {name: asked[name] for name in ("risk", "effect")}
+    operation = next(
+        (one for one in policy.all_operations if (one.risk, one.effect) == tuple(described.values())), None
+    )
+    unusual = {name: asked[name] for name, usual in DEFAULT_CONDITIONS.items() if asked[name] != usual}
+    if asked["credential"] not in PROVEN_CREDENTIALS:
+        unusual = {"credential": asked["credential"]}  # nothing else is known of an unproven caller
+    return _request_of(operation, unusual, described)
 
 
-def _draft_for_transition(policy: Policy, search: Reachability, item: CoverageItem) -> Scenario | None:
+def _takes_rule(policy: Policy, deployment: Deployment, drafted: Scenario, index: int) -> bool:
+    """Return whether a scenario takes a rule, and says nothing that the driver contradicts."""
+    run = run_scenarios(policy, [drafted], deployment=deployment)
+    return index in run.rules and not run.failed
+
+
+def _draft_for_transition(
+    policy: Policy, deployment: Deployment, search: Reachability, item: CoverageItem
+) -> Scenario | None:
     place = MACHINES.index(item.machine)
     path = search.find_path(lambda states: states[place] in item.sources)
     if isinstance(path, Unreachable):
         return None
     machine = policy.machines[item.machine]
-    source = path.states[item.machine]
-    trigger = next(one for one in machine.spec.triggers if machine.table[source, one].line == item.index)
-    after = {**path.states, item.machine: machine.table[source, trigger].dest}
+    reached = path.states[item.machine]
+    trigger = next(one for one in machine.spec.triggers if machine.table[reached, one].line == item.index)
+    after = {**path.states, item.machine: machine.table[reached, trigger].dest}
     events = (*path.events, f"{item.machine}.{trigger}")
-    return _scenario(policy, item, events, _distinguishing_request(policy, path, after))
+    ask = _distinguishing_request(policy, path, after)
+    drafts = [_scenario(policy, item, events, ask, policy.initial)]
+    for source in sorted(item.sources):
+        for one in machine.spec.triggers:
+            if machine.table[source, one].line == item.index:
+                given = {**DEFAULT_STATES, "account": "normal", item.machine: source}
+                drafts.append(_scenario(policy, item, (f"{item.machine}.{one}",), ask, given))
+    return next((one for one in drafts if _takes_transition(policy, deployment, one, item)), None)
+
+
+def _takes_transition(policy: Policy, deployment: Deployment, drafted: Scenario, item: CoverageItem) -> bool:
+    run = run_scenarios(policy, [drafted], deployment=deployment)
+    return not run.failed and any((item.machine, item.index, source) in run.edges for source in item.sources)
 
 
 def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]) -> ScenarioRequest:
     """Return the first request whose answer differs between the two states, else the first that is not public."""
-    asks = [ask for ask in _requests(policy) if ask.conditions["risk"] != "public"]
+    asks = [one for one in _requests(policy) if one.risk != "public"]
 
-    def answer(states: Mapping[str, str], ask: ScenarioRequest) -> str:
-        known = {**states, **ask.conditions}
+    def answer(states: Mapping[str, str], asked: Operation) -> str:
+        known = {**states, **DEFAULT_CONDITIONS, "risk": asked.risk, "effect": asked.effect}
         return policy.table.decide(tuple(known[dimension] for dimension in DIMENSIONS)).do
 
-    return next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
+    found = next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
+    named = found if found in policy.all_operations else None
+    return _request_of(named, {}, {"risk": found.risk, "effect": found.effect})
 
 
-def _requests(policy: Policy) -> Iterator[ScenarioRequest]:
-    for one in policy.all_operations:
-        yield ScenarioRequest(
-            operation=one.name, conditions={**DEFAULT_CONDITIONS, "risk": one.risk, "effect": one.effect}
-        )
+def _requests(policy: Policy) -> Iterator[Operation]:
+    yield from policy.all_operations
     if not policy.admits_unnamed:
-        other = policy.otherwise
-        yield ScenarioRequest(conditions={**DEFAULT_CONDITIONS, "risk": other.risk, "effect": other.effect})
+        yield policy.otherwise
 
 
-def _scenario(policy: Policy, item: CoverageItem, events: tuple[str, ...], ask: ScenarioRequest) -> Scenario:
+def _request_of(
+    operation: Operation | None, conditions: Mapping[str, str], described: Mapping[str, str]
+) -> ScenarioRequest:
+    """Return a request of an operation, or one that only its risk and effect describe."""
+    if operation is None:
+        return ScenarioRequest(conditions={**described, **conditions})
+    return ScenarioRequest(operation=operation.name, conditions=conditions)
+
+
+def _scenario(
+    policy: Policy, item: CoverageItem, events: tuple[str, ...], ask: ScenarioRequest, given: Mapping[str, str]
+) -> Scenario:
     return Scenario(
         name=f"{item.kind} {item.label}, {item.origin}",
-        given=dict(policy.initial),
+        given={**policy.initial, **given},
         steps=(Step(when=events, ask=ask),),
     )
 
@@ -142,7 +208,7 @@ def _block(policy: Policy, draft: ScenarioDraft) -> str:
     (step,) = draft.scenario.steps
     given = [
         f"{name}: {state}"
-        for name, state in policy.initial.items()
+        for name, state in draft.scenario.given.items()
         if state != {**policy.initial, **DEFAULT_STATES}[name]
     ]
     lines = [f"- name: {json.dumps(draft.scenario.name)}"]
@@ -160,11 +226,5 @@ def _format_request(step: Step) -> Iterator[str]:
     if step.ask is None:
         return
     named = {"operation": step.ask.operation} if step.ask.operation else {}
-    own = {} if named else {name: step.ask.conditions[name] for name in ("risk", "effect")}
-    unusual = {
-        name: step.ask.conditions[name]
-        for name, usual in DEFAULT_CONDITIONS.items()
-        if step.ask.conditions[name] != usual
-    }
-    for name, value in {**named, **own, **unusual}.items():
+    for name, value in {**named, **step.ask.conditions}.items():
         yield f"{name}: {value}"

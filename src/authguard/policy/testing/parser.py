@@ -6,6 +6,7 @@ operation or a condition means "each of these" and yields one scenario per value
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
@@ -14,13 +15,14 @@ from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import Outcome
+from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
-from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES, Scenario, Step
-from authguard.policy.testing.simulator import ScenarioRequest
+from authguard.policy.testing.request import REFUSED, ScenarioRequest
+from authguard.policy.testing.scenario import DEFAULT_STATES, Scenario, Step
+from authguard.policy.testing.token_parser import TokenParser
 from authguard.policy.tree import quote
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ CODES: Final[dict[str, str]] = {
     "scenario-contradicts": "a scenario sets a condition that its operation determines",
     "scenario-incomplete": "a scenario lacks its name, what it asks for or what it expects",
     "scenario-outside": "a scenario file is a link to a place outside the policy's folder",
+    "scenario-request": "the request, the token or the body of a scenario cannot be sent",
     "scenario-too-wide": "the lists of a scenario expand to too many cases",
     "scenario-unfinished": "a draft: the expected answer is the placeholder `___`",
     "too-many-files": "a policy has more scenario files than are read",
@@ -49,7 +52,11 @@ MAX_VARIANTS: Final = 100
 PLACEHOLDER: Final = "___"
 STEP: Final = ("after", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
-EXPECTED: Final = ("outcome", "fallback", "states")
+EXPECTED: Final = ("outcome", "fallback", "reason", "states")
+#: what `ask` may state besides conditions
+ASKED: Final = ("operation", "request", "token", "body", "idempotency")
+#: method and target of a request
+_REQUEST: Final = re.compile(r"([A-Z]{1,16}|websocket) (/\S{0,1023})")
 
 
 def parse_scenarios(files: Iterable[Path], policy: Policy) -> tuple[tuple[Scenario, ...], tuple[Problem, ...]]:
@@ -106,6 +113,9 @@ class _ScenarioParser:
             f"{name}.{trigger}" for name in MACHINES for trigger in policy.machines[name].spec.triggers
         )
         self._operations: dict[str, Operation] = {item.name: item for item in policy.all_operations}
+        self._channels = tuple(policy.channels.trusts)
+        self._reasons = tuple(reason.code for reason in Reason)
+        self._tokens = TokenParser(policy, self.problems)
 
     def parse_file(self, file: Path) -> None:
         """Parse one file; a pipe or a device would block, so it counts as missing."""
@@ -161,7 +171,7 @@ class _ScenarioParser:
             chosen = {key: value for (key, _), value in zip(choices, combination, strict=True)}
             differing = [f"{key[1]} `{chosen[key]}`" for key, values in choices if len(values) > 1]
             played = tuple(
-                replace(step, ask=self._request({key: chosen[str(at), key] for key in asked}) if asked else None)
+                replace(step, ask=step.ask and self._request(step.ask, {key: chosen[str(at), key] for key in asked}))
                 for at, (step, asked) in enumerate(steps)
             )
             scenarios.append(
@@ -175,16 +185,14 @@ class _ScenarioParser:
             )
         return scenarios
 
-    def _request(self, asked: dict[str, str]) -> ScenarioRequest:
-        """Build a request; an operation determines its own risk and effect."""
-        name = asked.pop("operation", "")
-        if not name:
-            return ScenarioRequest(conditions={**DEFAULT_CONDITIONS, **asked})
-        operation = self._operations[name]
-        return ScenarioRequest(
-            operation=name,
-            conditions={**DEFAULT_CONDITIONS, "risk": operation.risk, "effect": operation.effect, **asked},
-        )
+    def _request(self, asked: ScenarioRequest, chosen: dict[str, str]) -> ScenarioRequest:
+        """Add the chosen values to a request: operation, conditions, and a channel by its name."""
+        name = chosen.pop("operation", "")
+        channel = chosen.get("channel", "")
+        if channel in self._channels and channel not in CONDITIONS["channel"]:
+            del chosen["channel"]
+            asked = replace(asked, channel=channel)
+        return replace(asked, operation=name, conditions=chosen)
 
     def _report(self, code: str, node: Node, message: str, advice: str = "") -> None:
         self.problems.append(Problem(code=code, place=node.place, message=message, advice=advice))
@@ -249,9 +257,13 @@ class _ScenarioParser:
         expected = self._mapping(parts["then"], EXPECTED, "something to expect") if "then" in parts else {}
         if "then" in parts and not expected:
             self._report("scenario-incomplete", parts["then"], "`then` expects nothing", "add `outcome: ...`")
-        if "ask" not in parts and ("outcome" in expected or "fallback" in expected):
+        if "ask" not in parts and not expected.keys() <= {"states"}:
             self._report("scenario-incomplete", node, "an answer is expected without a request", "add `ask:`")
-        known = {"outcome": tuple(Outcome), "fallback": tuple(self._policy.fallbacks)}
+        known = {
+            "outcome": (*Outcome, REFUSED),
+            "fallback": tuple(self._policy.fallbacks),
+            "reason": self._reasons,
+        }
         answer = {
             key: self._choice(expected[key], f"one of the {key}s", values)
             for key, values in known.items()
@@ -264,6 +276,8 @@ class _ScenarioParser:
             when=self._when(parts.get("when")),
             outcome=answer.get("outcome", ""),
             fallback=answer.get("fallback", ""),
+            reason=answer.get("reason", ""),
+            ask=self._facts(parts["ask"]) if "ask" in parts else None,
             states={
                 machine: self._choice(entry, f"a state of `{machine}`", self._states[machine])
                 for machine, entry in states.items()
@@ -284,21 +298,50 @@ class _ScenarioParser:
         return tuple(self._choice(item, "an event", self._events) for item in (node.items() if node else ()))
 
     def _ask(self, node: Node) -> _Choices:
-        entries = self._mapping(node, ("operation", *CONDITIONS), "a condition")
+        """Parse the operation and the conditions of a request; each may be a list."""
+        entries = self._mapping(node, (*ASKED, *CONDITIONS), "a condition")
+        known = {**CONDITIONS, "channel": (*CONDITIONS["channel"], *self._channels)}
         asked = {
-            name: self._values(entry, f"a value of `{name}`", CONDITIONS[name])
+            name: self._values(entry, f"a value of `{name}`", known[name])
             for name, entry in entries.items()
-            if name != "operation"
+            if name in CONDITIONS
         }
         own = [name for name in ("risk", "effect") if name in asked]
         if "operation" in entries:
             asked["operation"] = self._values(entries["operation"], "an operation", self._operations)
+        if "operation" in entries and "request" in entries:
+            self._report(
+                "scenario-contradicts",
+                node,
+                "the request determines the operation",
+                "leave `operation` or `request` out",
+            )
+        if "operation" in entries or "request" in entries:
             if own:
                 self._report(
                     "scenario-contradicts", node, "an operation determines its risk and effect", "leave them out"
                 )
         elif len(own) < 2:  # noqa: PLR2004 - both of them
-            self._report(
-                "scenario-incomplete", node, "`ask` names no operation", "add `operation:`, or `risk:` and `effect:`"
-            )
+            advice = "add `operation:` or `request:`, or `risk:` and `effect:`"
+            self._report("scenario-incomplete", node, "`ask` names no operation", advice)
         return asked
+
+    def _facts(self, node: Node) -> ScenarioRequest:
+        """Parse what a request states of itself: its line, its token, its body and its key."""
+        entries = node.entries()
+        method, target = self._line(entries["request"]) if "request" in entries else ("", "")
+        key = self._text(entries["idempotency"]) if "idempotency" in entries else ""
+        return ScenarioRequest(
+            method=method,
+            target=target,
+            token=self._tokens.parse_token(entries["token"]) if "token" in entries else None,
+            body=self._tokens.parse_fields(entries["body"], "body") if "body" in entries else None,
+            idempotency=key or ScenarioRequest().idempotency,
+        )
+
+    def _line(self, node: Node) -> tuple[str, str]:
+        found = _REQUEST.fullmatch(self._text(node))
+        if found is None:
+            self._report("scenario-request", node, "this is no request", "write a method and a path: `POST /refund`")
+            return "", ""
+        return found[1], found[2]

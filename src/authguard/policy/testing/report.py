@@ -122,7 +122,13 @@ def as_json(report: PolicyTestReport) -> dict[str, Any]:
                 "passed": not result.differences,
                 "differences": list(result.differences),
                 "answers": [
-                    {"outcome": answer.outcome, "fallback": answer.fallback, "rule": answer.rule.name}
+                    {
+                        "outcome": answer.outcome,
+                        "fallback": answer.fallback,
+                        "reason": answer.reason,
+                        "rule": answer.rule.name if answer.rule else "",
+                        "conditions": dict(answer.conditions),
+                    }
                     for answer in result.answers
                 ],
                 "states": dict(result.states),

@@ -1,7 +1,7 @@
 """Scenarios, the tests of a policy: steps with events, requests and expected answers.
 
-Everything is pure: no ASGI request, no clock, no store. `authguard.policy.testing.simulator` runs a scenario and
-`authguard.policy.testing.coverage` lists what no scenario takes.
+Everything is pure: no ASGI request, no clock, no store. `authguard.policy.testing.simulator` lets the driver decide its
+requests, and `authguard.policy.testing.coverage` lists what no scenario takes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from msgspec import Struct, field
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.policy.problem import Place
-from authguard.policy.testing.simulator import ScenarioRequest, Simulator
+from authguard.policy.testing.deployment import Deployment
+from authguard.policy.testing.events import EventPlayer
+from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
+from authguard.policy.testing.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
     from authguard.core.policy import Policy
-    from authguard.policy.testing.simulator import ScenarioDecision
+    from authguard.policy.testing.request import ScenarioDecision
 
 #: default states of a scenario: an active session; every other machine is in its initial state
 DEFAULT_STATES: Final = {"session": "active"}
@@ -39,6 +42,7 @@ class Step(Struct, frozen=True, kw_only=True):
         ask: the request to decide; ``None`` if the step has none.
         outcome: the expected outcome; empty if any.
         fallback: the expected fallback, ``allow`` for an admission; empty if any.
+        reason: the expected code of the reason; empty if any.
         states: machine -> the expected state at the time of the request.
     """
 
@@ -48,6 +52,7 @@ class Step(Struct, frozen=True, kw_only=True):
     ask: ScenarioRequest | None = None
     outcome: str = ""
     fallback: str = ""
+    reason: str = ""
     states: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -119,12 +124,15 @@ class ScenarioRun(Struct, frozen=True, kw_only=True):
         return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
 
 
-def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
+def run_scenarios(
+    policy: Policy, scenarios: Iterable[Scenario], *, deployment: Deployment | None = None
+) -> ScenarioRun:
     """Run scenarios against a compiled policy.
 
     Args:
         policy: total, with a table without gaps.
         scenarios: with names that resolve in the policy (`authguard.policy.testing.parser.parse_scenarios`).
+        deployment: of the policy, if it is kept for several calls; ``None`` to make one.
 
     Raises:
         MachineFaultError: a scenario names a state, event or value that the policy does not have.
@@ -132,22 +140,27 @@ def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
     edges: set[tuple[str, int, str]] = set()
     rules: set[int] = set()
     results = []
+    deployment = deployment or Deployment(policy)
     for scenario in scenarios:
-        simulator = Simulator(policy, scenario.given)
+        simulator = Simulator(deployment, scenario.given)
         answers: list[ScenarioDecision] = []
         differences: list[str] = []
+        player = EventPlayer(simulator)
         for number, step in enumerate(scenario.steps, 1):
-            simulator.advance(step.after)
-            for event in step.when:
-                simulator.raise_event(event)
-            states = simulator.states()
+            prefix = f"step {number}: " if len(scenario.steps) > 1 else ""
+            try:
+                simulator.advance(step.after)
+                player.play(step.when, step.ask)
+            except ImpossibleError as error:
+                differences.append(f"{prefix}{error}")
+                break
             answer = simulator.ask(step.ask) if step.ask else None
             if answer:
                 answers.append(answer)
-            prefix = f"step {number}: " if len(scenario.steps) > 1 else ""
+            states = answer.states if answer else simulator.states()
             differences += [prefix + difference for difference in _compare(step, answer, states)]
-        edges |= simulator.edges
-        rules |= {answer.rule.index for answer in answers}
+        edges |= simulator.records.edges
+        rules |= {answer.rule.index for answer in answers if answer.rule is not None}
         results.append(
             ScenarioResult(
                 scenario=scenario, answers=tuple(answers), states=simulator.states(), differences=tuple(differences)
@@ -157,11 +170,15 @@ def run_scenarios(policy: Policy, scenarios: Iterable[Scenario]) -> ScenarioRun:
 
 
 def _compare(step: Step, answer: ScenarioDecision | None, states: Mapping[str, str]) -> Iterator[str]:
-    by = f" (rule {answer.rule.name}, {answer.rule.origin})" if answer else ""
-    if answer and step.outcome not in ("", answer.outcome):
-        yield f"the outcome is `{answer.outcome}`, not `{step.outcome}`{by}"
-    if answer and step.fallback not in ("", answer.fallback):
-        yield f"the fallback is `{answer.fallback}`, not `{step.fallback}`{by}"
+    if answer:
+        by = f" (rule {answer.rule.name}, {answer.rule.origin})" if answer.rule else f" ({answer.reason})"
+        yield from answer.differences
+        if step.outcome not in ("", answer.outcome):
+            yield f"the outcome is `{answer.outcome}`, not `{step.outcome}`{by}"
+        if step.fallback not in ("", answer.fallback):
+            yield f"the fallback is `{answer.fallback or 'none'}`, not `{step.fallback}`{by}"
+        if step.reason not in ("", answer.reason):
+            yield f"the reason is `{answer.reason}`, not `{step.reason}`{by}"
     for machine, state in step.states.items():
         if states[machine] != state:
             yield f"`{machine}` is `{states[machine]}`, not `{state}`"

@@ -1,201 +1,441 @@
-"""Simulator of a policy without requests: it advances time, raises events and decides, and decisions raise events too.
+"""Simulator of a policy: keeps the records of one scenario and a clock, and lets the driver decide its requests.
 
-It is pure: the scenario states what a request would have proved. It moves the machines as a request does (DESIGN 2,
-"Order within one request"): a decision that holds, admits or terminates raises its event, a request by the customer
-counts as activity of the session, and attempts run out.
+It is pure, and has no rules of its own: requests go through `authguard.evaluation.decision_point.evaluate`, and events
+through the functions that the enforcer calls (`authguard.policy.testing.events`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
-from authguard.core.events import MACHINES, NOT_REPORTS, Event
-from authguard.core.machine import step
-from authguard.core.outcomes import Outcome
-from authguard.core.owners import TOGETHER
-from authguard.core.snapshot import STATE_FIELDS, blank
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
+from authguard.core.events import MACHINES
+from authguard.core.outcomes import Reason
+from authguard.core.record_keys import identity_keys
+from authguard.core.request import Evidence, NotProven, Operation, Principal, Proven
+from authguard.core.snapshot import (
+    STATE_FIELDS,
+    AccountRecord,
+    Keys,
+    Report,
+    Snapshot,
+    TransactionRecord,
+    blank,
+)
 from authguard.errors import MachineFaultError
+from authguard.evaluation import transactions
+from authguard.evaluation.account_status import read_statements
+from authguard.evaluation.decision import Decision, NeedsBody, Verdict
+from authguard.evaluation.decision_point import evaluate
+from authguard.evaluation.driver import withdraw_if_signed_out
+from authguard.evaluation.request import NO_CREDENTIAL, AccessRequest, Body, RequestFacts, add_ledgers
+from authguard.policy.testing import facts as synthetic
+from authguard.policy.testing.deployment import STATUS, Deployment, find_sources, request_line
+from authguard.policy.testing.difference import explain_difference
+from authguard.policy.testing.facts import SignIn
+from authguard.policy.testing.records import CountedIds, PlainCipher, Records, states_of
+from authguard.policy.testing.request import REFUSED, ImpossibleError, ScenarioDecision, ScenarioRequest
+from authguard.policy.testing.token import CLIENT, SESSION, SUBJECT, TokenSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from authguard.core.decision_table import Rule
-    from authguard.core.outcomes import Fallback
     from authguard.core.policy import Policy
-    from authguard.core.snapshot import Snapshot
+    from authguard.core.request import Credential
 
-#: start of every simulation, epoch seconds UTC; any time but 0, which means "never"
+#: start of every scenario, epoch seconds UTC; any time but 0, which means "never"
 START_TIME: Final = 1_000_000_000.0
-#: verdicts other than a pass; each counts as an attempt to prove identity
-FAILED_VERDICTS: Final = frozenset({"verification.failed", "verification.doubted", "verification.contradicted"})
-#: machine -> its moments besides `entered`
-MOMENTS: Final = {"session": ("signed_in", "last_seen"), "account": ("reported",), "service": ("faulted",)}
-
-
-class ScenarioRequest(Struct, frozen=True, kw_only=True):
-    """One request of a scenario.
-
-    Attributes:
-        operation: the operation's name; empty for one of the guard's own endpoints.
-        conditions: condition -> value, for every condition.
-    """
-
-    operation: str = ""
-    conditions: Mapping[str, str]
-
-
-class ScenarioDecision(Struct, frozen=True, kw_only=True):
-    """The decision on one request.
-
-    Attributes:
-        outcome: one of the eleven outcomes.
-        fallback: its name, ``allow`` for an admission; the fallback's `then` once the attempts have run out.
-        rule: the rule that decided.
-    """
-
-    outcome: str
-    fallback: str
-    rule: Rule
+#: timers that may fall due before the one that is waited for
+MAX_WAITS: Final = 32
+#: seconds between two events of one moment, so that each is later than the one before
+TICK_S: Final = 0.001
+#: body of a request without one
+NO_BODY: Final = Body(b"")
+#: id of a transaction that no request has named yet
+UNNAMED: Final = "unnamed"
 
 
 class Simulator:
-    """The states of all machines in one scenario, and the transition lines taken so far."""
+    """The records, the clock and the last sign-ins of one scenario.
 
-    __slots__ = ("_counters", "_is_undated", "_now", "_opened", "_pending_events", "_policy", "_snapshot", "edges")
+    Attributes:
+        deployment: that it runs on.
+        policy: of the deployment.
+        records: so far.
+        now: epoch seconds UTC.
+        ids: of transactions and attempts.
+        cipher: of stored requests.
+        principal: of the last proven request; ``None`` before.
+        channel: of the last proven request.
+        transaction: id of the transaction that the scenario is about; empty for none.
+        operations: transaction -> the operation that it runs.
+    """
 
-    def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
+    def __init__(self, deployment: Deployment, given: Mapping[str, str]) -> None:
         """Start in the given states, with every moment (entered, seen, signed in, reported) set to now."""
-        self.edges: set[tuple[str, int, str]] = set()
-        self._policy = policy
-        self._now = START_TIME
-        self._counters: dict[str, tuple[float, int]] = {}
-        self._pending_events: tuple[str, ...] = ()
-        self._is_undated = False  # whether the last request had an undated credential
-        self._opened = ""  # the operation whose transaction is simulated
-        self._snapshot: Snapshot = blank(policy.initial)
+        self.deployment: Final = deployment
+        self.policy: Final[Policy] = deployment.policy
+        self.records: Final = Records(self.policy)
+        self.now = START_TIME
+        self.ids: Final = CountedIds()
+        self.cipher: Final = PlainCipher()
+        self.principal: Principal | None = None
+        self.channel = ""
+        self.transaction = ""
+        self.operations: dict[str, Operation] = {}
+        self._signed_in: dict[bytes, float] = {}
+        self._undated: set[bytes] = set()
+        self._tokens = 0
+        issuer = next(iter(self.policy.issuers))
+        account, session = identity_keys(issuer, SUBJECT, CLIENT, SESSION)
+        self.keys = Keys(account, session)
+        self._give(given)
+
+    def _give(self, given: Mapping[str, str]) -> None:
+        """Store records in the given states; a record whose machines never left their initial states is unknown."""
+        initial, now, keys = self.policy.initial, self.now, self.keys
         for machine, state in given.items():
+            if state not in self.policy.machines[machine].spec.states:
+                raise MachineFaultError(f"machine `{machine}` has no state `{state}`")
+        moved = {machine for machine, state in given.items() if state != initial[machine]}
+        before = blank(initial)
+        after: Snapshot = before
+        for machine in moved:
             record, field, entered = STATE_FIELDS[machine]
-            self._update_record(record, **{field: state, entered: START_TIME})
-            if state != policy.initial[machine]:  # a machine that never left its initial state has no moments
-                self._update_record(record, **dict.fromkeys(MOMENTS.get(machine, ()), START_TIME))
+            changed: Any = replace(getattr(after, record), **{field: given[machine], entered: now})
+            after = replace(after, **{record: changed})
+        service, account, session = after.service, after.account, after.session
+        if "service" in moved:
+            service = replace(service, faulted=now)
+        if "account" in moved:
+            account = replace(account, reported=now, reports=self._reports_of(account))
+        if "session" in moved:
+            ended = now if given["session"] in self._ended_states() else 0.0
+            session = replace(session, signed_in=now, last_seen=now, account=keys.account, ended=ended)
+            self._signed_in[keys.session] = now
+        if "verification" in moved:
+            home = next(iter(self.policy.channels.trusts), "") if self.policy.channels.declared else ""
+            session = replace(session, channel=home, account=keys.account)
+        if "transaction" in moved:
+            self.transaction = UNNAMED
+            self.now += TICK_S
+            transaction = replace(
+                after.transaction, account=keys.account, session=keys.session, created=self.now, count=1
+            )
+            after = replace(after, transaction=transaction)
+        after = replace(after, service=service, account=account, session=session)
+        self.records.save(replace(keys, transaction=self.transaction), before, after)
+
+    def _ended_states(self) -> frozenset[str]:
+        machine = self.policy.machines["session"]
+        return frozenset(machine.table[state, "revoked"].dest for state in machine.spec.states)
+
+    def _reports_of(self, account: AccountRecord) -> dict[str, Report] | None:
+        """Return the report behind a given account state; ``None`` if no source reports it."""
+        name = self.source_of(account.state)
+        return {name: Report(account.state, self.now)} if name else None
+
+    def source_of(self, state: str) -> str:
+        """Return a source that can report an account state, best one that has reported already; empty for none."""
+        account = self.records.accounts.get(self.keys.account)
+        stored = (account.reports if account else None) or {}
+        return min(find_sources(self.policy, state), key=lambda name: name not in stored, default="")
 
     def states(self) -> dict[str, str]:
-        """Return the state of every machine."""
-        return dict(zip(MACHINES, self._snapshot.states(), strict=True))
+        """Return the stored state of every machine."""
+        return states_of(self.records.load(self.all_keys))
+
+    @property
+    def all_keys(self) -> Keys:
+        """The keys of the customer's records, with the transaction that the scenario is about."""
+        return replace(self.keys, transaction=self.transaction)
 
     def advance(self, seconds: float) -> None:
-        """Raise the pending events of the last decision, then advance time and raise every timer that falls due.
+        """Let time pass, and run every timer that falls due.
 
         Raises:
             MachineFaultError: the timers form a cycle.
         """
-        for event in self._pending_events:
-            self._step(event, self._now)
-        self._pending_events = ()
-        self._now += seconds
-        for _ in range(self._policy.timers.max_rounds):
-            due, event = self._policy.timers.next_due(self._snapshot)
-            if due > self._now:
+        self.now += seconds
+        self.tick()
+        self.records.change(self.all_keys, self.now, _do_nothing)
+
+    def tick(self) -> None:
+        """Let the least time pass, so that what follows is later."""
+        self.now += TICK_S
+
+    def wait_for(self, event: str) -> None:
+        """Let time pass until a timer sends an event, while the customer stays present and the sources repeat reports.
+
+        Raises:
+            ImpossibleError: no timer of the policy sends it in these states.
+        """
+        for _ in range(MAX_WAITS):
+            due, moment = self._due(event)
+            if due is None:
+                states = self.states()
+                machine = event.partition(".")[0]
+                raise ImpossibleError(f"no timer of the policy sends `{event}` in the state `{states[machine]}`")
+            self._stay_present(due, moment)
+            evaluation = self.records.change(self.all_keys, max(self.now, due), _do_nothing)
+            self.now = evaluation.now
+            if event in evaluation.events:
                 return
-            self._step(event, due)
         raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")
 
-    def raise_event(self, event: str) -> None:
-        """Raise one event now and set the moments that it moves."""
-        machine, _, trigger = event.partition(".")
-        moments: tuple[str, ...] = ()
-        if event == "session.renewed" or (event == "session.accepted" and not self._snapshot.session.signed_in):
-            moments = ("signed_in", "last_seen")
-        elif machine == "account" and (trigger == "reinstated" or trigger not in NOT_REPORTS):
-            moments = ("reported",)
-        elif event in ("service.impaired", "service.faulted"):
-            moments = ("faulted",)
-        if event in FAILED_VERDICTS:
-            self._increment("verification", self._verdict_window())
-        self._step(event, self._now, tuple((moment, self._now) for moment in moments))
-        if event == "verification.passed" and self._is_undated:
-            self._is_undated = False
-            if self._snapshot.session.state not in self._policy.live_session_states:
-                self.raise_event("session.renewed")  # a verifier's pass renews the session of an undated credential
+    def _due(self, event: str) -> tuple[float | None, str]:
+        """Return when a timer's event falls due, and the moment that it counts from."""
+        machine = event.partition(".")[0]
+        snapshot = self.records.load(self.all_keys)
+        found: tuple[float | None, str] = (None, "")
+        for timer in self.policy.timers.armed.get((machine, states_of(snapshot)[machine]), ()):
+            moment = getattr(getattr(snapshot, timer.record), timer.moment)
+            if timer.event == event and moment and (found[0] is None or moment + timer.after < found[0]):
+                found = (moment + timer.after, timer.moment)
+        return found
 
-    def ask(self, ask: ScenarioRequest) -> ScenarioDecision:
-        """Decide a request and count an attempt if the fallback limits them."""
-        states = self.states()
-        if self._opened not in ("", ask.operation):  # a request for another operation names no transaction of this one
-            states["transaction"] = self._policy.initial["transaction"]
-        cell = tuple({**states, **ask.conditions}[dimension] for dimension in DIMENSIONS)
-        rule = self._policy.table.decide(cell)
-        proven = ask.conditions["credential"] in PROVEN_CREDENTIALS
-        self._is_undated = ask.conditions["credential"] == "undated"
-        fallback = self._policy.fallbacks[rule.do]
-        if proven and fallback.attempts:
-            fallback = self._count_attempt(fallback, ask.operation)
-        if (
-            proven
-            and ask.conditions["actor"] == "subject"
-            and self._snapshot.session.state in self._policy.idle_session_states
-        ):
-            self._update_record("session", last_seen=self._now)  # an agent's requests are no activity of the customer
-        if proven:
-            self._pending_events = (*self._pending_events, *self._events_of(fallback, ask, begun=states["transaction"]))
-        return ScenarioDecision(outcome=fallback.kind.value, fallback=fallback.name, rule=rule)
+    def _stay_present(self, due: float, moment: str) -> None:
+        """Move the moments that requests and reports renew to just before a time, except for the one that counts."""
+        at = due - TICK_S
+        session = self.records.sessions.get(self.keys.session)
+        if session is not None and moment != "last_seen" and session.state in self.policy.idle_session_states:
+            self.records.sessions[self.keys.session] = replace(session, last_seen=max(session.last_seen, at))
+        account = self.records.accounts.get(self.keys.account)
+        if account is not None and moment != "reported" and account.reports:
+            reports = {name: replace(one, at=max(one.at, at)) for name, one in account.reports.items()}
+            self.records.accounts[self.keys.account] = replace(
+                account, reported=max(account.reported, at), reports=reports
+            )
 
-    def _events_of(self, fallback: Fallback, ask: ScenarioRequest, *, begun: str) -> tuple[str, ...]:
-        """Return the events that a decision raises; the next step starts with them."""
-        transactional = (ask.conditions["risk"], ask.conditions["effect"]) == ("high", "write")
-        transactional = transactional or begun != self._policy.initial["transaction"]
-        if fallback.kind is Outcome.TERMINATE:
-            return ("session.ended",)
-        if fallback.kind is Outcome.HOLD or (fallback.kind is Outcome.ALLOW and transactional):
-            self._opened = ask.operation
-            return ("transaction.held" if fallback.kind is Outcome.HOLD else "transaction.started",)
-        return ()
+    def sign_in(self) -> None:
+        """Note that the customer signs in now: the next token states it."""
+        self.tick()
+        self._signed_in[self.keys.session] = self.now
+        self._undated.discard(self.keys.session)
 
-    def _count_attempt(self, fallback: Fallback, operation: str) -> Fallback:
-        """Return the fallback's `then` once its attempts have run out; each request counts as a new credential."""
-        if fallback.kind is Outcome.VERIFY:
-            spent = self._current_count("verification", fallback.per)[1] >= fallback.attempts
-            if spent:
-                self._pending_events = ("verification.exhausted",)
+    @property
+    def has_signed_in(self) -> bool:
+        """Whether the customer's session had a sign-in."""
+        return self.keys.session in self._signed_in
+
+    def candidates(self, asked: ScenarioRequest | None) -> Iterator[Principal]:
+        """Yield the customer as the tokens around an event may prove them: the next, the last, and an undated one."""
+        if asked is not None and asked.conditions.get("actor", "subject") == "subject":
+            yield from self._prove(asked)
+        if self.principal is not None and not self.principal.actor:
+            yield self.principal
+        strongest = self.policy.assurance.order[-1:]
+        token = TokenSpec(acr="".join(strongest))
+        yield from self._prove(ScenarioRequest(operation=STATUS.name, token=token))
+        if next(iter(self.policy.issuers.values())).evidence != "auth_time":
+            yield from self._prove(ScenarioRequest(operation=STATUS.name, token=replace(token, age=-1.0)))
+
+    def _prove(self, asked: ScenarioRequest) -> Iterator[Principal]:
+        operation = self.deployment.find_operation(asked)
+        if isinstance(operation, Operation):
+            credential = self._credential(operation, asked, keep=False)
+            if isinstance(credential, Proven):
+                yield credential.principal
+
+    def present(self, asked: ScenarioRequest | None = None) -> Decision:
+        """Let a token reach the guard with a request of its status, and return the decision.
+
+        Args:
+            asked: the request whose token it is; ``None`` for a plain one.
+        """
+        self.tick()
+        wanted = asked or ScenarioRequest(operation=STATUS.name)
+        found = self.deployment.find_operation(wanted)
+        operation = found if isinstance(found, Operation) else STATUS
+        credential = self._credential(operation, wanted)
+        if isinstance(credential, NotProven):
+            raise ImpossibleError(f"the token is not accepted: {credential.reason.code}")
+        request = AccessRequest(operation=STATUS)
+        decided = self._decide(request, credential, wanted)
+        if isinstance(decided, Reason):
+            raise ImpossibleError(f"the token is refused: {decided.code}")
+        return decided
+
+    def _credential(self, operation: Operation, asked: ScenarioRequest, *, keep: bool = True) -> Credential:
+        """Return the credential of a request; keep the sign-in that it states for the next ones."""
+        self._tokens += 1
+        spec = asked.token
+        issuer = synthetic.pick_issuer(self.policy, operation, asked)
+        if spec is None:
+            key = identity_keys(issuer.issuer, SUBJECT, CLIENT, SESSION)[1]
         else:
-            spent = self._increment(f"fallback:{fallback.name}:{operation}", fallback.per) > fallback.attempts
-        return self._policy.fallbacks[fallback.then] if spent else fallback
-
-    def _increment(self, name: str, per: float) -> int:
-        since, count = self._current_count(name, per)
-        self._counters[name] = (since, count + 1)
-        return count + 1
-
-    def _current_count(self, name: str, per: float) -> tuple[float, int]:
-        """Return start and count of the current window; a new window if the last one is over."""
-        since, count = self._counters.get(name, (self._now, 0))
-        return (since, count) if self._now - since < per else (self._now, 0)
-
-    def _verdict_window(self) -> float:
-        """Return the longest window in which a `verify` fallback counts verdicts."""
-        verify = (item.per for item in self._policy.fallbacks.values() if item.kind is Outcome.VERIFY)
-        return max(verify, default=0.0)
-
-    def _update_record(self, record: str, **fields: object) -> None:
-        changed = msgspec.structs.replace(getattr(self._snapshot, record), **fields)
-        self._snapshot = msgspec.structs.replace(self._snapshot, **{record: changed})
-
-    def _step(self, event: str, at: float, moments: tuple[tuple[str, float], ...] = ()) -> None:
-        """Raise one event and record each transition line that handles it or an event that it raises."""
-        snapshot = self._snapshot
-        self._snapshot, moved = step(
-            self._policy.machines, snapshot, Event(name=event, at=at, cause="scenario", moments=moments), TOGETHER
+            key = identity_keys(issuer.issuer, spec.subject, spec.client, spec.session)[1]
+        sign_in = SignIn(
+            now=self.now, at=self._signed_in.get(key, 0.0), number=self._tokens, is_undated=key in self._undated
         )
-        sources = {(transition.machine, transition.event): transition.source for transition in moved}
-        pending = [event]
-        for name in pending:  # the list grows; the line of an event without a transition is found by the state
-            machine, _, trigger = name.partition(".")
-            record, field, _ = STATE_FIELDS[machine]
-            state = sources.get((machine, trigger), getattr(getattr(self._snapshot, record), field))
-            edge = self._policy.machines[machine].table[state, trigger]
-            self.edges.add((machine, edge.line, state))
-            pending.extend(edge.raises)
+        found = synthetic.build_credential(self.deployment, operation, asked, sign_in)
+        if isinstance(found, Proven) and keep:
+            at = found.principal.auth_time
+            if not at:
+                self._undated.add(key)  # its next tokens do not state the sign-in either
+            self._signed_in[key] = max(at or sign_in.at or self.now, sign_in.at)
+        return found
+
+    def ask(self, asked: ScenarioRequest) -> ScenarioDecision:
+        """Decide a request by the driver, and keep the records as it leaves them."""
+        self.tick()
+        operation = self.deployment.find_operation(asked)
+        if isinstance(operation, Reason):
+            return ScenarioDecision(outcome=REFUSED, reason=operation.code, states=self.states())
+        credential: Credential = NO_CREDENTIAL
+        if operation.risk != "public":  # the credential of a public operation is not checked
+            credential = self._credential(operation, asked)
+        method, target = request_line(operation, asked)
+        body = synthetic.build_body(operation, asked, target)
+        request = AccessRequest(operation=operation, method=method, evidence=Evidence(idempotency=asked.idempotency))
+        decided = self._decide(request, credential, asked, body)
+        if isinstance(decided, Reason):
+            return ScenarioDecision(outcome=REFUSED, reason=decided.code, states=self.states())
+        return self._answer(asked, operation, credential, decided)
+
+    def _decide(
+        self, request: AccessRequest, credential: Credential, asked: ScenarioRequest, body: Body = NO_BODY
+    ) -> Decision | Reason:
+        """Collect the facts of a request, and decide it as the enforcer does."""
+        facts = self._facts(credential, asked)
+        proven = facts.credential
+        if isinstance(proven, Proven) and request.operation.reads_body:
+            facts = self._bind(request, facts, proven, asked, body)
+        decided = self._evaluate(request, facts, asked)
+        if isinstance(decided, NeedsBody) and isinstance(proven, Proven):
+            facts = self._bind(request, facts, proven, asked, body)
+            decided = self._evaluate(request, facts, asked)
+        if isinstance(decided, NeedsBody):
+            raise MachineFaultError("the evaluation requests a body that was already read")
+        return decided
+
+    def _facts(self, credential: Credential, asked: ScenarioRequest) -> RequestFacts:
+        if not isinstance(credential, Proven):
+            channel = synthetic.pick_channel(self.policy, asked, "")
+            return RequestFacts(now=self.now, credential=credential, channel=channel)
+        principal = credential.principal
+        keys = Keys(principal.account_key, principal.session_key)
+        stored = self.records.load(keys)
+        channel = synthetic.pick_channel(self.policy, asked, stored.session.channel)
+        if asked.conditions.get("channel") == "switched" and stored.session.version and not stored.session.channel:
+            home = next(iter(self.policy.channels.trusts), "")  # identity was proved there before
+            self.records.sessions[keys.session] = replace(stored.session, channel=home)
+        reports = read_statements(self.policy, principal).reports
+        reported = stored.account.reports or {}
+        silent = any(not source.claim and source.name not in reported for source in self.policy.accounts)
+        self.principal, self.channel = principal, channel
+        return RequestFacts(
+            now=self.now, credential=credential, keys=keys, reports=reports, unreachable=silent, channel=channel
+        )
+
+    def _bind(
+        self, request: AccessRequest, facts: RequestFacts, proven: Proven, asked: ScenarioRequest, body: Body
+    ) -> RequestFacts:
+        binding = transactions.bind_request(request, proven.principal, body, self.ids, self.policy.digest, self.cipher)
+        keys = replace(facts.keys, transaction=binding.transaction)
+        if self.transaction == UNNAMED and binding.transaction not in self.records.transactions:
+            self._name_transaction(request.operation, keys, asked)
+        return replace(facts, has_body=True, binding=binding, keys=keys)
+
+    def _name_transaction(self, operation: Operation, keys: Keys, asked: ScenarioRequest) -> None:
+        """Make the given transaction that of a request: it was held, and perhaps approved, for this request before."""
+        given = self.records.transactions.pop(UNNAMED)
+        exceeds = asked.conditions.get("limit") == "exceeded"
+        over = tuple(limit.name for limit in operation.limits) if exceeds and given.approvals else ()
+        self.transaction = keys.transaction
+        self.records.transactions[keys.transaction] = replace(
+            given, account=keys.account, session=keys.session, operation=operation.name, over=over
+        )
+
+    def _evaluate(
+        self, request: AccessRequest, facts: RequestFacts, asked: ScenarioRequest
+    ) -> Decision | Reason | NeedsBody:
+        facts = add_ledgers(self.policy, request, facts)
+        if facts.has_body or not request.operation.reads_body:
+            self._use_up_calls(request.operation, facts, asked)
+        stored = self.records.load(facts.keys)
+        if stored.session.ended or stored.account.not_before:
+            facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
+        decided = evaluate(self.policy, request, facts, stored, self.cipher)
+        if isinstance(decided, Decision):
+            self.records.note(stored, decided.events, decided.transitions)
+            self.records.save(facts.keys, stored, decided.snapshot)
+            if decided.opened:
+                self.transaction = facts.keys.transaction
+                self.operations[self.transaction] = request.operation
+        return decided
+
+    def _use_up_calls(self, operation: Operation, facts: RequestFacts, asked: ScenarioRequest) -> None:
+        """Store the earlier calls that a typed `limit: exceeded` needs."""
+        limit = synthetic.is_exceeded_by_calls(operation, asked)
+        if limit is None or not isinstance(facts.credential, Proven):
+            return
+        stored = self.records.load(facts.keys)
+        calls = synthetic.earlier_calls(limit, self.now)
+        after = stored
+        if limit.by == "subject":
+            after = replace(stored, account=replace(stored.account, ledger=calls))
+        elif limit.by == "session":
+            after = replace(stored, session=replace(stored.session, ledger=calls))
+        else:
+            key = dict(facts.keys.ledgers).get(limit.by, b"")
+            if key:
+                after = replace(stored, ledgers={**stored.ledgers, key: replace(stored.ledgers[key], ledger=calls)})
+        self.records.save(facts.keys, stored, after)
+
+    def _answer(
+        self, asked: ScenarioRequest, operation: Operation, credential: Credential, decided: Decision
+    ) -> ScenarioDecision:
+        cell = dict(zip(DIMENSIONS, decided.cell, strict=True))
+        derived = {name: cell[name] for name in CONDITIONS}
+        # an unproven request has no records, and moves none
+        states = self.states() if isinstance(credential, NotProven) else {name: cell[name] for name in MACHINES}
+        if not decided.opened:
+            states["transaction"] = self.states()["transaction"]
+        return ScenarioDecision(
+            outcome=decided.fallback.kind.value,
+            fallback=decided.fallback.name,
+            reason=decided.reason.code,
+            rule=self.policy.table.rules[int(decided.rule.partition(":")[0])],
+            conditions=derived,
+            states=states,
+            differences=tuple(
+                explain_difference(self.policy, operation, name, value, derived)
+                for name, value in asked.conditions.items()
+                if derived[name] != value
+            ),
+        )
+
+    def verdict(self, principal: Principal) -> Verdict:
+        """Return the verdict of an admitted request of a customer, as acts outside a request have it."""
+        keys = Keys(principal.account_key, principal.session_key)
+        decision = Decision(
+            operation=STATUS,
+            fallback=self.policy.fallbacks["allow"],
+            reason=Reason.DECIDED,
+            snapshot=self.records.load(keys),
+            channel=self.channel,
+        )
+        return Verdict(decision=decision, record="", credential=Proven(principal), keys=keys, at=self.now)
+
+    def begin_transaction(self) -> None:
+        """Begin the transaction of the next request that has one, unless one is under way."""
+        if self.transaction:
+            return
+        self.transaction = UNNAMED
+        record = TransactionRecord(
+            state=self.policy.initial["transaction"],
+            account=self.keys.account,
+            session=self.keys.session,
+            created=self.now,
+            count=1,
+            version=1,
+        )
+        self.records.transactions[UNNAMED] = record
+
+
+def _do_nothing(evaluation: object) -> None:
+    """Send no event: `Records.change` has already run the timers."""
+    del evaluation

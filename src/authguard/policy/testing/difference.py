@@ -1,0 +1,93 @@
+"""Why the driver derives another condition than a scenario types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authguard.core.decision_table import PROVEN_CREDENTIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authguard.core.policy import Policy
+    from authguard.core.request import Operation
+
+
+def explain_difference(policy: Policy, operation: Operation, name: str, typed: str, derived: Mapping[str, str]) -> str:
+    """Return a phrase that says what the driver derives for a condition, and why.
+
+    Args:
+        policy: of the scenario.
+        operation: that was requested.
+        name: of the condition.
+        typed: the value in the scenario.
+        derived: condition -> value.
+    """
+    why = _find_reason(policy, operation, name, derived)
+    return f"`{name}: {typed}` cannot come about: the driver derives `{derived[name]}`{f', since {why}' if why else ''}"
+
+
+def _find_reason(policy: Policy, operation: Operation, name: str, derived: Mapping[str, str]) -> str:
+    if name in ("risk", "effect"):
+        return f"`{operation.name}` is `{operation.risk}` and `{operation.effect}`"
+    if name == "credential":
+        return _credential_reason(operation, derived)
+    if derived["credential"] not in PROVEN_CREDENTIALS:
+        return "nothing is known of an unproven caller"
+    return _REASONS[name](policy, operation, derived)
+
+
+def _credential_reason(operation: Operation, derived: Mapping[str, str]) -> str:
+    if operation.risk == "public":
+        return f"`{operation.name}` is public, so no credential is checked"
+    if derived["credential"] == "good":
+        return "the token states a sign-in, or the request needs no time of it"
+    return ""
+
+
+def _scope_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:
+    del policy
+    if derived["scope"] == "missing":
+        return f"`{operation.name}` needs what the token does not have"
+    needs = operation.scopes or operation.roles
+    return "the token has what the operation needs" if needs else f"`{operation.name}` needs no scope and no role"
+
+
+def _assurance_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:
+    del policy, derived
+    if not operation.acr and not operation.max_age:
+        return f"`{operation.name}` requires no assurance"
+    age = f" and a sign-in of the last {operation.max_age:g} seconds" if operation.max_age else ""
+    return f"`{operation.name}` requires {f'`{operation.acr}`' if operation.acr else 'any level'}{age}"
+
+
+def _limit_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:
+    del policy
+    if not operation.limits:
+        return f"`{operation.name}` has no limits"
+    if derived["limit"] == "unmeasured":
+        return "the body cannot be measured"
+    return f"the body and the earlier calls are {'over' if derived['limit'] == 'exceeded' else 'within'} the limits"
+
+
+def _channel_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:
+    del operation, derived
+    if not policy.channels.declared:
+        return "the policy declares no channels"
+    return "identity was proved in no channel from which trust does not carry to this one"
+
+
+def _actor_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:
+    del derived
+    if operation.actor != "any":
+        return f"`{operation.name}` has `actor: {operation.actor}`"
+    return "" if policy.agents else "the policy registers no agents"
+
+
+_REASONS: Final = {
+    "scope": _scope_reason,
+    "assurance": _assurance_reason,
+    "limit": _limit_reason,
+    "channel": _channel_reason,
+    "actor": _actor_reason,
+}
