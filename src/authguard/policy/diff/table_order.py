@@ -14,7 +14,7 @@ from authguard.policy.table.boxes import Space, is_empty
 from authguard.policy.table.mdd import DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from authguard.core.outcomes import Fallback
     from authguard.policy.draft import Draft
@@ -41,7 +41,8 @@ class TableOrder:
         self._leaves: dict[str, int] = {}
         self._fallbacks: dict[int, Fallback] = {}
         self._restricted: dict[tuple[tuple[str, str], ...], int] = {}
-        self._pairs: dict[tuple[int, int], frozenset[tuple[int, ...]]] = {}
+        self._below: dict[tuple[int, ...], bool] = {}
+        self._without_offer: dict[tuple[int, ...], bool] = {}
         rules = [(box, rule.do) for rule in draft.rules if not is_empty(box := self._space.box(rule.when))]
         self._diagrams = DecisionDiagrams(self._space.whole, [box for box, _ in rules], nodes)
         try:
@@ -57,31 +58,28 @@ class TableOrder:
             lower: dimension -> value.
             upper: dimension -> value, of the same dimensions.
         """
-        if lower == upper:
-            return True
-        pairs = self._leaf_pairs(lower, upper)
-        return pairs is not None and all(self._is_at_most(one, other) for one, other in pairs)
+        return self._relate(lower, upper, self._is_at_most, self._below)
 
     def offers_more(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> bool:
         """Return whether a cell offers a proof of identity or an approval with the upper values only.
 
         An offer counts where the lower values neither run the app nor make the same offer.
         """
-        if lower == upper:
-            return False
-        pairs = self._leaf_pairs(lower, upper)
-        return pairs is None or any(
-            one != other and other in self._offers and self._kind(one) is not Outcome.ALLOW for one, other in pairs
-        )
+        return not self._relate(lower, upper, self._offers_no_more, self._without_offer)
 
-    def _leaf_pairs(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> frozenset[tuple[int, ...]] | None:
-        """Return the leaves that equal cells reach with either values; ``None`` if nothing is known."""
+    def _relate(
+        self,
+        lower: Mapping[str, str],
+        upper: Mapping[str, str],
+        holds: Callable[[int, int], bool],
+        memo: dict[tuple[int, ...], bool],
+    ) -> bool:
+        """Return whether a relation holds between the answers of all equal cells; not if nothing is known."""
+        if lower == upper:
+            return True
         if not self.is_decided or lower.keys() != upper.keys():
-            return None
-        roots = (self._restrict(lower), self._restrict(upper))
-        if roots not in self._pairs:
-            self._pairs[roots] = self._diagrams.leaves(roots, self._space.whole)
-        return self._pairs[roots]
+            return False
+        return self._diagrams.relate((self._restrict(lower), self._restrict(upper)), holds, memo)
 
     def _restrict(self, fixed: Mapping[str, str]) -> int:
         key = tuple(sorted(fixed.items()))
@@ -102,9 +100,8 @@ class TableOrder:
             self._fallbacks[leaf] = item
         return self._leaves[do]
 
-    @property
-    def _offers(self) -> frozenset[int]:
-        return frozenset(leaf for leaf, item in self._fallbacks.items() if item.kind in _OFFERS)
+    def _offers_no_more(self, one: int, other: int) -> bool:
+        return one == other or self._kind(other) not in _OFFERS or self._kind(one) is Outcome.ALLOW
 
     def _kind(self, leaf: int) -> Outcome:
         return self._fallbacks[leaf].kind if leaf in self._fallbacks else Outcome.DENY

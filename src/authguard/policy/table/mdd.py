@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.policy.table.boxes import unite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from authguard.policy.table.boxes import Box, Slabs
 
@@ -276,6 +276,28 @@ class DecisionDiagrams:
             return found
 
         return go(root)
+
+    def relate(self, nodes: tuple[int, int], holds: Callable[[int, int], bool], memo: dict[Nodes, bool]) -> bool:
+        """Return whether a relation holds between the leaves of two diagrams in every cell.
+
+        Args:
+            nodes: roots of two diagrams of this instance.
+            holds: relation of two different leaves; equal ones are always related.
+            memo: results of this relation so far, which all its questions share.
+        """
+        one, other = nodes
+        if one == other:
+            return True
+        known = memo.get(nodes)
+        if known is None:
+            level = self._level(nodes)
+            if level == len(self.order):
+                known = holds(one, other)
+            else:
+                below = (self._children(nodes, level, branch) for branch in range(len(self.classes[level])))
+                known = all(self.relate((after[0], after[1]), holds, memo) for after in below)
+            memo[nodes] = known
+        return known
 
     def example(self, roots: Nodes, box: Box, wanted: Collection[Nodes]) -> Box | None:
         """Return a box of cells within `box` that reach one of the wanted leaves; ``None`` if no cell does."""
