@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from authguard.core.outcomes import Outcome
 from authguard.core.verification import Doubted, Failed, Passed, Unavailable
 from authguard.errors import VerificationRefusedError
 from authguard.records.entries import ActEntry
@@ -392,3 +393,59 @@ async def test_an_agent_proves_nothing_for_a_customer_in_the_talk_either() -> No
     step = await desk.enforcer.verifications.answer(talk, "default", {"otp": {"answer": "123456"}})
     assert (step.fallback.kind, step.snapshot.session.verification) == ("deny", "unverified")
     assert not verifier.asked
+
+
+OVER_LIMIT = (
+    SEPARATE.replace("  alternate: {all: [kba], attempts: 2", "  alternate: {all: [kba], attempts: 3")
+    + """
+decisions:
+  - when: {risk: high, limit: exceeded, transaction: none, service: live, account: normal, session: active,
+           credential: good, scope: granted, actor: subject, verification: [unverified, pending, failed]}
+    do: prove_large
+fallbacks:
+  prove_large: {kind: verify, methods: [alternate], attempts: 3, per: 15m, then: to_a_person}
+"""
+)
+LARGE = {"amount": 600, "currency": "EUR"}
+
+
+async def test_a_method_that_only_a_request_over_its_limit_names_is_taken() -> None:
+    talk = Talk(OVER_LIMIT, kba=ScriptedVerifier())
+    asked = await talk.desk.ask("refund", talk.token, body=LARGE, idempotency="k")
+    assert (outcome(asked), asked.fallback.methods) == (("verify", "prove_large"), ("alternate",))
+    wrong = await talk.say({"kba": {"answer": "000000"}}, "alternate")
+    assert (wrong.fallback.name, wrong.operation.name) == ("prove_large", "refund"), (
+        "a wrong code is told from a right one"
+    )
+    right = await talk.say({"kba": {"answer": "123456"}}, "alternate")
+    assert (right.fallback.name, right.operation.name) != ("prove_large", "refund")
+    assert states(await talk.desk.ask("chat", talk.token))["verification"] == "verified"
+
+
+BOTH = (
+    SEPARATE
+    + """
+fallbacks:
+  prove_identity: {kind: verify, methods: [default, alternate], attempts: 9, per: 15m, then: to_a_person}
+"""
+)
+
+
+async def test_a_reply_names_only_methods_that_are_taken() -> None:
+    talk = Talk(BOTH, kba=ScriptedVerifier())
+    assert (await talk.balance()).fallback.methods == ("default", "alternate")
+    for _ in range(3):
+        step = await talk.say(WRONG)
+    assert step.fallback.methods == ("alternate",), "three attempts are all that `default` has"
+    assert (await talk.balance()).fallback.methods == ("alternate",)
+    assert (await talk.say({"kba": {"answer": "123456"}}, "alternate")).fallback.kind is Outcome.ALLOW
+
+
+async def test_where_every_method_is_spent_a_person_takes_over() -> None:
+    talk = Talk(BOTH, kba=ScriptedVerifier())
+    for _ in range(3):
+        await talk.say(WRONG)
+    for _ in range(2):
+        step = await talk.say({"kba": {"answer": "000000"}}, "alternate")
+    assert step.fallback.name == "to_a_person"
+    assert outcome(await talk.balance()) == ("handoff", "to_a_person")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from authguard.core.outcomes import Fallback, Outcome, Reason
 from authguard.core.snapshot import AccountRecord, AttemptCount
 from authguard.errors import MachineFaultError
@@ -55,28 +57,47 @@ def spend_attempts(
         if tally.mark != principal.fingerprint:
             since = tally.since or evaluation.now
             _store_tally(evaluation, name, AttemptCount(since, tally.count + 1, principal.fingerprint))
-    return found, Reason.DECIDED if found is fallback else Reason.ATTEMPTS_SPENT
+    return found, Reason.DECIDED if found.name == fallback.name else Reason.ATTEMPTS_SPENT
 
 
 def follow_then(
     evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback
 ) -> tuple[Fallback, ...]:
-    """Return the fallbacks without attempts left from a fallback on, and the one that applies; count nothing."""
+    """Return the fallbacks without attempts left from a fallback on, and the one that applies; count nothing.
+
+    Of the one that applies, only methods that can begin now are left.
+    """
     chain = [fallback]
     while chain[-1].attempts and _is_exhausted(evaluation, operation, principal, chain[-1]):
         chain.append(evaluation.policy.fallbacks[chain[-1].then])
         if len(chain) > len(evaluation.policy.fallbacks):
             raise MachineFaultError(f"`then` of the fallback `{fallback.name}` forms a cycle")
+    if len(chain[-1].methods) > 1:
+        chain[-1] = replace(chain[-1], methods=_open_methods(evaluation, chain[-1]) or chain[-1].methods)
     return tuple(chain)
 
 
 def _is_exhausted(evaluation: Evaluation, operation: Operation, principal: Principal, fallback: Fallback) -> bool:
     account = evaluation.snapshot.account
     if fallback.kind is Outcome.VERIFY:
+        if not account.tallies:
+            return False
         spent = _current_tally(account, VERIFICATIONS, fallback.per, evaluation.now).count >= fallback.attempts
+        spent = spent or not _open_methods(evaluation, fallback)
         return spent and not has_in_flight(evaluation)  # a pending call may end as an outage, which is no attempt
     tally = _current_tally(account, _tally_name(fallback, operation), fallback.per, evaluation.now)
     return tally.count >= fallback.attempts and tally.mark != principal.fingerprint
+
+
+def _open_methods(evaluation: Evaluation, fallback: Fallback) -> tuple[str, ...]:
+    """Return the methods of a fallback that can begin now, or have begun in this session."""
+    held, methods = evaluation.snapshot.session.attempt, evaluation.policy.methods
+
+    def is_open(name: str) -> bool:
+        has_begun = held is not None and held.method == name and is_reserved(evaluation, methods[name], held.begun)
+        return has_begun or not is_spent(evaluation, methods[name], fallback)
+
+    return tuple(name for name in fallback.methods if is_open(name))
 
 
 def _tally_name(fallback: Fallback, operation: Operation) -> str:

@@ -5,17 +5,20 @@ Neither contains a state, a score or a rule: only names of operations, and the n
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions, delegations
+from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
 from authguard.evaluation.attempts import follow_then
 from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from authguard.core.decision_table import Cell
     from authguard.core.outcomes import Fallback
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 #: maximum number of operations listed, so that a prompt stays short
 MAX_OPERATIONS: Final = 40
 
+_TRANSACTION: Final = DIMENSIONS.index("transaction")
+_LIMIT: Final = DIMENSIONS.index("limit")
 _NOW: Final = "now"
 #: next step -> sentence for the prompt
 _INSTRUCTIONS: Final[Mapping[str, str]] = {
@@ -77,39 +82,63 @@ def preview_chain(policy: Policy, verdict: Verdict, operation: Operation) -> tup
         verdict: of the caller's request.
         operation: to preview.
     """
-    states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
-    principal = verdict.principal
-    if principal is None:
-        credential = ("missing", operation.risk, operation.effect)
-        cell = (*states, *credential, "missing", "insufficient", "within", "same", "subject")
-    else:
-        acting, channel = conditions.classify_actor(principal, policy.agents), "same"
-        if acting == "stranger" and delegations.covers(verdict.snapshot.account, principal, operation):
-            acting = "agent"
-        if policy.channels.declared:
-            channel = conditions.compare_channel(
-                verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts
-            )
-        held = effective_roles(operation, principal, acting, policy.role_sources)
-        proven_at = conditions.find_proof_time(principal, verdict.snapshot)
-        assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, verdict.at)
-        cell = (
-            *states,
-            classify_credential(policy, principal, verdict.snapshot, assurance, authenticated_at(policy, principal)),
-            operation.risk,
-            operation.effect,
-            # the next request has the scopes that a restriction removed from this one
-            conditions.check_scope(operation, principal.token_scopes, held),
-            assurance,
-            "within",
-            channel,
-            acting,
-        )
-    fallback = policy.fallbacks[policy.table.decide(cell).do]
+    return _follow(policy, verdict, operation, policy.table.decide(_cell(policy, verdict, operation)).do)
+
+
+def preview_others(policy: Policy, verdict: Verdict, operation: Operation) -> Iterator[tuple[Fallback, ...]]:
+    """Yield the chains of the other fallbacks of an operation now: with a transaction, and over a limit.
+
+    Args:
+        policy: checked.
+        verdict: of the caller's request.
+        operation: to preview.
+    """
+    cell = _cell(policy, verdict, operation)
+    limits = CONDITIONS["limit"] if operation.limits else (cell[_LIMIT],)
+    seen = {policy.table.decide(cell).do}
+    for transaction, limit in product(policy.table.values["transaction"], limits):
+        other = (*cell[:_TRANSACTION], transaction, *cell[_TRANSACTION + 1 : _LIMIT], limit, *cell[_LIMIT + 1 :])
+        name = policy.table.decide(other).do
+        if name not in seen:
+            seen.add(name)
+            yield _follow(policy, verdict, operation, name)
+
+
+def _follow(policy: Policy, verdict: Verdict, operation: Operation, name: str) -> tuple[Fallback, ...]:
+    fallback, principal = policy.fallbacks[name], verdict.principal
     if principal is None or not fallback.attempts:
         return (fallback,)
     evaluation = Evaluation(policy, verdict.snapshot, verdict.at, verdict.keys)
     return follow_then(evaluation, operation, principal, fallback)
+
+
+def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
+    """Return the cell of an operation without a transaction, within its limits."""
+    states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
+    principal = verdict.principal
+    if principal is None:
+        credential = ("missing", operation.risk, operation.effect)
+        return (*states, *credential, "missing", "insufficient", "within", "same", "subject")
+    acting, channel = conditions.classify_actor(principal, policy.agents), "same"
+    if acting == "stranger" and delegations.covers(verdict.snapshot.account, principal, operation):
+        acting = "agent"
+    if policy.channels.declared:
+        channel = conditions.compare_channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts)
+    held = effective_roles(operation, principal, acting, policy.role_sources)
+    proven_at = conditions.find_proof_time(principal, verdict.snapshot)
+    assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, verdict.at)
+    return (
+        *states,
+        classify_credential(policy, principal, verdict.snapshot, assurance, authenticated_at(policy, principal)),
+        operation.risk,
+        operation.effect,
+        # the next request has the scopes that a restriction removed from this one
+        conditions.check_scope(operation, principal.token_scopes, held),
+        assurance,
+        "within",
+        channel,
+        acting,
+    )
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:

@@ -19,10 +19,10 @@ from authguard.core.snapshot import Attempt
 from authguard.core.verification import Doubted, IncompleteMethod, Passed, Unavailable
 from authguard.evaluation import attempts
 from authguard.evaluation.driver import renew_by_verifier
-from authguard.evaluation.preview import preview_chain
+from authguard.evaluation.preview import preview_chain, preview_others
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authguard.core.outcomes import Fallback
     from authguard.core.policy import Policy
@@ -57,8 +57,8 @@ class RetryLater:
 
 def claim_attempt(evaluation: Evaluation, verdict: Verdict, method: Method, ids: Ids) -> Claim | RetryLater:
     """Claim the open attempt of the method, or start one, if the table offers the method now."""
-    offered = offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
-    if method.name not in offered:
+    offering = find_offer(evaluation.policy, verdict.with_snapshot(evaluation.snapshot), method.name)
+    if offering is None:
         return RetryLater(0.0)
     held = evaluation.snapshot.session.attempt
     if held is not None and attempts.is_being_verified(evaluation, held):
@@ -70,7 +70,7 @@ def claim_attempt(evaluation: Evaluation, verdict: Verdict, method: Method, ids:
     if held is not None and attempts.is_reserved(evaluation, method, held.begun):
         attempt = replace(held, claimed=True, at=evaluation.now)
     else:
-        if attempts.is_spent(evaluation, method, offered[method.name]):
+        if attempts.is_spent(evaluation, method, offering):
             if attempts.has_in_flight(evaluation):
                 return RetryLater(RETRY_SOON_S)
             # a doubt from another session is marked here, too, so that the table offers other methods
@@ -95,8 +95,9 @@ def claim_attempt(evaluation: Evaluation, verdict: Verdict, method: Method, ids:
 
 def exhaust_methods(evaluation: Evaluation, verdict: Verdict) -> None:
     """Send `verification.exhausted` if no method can be tried any longer: then a person takes over."""
-    methods = evaluation.policy.methods
-    offered = offered_methods(evaluation.policy, verdict.with_snapshot(evaluation.snapshot))
+    methods, policy = evaluation.policy.methods, evaluation.policy
+    current = verdict.with_snapshot(evaluation.snapshot)
+    offered = _methods_of(chain for _, chain in _usual_chains(policy, current))
     named = [(methods[name], fallback) for name, fallback in offered.items() if name in methods]
     if named and all(attempts.is_spent(evaluation, method, fallback) for method, fallback in named):
         evaluation.send("verification.exhausted", "guard")
@@ -143,8 +144,23 @@ def apply_result(
     return True
 
 
+def find_offer(policy: Policy, verdict: Verdict, method: str) -> Fallback | None:
+    """Return the fallback by which a reply may name a method to this customer now, or named it until it was spent.
+
+    Args:
+        policy: checked.
+        verdict: of the customer's request.
+        method: name.
+    """
+    for _, chain in iter_chains(policy, verdict):
+        for fallback in reversed(chain):
+            if fallback.kind is Outcome.VERIFY and method in fallback.methods:
+                return fallback
+    return None
+
+
 def offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
-    """Return the methods that this customer is asked for now, or was asked for until attempts were spent.
+    """Return the methods that a reply to this customer may name now, or named until attempts were spent.
 
     Args:
         policy: checked.
@@ -153,10 +169,35 @@ def offered_methods(policy: Policy, verdict: Verdict) -> dict[str, Fallback]:
     Returns:
         Method -> the fallback that asks for it.
     """
+    return _methods_of(chain for _, chain in iter_chains(policy, verdict))
+
+
+def _methods_of(chains: Iterable[tuple[Fallback, ...]]) -> dict[str, Fallback]:
     offered: dict[str, Fallback] = {}
-    for operation in policy.all_operations:
-        if operation.risk in PROVABLE_RISKS:
-            for fallback in reversed(preview_chain(policy, verdict, operation)):
-                for name in fallback.methods if fallback.kind is Outcome.VERIFY else ():
-                    offered.setdefault(name, fallback)
+    for chain in chains:
+        for fallback in reversed(chain):
+            for name in fallback.methods if fallback.kind is Outcome.VERIFY else ():
+                offered.setdefault(name, fallback)
     return offered
+
+
+def iter_chains(policy: Policy, verdict: Verdict) -> Iterator[tuple[Operation, tuple[Fallback, ...]]]:
+    """Yield each operation that can require a verification with the fallbacks that may answer it, the usual ones first.
+
+    Args:
+        policy: checked.
+        verdict: of the customer's request.
+    """
+    yield from _usual_chains(policy, verdict)
+    for operation in _provable_operations(policy):
+        for chain in preview_others(policy, verdict, operation):
+            yield operation, chain
+
+
+def _usual_chains(policy: Policy, verdict: Verdict) -> Iterator[tuple[Operation, tuple[Fallback, ...]]]:
+    for operation in _provable_operations(policy):
+        yield operation, preview_chain(policy, verdict, operation)
+
+
+def _provable_operations(policy: Policy) -> list[Operation]:
+    return [operation for operation in policy.all_operations if operation.risk in PROVABLE_RISKS]

@@ -8,6 +8,7 @@ Rules (DESIGN 2, "Attempts"; see also `authguard.evaluation.verification`):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -18,7 +19,7 @@ from authguard.core.snapshot import Keys
 from authguard.core.verification import Doubted, IncompleteMethod, Unavailable, combine
 from authguard.errors import VerificationRefusedError
 from authguard.evaluation import attempts
-from authguard.evaluation.preview import preview_outcome
+from authguard.evaluation.preview import preview_chain, preview_others, preview_outcome
 from authguard.evaluation.verification import (
     PROVABLE_RISKS,
     VERIFY_OPERATION,
@@ -27,6 +28,7 @@ from authguard.evaluation.verification import (
     apply_result,
     claim_attempt,
     exhaust_methods,
+    iter_chains,
 )
 from authguard.ports import Question
 from authguard.runtime.verifier_call import call_verifiers
@@ -159,7 +161,7 @@ class Verifications:
         self._record(verdict, method, results, "superseded" if superseded[-1] else _result_code(amount))
         if isinstance(amount, IncompleteMethod) and not superseded[-1]:
             return self._next_step(verdict, before, method, attempt=claimed.attempt.id, wanted=amount.verifiers)
-        return self._next_step(verdict, before, method, down=amount == "unavailable")
+        return self._next_step(verdict, before, method, down=amount == "unavailable", passed=amount == "passed")
 
     def _outage(self) -> Fallback:
         """Return the fallback for an outage: the policy's response to a fault, if it names a time to retry."""
@@ -197,13 +199,17 @@ class Verifications:
         *,
         after: float = 0.0,
         down: bool = False,
+        passed: bool = False,
         attempt: str = "",
         wanted: tuple[str, ...] = (),
     ) -> NextStep:
         """Return the table's current response to the operation that required this proof."""
         policy = self._repository.policy
         operation = _requesting_operation(policy, before, method.name)
-        fallback = preview_outcome(policy, verdict, operation)
+        if passed:
+            fallback = preview_outcome(policy, verdict, operation)
+        else:
+            fallback = _find_answer(policy, verdict, operation, method.name)
         if after:
             fallback = Fallback(name="verification_busy", kind=Outcome.RETRY, status=409, after=after)
         if down and method.name in fallback.methods:  # the machine's state is unchanged, so the outage shows only here
@@ -222,11 +228,20 @@ class Verifications:
 
 def _requesting_operation(policy: Policy, verdict: Verdict, method: str) -> Operation:
     """Return the operation that the next step refers to: the first that requires this method, or could."""
-    proving = [operation for operation in policy.all_operations if operation.risk in PROVABLE_RISKS]
-    for operation in proving:
-        if method in preview_outcome(policy, verdict, operation).methods:
+    for operation, fallbacks in iter_chains(policy, verdict):
+        if method in fallbacks[-1].methods:
             return operation
+    proving = [operation for operation in policy.all_operations if operation.risk in PROVABLE_RISKS]
     return next((operation for operation in proving if operation.risk != "routine"), policy.otherwise)
+
+
+def _find_answer(policy: Policy, verdict: Verdict, operation: Operation, method: str) -> Fallback:
+    """Return the response to an operation after an attempt that did not pass: what asks for the method, if any does."""
+    usual = preview_chain(policy, verdict, operation)
+    for each in chain((usual,), preview_others(policy, verdict, operation)):
+        if any(method in link.methods for link in each):
+            return each[-1]
+    return usual[-1]
 
 
 def _check_size(answers: Answers) -> None:

@@ -96,6 +96,16 @@ def test_a_goal_by_the_clock_alone_needs_a_timer_that_surely_runs(standard_draft
     assert "with events by clock no" in problem.message
 
 
+def test_a_verification_that_only_a_request_over_its_limit_names_is_no_way_out(standard_draft: Draft) -> None:
+    waiting = _with_rule(standard_draft, "try_later", verification={"failed"})
+    asked = _with_rule(waiting, "prove_identity", verification={"failed"}, limit={"exceeded"})
+    problems = list(liveness.check_no_deadlock(asked))
+    assert [problem.code for problem in problems] == ["trap", "promise-broken"]
+    assert all("verification `failed`" in problem.message for problem in problems)
+    always = _with_rule(waiting, "prove_identity", verification={"failed"})
+    assert list(liveness.check_no_deadlock(always)) == []
+
+
 def _identified(draft: Draft) -> Draft:
     levels = Assurance(order=("aal1", "aal2"))
     operation = Operation(name="refund", match=Match(path="/refund", method="POST"), risk="high")
