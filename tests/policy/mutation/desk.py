@@ -52,11 +52,12 @@ machines:
     transitions:
       - {trigger: locked, source: normal, dest: locked, raises: verification.moved}
 decisions:
-  - {when: {account: locked, credential: good, session: active}, do: refuse}
+  - {when: {account: locked, credential: good, session: active}, do: to_a_person}
 fallbacks:
   await_approval: {kind: hold, approvers: {role: boss, count: 2, acr: aal2}}
   step_up: {kind: step_up, acr: aal2, attempts: 3, per: 15m, then: to_a_person}
   prove_identity: {kind: verify, methods: [default], attempts: 3, per: 15m, then: to_a_person}
+  prove_otherwise: {kind: verify, methods: [alternate]}
   to_a_person: {kind: handoff, queue: people}
 on_fault: try_later
 rollback: {authority: {engage: {role: operations}, release: {role: operations, count: 2}}}

@@ -73,8 +73,6 @@ if TYPE_CHECKING:
             [
                 "verifier-dropped methods.default.all[0]: code removed",
                 "verifier-dropped methods.default.all[1]: card removed",
-                "method-attempts-raised methods.default.attempts: 3 -> 30",
-                "method-window-shortened methods.default.per: 15m -> 90s",
                 "quorum-lowered methods.alternate.quorum: 2 -> 1",
                 "method-attempts-raised methods.alternate.attempts: 2 -> 20",
                 "method-window-shortened methods.alternate.per: 15m -> 90s",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authguard.policy.tree import Node
 
 LINE = "locked from normal to locked"
-RULE = "{account: locked, credential: good, session: active} -> refuse"
+RULE = "{account: locked, credential: good, session: active} -> to_a_person"
 TIMER = "session.idled in [active] after 5m"
 RELEASE = "rollback.authority.release"
 
@@ -60,7 +60,10 @@ RELEASE = "rollback.authority.release"
         (behaviour_kinds.drop_demands, ["demand-dropped fallbacks.step_up.acr: aal2 removed"]),
         (
             behaviour_kinds.swap_methods,
-            ["method-swapped fallbacks.prove_identity.methods: [default] -> [alternate]"],
+            [
+                "method-swapped fallbacks.prove_identity.methods: [default] -> [alternate]",
+                "method-swapped fallbacks.prove_otherwise.methods: [alternate] -> [default]",
+            ],
         ),
         (behaviour_kinds.change_queues, ["queue-changed fallbacks.to_a_person.queue: people -> other-queue"]),
         (behaviour_kinds.change_on_fault, ["on-fault-changed on_fault: try_later -> ask_scope"]),

@@ -68,6 +68,6 @@ def test_cells_that_no_events_reach_do_not_count() -> None:
 
 
 def test_a_differing_cell_is_named_for_each_difference() -> None:
-    changed = compile_desk(DESK.replace("do: refuse}", "do: try_later}"))
+    changed = compile_desk(DESK.replace("session: active}, do: to_a_person}", "session: active}, do: try_later}"))
     (cell,) = find_differing_cells(compile_desk(), changed) or ()
     assert "locked" in cell

@@ -72,6 +72,13 @@ REFUSED = [
     (asked("{operation: chat, body: text}"), "wrong-type", "write `body: {NAME: VALUE}`"),
     (asked("{operation: chat, idempotency: 7}"), "wrong-type", "this is not a word"),
     ("- {name: a, ask: {operation: chat}, then: {reason: because}}", "unknown-name", "`because`"),
+    (f"- {{name: a, times: 0, {ENDS}}}", "wrong-type", "this is no number of repetitions"),
+    (f"- {{name: a, times: 101, {ENDS}}}", "wrong-type", "this is no number of repetitions"),
+    ("- {name: a, ask: {operation: chat}, then: {queue: [x]}}", "wrong-type", "`queue` has another form"),
+    ("- {name: a, ask: {operation: chat}, then: {methods: x}}", "wrong-type", "`methods` has another form"),
+    ("- {name: a, ask: {operation: chat}, then: {approvers: {size: 2}}}", "unknown-name", "`size`"),
+    ("- {name: a, ask: {operation: chat}, then: {approvers: {count: two}}}", "wrong-type", "`approvers` has another"),
+    ("- {name: a, steps: [{then: {queue: x}}]}", "scenario-incomplete", "an answer is expected without a request"),
     (f"- {{name: a, name: b, {ENDS}}}", "duplicate-key", "`name` is already set"),
     (f"- &x {{name: a, {ENDS}}}", "anchor", "the anchor"),
     ("name: a", "not-a-list", "scenarios are a list"),
@@ -219,6 +226,37 @@ def test_a_request_states_its_line_its_token_and_its_body(support_desk: Policy, 
     )
     assert other.steps[0].ask == ScenarioRequest(operation="chat", token=TokenSpec(age=-1.0))
     assert other.steps[0].reason == "decided"
+
+
+def test_a_repeated_step_has_requests_of_their_own(support_desk: Policy, tmp_path: Path) -> None:
+    text = "- {name: a, steps: [{times: 3, after: 1m, ask: {operation: refund}, then: {fallback: allow}}]}"
+    (one,), problems = parse_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    assert [step.after for step in one.steps] == [60.0, 60.0, 60.0]
+    keys = [step.ask.idempotency for step in one.steps if step.ask]
+    assert keys == ["scenario", "scenario-2", "scenario-3"]
+
+
+def test_details_of_a_reply_are_expected(support_desk: Policy, tmp_path: Path) -> None:
+    details = "queue: fraud, approvers: {role: boss, count: 2}, methods: [default], max_age: since_entered, scopes: []"
+    text = f"- {{name: a, ask: {{operation: chat}}, then: {{{details}}}}}"
+    (one,), problems = parse_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    assert one.steps[0].details == {
+        "queue": "fraud",
+        "approvers": {"role": "boss", "count": 2},
+        "methods": ["default"],
+        "scopes": [],
+        "max_age": "since_entered",
+    }
+
+
+def test_a_request_may_lack_its_key(support_desk: Policy, tmp_path: Path) -> None:
+    text = "- {name: a, ask: {operation: refund, idempotency: ''}, then: {outcome: allow}}"
+    (one,), problems = parse_scenarios([write(tmp_path, text)], support_desk)
+    assert problems == ()
+    assert one.steps[0].ask is not None
+    assert one.steps[0].ask.idempotency == ""
 
 
 def test_a_channel_is_named_or_is_a_condition(tmp_path: Path) -> None:

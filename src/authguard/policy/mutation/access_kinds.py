@@ -165,7 +165,10 @@ def widen_trust(tree: Node) -> Iterator[Mutant]:
 
 
 def weaken_methods(tree: Node) -> Iterator[Mutant]:
-    """Remove one verifier of a method that needs several, lower its quorum, or permit more attempts."""
+    """Remove one verifier of a method that needs several, lower its quorum, or permit more attempts.
+
+    The attempts of a method stay if each fallback that offers it limits them too: then the method's alone show nothing.
+    """
     for name, method in _entries(tree, "methods").items():
         path = ("methods", name)
         for combination in ("all", "sequence"):
@@ -175,11 +178,19 @@ def weaken_methods(tree: Node) -> Iterator[Mutant]:
         quorum = method.entries().get("quorum")
         if quorum is not None and isinstance(quorum.value, int) and quorum.value > 1:
             yield make_mutant("quorum-lowered", tree, (*path, "quorum"), quorum.value - 1)
+        if all("attempts" in fallback.entries() for fallback in _offering(tree, name)):
+            continue
         attempts = method.entries().get("attempts")
         if attempts is not None and isinstance(attempts.value, int):
             yield make_mutant("method-attempts-raised", tree, (*path, "attempts"), attempts.value * FACTOR)
         if "per" in method.entries():
             yield from shorten("method-window-shortened", tree, (*path, "per"))
+
+
+def _offering(tree: Node, method: str) -> Iterator[Node]:
+    for fallback in _entries(tree, "fallbacks").values():
+        if any(node.value == method for node in _items(fallback, "methods")):
+            yield fallback
 
 
 def drop_app_reports(tree: Node) -> Iterator[Mutant]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.policy.mutation.equivalence import find_differing_cells
+from authguard.policy.mutation.setting_candidates import fallback_candidates, setting_candidates
 from authguard.policy.schema.units import format_duration
+from authguard.policy.testing.reply_detail import DETAILS
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from authguard.policy.mutation.trial import Original
 
 #: most candidates of one mutant
-MAX_CANDIDATES: Final = 64
+MAX_CANDIDATES: Final = 400
 #: states in which other machines do not hide a difference
 _USABLE: Final = {"account": "normal", "session": "active", "verification": "verified"}
 
@@ -48,8 +50,17 @@ def _candidates(original: Original, mutant: Mutant, mutated: Policy) -> Iterator
             yield from _for_timer(original, mutant)
         case "decisions":
             yield from _for_rule(original, mutant, mutated)
+        case "fallbacks":
+            fallback = original.policy.fallbacks[str(mutant.path[1])]
+            yield from fallback_candidates(original.policy, fallback, _detail_of(mutant))
         case _:
-            pass
+            yield from setting_candidates(original, mutant)
+
+
+def _detail_of(mutant: Mutant) -> str:
+    """Return the detail of a reply that a mutant of a fallback changes; empty for none."""
+    key = str(mutant.path[2])
+    return key if key in DETAILS else ""
 
 
 def _for_transition(original: Original, mutant: Mutant) -> Iterator[PlainScenario]:
@@ -58,12 +69,13 @@ def _for_transition(original: Original, mutant: Mutant) -> Iterator[PlainScenari
         if edge.line == index:
             event = f"{machine}.{trigger}"
             for watched in (machine, *(raised.partition(".")[0] for raised in edge.raises)):
-                yield {
-                    "name": f"{event} in the state {source} leads to {edge.dest}, watched at {watched}",
-                    "given": _states(original.policy, {machine: source}),
-                    "steps": [{"when": [event]}],
-                    "watch": watched,
-                }
+                for given in (_states(original.policy, {machine: source}), {machine: source}):
+                    yield {
+                        "name": f"{event} in the state {source} leads to {edge.dest}, watched at {watched}",
+                        "given": given,
+                        "steps": [{"when": [event]}],
+                        "watch": watched,
+                    }
 
 
 def _for_timer(original: Original, mutant: Mutant) -> Iterator[PlainScenario]:

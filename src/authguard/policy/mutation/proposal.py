@@ -6,16 +6,18 @@ A person decides whether the answer is right before the scenario is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from authguard.errors import MachineFaultError
 from authguard.policy.mutation.candidates import find_candidates
 from authguard.policy.mutation.scenario_text import PlainScenario, format_plain_scenario, run_plain
+from authguard.policy.testing.deployment import complete_policy
+from authguard.policy.testing.reply_detail import read_details
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
     from authguard.policy.mutation.trial import Original, Trial
-    from authguard.policy.testing.scenario import ScenarioResult
+    from authguard.policy.testing.request import ScenarioDecision
 
 
 def propose_scenario(original: Original, trial: Trial) -> str:
@@ -35,9 +37,37 @@ def propose_scenario(original: Original, trial: Trial) -> str:
 
 
 def _complete(candidate: PlainScenario, policy: Policy) -> PlainScenario | None:
-    """Return a candidate with the policy's answers as its expectations."""
-    probe = run_plain(_with_expectations(candidate, None), policy)
-    return None if probe is None else _with_expectations(candidate, probe)
+    """Return a candidate with the policy's answers as its expectations; ``None`` if it does not come about."""
+    probe = run_plain(
+        _expect(candidate, [{"outcome": "allow"}] * len(candidate["steps"]), _any_state(candidate)), policy
+    )
+    if probe is None:
+        return None
+    answers, expected = list(probe.answers), []
+    for step in candidate["steps"]:
+        given = answers[: step.get("times", 1)] if "ask" in step else []
+        if "ask" in step and (not given or len({_describe(answer) for answer in given}) > 1):
+            return None  # an event did not come about, or the repeated step has several answers
+        answers = answers[len(given) :]
+        expected.append(_expectation(given[0]) if given else {})
+    if "detail" in candidate:
+        if expected[-1].get("fallback") != candidate["of"]:
+            return None
+        key = candidate["detail"]
+        detail = read_details(complete_policy(policy), probe.answers[-1])[key]
+        expected[-1][key] = {name: one for name, one in detail.items() if one} if isinstance(detail, dict) else detail
+    watched = candidate.get("watch", "")
+    return _expect(candidate, expected, probe.states[watched] if watched else "")
+
+
+def _describe(answer: ScenarioDecision) -> tuple[str, str, str]:
+    return answer.outcome, answer.fallback, "" if answer.fallback else answer.reason
+
+
+def _expectation(answer: ScenarioDecision) -> dict[str, Any]:
+    if answer.fallback:
+        return {"fallback": answer.fallback}
+    return {"outcome": answer.outcome, "reason": answer.reason}
 
 
 def _notices(scenario: PlainScenario, policy: Policy, mutated: Policy) -> bool:
@@ -52,22 +82,28 @@ def _notices(scenario: PlainScenario, policy: Policy, mutated: Policy) -> bool:
     return failed is None or bool(failed.differences)
 
 
-def _with_expectations(candidate: PlainScenario, result: ScenarioResult | None) -> PlainScenario:
-    """Return a candidate with expectations: the answers of a run, or any for a first run."""
-    answers = iter(result.answers if result else ())
-    steps = [dict(step) for step in candidate["steps"]]
-    for place, step in enumerate(steps):
-        expected: dict[str, Any] = {}
-        if "ask" in step:
-            expected["fallback"] = next(answers).fallback if result else "allow"
-        if place == len(steps) - 1 and candidate.get("watch"):
-            machine = candidate["watch"]
-            expected["states"] = {machine: result.states[machine] if result else _any_state(candidate)}
-        if expected:
-            step["then"] = expected
-    rest = {key: value for key, value in candidate.items() if key not in ("steps", "watch")}
+def _expect(candidate: PlainScenario, expected: list[dict[str, Any]], state: str) -> PlainScenario:
+    """Return a candidate with an expectation for each step that asks, and the state of the watched machine."""
+    steps = []
+    for place, (step, then) in enumerate(zip(candidate["steps"], expected, strict=True)):
+        whole = dict(then) if "ask" in step else {}
+        if state and place == len(expected) - 1:
+            whole["states"] = {candidate["watch"]: state}
+        steps.append({**step, "then": whole} if whole else step)
+    rest = {key: value for key, value in candidate.items() if key not in ("steps", "watch", "detail", "of")}
     return {**rest, **steps[0]} if len(steps) == 1 and "ask" in steps[0] else {**rest, "steps": steps}
 
 
 def _any_state(candidate: PlainScenario) -> str:
-    return str(candidate["given"][candidate["watch"]])
+    """Return a state for the first run of a candidate that watches a machine; any state of it will do."""
+    return _FIRST_STATES[candidate["watch"]] if "watch" in candidate else ""
+
+
+#: machine -> a state that every policy has
+_FIRST_STATES: Final = {
+    "service": "live",
+    "account": "normal",
+    "session": "absent",
+    "verification": "unverified",
+    "transaction": "none",
+}

@@ -14,6 +14,7 @@ from authguard.policy.compiler import compile_draft, require_sound
 from authguard.policy.loading.loader import load_draft, load_merged
 from authguard.policy.mutation.equivalence import are_equivalent
 from authguard.policy.mutation.kinds import find_mutants, pick_mutants
+from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.report import parse_policy_scenarios
 from authguard.policy.testing.scenario import run_scenarios
 
@@ -142,30 +143,39 @@ def try_mutants(
     """
     found = find_mutants(original.tree, "" if inherited else original.policy.file)
     end = clock() + seconds
-    return tuple(
-        try_mutant(original, mutant) if clock() < end else Trial(mutant=mutant, fate=Fate.UNTRIED)
-        for mutant in pick_mutants(found, most=most, seed=seed)
-    )
+    scenarios = list(original.scenarios)
+    trials = []
+    for mutant in pick_mutants(found, most=most, seed=seed):
+        if clock() < end:
+            trials.append(try_mutant(original, mutant, scenarios))
+        else:
+            trials.append(Trial(mutant=mutant, fate=Fate.UNTRIED))
+    return tuple(trials)
 
 
-def try_mutant(original: Original, mutant: Mutant) -> Trial:
+def try_mutant(original: Original, mutant: Mutant, scenarios: list[Scenario] | None = None) -> Trial:
     """Try one mutant; its scenarios come first, since they cost less than its proofs.
 
     Args:
         original: the policy.
         mutant: one of its mutants.
+        scenarios: its scenarios, in the order in which they are tried; the one that fails moves to the front, since it
+            often notices the next mutants, too. ``None`` for their own order.
     """
+    ordered = list(original.scenarios) if scenarios is None else scenarios
     loaded = load_merged(original.source, mutant.apply(original.tree), original.draft.changes)
     code = _first_error(loaded.problems)
     if code or loaded.draft is None:
         return Trial(mutant=mutant, fate=Fate.REFUSED, by=code)
     try:
         policy = compile_draft(loaded.draft)
-        noticed = _first_failure(policy, original.scenarios)
+        failing = _first_failure(policy, ordered)
     except (MachineFaultError, KeyError):  # names that do not resolve, holes: the checks report them
         return Trial(mutant=mutant, fate=Fate.REFUSED, by=_first_error(run_checks(loaded.draft)))
-    if noticed:
-        return Trial(mutant=mutant, fate=Fate.NOTICED, by=noticed)
+    if failing is not None:
+        ordered.remove(failing)
+        ordered.insert(0, failing)
+        return Trial(mutant=mutant, fate=Fate.NOTICED, by=failing.title)
     if code := _first_error(run_checks(loaded.draft)):
         return Trial(mutant=mutant, fate=Fate.REFUSED, by=code)
     is_same = are_equivalent(original.policy, policy)
@@ -176,10 +186,7 @@ def _first_error(problems: Iterable[Problem]) -> str:
     return next((problem.code for problem in problems if problem.severity == "error"), "")
 
 
-def _first_failure(policy: Policy, scenarios: tuple[Scenario, ...]) -> str:
-    """Return the title of the first scenario that the mutant answers otherwise; empty for none."""
-    for scenario in scenarios:
-        run = run_scenarios(policy, (scenario,))
-        if run.failed:
-            return scenario.title
-    return ""
+def _first_failure(policy: Policy, scenarios: Iterable[Scenario]) -> Scenario | None:
+    """Return the first scenario that the mutant answers otherwise; ``None`` if there is none."""
+    deployment = Deployment(policy)
+    return next((one for one in scenarios if run_scenarios(policy, (one,), deployment=deployment).failed), None)

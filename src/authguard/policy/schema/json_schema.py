@@ -108,6 +108,7 @@ def scenario_schema() -> dict[str, Any]:
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
     step = {
         "after": {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"},
+        "times": {"type": "integer", "minimum": 1, "maximum": 100},
         "when": {"type": "array", "items": event},
         "ask": _closed({"operation": _one_or_list(_NAME), **_request_facts(), **asked}),
         "then": _closed(
@@ -115,6 +116,7 @@ def scenario_schema() -> dict[str, Any]:
                 "outcome": {"enum": [*(one.value for one in Outcome), "refused"]},
                 "fallback": _NAME,
                 "reason": {"enum": [one.code for one in Reason]},
+                **_reply_details(),
                 "states": _closed(states),
             },
             least=1,
@@ -125,6 +127,20 @@ def scenario_schema() -> dict[str, Any]:
     scenario["required"] = ["name"]
     scenario["anyOf"] = [{"required": ["ask", "then"]}, {"required": ["steps"]}]
     return {"$schema": DIALECT, "title": "Scenarios of an authguard policy", "type": "array", "items": scenario}
+
+
+def _reply_details() -> dict[str, Any]:
+    """Return the schemas of what a scenario may expect of a reply besides its fallback."""
+    names = {"type": "array", "items": {"type": "string"}}
+    approvers = {"role": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "acr": {"type": "string"}}
+    return {
+        "queue": {"type": "string"},
+        "approvers": _closed(approvers, least=1),
+        "methods": names,
+        "verifiers": names,
+        "scopes": names,
+        "max_age": {"type": "string", "pattern": f"^(?:since_entered|{units.DURATION_PATTERN.pattern})$"},
+    }
 
 
 def _request_facts() -> dict[str, Any]:
@@ -143,7 +159,7 @@ def _request_facts() -> dict[str, Any]:
         "request": {"type": "string", "pattern": "^(?:[A-Z]{1,16}|websocket) /"},
         "token": _closed(token),
         "body": {"type": "object"},
-        "idempotency": text,
+        "idempotency": {"type": "string", "maxLength": 1_024},
     }
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import re
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import Outcome, Reason
+from authguard.core.outcomes import ALLOW, Outcome, Reason
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
-from authguard.policy.testing.request import REFUSED, ScenarioRequest
+from authguard.policy.testing.reply_detail import DETAILS, read_details
+from authguard.policy.testing.request import REFUSED, ScenarioDecision, ScenarioRequest
 from authguard.policy.testing.scenario import DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.token_parser import TokenParser
 from authguard.policy.tree import quote
@@ -50,11 +51,15 @@ MAX_FILES: Final = 256
 MAX_VARIANTS: Final = 100
 #: placeholder for the expected answer in a draft; it must be replaced
 PLACEHOLDER: Final = "___"
-STEP: Final = ("after", "when", "ask", "then")
+#: most repetitions of one step
+MAX_TIMES: Final = 100
+STEP: Final = ("after", "times", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
-EXPECTED: Final = ("outcome", "fallback", "reason", "states")
+EXPECTED: Final = ("outcome", "fallback", "reason", *DETAILS, "states")
 #: what `ask` may state besides conditions
 ASKED: Final = ("operation", "request", "token", "body", "idempotency")
+#: a decision of which the details have the right types
+_ADMITTED: Final = ScenarioDecision(outcome=ALLOW.kind, fallback=ALLOW.name, reason=Reason.DECIDED.code)
 #: method and target of a request
 _REQUEST: Final = re.compile(r"([A-Z]{1,16}|websocket) (/\S{0,1023})")
 
@@ -179,7 +184,7 @@ class _ScenarioParser:
                     name=name,
                     place=node.place,
                     given={key: chosen["", key] for key in given},
-                    steps=played,
+                    steps=tuple(repeated for step in played for repeated in _repeat(step)),
                     variant=", ".join(differing),
                 )
             )
@@ -278,12 +283,34 @@ class _ScenarioParser:
             fallback=answer.get("fallback", ""),
             reason=answer.get("reason", ""),
             ask=self._facts(parts["ask"]) if "ask" in parts else None,
+            times=self._times(parts["times"]) if "times" in parts else 1,
+            details={key: self._detail(expected[key], key) for key in DETAILS if key in expected},
             states={
                 machine: self._choice(entry, f"a state of `{machine}`", self._states[machine])
                 for machine, entry in states.items()
             },
         )
         return step, self._ask(parts["ask"]) if "ask" in parts else {}
+
+    def _times(self, node: Node) -> int:
+        if type(node.value) is int and 1 <= node.value <= MAX_TIMES:
+            return node.value
+        self._report("wrong-type", node, "this is no number of repetitions", f"write a number from 1 to {MAX_TIMES}")
+        return 1
+
+    def _detail(self, node: Node, key: str) -> Any:  # noqa: ANN401 - a text, a list or a mapping
+        """Parse an expected detail of a reply, and report one of another form."""
+        known = read_details(self._policy, _ADMITTED)[key]
+        form = f"it is {DETAILS[key]}"
+        if type(node.to_plain()) is not type(known):
+            self._report("wrong-type", node, f"`{key}` has another form", form)
+            return known
+        if isinstance(known, dict):
+            parts = self._mapping(node, known, f"a key of `{key}`")
+            if any(type(one.value) is not type(known[name]) for name, one in parts.items()):
+                self._report("wrong-type", node, f"`{key}` has another form", form)
+            return {name: one.value for name, one in parts.items()}
+        return node.to_plain()
 
     def _duration(self, node: Node) -> float:
         try:
@@ -330,13 +357,13 @@ class _ScenarioParser:
         """Parse what a request states of itself: its line, its token, its body and its key."""
         entries = node.entries()
         method, target = self._line(entries["request"]) if "request" in entries else ("", "")
-        key = self._text(entries["idempotency"]) if "idempotency" in entries else ""
+        key = self._text(entries["idempotency"]) if "idempotency" in entries else ScenarioRequest().idempotency
         return ScenarioRequest(
             method=method,
             target=target,
             token=self._tokens.parse_token(entries["token"]) if "token" in entries else None,
             body=self._tokens.parse_fields(entries["body"], "body") if "body" in entries else None,
-            idempotency=key or ScenarioRequest().idempotency,
+            idempotency=key,
         )
 
     def _line(self, node: Node) -> tuple[str, str]:
@@ -345,3 +372,9 @@ class _ScenarioParser:
             self._report("scenario-request", node, "this is no request", "write a method and a path: `POST /refund`")
             return "", ""
         return found[1], found[2]
+
+
+def _repeat(step: Step) -> tuple[Step, ...]:
+    """Return a step as often as it is repeated; each request but the first one has an idempotency key of its own."""
+    asks = [step.ask and replace(step.ask, idempotency=f"{step.ask.idempotency}-{n}") for n in range(2, step.times + 1)]
+    return (step, *(replace(step, ask=ask) for ask in asks))

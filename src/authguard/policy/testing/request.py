@@ -50,6 +50,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
         reason: closed code.
         rule: the rule that decided; ``None`` without a cell.
         conditions: condition -> the value that the driver derived; empty without a cell.
+        scopes: of the token as the app sees it, after a restriction, sorted.
         states: machine -> the state that was decided on.
         differences: one phrase per typed condition that the driver derives differently.
     """
@@ -59,6 +60,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
     reason: str
     rule: Rule | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
 

@@ -6,7 +6,7 @@ requests, and `authguard.policy.testing.coverage` lists what no scenario takes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
 
@@ -15,6 +15,7 @@ from authguard.core.events import MACHINES
 from authguard.policy.problem import Place
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.events import EventPlayer
+from authguard.policy.testing.reply_detail import compare_details
 from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
 from authguard.policy.testing.simulator import Simulator
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
     from authguard.core.machine import Line
     from authguard.core.policy import Policy
-    from authguard.policy.testing.request import ScenarioDecision
+from authguard.policy.testing.request import ScenarioDecision
 
 #: default states of a scenario: an active session; every other machine is in its initial state
 DEFAULT_STATES: Final = {"session": "active"}
@@ -43,6 +44,8 @@ class Step(Struct, frozen=True, kw_only=True):
         outcome: the expected outcome; empty if any.
         fallback: the expected fallback, ``allow`` for an admission; empty if any.
         reason: the expected code of the reason; empty if any.
+        times: how often the step is repeated; the parser has done so.
+        details: expected details of the reply (`authguard.policy.testing.reply_detail`).
         states: machine -> the expected state at the time of the request.
     """
 
@@ -53,6 +56,8 @@ class Step(Struct, frozen=True, kw_only=True):
     outcome: str = ""
     fallback: str = ""
     reason: str = ""
+    times: int = 1
+    details: Mapping[str, Any] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -158,7 +163,10 @@ def run_scenarios(
             if answer:
                 answers.append(answer)
             states = answer.states if answer else simulator.states()
-            differences += [prefix + difference for difference in _compare(step, answer, states)]
+            found = [*_compare(step, answer, states)]
+            if answer and step.details:
+                found += compare_details(deployment.policy, answer, step.details)
+            differences += [prefix + difference for difference in found]
         edges |= simulator.records.edges
         rules |= {answer.rule.index for answer in answers if answer.rule is not None}
         results.append(

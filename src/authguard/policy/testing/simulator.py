@@ -400,6 +400,7 @@ class Simulator:
             reason=decided.reason.code,
             rule=self.policy.table.rules[int(decided.rule.partition(":")[0])],
             conditions=derived,
+            scopes=decided.scopes,
             states=states,
             differences=tuple(
                 explain_difference(self.policy, operation, name, value, derived)
