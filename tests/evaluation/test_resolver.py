@@ -52,13 +52,21 @@ class Resolved:
 
     def find(self, method: str, path: str, root_path: str = "") -> Operation | Reason:
         """Resolve a request."""
-        scope = {"path": path, "root_path": root_path}
-        return self._resolver.find(method, self._resolver.path(scope), scope)
+        scope = {"method": method, "path": path, "root_path": root_path}
+        found = self._resolver.find(method, self._resolver.path(scope), scope)
+        assert self._resolver.find_exact(scope) in {None, found}
+        return found
 
-    def find_socket(self, path: str) -> Operation | Reason:
+    def find_socket(self, path: str, root_path: str = "") -> Operation | Reason:
         """Resolve a handshake."""
-        scope = {"path": path, "root_path": ""}
-        return self._resolver.find_socket(self._resolver.path(scope), scope)
+        scope = {"path": path, "root_path": root_path}
+        found = self._resolver.find_socket(self._resolver.path(scope), scope)
+        assert self._resolver.find_exact_socket(scope) in {None, found}
+        return found
+
+    def find_exact_socket(self, path: str, root_path: str = "") -> Operation | None:
+        """Resolve a handshake in one lookup."""
+        return self._resolver.find_exact_socket({"path": path, "root_path": root_path})
 
 
 resolver = Resolved
@@ -241,3 +249,15 @@ def test_a_host_that_the_app_routes_by_itself_meets_only_operations_that_name_it
     one = resolver(DENY.replace("operations:", "hosts: [admin.shop.test]\noperations:", 1))
     one.route_host("admin.shop.test")
     assert one.of_host("admin.shop.test", "/healthz") == "health"
+
+
+def test_a_handshake_to_a_literal_path_takes_one_lookup_unless_more_than_its_path_counts() -> None:
+    named = resolver(DENY)
+    assert named.find_exact_socket("/talk/") == named.find_socket("/talk/")
+    assert named.find_exact_socket("/talk/", root_path="/talk") is None
+    for path in ("/talk", "/items", "/elsewhere"):
+        assert named.find_exact_socket(path) is None
+    assert resolver(DENY, root="/agent").find_exact_socket("/talk/") is None
+    assert resolver(DENY, app_root="/v1").find_exact_socket("/talk/") is None
+    named.route_host("shop.test")
+    assert named.find_exact_socket("/talk/") is None

@@ -62,8 +62,6 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-#: operations that the guard answers
-GUARD_OPERATIONS: Final = frozenset({*ENDPOINTS, METADATA})
 #: maximum body size of the guard's endpoints: answers, reasons and notes are short
 MAX_ENDPOINT_BODY_BYTES: Final = 65_536
 #: a constant, since attribute access on an enumeration is slow
@@ -251,7 +249,10 @@ class GuardMiddleware:
         if kind is not ALLOWED and kind not in ADMITTING and not is_served(verdict):
             root, path = scope.get("root_path", ""), self._resolver.path(scope)
             return send_reply(self._replies.build_for_verdict(verdict, request, root, path), send, scope)
-        if request.operation.name in GUARD_OPERATIONS:
+        name = request.operation.name
+        if name == METADATA:
+            return send_reply(self._metadata.reply(self._resolver.path(scope)), send, scope)
+        if name in ENDPOINTS:
             return self._serve_endpoint(request, verdict, scope, receive, send)
         self._fill_scope(scope, request, verdict)
         if kind is not ALLOWED:
@@ -266,13 +267,15 @@ class GuardMiddleware:
         if not self._is_inspected:
             self._inspect_app()
         path = self._resolver.path(scope)
-        operation = self._resolver.find_socket(path, scope)
+        operation = self._resolver.find_exact_socket(scope) or self._resolver.find_socket(path, scope)
         if isinstance(operation, Reason):
             if operation.status == NOT_FOUND:
                 self._unnamed_routes.warn("", path)
             await deny(await self._build_refusal(operation, scope), scope, receive, send)
             return
-        evidence = self._read_further(self._evidence.read(scope), scope, operation)
+        evidence = self._evidence.read(scope)
+        if self._has_further_readers:
+            evidence = self._read_further(evidence, scope, operation)
         if isinstance(evidence, Reason):
             await deny(await self._build_refusal(evidence, scope), scope, receive, send)
             return
@@ -301,10 +304,10 @@ class GuardMiddleware:
             send = self._credentials.with_subprotocol(scope, send)
         root = scope.get("root_path", "")  # a mount of the app changes it
         guard = self._fill_scope(scope, request, verdict)
-        # a public handshake was admitted without validation of its credential, so in-band requests validate it
-        proven = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
 
         async def answer(content: bytes) -> bytes:
+            # a public handshake was admitted without validation of its credential, so in-band requests validate it
+            proven = replace(request, evidence=replace(request.evidence, shown=verdict.principal is not None))
             reply = await self._answer_verification(proven, root, content)
             # the answer counts even if the app does not see the new states yet
             with suppress(BusyError, StoreError, TimeoutError):
@@ -384,9 +387,8 @@ class GuardMiddleware:
     async def _call_endpoint(self, call: EndpointRequest) -> Reply:
         """Call an endpoint and build the reply; errors become a refusal."""
         result: Reply | Reason
-        name = call.verdict.operation.name
         try:
-            result = self._metadata.reply(call.path) if name == METADATA else await self._endpoints[name](call)
+            result = await self._endpoints[call.verdict.operation.name](call)
         except BusyError:
             result = Reason.BUSY
         except Exception as error:  # noqa: BLE001 - a fault of the guard is recorded and refused, never a bare 500

@@ -153,8 +153,8 @@ class WebSocketVerification:
         self._answer = answer
         self._run_in_thread = run_in_thread
         self._lock = anyio.Lock(fast_acquire=True)  # the sends suspend: a free lock need not, too
-        self._idle = anyio.Event()
-        self._idle.set()
+        #: set while no message is answered; there is none before the first
+        self._idle: anyio.Event | None = None
         self._queued: list[str] = []
         #: messages that are being searched; if the app cancels its receive, it gets them from the next one
         self._incoming: list[Message] = []
@@ -163,16 +163,15 @@ class WebSocketVerification:
     async def serve(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run the app; raise the exception of the app unchanged."""
         raised: list[BaseException] = []
-        cancelled = anyio.get_cancelled_exc_class()
         async with anyio.create_task_group() as group:
             try:
                 await app(partial(self._receive_message, group), self._send_message)
-            except cancelled:
-                raise
-            except BaseException as error:  # noqa: BLE001 - raised again unchanged, outside of the group
+            except BaseException as error:
+                if isinstance(error, anyio.get_cancelled_exc_class()):
+                    raise
                 raised.append(error)
             self._open = False
-            if not self._idle.is_set():
+            if self._idle is not None and not self._idle.is_set():
                 group.cancel_scope.cancel()
         if raised:
             raise raised[0]
@@ -181,7 +180,8 @@ class WebSocketVerification:
         """Return the next message for the app; answer those before it that are for the guard."""
         while True:
             if self._queued:
-                await self._idle.wait()
+                if self._idle is not None:
+                    await self._idle.wait()
                 self._idle = anyio.Event()
                 group.start_soon(self._reply, self._queued.pop(), self._idle)
             if not self._incoming:

@@ -39,6 +39,7 @@ class OperationIndex:
 
     Attributes:
         exact: method and literal path -> the operation.
+        exact_sockets: literal path of a handshake -> the operation.
     """
 
     def __init__(self, operations: Sequence[Operation], otherwise: Operation) -> None:
@@ -63,6 +64,13 @@ class OperationIndex:
         methods = ({match.method for match in matches} | {"HEAD"}) - {""}
         self.exact = {
             (method, template): self._search(self._http, method, template) for template in literal for method in methods
+        }
+
+        sockets = {operation.match.websocket for operation in self._operations} - {""}
+        self.exact_sockets = {
+            template: self._search(self._sockets, "", template)
+            for template in sockets
+            if "{" not in template and has_no_control(template)
         }
 
     def find(self, method: str, path: str) -> Operation | None:

@@ -38,8 +38,8 @@ class Resolver:
     """Resolves the requests of one guarded app; immutable except for the hosts of the app."""
 
     __slots__ = (
-        *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_exact", "_hosted", "_hosts", "_http", "_index", "_own"),
-        *("_has_both", "_patterns", "_root", "_sockets", "_unnamed"),
+        *("_admits", "_app_hosts", "_app_root", "_by_hosts", "_exact", "_exact_sockets", "_has_both", "_hosted"),
+        *("_hosts", "_http", "_index", "_own", "_patterns", "_root", "_sockets", "_unnamed"),
     )
 
     def __init__(
@@ -87,13 +87,15 @@ class Resolver:
         self._http = LookalikeIndex(one.match.path for one in every if not one.match.websocket)
         self._sockets = LookalikeIndex(one.match.websocket for one in every if one.match.websocket)
 
-        self._exact = self._index_exact()
+        self._index_exact()
 
-    def _index_exact(self) -> dict[tuple[str, str], Operation]:
-        """Return what `find` returns for a method and a literal path without looking at the rest of a request."""
-        if self._hosted or self._root or self._app_root:
-            return {}
-        return {key: found for key, found in self._index.exact.items() if found is not self._unnamed}
+    def _index_exact(self) -> None:
+        """Index what `find` and `find_socket` return for a literal path without looking at the rest of a request."""
+        is_indexed = not (self._hosted or self._root or self._app_root)
+        unnamed = self._unnamed
+        exact, sockets = (self._index.exact, self._index.exact_sockets) if is_indexed else ({}, {})
+        self._exact = {key: found for key, found in exact.items() if found is not unnamed}
+        self._exact_sockets = {path: found for path, found in sockets.items() if found is not unnamed}
 
     def set_app_hosts(self, hosts: Sequence[re.Pattern[str]]) -> None:
         """Set the hosts that the app routes, as Starlette's ``Host`` does.
@@ -103,7 +105,7 @@ class Resolver:
         """
         self._app_hosts = tuple(hosts)
         self._hosted = bool(self._hosts or self._patterns or hosts)
-        self._exact = self._index_exact()
+        self._index_exact()
 
     def _listed(self, host: str) -> tuple[str, ...]:
         return tuple(one for one in self._patterns if matches_host((one,), host))
@@ -135,6 +137,10 @@ class Resolver:
         if found is None or found is self._unnamed or self._app_root or not has_consistent_root(scope):
             return self._resolve(self._index, method, path, scope)
         return found
+
+    def find_exact_socket(self, scope: dict[str, Any]) -> Operation | None:
+        """Resolve a handshake to a literal path in one lookup; ``None`` if `find_socket` has to resolve it."""
+        return None if scope.get("root_path") else self._exact_sockets.get(scope["path"])
 
     def find_socket(self, path: str, scope: dict[str, Any]) -> Operation | Reason:
         """Resolve a WebSocket handshake; see `find`."""
