@@ -42,8 +42,8 @@ STAGES: Final = tuple(
         ("versions", r"^stores/|state_repository\.py", r""),
         ("match", r"^(evaluation/(resolver|operation_index)|asgi/(app|unnamed_route_log))\.py", r""),
         ("read headers", r"^asgi/(evidence|credential_place|dpop|request_context|body)\.py", r""),
-        ("credential", r"^credentials/|^core/credential", r""),
-        ("look up", r"^runtime/", r""),
+        ("credential", r"^credentials/|^core/credential|^evaluation/(claim|oauth_client|sharing)", r""),
+        ("look up", r"^(runtime|evaluation)/", r""),
         ("build for the app", r"^asgi/(user|guard|app_scope)\.py|:\w+\.(_fill_scope|_apply_verdict)$", r""),
     )
 )

@@ -9,14 +9,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from authguard.core.events import NOT_REPORTS
 from authguard.core.request import Operation
 from authguard.core.snapshot import Approval, Keys, Report
-from authguard.core.verification import Doubted, Failed, Passed, Unavailable
+from authguard.core.verification import (
+    Doubted,
+    Failed,
+    IncompleteMethod,
+    MethodResult,
+    Passed,
+    Unavailable,
+    VerifierVerdict,
+)
 from authguard.evaluation import booking, staff_acts, transactions
 from authguard.evaluation.approval import ActRefusedError, add_approvals
 from authguard.evaluation.decision import AppResponse
@@ -28,10 +36,10 @@ from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
 from authguard.policy.testing.token import TokenSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from authguard.core.request import Principal
-    from authguard.core.verification import Method, MethodResult, VerifierVerdict
+    from authguard.core.verification import Method
     from authguard.evaluation.driver import Evaluation
     from authguard.policy.testing.simulator import Simulator
 
@@ -43,12 +51,19 @@ _TIMED: Final = frozenset(
     }
 )
 #: result of an attempt -> the answer of each verifier
-_ANSWERS: Final[dict[str, VerifierVerdict]] = {
+_ANSWERS: Final[Mapping[str, VerifierVerdict]] = {
     "passed": Passed(),
     "failed": Failed(),
     "doubted": Doubted(0.5),
     "contradicted": Failed(),
     "unavailable": Unavailable("timeout"),
+}
+_RESULTS: Final[Mapping[str, MethodResult]] = {
+    "passed": "passed",
+    "failed": "failed",
+    "doubted": "doubted",
+    "contradicted": "contradicted",
+    "unavailable": "unavailable",
 }
 #: status of the app that commits a transaction, and that of no response
 _DONE: Final = AppResponse(200)
@@ -57,17 +72,24 @@ _NO_RESPONSE: Final = AppResponse(0)
 _PROVES: Final = "verification.passed"
 
 
+class Attempt(NamedTuple):
+    """A running attempt to verify identity, and who answers."""
+
+    method: Method
+    principal: Principal
+
+
 class EventPlayer:
     """Brings about the events of one scenario."""
 
-    __slots__ = ("_brought", "_claimed", "_simulator")
+    __slots__ = ("_attempt", "_brought", "_simulator")
 
     def __init__(self, simulator: Simulator) -> None:
         """Start without events."""
         self._simulator = simulator
         #: events that the last sign-in has already brought about
         self._brought: set[str] = set()
-        self._claimed: tuple[Method, Claim, Principal] | None = None
+        self._attempt: Attempt | None = None
 
     def play(self, events: Sequence[str], asked: ScenarioRequest | None) -> None:
         """Bring about events in order.
@@ -204,15 +226,16 @@ class EventPlayer:
     def _verification(self, trigger: str, asked: ScenarioRequest | None) -> None:
         event = f"verification.{trigger}"
         if trigger == "reset":
-            self._claimed = None
+            self._attempt = None
             self._change(staff_acts.reset_verification)
         elif trigger == "started":
             if not self._claim(asked) and self._moves(event):
                 raise ImpossibleError(f"`{event}` cannot happen: the policy offers no method in these states")
-        elif trigger in _ANSWERS and (self._claimed or (trigger == "passed" and self._moves(event))):
-            if self._claimed is None and not self._claim(asked):
+        elif trigger in _ANSWERS and (self._attempt or (trigger == "passed" and self._moves(event))):
+            if self._attempt is None and not self._claim(asked):
                 raise ImpossibleError(f"`{event}` cannot happen: no attempt is running, and no method is offered")
-            self._answer(trigger)
+            if self._attempt is not None:
+                self._answer(self._attempt, _RESULTS[trigger])
         elif trigger == "passed":
             self._skip(event)
         else:
@@ -221,44 +244,49 @@ class EventPlayer:
     def _claim(self, asked: ScenarioRequest | None) -> bool:
         """Begin an attempt with a method that is offered; return whether there is one."""
         for principal in self._simulator.candidates(asked):
-            verdict = self._simulator.verdict(principal)
-            keys = verdict.keys
-            for name in offered_methods(self._simulator.policy, verdict):
-                method = self._simulator.policy.methods[name]
-                found: list[object] = []
-
-                def claim(evaluation: Evaluation, method: Method = method, found: list[object] = found) -> None:
-                    found.append(claim_attempt(evaluation, verdict, method, self._simulator.ids))  # noqa: B023
-
-                self._change(claim, keys)
-                if isinstance(found[0], Claim):
-                    self._claimed = (method, found[0], principal)
+            for name in offered_methods(self._simulator.policy, self._simulator.verdict(principal)):
+                attempt = Attempt(self._simulator.policy.methods[name], principal)
+                # the verifiers wait for the customer's answers
+                if self._send_answers(attempt, IncompleteMethod(attempt.method.verifiers), {}):
+                    self._attempt = attempt
                     return True
         self._skip("verification.started")
         return False
 
-    def _answer(self, result: MethodResult | str) -> None:
-        if self._claimed is None:
-            return
-        method, claimed, principal = self._claimed
-        self._claimed = None
-        verdict = self._simulator.verdict(principal)
-        results = dict.fromkeys(method.verifiers, _ANSWERS[result])
+    def _answer(self, attempt: Attempt, result: MethodResult) -> None:
+        self._attempt = None
+        self._send_answers(attempt, result, dict.fromkeys(attempt.method.verifiers, _ANSWERS[result]))
+
+    def _send_answers(
+        self, attempt: Attempt, result: MethodResult | IncompleteMethod, results: dict[str, VerifierVerdict]
+    ) -> bool:
+        """Claim the attempt and apply a result of its verifiers; return whether it could be claimed."""
+        simulator = self._simulator
+        verdict = simulator.verdict(attempt.principal)
+        method = attempt.method
+        claimed: list[object] = []
+        self._change(
+            lambda evaluation: claimed.append(claim_attempt(evaluation, verdict, method, simulator.ids)), verdict.keys
+        )
+        found = claimed[0]
+        if not isinstance(found, Claim):
+            return False
 
         def settle(evaluation: Evaluation) -> None:
             is_current = apply_result(
                 evaluation,
                 method,
-                claimed.attempt,
+                found.attempt,
                 results=results,
-                amount=result,  # type: ignore[arg-type]  # one of `_ANSWERS`
-                principal=principal,
+                amount=result,
+                principal=attempt.principal,
                 channel=verdict.channel,
             )
-            if is_current:
+            if is_current and not isinstance(result, IncompleteMethod):
                 exhaust_methods(evaluation, verdict)
 
         self._change(settle, verdict.keys)
+        return True
 
     # transactions
 

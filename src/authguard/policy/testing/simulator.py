@@ -67,8 +67,8 @@ class Simulator:
         now: epoch seconds UTC.
         ids: of transactions and attempts.
         cipher: of stored requests.
-        principal: of the last proven request; ``None`` before.
-        channel: of the last proven request.
+        principal: of the last proven request of the scenario's session, which its events concern; ``None`` before.
+        channel: of that request.
         transaction: id of the transaction that the scenario is about; empty for none.
         operations: transaction -> the operation that it runs.
     """
@@ -126,7 +126,17 @@ class Simulator:
             )
             after = replace(after, transaction=transaction)
         after = replace(after, service=service, account=account, session=session)
-        self.records.save(replace(keys, transaction=self.transaction), before, after)
+        self.suppose(replace(keys, transaction=self.transaction), before, after)
+
+    def suppose(self, keys: Keys, before: Snapshot, after: Snapshot) -> None:
+        """Store records as something before the scenario, or between its steps, left them.
+
+        Args:
+            keys: of the records.
+            before: as loaded.
+            after: as left.
+        """
+        self.records.save(keys, before, after)
 
     def _ended_states(self) -> frozenset[str]:
         machine = self.policy.machines["session"]
@@ -199,15 +209,15 @@ class Simulator:
     def _stay_present(self, due: float, moment: str) -> None:
         """Move the moments that requests and reports renew to just before a time, except for the one that counts."""
         at = due - TICK_S
-        session = self.records.sessions.get(self.keys.session)
-        if session is not None and moment != "last_seen" and session.state in self.policy.idle_session_states:
-            self.records.sessions[self.keys.session] = replace(session, last_seen=max(session.last_seen, at))
-        account = self.records.accounts.get(self.keys.account)
-        if account is not None and moment != "reported" and account.reports:
+        before = after = self.records.load(self.keys)
+        session, account = before.session, before.account
+        if session.version and moment != "last_seen" and session.state in self.policy.idle_session_states:
+            after = replace(after, session=replace(session, last_seen=max(session.last_seen, at)))
+        if account.version and moment != "reported" and account.reports:
             reports = {name: replace(one, at=max(one.at, at)) for name, one in account.reports.items()}
-            self.records.accounts[self.keys.account] = replace(
-                account, reported=max(account.reported, at), reports=reports
-            )
+            reported = max(account.reported, at)
+            after = replace(after, account=replace(account, reported=reported, reports=reports))
+        self.suppose(self.keys, before, after)
 
     def sign_in(self) -> None:
         """Note that the customer signs in now: the next token states it."""
@@ -321,11 +331,12 @@ class Simulator:
         channel = synthetic.pick_channel(self.policy, asked, stored.session.channel)
         if asked.conditions.get("channel") == "switched" and stored.session.version and not stored.session.channel:
             home = next(iter(self.policy.channels.trusts), "")  # identity was proved there before
-            self.records.sessions[keys.session] = replace(stored.session, channel=home)
+            self.suppose(keys, stored, replace(stored, session=replace(stored.session, channel=home)))
         reports = read_statements(self.policy, principal).reports
         reported = stored.account.reports or {}
         silent = any(not source.claim and source.name not in reported for source in self.policy.accounts)
-        self.principal, self.channel = principal, channel
+        if (keys.account, keys.session) == (self.keys.account, self.keys.session):
+            self.principal, self.channel = principal, channel
         return RequestFacts(
             now=self.now, credential=credential, keys=keys, reports=reports, unreachable=silent, channel=channel
         )
@@ -345,9 +356,9 @@ class Simulator:
         exceeds = asked.conditions.get("limit") == "exceeded"
         over = tuple(limit.name for limit in operation.limits) if exceeds and given.approvals else ()
         self.transaction = keys.transaction
-        self.records.transactions[keys.transaction] = replace(
-            given, account=keys.account, session=keys.session, operation=operation.name, over=over
-        )
+        named = replace(given, account=keys.account, session=keys.session, operation=operation.name, over=over)
+        stored = self.records.load(keys)
+        self.suppose(keys, stored, replace(stored, transaction=named))
 
     def _evaluate(
         self, request: AccessRequest, facts: RequestFacts, asked: ScenarioRequest
@@ -383,7 +394,7 @@ class Simulator:
             key = dict(facts.keys.ledgers).get(limit.by, b"")
             if key:
                 after = replace(stored, ledgers={**stored.ledgers, key: replace(stored.ledgers[key], ledger=calls)})
-        self.records.save(facts.keys, stored, after)
+        self.suppose(facts.keys, stored, after)
 
     def _answer(
         self, asked: ScenarioRequest, operation: Operation, credential: Credential, decided: Decision

@@ -1,0 +1,162 @@
+"""The real guard over ASGI decides what scenarios say, for shipped scenarios and for each kind of fact."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from authguard.policy.compiler import load
+from authguard.policy.testing.parser import parse_scenarios
+from tests.support.scenario_guard import Comparison, compare_with_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authguard.core.policy import Policy
+    from authguard.policy.testing.scenario import Scenario
+
+POLICIES = Path(__file__).parents[3] / "policies"
+EXAMPLES = ("banking", "shopping-agent", "support-desk", "telecom", "telehealth")
+#: every so many scenarios of a shipped policy are compared
+STRIDE = 7
+
+#: what the shipped scenarios leave out: typed tokens, requests and bodies, further sessions, and sums
+TYPED = """\
+- name: amounts add up, by the account and not by the session
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: payment, idempotency: a, body: {amount: 4900, currency: EUR}}, then: {outcome: allow}}
+    - when: [transaction.committed]
+      ask: {operation: payment, idempotency: b, body: {amount: "4900.00", currency: EUR}}
+      then: {outcome: allow}
+    - when: [transaction.committed]
+      ask: {operation: payment, idempotency: c, body: {amount: 201, currency: EUR}}
+      then: {outcome: hold}
+    - {ask: {operation: payment, idempotency: d, body: {amount: 200, currency: EUR}}, then: {outcome: allow}}
+    - when: [transaction.failed]
+      ask: {operation: payment, idempotency: e, body: {amount: 200, currency: EUR}}
+      then: {outcome: allow}
+- name: a body that cannot be read
+  given: {account: normal, verification: verified}
+  steps:
+    - ask: {operation: payment, idempotency: a, body: {amount: 1e3, currency: EUR}, limit: unmeasured}
+      then: {outcome: deny}
+    - {ask: {operation: payment, idempotency: b, body: {amount: 5}, limit: unmeasured}, then: {outcome: deny}}
+    - ask: {operation: payment, idempotency: c, body: {amount: 5, currency: USD}, limit: unmeasured}
+      then: {outcome: deny}
+- name: a request is matched by method and path
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {request: GET /accounts/7/balance}, then: {outcome: allow}}
+    - {ask: {request: HEAD /accounts/7/balance}, then: {outcome: allow}}
+    - {ask: {request: POST /accounts/7/balance}, then: {outcome: refused, reason: operation-unnamed}}
+    - {ask: {request: GET /accounts/7/statements/2026/01}, then: {outcome: allow}}
+    - {ask: {request: GET /nowhere}, then: {outcome: refused, reason: operation-unnamed}}
+- name: a level is what the policy maps the claim to
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, token: {acr: 'urn:bank:otp'}}, then: {outcome: allow}}
+    - {ask: {operation: balance, token: {acr: 'urn:bank:pin'}}, then: {outcome: step_up}}
+    - {ask: {operation: payment, token: {acr: 'urn:bank:hardware-key'}}, then: {outcome: allow}}
+    - {ask: {operation: balance, token: {acr: aal2, age: 25h}}, then: {outcome: step_up}}
+- name: a status is what the policy maps it to
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, token: {claims: {account_status: unused}}}, then: {states: {account: dormant}}}
+    - {ask: {operation: payment, token: {claims: {account_status: frozen}}}, then: {states: {account: suspended}}}
+    - {ask: {operation: balance, token: {claims: {account_status: made up}}}, then: {states: {account: unrecognised}}}
+    - {ask: {operation: balance, token: {claims: {account_status: ok}}}, then: {states: {account: normal}}}
+- name: two sessions of one account
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, token: {session: other, acr: aal1}}, then: {states: {verification: unverified}}}
+    - {ask: {operation: payment, token: {session: other, acr: aal3}}, then: {states: {verification: unverified}}}
+    - {ask: {operation: balance, token: {session: third, acr: aal2}}, then: {states: {verification: verified}}}
+    - {when: [session.ended], ask: {operation: balance}, then: {states: {session: revoked}}}
+    - {ask: {operation: balance, token: {session: third}}, then: {states: {session: active}}}
+- name: scopes and actors
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, token: {scope: 'accounts:read'}}, then: {outcome: allow}}
+    - {ask: {operation: balance, token: {scope: [chat]}}, then: {outcome: deny}}
+    - {ask: {operation: payment, token: {act: bank-assistant}}, then: {outcome: hold}}
+    - {ask: {operation: balance, token: {act: [bank-assistant, somebody]}}, then: {outcome: allow}}
+    - {ask: {operation: balance, token: {act: somebody}}, then: {outcome: deny}}
+- name: channels by their names
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, channel: web}, then: {outcome: allow}}
+    - {ask: {operation: balance, channel: voice}, then: {states: {verification: unverified}}}
+    - {ask: {operation: balance, channel: app}, then: {outcome: verify}}
+- name: another body under the same key
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: payment, body: {amount: 9000, currency: EUR}}, then: {outcome: hold}}
+    - {ask: {operation: payment, body: {amount: 9001, currency: EUR}}, then: {outcome: deny}}
+- name: attempts of a method and of a fallback
+  given: {account: normal}
+  steps:
+    - {when: [verification.started], ask: {operation: balance}, then: {outcome: verify}}
+    - when: [verification.failed, verification.started, verification.unavailable]
+      ask: {operation: balance}
+      then: {outcome: retry}
+    - after: 2m
+      when: [verification.started, verification.doubted]
+      ask: {operation: balance}
+      then: {outcome: verify}
+    - {when: [verification.started, verification.passed], ask: {operation: balance}, then: {outcome: allow}}
+"""
+
+compiled: Callable[[str], Policy] = cache(load)
+
+
+@cache
+def shipped_scenarios(name: str) -> tuple[Scenario, ...]:
+    scenarios, problems = parse_scenarios((POLICIES / name / "scenarios").glob("*.yaml"), compiled(name))
+    assert problems == ()
+    return scenarios
+
+
+def typed_scenarios(folder: Path) -> tuple[Scenario, ...]:
+    (folder / "scenarios").mkdir()
+    file = folder / "scenarios" / "typed.yaml"
+    file.write_text(TYPED, encoding="utf-8")
+    scenarios, problems = parse_scenarios([file], compiled("banking"))
+    assert [str(problem) for problem in problems] == []
+    return scenarios
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_the_guard_decides_what_shipped_scenarios_say(name: str, tmp_path: Path) -> None:
+    found: list[Comparison] = [
+        await compare_with_guard(compiled(name), scenario, tmp_path) for scenario in shipped_scenarios(name)[::STRIDE]
+    ]
+    assert [difference for one in found for difference in one.differences] == []
+    assert sum(one.compared for one in found) >= len(found) // 2
+
+
+async def test_the_guard_decides_what_typed_facts_say(tmp_path: Path) -> None:
+    for scenario in typed_scenarios(tmp_path):
+        found = await compare_with_guard(compiled("banking"), scenario, tmp_path)
+        assert (scenario.name, found) == (scenario.name, Comparison(len(scenario.steps), ()))
+
+
+async def test_a_planted_difference_is_found(tmp_path: Path) -> None:
+    policy = compiled("banking")
+    planted = {
+        "amounts add up, by the account and not by the session": lambda one: replace(
+            one, limits=tuple(replace(limit, amount=limit.amount and "99999") for limit in one.limits)
+        ),
+        "a level is what the policy maps the claim to": lambda one: replace(one, acr=""),
+        "scopes and actors": lambda one: replace(one, scopes=frozenset()),
+        "a request is matched by method and path": lambda one: replace(one, match=replace(one.match, method="POST")),
+    }
+    scenarios = {scenario.name: scenario for scenario in typed_scenarios(tmp_path)}
+    for name, change in planted.items():
+        other = replace(policy, operations=tuple(change(one) for one in policy.operations))
+        found = await compare_with_guard(policy, scenarios[name], tmp_path, simulated=other)
+        assert found.differences, name
