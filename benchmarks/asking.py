@@ -151,7 +151,7 @@ def replayed(log: Path) -> Measured:
             found = replay(index, one, own)
             rates[name] = (found.decisions + found.transitions) / (process_time() - begun)
             if bool(found.changed_transitions) != (name == "other") or (
-                name == "same" and (found.differences or found.not_replayable)
+                name == "same" and (found.differences or found.undetermined)
             ):
                 raise RuntimeError("a replay that differs where it should not, or does not where it should")
     return rates
@@ -161,7 +161,8 @@ def other(policy: Policy) -> Policy:
     """Return a policy in which an idle session ends."""
     machine = policy.machines["session"]
     table = {**machine.table, ("active", "idled"): replace(machine.table["active", "idled"], dest="expired")}
-    return replace(policy, machines={**policy.machines, "session": replace(machine, table=table)})
+    machines = {**policy.machines, "session": replace(machine, table=table)}
+    return replace(policy, machines=machines, digest="other")
 
 
 def reported(log: Path) -> Measured:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from authguard import signing_key
 from authguard.audit import checkpoint_file
 from authguard.core.decision_table import DIMENSIONS
+from authguard.core.policy_parts import format_parts
 from authguard.policy.compiler import load
 from authguard.records.chain import GENESIS, format_line
 from authguard.records.entries import ActEntry, DecisionEntry, RefusalEntry, TransitionEntry, WithdrawalEntry
@@ -92,7 +93,8 @@ class Teller:
             yield entry
 
     def _act(self, act: str, by: str = "", note: str = "") -> ActEntry:
-        return ActEntry(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note)
+        parts = format_parts(self.policy) if act == "started" else ()
+        return ActEntry(id=self.id(), at=self.at, policy=self.policy.digest, act=act, by=by, note=note, parts=parts)
 
     def session(self) -> Iterator[Entry]:
         """Yield one session: sign-in, requests, failed and passed verification, a purchase, idle."""

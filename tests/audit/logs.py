@@ -53,7 +53,8 @@ def acted(record: str, at: float, act: str, **more: Any) -> ActEntry:
 
 
 def refused(record: str, at: float, reason: str = "body-too-large", **more: Any) -> RefusalEntry:
-    return RefusalEntry(id=record, at=AT + at, policy="ab", reason=reason, status=413, **more)
+    said = {"policy": "ab"} | more
+    return RefusalEntry(id=record, at=AT + at, reason=reason, status=413, **said)
 
 
 def faulted(record: str, at: float) -> FaultEntry:

@@ -9,10 +9,6 @@ from typing import Final
 
 #: oracle -> (reason, seeds of the slice in CI)
 EXPECTED: Final[dict[str, tuple[str, frozenset[int]]]] = {
-    "replay": (
-        "a replay under another policy takes maps, methods, levels, roles and attempts from the cell",
-        frozenset({9, 19, 43, 63, 75, 104, 117, 131, 135, 150, 152, 166, 170, 179, 192}),
-    ),
     "promise": (
         "liveness holds by what an operation cannot have (108, 126, 154), and by reports (36, 60, 193)",
         frozenset({36, 60, 108, 126, 154, 193}),

@@ -7,13 +7,14 @@ requirements of operations are compared with the claims that were sent, states w
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.index import open_index
-from authguard.audit.query.replay import replay
+from authguard.audit.query.replay import Replay, replay
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, Reason
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from authguard.audit.query.replay import ReplayResult
+    from authguard.audit.query.replay_result import ReplayedDecision, ReplayResult
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.records.entries import DecisionEntry, Entry, TransitionEntry
@@ -265,8 +266,15 @@ def find_replay_differences(policy: Policy, log: Path) -> Iterator[Finding]:
         yield Finding("replay", f"under the same policy: {one.operation}: {one.fallback_was} -> {one.fallback_now}")
     for transition, dest in found.changed_transitions:
         yield Finding("replay", f"under the same policy: {transition}, now {dest}")
-    for why in found.not_replayable:
-        yield Finding("replay", f"under the same policy: not replayable: {why}")
+    for unknown in found.undetermined:
+        yield Finding("replay", f"under the same policy: undetermined: {unknown.operation}: {unknown.why}")
+
+
+def replay_decisions(path: Path, policy: Policy) -> dict[str, tuple[tuple[str, str], ReplayedDecision]]:
+    """Return decision -> its recorded outcome and fallback, and what a replay says of it."""
+    with open_index(path, fresh=True) as index:
+        run = Replay(index, policy, own_operations(PREFIX))
+        return {one.id: ((one.outcome, one.fallback), found) for one, found in run.decide_records(math.inf)}
 
 
 def describe(one: Seen) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from authguard.policy.diff.policy_diff import diff_policies
-from tests.campaign.oracle import ADMITTED, Finding, replay_log
+from tests.campaign.oracle import ADMITTED, Finding, replay_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,17 +86,17 @@ def compare_replay(
     new: Accepted, log: Path, old_seen: Sequence[Seen], divergence: Divergence | None
 ) -> Iterator[Finding]:
     """Find where a replay under the new policy disagrees with the run under it, up to the first divergence."""
-    found = replay_log(log, new.policy)
-    told = {record for one in found.differences for record in one.ids}
-    unknown = {record for _, ids in found.not_replayable.values() for record in ids}
+    replayed = replay_decisions(log, new.policy)
+    unknown = {record for record, (_, found) in replayed.items() if found.problem}
+    told = {
+        record
+        for record, (was, found) in replayed.items()
+        if not found.problem and was != (found.outcome, found.fallback)
+    }
     until = len(old_seen) if divergence is None else divergence.at
     before = {one.id for seen in old_seen[:until] for one in seen.decisions}
     if wrong := told & before:
-        names = [
-            f"{one.operation}: {one.fallback_was} -> {one.fallback_now}"
-            for one in found.differences
-            if set(one.ids) & wrong
-        ]
+        names = [f"{replayed[record][0]} -> {replayed[record][1]}" for record in sorted(wrong)]
         yield Finding("replay", f"told as different, and is not at run time: {names}", until)
     if divergence is None:
         return

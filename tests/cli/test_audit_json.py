@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEYS: Final = {
     "audit timeline": "at id kind subject session transaction operation outcome reason decision words void",
     "audit stats": "since until void not_records records outcomes operations rules transitions rates reasons stays",
-    "audit replay": "decisions transitions same_policy differences moved_otherwise not_replayed",
+    "audit replay": "decisions transitions same_policy differences moved_otherwise undetermined",
     "audit verify": ("verdict log signed findings chains records outcomes repairs first last policies promises note"),
     "audit prove": "proof verdict id record line_text line lines origin signed_at key note",
     "audit check-proof": "verdict id record line_text line lines origin signed_at key note",

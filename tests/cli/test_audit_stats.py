@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from tests.cli.deployment import group
 from tests.support.record_check import skip_validation
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 app = group("audit")
@@ -127,18 +126,36 @@ def test_replay_tells_no_difference_and_says_what_it_could_not_do(log: Path) -> 
     done = run("replay", "--policy", "support-desk")
     assert done.exit_code == 0
     assert "2 decisions and 2 transitions replayed: 0 decisions differ" in done.output
-    assert "not replayed: 1 x session.nonsense" in done.output
+    assert "1 requests are undetermined" not in done.output
+    assert "transition differs: 1 x session.nonsense" in done.output
     assert run("replay", "--policy", "support-desk", "--fail-on", "looser").exit_code == 0
     assert run("replay", "--policy", "support-desk", "--fail-on", "any").exit_code == 3
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:2]))
     assert "1 decisions and 0 transitions replayed: no difference" in run("replay", "--policy", "support-desk").output
 
 
+def test_replay_says_what_is_undetermined_and_any_fail_on_fails_then(log: Path) -> None:
+    write(log, decided("x", 1, operation=OPERATION, cell=MET, rule=RULE.name, policy="cd"))
+    done = run("replay", "--policy", "support-desk")
+    assert done.exit_code == 0
+    assert "no difference" not in done.output
+    assert "1 requests are undetermined" in done.output
+    assert f"undetermined: 1 x {OPERATION}, was allow: the log does not hold the parts of the policy" in done.output
+    (unknown,) = json.loads(run("replay", "--policy", "support-desk", "--json").stdout)["undetermined"]
+    assert (unknown["count"], unknown["ids"], unknown["was"]) == (1, ["x"], "allow")
+    for fail_on in ("looser", "stricter", "any"):
+        assert run("replay", "--policy", "support-desk", "--fail-on", fail_on).exit_code == 3
+
+
 def test_replay_fails_on_what_got_looser(log: Path) -> None:
-    write(log, decided("x", 1, "deny", operation=OPERATION, cell=MET, rule="0:no"))
-    done = run("replay", "--policy", "support-desk", "--fail-on", "looser")
+    text = (Path(__file__).parents[2] / "policies/support-desk/policy.yaml").read_text("utf-8")
+    other = log.parent / "other.yaml"
+    other.write_text(text.replace("name: support-desk", "name: other", 1), "utf-8")
+    digest = load(other).digest
+    write(log, decided("x", 1, "deny", operation=OPERATION, cell=MET, rule="0:no", policy=digest))
+    done = run("replay", "--policy", "support-desk", "--was", str(other), "--fail-on", "looser")
     assert done.exit_code == 3
     assert f"looser: 1 x {OPERATION}: deny -> allow" in done.output
     assert "for example x" in done.output
-    found = json.loads(run("replay", "--policy", "support-desk", "--json").stdout)
+    found = json.loads(run("replay", "--policy", "support-desk", "--was", str(other), "--json").stdout)
     assert found["differences"][0]["direction"] == "looser"

@@ -52,14 +52,13 @@ def test_an_operation_has_a_digest_for_what_it_matches_demands_measures_and_runs
         return digest_parts(policy_of(POLICY.replace(CHAT, text)))["operation:chat"].split(".")
 
     before = of(CHAT)
-    for place, text in enumerate(
-        (
-            CHAT.replace("path: /chat", "path: /talk"),
-            CHAT.replace("scopes: [chat]", "scopes: []"),
-            CHAT.replace("scopes: [chat]", "scopes: [chat], limits: [{calls: 5, per: 1m}]"),
-        )
+    for place, text in (
+        (policy_parts.MATCH, CHAT.replace("path: /chat", "path: /talk")),
+        (policy_parts.DEMANDS, CHAT.replace("scopes: [chat]", "scopes: []")),
+        (policy_parts.LIMITS, CHAT.replace("scopes: [chat]", "scopes: [chat], limits: [{calls: 5, per: 1m}]")),
+        (policy_parts.RUNS, CHAT.replace("scopes: [chat]", "scopes: [chat], failed_on: [418]")),
     ):
-        assert [one == other for one, other in zip(before, of(text), strict=True)] == [at != place for at in range(4)]
+        assert [one == other for one, other in zip(before, of(text), strict=True)] == [at != place for at in range(5)]
 
 
 def test_a_record_holds_them_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from authguard.cli.options import (
 )
 from authguard.cli.output import INVALID
 from authguard.cli.period import parse_period
+from authguard.core.policy_parts import digest_parts
 from authguard.policy.compiler import load
 from authguard.policy.diff.permissiveness import Direction
 from authguard.settings import DEFAULT_PREFIX
@@ -30,13 +31,12 @@ from authguard.settings import DEFAULT_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.audit.query.replay import ReplayResult
+    from authguard.audit.query.replay_result import ReplayResult
 
 #: kinds of differences in the text report
 MAX_SHOWN = 50
-AS_RECORDED = (
-    "as recorded: token scopes and assurance, limits, channels, actors and times of timers;"
-    " use `authguard policy diff` to compare those"
+SAME_REQUESTS = (
+    "the requests and events are those of the log; what customers and the app would have done otherwise is not in it"
 )
 
 
@@ -55,12 +55,18 @@ def replay(
     since: SinceOption = "",
     until: UntilOption = "",
     as_json: JsonOption = False,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 3 if there is such a difference.")] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option(help="Exit 3 if there is such a difference, or an undetermined request.")
+    ] = None,
+    was: Annotated[
+        str, typer.Option(metavar="POLICY", help="Policy that a log was recorded under, if it does not hold its parts.")
+    ] = "",
     reindex: ReindexOption = False,
 ) -> None:
-    """Replay recorded decisions and transitions under another policy; print the differences, the most permissive first.
+    """Run recorded requests through another policy; print the differences, the most permissive first.
 
-    Exit 3 if the policy is not valid, or if `--fail-on` matches.
+    A request of which the log does not hold enough is undetermined, with the reason. Exit 3 if the policy is not valid,
+    or if `--fail-on` matches: an undetermined request could be any difference.
 
     Examples:
 
@@ -70,14 +76,15 @@ def replay(
     """
     begin, end = parse_period(since, until)
     loaded = load(require_policy(policy))
+    recorded = {older.digest: digest_parts(older) for older in ([load(was)] if was else [])}
     with open_log_index(log, reindex=reindex) as index:
-        found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end)
+        found = run(index, loaded, own_operations(DEFAULT_PREFIX), begin, end, recorded)
         if as_json:
             typer.echo(json.dumps(_builtins(found), indent=2))
         else:
             print_lines(_format_result(found))
         failing = [one for one in found.differences if fail_on in {FailOn.ANY, one.direction.value}]
-        if failing or (fail_on is FailOn.ANY and (found.changed_transitions or found.not_replayable)):
+        if failing or (fail_on and found.undetermined) or (fail_on is FailOn.ANY and found.changed_transitions):
             raise typer.Exit(INVALID)
 
 
@@ -101,8 +108,9 @@ def _builtins(found: ReplayResult) -> dict[str, Any]:
             {"transition": transition, "to": dest, "count": count, "ids": list(ids)}
             for (transition, dest), (count, ids) in found.changed_transitions.items()
         ],
-        "not_replayed": [
-            {"why": why, "count": count, "ids": list(ids)} for why, (count, ids) in found.not_replayable.items()
+        "undetermined": [
+            {"operation": one.operation, "was": one.was, "why": one.why, "count": one.count, "ids": list(one.ids)}
+            for one in found.undetermined
         ],
     }
 
@@ -110,11 +118,13 @@ def _builtins(found: ReplayResult) -> dict[str, Any]:
 def _format_result(found: ReplayResult) -> Iterator[str]:
     differ = sum(one.count for one in found.differences)
     counted = f"{found.decisions:,} decisions and {found.transitions:,} transitions"
-    if not (differ or found.changed_transitions or found.not_replayable):
+    unknown = sum(one.count for one in found.undetermined)
+    if not (differ or found.changed_transitions or unknown):
         yield f"{counted} replayed: no difference"
     else:
         by = {way: sum(one.count for one in found.differences if one.direction is way) for way in Direction}
-        yield f"{counted} replayed: {differ:,} decisions differ ({', '.join(f'{n:,} {way}' for way, n in by.items())})"
+        ways = ", ".join(f"{n:,} {way}" for way, n in by.items())
+        yield f"{counted} replayed: {differ:,} decisions differ ({ways}), {unknown:,} requests are undetermined"
     for one in found.differences[:MAX_SHOWN]:
         names = "" if one.was != one.now else f" ({one.fallback_was} -> {one.fallback_now})"
         yield f"{one.direction}: {one.count:,} x {one.operation}: {one.was} -> {one.now}{names}"
@@ -123,7 +133,11 @@ def _format_result(found: ReplayResult) -> Iterator[str]:
         yield f"and {len(found.differences) - MAX_SHOWN} more kinds of differences; --json shows all"
     for (transition, dest), (count, ids) in found.changed_transitions.items():
         yield f"transition differs: {count:,} x {transition}, now to {dest}; for example {', '.join(ids)}"
-    for why, (count, ids) in found.not_replayable.items():
-        yield f"not replayed: {count:,} x {why}; for example {', '.join(ids)}"
+    for unknown_one in found.undetermined[:MAX_SHOWN]:
+        operation = unknown_one.operation or "no operation"
+        yield f"undetermined: {unknown_one.count:,} x {operation}, was {unknown_one.was}: {unknown_one.why}"
+        yield f"  for example {', '.join(unknown_one.ids)}"
+    if len(found.undetermined) > MAX_SHOWN:
+        yield f"and {len(found.undetermined) - MAX_SHOWN} more kinds of undetermined requests; --json shows all"
     if not found.same_policy:
-        yield AS_RECORDED
+        yield SAME_REQUESTS

@@ -32,7 +32,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     OK: "Success; an empty list is a success.",
     FAILED: "Failure: an unknown id, a file that cannot be read or written, a refused act.",
     USAGE: "The command line is not valid: an option, an argument, a time or a filter that nothing can match.",
-    INVALID: "A policy is not valid, a scenario fails, or `--fail-on` found a difference.",
+    INVALID: "A policy is not valid, a scenario fails, or `--fail-on` found a difference or what it cannot decide.",
     UNVERIFIED: "A log or a proof does not verify, or there is no public key to verify it with.",
     UNAUTHORISED: (
         "The person lacks access to the store (read access to look, write access to decide), or the policy requires"

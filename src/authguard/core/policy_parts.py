@@ -28,15 +28,16 @@ RULES: Final = "rules"
 #: what precedes the name of a fallback, and of an operation
 FALLBACK: Final = "fallback:"
 OPERATION: Final = "operation:"
-#: digests of an operation: how a request matches it, what it demands of the caller, what it measures, how often it runs
-MATCH, DEMANDS, MEASURES, RUNS = range(4)
+#: digests of an operation: how a request matches it, what it demands of the caller, where its amount and payee are,
+#: its limits, and how often it runs
+MATCH, DEMANDS, PLACES, LIMITS, RUNS = range(5)
 #: characters of all parts together; of a larger policy, operations are left out
 MAX_PARTS_CHARS: Final = 40_000
 _DIGEST_BYTES: Final = 6
 
 
 def digest_parts(policy: Policy) -> dict[str, str]:
-    """Return part -> digest; of an operation, four digests joined by dots.
+    """Return part -> digest; of an operation, five digests joined by dots.
 
     Args:
         policy: compiled.
@@ -94,17 +95,15 @@ def _counted(policy: Policy, fallback: Fallback) -> list[object]:
 
 
 def _digest_operation(operation: Operation) -> tuple[str, ...]:
-    measured = (
-        *(operation.amount_at, operation.amount_form, operation.scale, operation.currency_at, operation.currency_form),
-        *(operation.currency, operation.payee_at, operation.payee_form, operation.limits),
-    )
+    amount = (operation.amount_at, operation.amount_form, operation.scale, operation.currency_at)
     return (
         _digest(operation.match, operation.hosts),
         _digest(
             *(operation.scopes, operation.roles, operation.acr, operation.max_age, operation.actor),
             operation.risk == "public",
         ),
-        _digest(measured),
+        _digest(amount, operation.currency_form, operation.currency, operation.payee_at, operation.payee_form),
+        _digest(operation.limits),
         _digest(operation.transactional, operation.idempotency, operation.failed_on, operation.binds),
     )
 

@@ -17,7 +17,7 @@ Names of the facts:
     client_is_subject: whether the client is the subject itself.
     client_agent, actor_agent: the client or the outermost actor, if the policy registers it.
     foreign_actor: whether another issuer names the actor.
-    roles: staff roles of the token, sorted and joined by blanks.
+    roles: staff roles of the token, sorted and joined by blanks; ``?`` if they are not known.
     verified_at: last pass of a verifier in this session, if the token states no time of the sign-in.
     account_N, account_N_at: status from the Nth source of account states, before the policy maps it, and its time.
     delegated: whether a source named delegations.
@@ -51,7 +51,7 @@ Value = str | float | bool
 Facts = dict[str, Value]
 
 
-def describe_request(  # noqa: C901, PLR0912 - one flat list of facts; a call for each group costs each new request
+def describe_request(  # noqa: C901, PLR0912, PLR0915 - one flat list of facts; a call for each group costs each new request
     policy: Policy, request: AccessRequest, facts: RequestFacts, decision: Decision, principal: Principal
 ) -> Facts:
     """Return the facts of a request with a verified principal.
@@ -98,9 +98,16 @@ def describe_request(  # noqa: C901, PLR0912 - one flat list of facts; a call fo
             stored += " ledgers"
     if stored:
         found["stored"] = stored.lstrip()
-    if snapshot.account.roles and principal.issued_at == snapshot.account.roles_at:
+    if issuer in policy.role_sources:
+        # the account has the roles of its newest token; those of an older one are known if it states none
         roles = " ".join(snapshot.account.roles)
-        found["roles"] = roles if len(roles) <= MAX_FACT_CHARS and roles.isprintable() else UNKNOWN
+        if principal.issued_at != snapshot.account.roles_at:
+            roles = ""
+            for claim in policy.role_sources[issuer]:
+                if claim[:1] == "/" or claim.encode() in principal.content:
+                    roles = UNKNOWN
+        if roles:
+            found["roles"] = roles if len(roles) <= MAX_FACT_CHARS and roles.isprintable() else UNKNOWN
     if not principal.auth_time and snapshot.session.verified_at:
         found["verified_at"] = snapshot.session.verified_at
     if decision.amount:

@@ -218,6 +218,8 @@ class StateRepository:
             )
             moved = {f"{one.machine}.{one.event}" for one in evaluation.transitions}
             unmoved = [event for event in evaluation.events[due:] if event not in moved]
+            if not evaluation.events[due:] and evaluation.snapshot.account.reports != before.account.reports:
+                unmoved = ["account.reported"]
             if unmoved:  # under another policy they might move a machine
                 written += self.journal.record_unmoved(
                     unmoved, evaluation.now, keys, subject=subject, decision=decision, note=note

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.index import open_index
-from authguard.audit.query.replay import replay
+from authguard.audit.query.replay import NO_PARTS, replay
+from authguard.core.policy_parts import digest_parts
 from authguard.policy.compiler import load
 from authguard.policy.diff.permissiveness import Direction
-from tests.audit.logs import CELL, decided, moved, withdrawn, write
+from authguard.records.entries import ActEntry, DecisionEntry, TransitionEntry
+from authguard.stores.memory import MemoryStore
+from authguard.stores.sqlite import SqliteStore
+from tests.audit.logs import CELL, decided, moved, refused, withdrawn, write
+from tests.audit.query.replayed_guard import Ask, Person, Run, compare
+from tests.audit.query.replayed_guard import replayed as guard_replayed
+from tests.audit.query.test_replay_against_guard import BASE, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.audit.query.replay import ReplayResult
+    from authguard.audit.query.replay_result import ReplayResult
     from authguard.core.policy import Policy
     from authguard.records.entries import Entry
 
@@ -59,9 +68,10 @@ def as_decided(by: Policy, record: str, at: float, operation: str, *, session: s
     return decided(record, at, by.fallbacks[rule.do].kind.value, policy=by.digest, session=session, **more)
 
 
-def replayed(log: Path, under: Policy) -> ReplayResult:
+def replayed(log: Path, under: Policy, *was: Policy) -> ReplayResult:
+    recorded = {one.digest: digest_parts(one) for one in was}
     with open_index(log, fresh=True) as index:
-        return replay(index, under, own_operations("/.authguard"))
+        return replay(index, under, own_operations("/.authguard"), recorded=recorded)
 
 
 @pytest.fixture
@@ -91,14 +101,14 @@ def test_what_would_differ_is_told_with_ids_looser_first(tmp_path: Path, mine: P
         "other.yaml",
         POLICY.replace("name: mine", "name: other") + "decisions:\n  - {when: {risk: sensitive}, do: prove_identity}\n",
     )
-    found = replayed(log, other)
+    found = replayed(log, other, mine)
     assert not found.same_policy
     assert [(one.was, one.now, one.ids, one.direction) for one in found.differences] == [
         ("allow", "handoff", ("fine",), Direction.STRICTER)
     ]
     # and the other way round: what that policy decided, under this one
     write(log, *(as_decided(other, name, 0, "pay", verification="verified") for name in ("fine", "two")))
-    found = replayed(log, mine)
+    found = replayed(log, mine, other)
     assert [(one.was, one.now, one.count, one.direction) for one in found.differences] == [
         ("handoff", "allow", 2, Direction.LOOSER)
     ]
@@ -112,40 +122,115 @@ def test_an_operation_that_is_gone_is_said_and_one_of_another_risk_is_judged_by_
     without = policy(
         tmp_path, "other.yaml", "\n".join(line for line in POLICY.splitlines() if "name: chat" not in line)
     )
-    assert replayed(log, without).not_replayable == {"the policy has no operation `chat`": (1, ("a",))}
+    (unknown,) = [one for one in replayed(log, without, mine).undetermined if one.operation == "chat"]
+    assert (unknown.why, unknown.ids) == ("the policy has no operation `chat`", ("a",))
     lighter = policy(
         tmp_path, "lighter.yaml", POLICY.replace("risk: sensitive, effect: write", "risk: routine, effect: read")
     )
-    assert [one.operation for one in replayed(log, lighter).differences] == ["pay"]
+    assert [one.operation for one in replayed(log, lighter, mine).differences] == ["pay"]
 
 
-def test_a_transition_that_leads_elsewhere_is_carried_on_until_both_agree(tmp_path: Path, mine: Policy) -> None:
+def test_a_log_without_the_parts_of_its_policy_is_undetermined(tmp_path: Path, mine: Policy) -> None:
     log = tmp_path / "audit.jsonl"
-    write(
-        log,
-        moved("m1", 1, "verification.moved: verified -> unverified", cause="channel", session="s1"),
-        as_decided(mine, "d1", 2, "pay", session="s1", verification="unverified"),
-        moved("m2", 3, "verification.started: unverified -> pending", session="s1"),
-        moved("m3", 3, "verification.passed: pending -> verified", session="s1"),
-        as_decided(mine, "d2", 4, "pay", session="s1", verification="verified"),
-        as_decided(mine, "d3", 5, "pay", session="s2", verification="unverified"),
-    )
-    other = policy(
-        tmp_path,
-        "other.yaml",
-        POLICY
-        + "machines:\n  verification:\n    transitions:\n      - {trigger: moved, source: verified, dest: '='}\n",
-    )
+    write(log, as_decided(mine, "a", 0, "chat"), as_decided(mine, "b", 0, "pay"))
+    other = policy(tmp_path, "other.yaml", POLICY.replace("name: mine", "name: other"))
     found = replayed(log, other)
-    assert found.transitions == 3
-    assert found.changed_transitions["verification.moved: verified -> unverified", "verified"] == (1, ("m1",))
-    assert [(one.was, one.now, one.ids) for one in found.differences] == [("handoff", "allow", ("d1",))]
-    assert replayed(log, mine).differences == ()
+    assert [(one.why, one.count) for one in found.undetermined] == [(NO_PARTS, 1), (NO_PARTS, 1)]
+    assert not found.differences
+    assert not replayed(log, other, mine).undetermined
 
 
 def test_a_state_that_is_gone_is_said(tmp_path: Path, mine: Policy) -> None:
     log = tmp_path / "audit.jsonl"
-    entry = decided("a", 0, operation="chat", cell=("live", "sim_swap_hold", *cell("chat")[2:]), policy=mine.digest)
+    entry = decided("a", 0, operation="chat", cell=("live", "sim_swap_hold", *cell("chat")[2:]), policy="cd")
     write(log, entry, moved("b", 1, "account.sim_swap_hold: normal -> sim_swap_hold"))
     found = replayed(log, mine)
-    assert sum(count for count, _ in found.not_replayable.values()) == 2
+    assert sum(one.count for one in found.undetermined) == 1
+    assert found.changed_transitions == {
+        ("account.sim_swap_hold: normal -> sim_swap_hold", "no such state or event"): (1, ("b",))
+    }
+
+
+def test_refusals_before_a_decision_are_undetermined_where_the_policy_could_decide_them(
+    tmp_path: Path, mine: Policy
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    write(
+        log,
+        refused("a", 0, "operation-unnamed", policy=mine.digest),
+        refused("b", 0, "idempotency-missing", policy=mine.digest, operation="pay", subject="anna"),
+        refused("c", 0, "body-too-large", policy=mine.digest),
+        refused("d", 0, "credential-missing", policy=mine.digest, most=100),
+        refused("e", 1, "credential-missing", policy=mine.digest, window="d", count=7),
+    )
+    more = "  - {name: more, match: {path: /more}, risk: routine, effect: read}\n"
+    other = policy(tmp_path, "other.yaml", POLICY.replace("assurance:", more + "assurance:"))
+    found = {one.ids: (one.operation, one.count) for one in replayed(log, other, mine).undetermined}
+    assert found == {("a",): ("", 1), ("b",): ("pay", 1)}
+    opened = POLICY.replace(
+        "path: /chat}, risk: routine, effect: read, scopes: [chat]", "path: /chat}, risk: public, effect: read"
+    )
+    found = {one.ids: one.count for one in replayed(log, policy(tmp_path, "o.yaml", opened), mine).undetermined}
+    assert found == {("b",): 1, ("d", "e"): 7}
+    assert replayed(log, mine).undetermined == ()
+
+
+@pytest.mark.parametrize("store", [MemoryStore, SqliteStore])
+async def test_a_log_of_the_guard_replays_without_a_difference_and_completely(
+    store: type[MemoryStore | SqliteStore], tmp_path: Path
+) -> None:
+    run = Run(BASE, SqliteStore(tmp_path / "s.db") if store is SqliteStore else MemoryStore())
+    await run.go([one for seed in range(4) for one in walk(random.Random(seed))])  # noqa: S311 - it repeats
+    log = run.write(tmp_path / "audit.jsonl")
+    for text in (BASE, BASE.replace("name: test-desk", "name: renamed")):
+        found = guard_replayed(log, text)
+        assert found.decisions > 20
+        assert (found.differences, found.undetermined, found.changed_transitions) == ((), (), {})
+
+
+async def test_what_the_log_does_not_hold_is_said(tmp_path: Path) -> None:
+    first = Person()
+    asks = [Ask("chat", first), Ask("chat", first), Ask("balance", first)]
+    run = await Run(BASE).go(asks)
+    timer = BASE + "timers:\n  - {event: session.idled, after: 90s, since: last_seen, states: [active]}\n"
+    entries = [one for one in run.guard.sink.entries if isinstance(one, DecisionEntry | ActEntry | TransitionEntry)]
+
+    def whys(*changed: Entry) -> set[str]:
+        log = tmp_path / "audit.jsonl"
+        write(log, *changed)
+        return {one.why for one in guard_replayed(log, timer).undetermined}
+
+    assert whys(*entries) == set()
+    without = [replace(one, facts={}) if isinstance(one, DecisionEntry) else one for one in entries]
+    assert any("holds no facts" in why for why in whys(*without))
+    decisions = [one for one in entries if isinstance(one, DecisionEntry)]
+    later = [entries[0], *decisions[1:]]
+    assert any("not in the log" in why or "holds no facts" in why for why in whys(*later))
+    for fact, what in (("scopes", "scopes"), ("acr", "level"), ("account_0", "status of the account")):
+        cut = [
+            replace(one, facts={name: one.facts[name] for name in one.facts if name != fact})
+            if isinstance(one, DecisionEntry) and one.facts
+            else one
+            for one in entries
+        ]
+        assert any(what in why for why in whys(*cut)), fact
+
+
+async def test_verification_and_reports_outside_a_request_are_followed_or_said(tmp_path: Path) -> None:
+    who = Person(facts={"claims": {"account_status": "ok", "channel": "web"}})
+    asks = [Ask("balance", who, report="verification.doubted"), Ask("balance", who, 5), Ask("balance", who, 5)]
+    stay = "machines:\n  verification:\n    transitions:\n      - {trigger: doubted, source: verified, dest: '='}\n"
+    found = await compare(tmp_path / "audit.jsonl", BASE, BASE + stay, asks)
+    assert not found.wrong
+    assert not found.unknown
+    assert [(one.was, one.now, one.count) for one in found.result.differences] == [("verify", "allow", 2)]
+
+
+async def test_an_event_that_moved_nothing_moves_a_machine_of_the_other_policy(tmp_path: Path) -> None:
+    who = Person(facts={"claims": {"account_status": "ok", "channel": "web"}})
+    stay = "machines:\n  verification:\n    transitions:\n      - {trigger: doubted, source: verified, dest: '='}\n"
+    asks = [Ask("balance", who, report="verification.doubted"), Ask("balance", who, 5)]
+    found = await compare(tmp_path / "audit.jsonl", BASE + stay, BASE, asks)
+    assert not found.wrong
+    assert not found.unknown
+    assert [(one.was, one.now) for one in found.result.differences] == [("allow", "verify")]

@@ -1,128 +1,75 @@
 """Replay of recorded decisions and transitions under another policy, to show the differences.
 
 Rules:
-- Exact for a log of the same policy: no difference. Data that is not in the log is not invented: token contents,
-  amounts and channels are taken from the cell, and a timer fires when it fired.
-- If the other policy answers a transition differently, the difference is carried on: later decisions of the same
-  session, account, transaction or service use the other state, until both policies agree again.
-- Records that cannot be replayed are counted and reported, never assumed equal.
+- Exact for a log of the same policy: no difference. Under another policy, the driver runs on what was recorded.
+- What the log does not hold is never assumed: such a decision is undetermined, with the reason, and never the same.
+- If the machines move as before, the recorded states hold (`replay_cells`); otherwise the states are computed from the
+  first record on (`replay_states`).
+- The requests are those of the log, with its events. What other requests another policy would have led to is not
+  in it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from authguard.audit.query.search import count_by_template
-from authguard.core.decision_table import DIMENSIONS
-from authguard.core.events import MACHINES
+from authguard.audit.query.recorded_input import (
+    CredentialFacts,
+    RecordedDecision,
+    UnknownInputError,
+    parse_decision,
+)
+from authguard.audit.query.replay_cells import CellReplay, NeedsFactsError
+from authguard.audit.query.replay_parts import compare
+from authguard.audit.query.replay_result import (
+    MAX_IDS,
+    REFUSED,
+    Difference,
+    ReplayedDecision,
+    ReplayResult,
+    Undetermined,
+)
+from authguard.audit.query.replay_states import StateReplay
+from authguard.audit.query.replay_windows import WindowReplay, is_window
+from authguard.audit.query.search import count_by_template, time_range
+from authguard.audit.verify.log_reader import decode_line
 from authguard.core.outcomes import Reason
-from authguard.errors import MachineFaultError
-from authguard.policy.diff.permissiveness import ORDER, Direction
-from authguard.policy.diff.permissiveness import outcome as direction_of
+from authguard.core.policy_parts import parse_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authguard.audit.query.index import Index
+    from authguard.audit.query.replay_parts import Parts
     from authguard.audit.query.rows import RecordTemplate
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
 
-#: ids that are stored for each difference
-MAX_IDS: Final = 5
-#: events that a decision itself raises, after its cell was matched (`authguard.evaluation.decision_point`)
-_RAISED_BY_DECISIONS: Final = frozenset(
-    {"transaction.started", "transaction.held", "session.ended", "verification.exhausted"}
+#: refusals before a decision that depend on the policy, besides requests that match no operation
+_BY_POLICY: Final = frozenset(
+    one.code
+    for one in (
+        *(Reason.TRANSACTION_UNKNOWN, Reason.TRANSACTION_ALTERED, Reason.TRANSACTION_TOO_LONG, Reason.TOO_MANY_HELD),
+        *(Reason.IDEMPOTENCY_MISSING, Reason.POLICY_CHANGED, Reason.SESSION_CHANGED),
+    )
 )
-_RISK, _EFFECT = DIMENSIONS.index("risk"), DIMENSIONS.index("effect")
-_RANK: Final = {outcome.value: rank for rank, outcome in enumerate(ORDER)}
-
-
-class ReplayedDecision(Struct, frozen=True):
-    """Result of a policy for a recorded decision.
-
-    Attributes:
-        outcome: one of the eleven; empty if it is unknown.
-        fallback: name of the fallback.
-        rule: as the log names it.
-        problem: why the outcome is unknown; else empty.
-    """
-
-    outcome: str
-    fallback: str
-    rule: str
-    problem: str = ""
-
-
-class Difference(Struct, frozen=True, kw_only=True):
-    """Recorded decisions with the same new outcome, which differs from the recorded one.
-
-    Attributes:
-        operation: requested operation.
-        was: recorded outcome.
-        now: outcome of the other policy.
-        fallback_was: recorded fallback.
-        fallback_now: fallback of the other policy.
-        rule_was: recorded rule.
-        rule_now: rule of the other policy.
-        count: number of decisions.
-        ids: ids of some of them.
-    """
-
-    operation: str
-    was: str
-    now: str
-    fallback_was: str
-    fallback_now: str
-    rule_was: str
-    rule_now: str
-    count: int
-    ids: tuple[str, ...]
-
-    @property
-    def direction(self) -> Direction:
-        """Whether the other policy is looser, stricter, or has other texts here."""
-        known = self.was in _RANK and self.was != self.now
-        return direction_of(self.was, self.now) if known else Direction.CHANGED
-
-    @property
-    def sort_key(self) -> tuple[int, int, int]:
-        """Sort key, worst first: looser by distance, then stricter by distance, then the rest; then by count."""
-        order = (Direction.LOOSER, Direction.STRICTER, Direction.CHANGED).index(self.direction)
-        return order, -abs(_RANK.get(self.was, 0) - _RANK.get(self.now, 0)), -self.count
-
-
-class ReplayResult(Struct, frozen=True, kw_only=True):
-    """Result of a replay.
-
-    Attributes:
-        decisions: number of recorded decisions that were not withdrawn.
-        differences: worst first.
-        transitions: number of recorded transitions.
-        changed_transitions: (``machine.event: source -> dest``, new destination) -> count, and some ids.
-        not_replayable: reason -> count, and some ids.
-        same_policy: whether all records were made under this policy.
-    """
-
-    decisions: int
-    differences: tuple[Difference, ...]
-    transitions: int
-    changed_transitions: Mapping[tuple[str, str], tuple[int, tuple[str, ...]]]
-    not_replayable: Mapping[str, tuple[int, tuple[str, ...]]]
-    same_policy: bool
+_UNMATCHED: Final = frozenset({Reason.OPERATION_UNNAMED.code, Reason.PATH_LOOKALIKE.code})
+NO_PARTS: Final = "the log does not hold the parts of the policy that decided it"
+DAMAGED: Final = "its line is damaged"
+_DECISION, _ACT = "decision", "act"
 
 
 class _Tally:
     """Counts, with a few ids of each counted key."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[object, ...]] = Counter()
-        self.ids: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.ids: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def add(self, key: tuple[object, ...], count: int, ids: Iterable[str]) -> None:
+    def add(self, key: tuple[str, ...], count: int, ids: Iterable[str]) -> None:
         self.counts[key] += count
         kept = self.ids.get(key, ())
         if len(kept) < MAX_IDS:
@@ -130,52 +77,193 @@ class _Tally:
 
 
 class Replay:
-    """Results of one policy for recorded templates."""
+    """A replay of one log under one policy.
 
-    def __init__(self, policy: Policy, own: Iterable[Operation]) -> None:
-        """Store the policy and its operations.
+    Args:
+        index: of the log.
+        policy: checked policy.
+        own: the guard's own operations.
+        recorded: digest of a policy -> its parts, besides those that the log holds.
+    """
 
-        Args:
-            policy: checked policy.
-            own: the guard's own operations, which no policy names.
-        """
-        self._policy = policy
-        self._operations = {one.name: one for one in (*policy.all_operations, *own)}
+    def __init__(
+        self, index: Index, policy: Policy, own: Iterable[Operation], recorded: Mapping[str, Parts] | None = None
+    ) -> None:
+        own = tuple(own)
+        self._index: Final = index
+        self._policy: Final = policy
+        self._own: Final = frozenset(one.name for one in own)
+        self._operations: Final = {one.name: one for one in (*policy.all_operations, *own)}
+        self._templates: Final = index.templates()
+        digests = {one.policy for one in self._templates.values() if one.kind == _DECISION or one.reason}
+        self._comparisons: Final = compare({**_read_parts(index), **(recorded or {})}, policy, digests)
+        decided = {one.policy for one in self._templates.values() if one.kind == _DECISION}
+        known = [self._comparisons.get(digest) for digest in decided]
+        #: whether the recorded states hold under the policy
+        self._holds: Final = all(
+            one is not None and one.moves_same and one.reads_same and one.all_limits_same() for one in known
+        )
 
-    def evaluate(self, template: RecordTemplate, states: Mapping[str, str]) -> ReplayedDecision:
-        """Evaluate a recorded decision.
-
-        Args:
-            template: template of the decision.
-            states: machine -> state, where it differs from the recorded one.
-        """
-        operation = self._operations.get(template.operation)
-        if operation is None:
-            return ReplayedDecision("", "", "", f"the policy has no operation `{template.operation}`")
-        if len(template.cell) != len(DIMENSIONS):
-            return ReplayedDecision("", "", "", "the cell has other dimensions")
-        cell = list(template.cell)
-        cell[_RISK], cell[_EFFECT] = operation.risk, operation.effect
-        for machine, state in states.items():
-            cell[MACHINES.index(machine)] = state
-        try:
-            rule = self._policy.table.decide(tuple(cell))
-        except MachineFaultError as fault:
-            return ReplayedDecision("", "", "", str(fault))
-        fallback = self._policy.fallbacks[rule.do]
-        if template.reason == Reason.ATTEMPTS_SPENT.code and fallback.attempts:
-            fallback = self._policy.fallbacks[fallback.then]
-        return ReplayedDecision(fallback.kind.value, fallback.name, rule.name)
-
-    def next_state(self, template: RecordTemplate, state: str) -> str:
+    def next_state(self, template: RecordTemplate) -> str:
         """Return the state after a recorded transition's event; empty if the policy has no answer."""
         machine = self._policy.machines.get(template.machine)
-        edge = machine.table.get((state, template.event)) if machine else None
+        edge = machine.table.get((template.source, template.event)) if machine else None
         return edge.dest if edge else ""
 
+    def decide_templates(self, numbers: Iterable[int]) -> dict[int, ReplayedDecision] | None:
+        """Decide all templates of decisions, if their results depend on nothing else; ``None`` if they do."""
+        if not self._holds:
+            return None
+        cells = CellReplay(self._policy, self._operations, self._own)
+        found: dict[int, ReplayedDecision] = {}
+        for number in numbers:
+            template = self._templates[number]
+            if template.kind != _DECISION:
+                continue
+            if template.policy == self._policy.digest:
+                found[number] = ReplayedDecision(template.outcome, template.fallback, template.rule)
+                continue
+            try:
+                found[number] = cells.decide(
+                    _of_template(template), self._comparisons[template.policy], has_facts=False
+                )
+            except NeedsFactsError:
+                return None
+        return found
 
-def replay(
-    index: Index, policy: Policy, own: Iterable[Operation], since: float = float("-inf"), until: float = float("inf")
+    def decide_records(self, until: float) -> Iterator[tuple[RecordedDecision, ReplayedDecision]]:
+        """Decide all recorded decisions from the beginning of the log, in their order.
+
+        Args:
+            until: latest time.
+        """
+        begin, _ = time_range(self._index)
+        states = StateReplay(self._policy, self._operations, self._own)
+        cells = CellReplay(self._policy, self._operations, self._own, begin)
+        credentials = CredentialFacts()
+        decided: set[str] = set()
+        moving: set[str] = set()
+        sql = (
+            "SELECT id, at, template, file, place, size, subject, session, transact, decision FROM record"
+            " WHERE void = 0 AND at <= ? ORDER BY at, no"
+        )
+        for record, at, number, *place, subject, session, transaction, decision in self._index.db.execute(
+            sql, (until,)
+        ):
+            template = self._templates[number]
+            if template.kind == _DECISION:
+                decided.add(record)
+                try:
+                    one = parse_decision(self._index.line(*place))
+                except UnknownInputError as error:
+                    yield replace(_of_template(template), id=record, at=at), ReplayedDecision.unknown(str(error))
+                    states.lose_keys(subject or "", session or "", transaction or "", DAMAGED)
+                    continue
+                yield one, self._decide(one, states, cells, credentials, moved=record in moving)
+                moving.discard(record)
+            elif template.machine and decision and decision not in decided:
+                moving.add(decision)  # the decision itself moved the machine
+            elif template.machine:
+                cells.follow(decision or "")
+                event = f"{template.machine}.{template.event}"
+                note = str(self._line(place).get("note", ""))
+                states.apply_transition(
+                    event, at, template.cause, subject or "", session or "", transaction or "", decision or "", note
+                )
+            elif template.kind == _ACT:
+                cells.follow(decision or "")
+                line = self._line(place)
+                by, note = str(line.get("by", "")), str(line.get("note", ""))
+                states.apply_act(
+                    template.act, at, by, subject or "", session or "", transaction or "", decision or "", note
+                )
+            elif template.kind == "refusal" and subject and template.reason in _BY_POLICY:
+                states.lose_keys(subject, session or "", transaction or "", "an earlier request is undetermined")
+
+    def _decide(
+        self,
+        one: RecordedDecision,
+        states: StateReplay,
+        cells: CellReplay,
+        credentials: CredentialFacts,
+        *,
+        moved: bool,
+    ) -> ReplayedDecision:
+        comparison = self._comparisons.get(one.policy)
+        if comparison is None:
+            states.lose(one, NO_PARTS)
+            return ReplayedDecision.unknown(NO_PARTS)
+        try:
+            one = credentials.complete(one) if one.subject or one.facts else one
+        except UnknownInputError as error:
+            states.lose(one, "an earlier request is undetermined")
+            if not self._holds:
+                return ReplayedDecision.unknown(str(error))
+            return cells.decide(one, comparison, has_facts=True, moved=moved)
+        by_states = states.decide(one, comparison)
+        by_cell = cells.decide(one, comparison, has_facts=True, moved=moved) if self._holds else by_states
+        return by_states if by_cell.problem else by_cell
+
+    def refusals(self, numbers: Mapping[int, int]) -> Iterator[tuple[int, str]]:
+        """Yield the templates of refusals that the policy may decide otherwise, with the reason."""
+        windows = WindowReplay(self._policy)
+        for number in numbers:
+            template = self._templates[number]
+            comparison = self._comparisons.get(template.policy)
+            if template.kind != "refusal" or (comparison is not None and comparison.is_same):
+                continue
+            depends = template.reason in _UNMATCHED or template.reason in _BY_POLICY or is_window(template.reason)
+            if comparison is None:
+                if depends:
+                    yield number, NO_PARTS
+            elif template.reason in _UNMATCHED:
+                if not comparison.matches_nothing_new():
+                    yield number, "the policy matches other requests, and the log does not hold their paths"
+            elif template.reason in _BY_POLICY:
+                yield number, "it was refused before a decision, and its record does not hold its facts"
+            elif depends and not windows.is_same(template.reason, template.operation, comparison):
+                yield number, "requests without a proven caller above a rate have no records of their own"
+
+    def _line(self, place: Iterable[int]) -> dict[str, Any]:
+        return decode_line(self._index.line(*place))
+
+
+def _of_template(template: RecordTemplate) -> RecordedDecision:
+    return RecordedDecision(
+        id="",
+        at=0.0,
+        policy=template.policy,
+        operation=template.operation,
+        cell=template.cell,
+        rule=template.rule,
+        outcome=template.outcome,
+        fallback=template.fallback,
+        reason=template.reason or Reason.DECIDED.code,
+        channel=template.channel,
+    )
+
+
+def _read_parts(index: Index) -> dict[str, Parts]:
+    """Return the parts of each policy that the log holds."""
+    templates = [no for no, one in index.templates().items() if one.kind == _ACT and one.act == "started"]
+    found: dict[str, Parts] = {}
+    for number in templates:
+        sql = "SELECT file, place, size FROM record WHERE template = ? AND void = 0 ORDER BY at DESC, no DESC LIMIT 1"
+        for place in index.db.execute(sql, (number,)).fetchall():
+            line = decode_line(index.line(*place))
+            parts = line.get("parts")
+            if isinstance(parts, list) and all(isinstance(one, str) for one in parts):
+                found[str(line.get("policy", ""))] = parse_parts(tuple(parts))
+    return found
+
+
+def replay(  # noqa: PLR0917 - the last three are optional
+    index: Index,
+    policy: Policy,
+    own: Iterable[Operation],
+    since: float = float("-inf"),
+    until: float = float("inf"),
+    recorded: Mapping[str, Parts] | None = None,
 ) -> ReplayResult:
     """Run the records of a period through a policy.
 
@@ -183,51 +271,57 @@ def replay(
         index: of the log.
         policy: checked policy.
         own: the guard's own operations.
-        since: earliest time, epoch seconds UTC.
+        since: earliest time, epoch seconds UTC; earlier records only lead to the states at that time.
         until: latest time.
+        recorded: digest of a policy -> its parts, for logs that do not hold them.
     """
-    replayer = Replay(policy, own)
+    run = Replay(index, policy, own, recorded)
     templates = index.templates()
     numbers = count_by_template(index, since, until)
-    differs, moved, not_replayable = _Tally(), _Tally(), _Tally()
-    changed = [
-        no
-        for no in numbers
-        if templates[no].machine and replayer.next_state(templates[no], templates[no].source) != templates[no].dest
-    ]
-    if changed:
-        _replay_in_order(index, replayer, (since, until), (differs, moved, not_replayable))
+    differs, unknown, moved = _Tally(), _Tally(), _Tally()
+    same_policy = {templates[no].policy for no in numbers if templates[no].kind == _DECISION} <= {policy.digest}
+    found = run.decide_templates(numbers)
+    if found is not None:
+        for no, decided in found.items():
+            _compare(_of_template(templates[no]), decided, numbers[no], _ids(index, no, since, until), differs, unknown)
     else:
-        for no, count in numbers.items():
-            if templates[no].kind == "decision":
-                _compare(
-                    templates[no],
-                    replayer.evaluate(templates[no], {}),
-                    count,
-                    _ids(index, no, since, until),
-                    differs=differs,
-                    not_replayable=not_replayable,
-                )
-    differences = sorted(
-        (
-            Difference(
-                **dict(zip(Difference.__struct_fields__, (*map(str, what), count, differs.ids[what]), strict=True))  # type: ignore[arg-type]  # in the order of the fields
-            )
-            for what, count in differs.counts.items()
-        ),
-        key=lambda one: (one.sort_key, one.operation),
+        for one, decided in run.decide_records(until):
+            if one.at >= since:
+                _compare(one, decided, 1, (one.id,), differs, unknown)
+    for no, why in run.refusals(numbers):
+        count = numbers[no] * max(1, templates[no].requests)
+        unknown.add((templates[no].operation, REFUSED, why), count, _ids(index, no, since, until))
+    for no in numbers:
+        if templates[no].machine and (dest := run.next_state(templates[no])) != templates[no].dest:
+            edge = templates[no]
+            text = f"{edge.machine}.{edge.event}: {edge.source} -> {edge.dest}"
+            moved.add((text, dest or "no such state or event"), numbers[no], _ids(index, no, since, until))
+    differences = (
+        Difference(
+            operation=operation,
+            was=was,
+            now=now,
+            fallback_was=fallback_was,
+            fallback_now=fallback_now,
+            rule_was=rule_was,
+            rule_now=rule_now,
+            count=count,
+            ids=differs.ids[operation, was, now, fallback_was, fallback_now, rule_was, rule_now],
+        )
+        for (operation, was, now, fallback_was, fallback_now, rule_was, rule_now), count in differs.counts.items()
     )
     return ReplayResult(
-        decisions=sum(count for no, count in numbers.items() if templates[no].kind == "decision"),
-        differences=tuple(differences),
+        decisions=sum(count for no, count in numbers.items() if templates[no].kind == _DECISION),
+        differences=tuple(sorted(differences, key=lambda one: (one.sort_key, one.operation))),
+        undetermined=tuple(
+            Undetermined(operation=what[0], was=what[1], why=what[2], count=count, ids=unknown.ids[what])
+            for what, count in unknown.counts.most_common()
+        ),
         transitions=sum(count for no, count in numbers.items() if templates[no].machine),
         changed_transitions={
-            (str(what[0]), str(what[1])): (count, moved.ids[what]) for what, count in moved.counts.most_common()
+            (what[0], what[1]): (count, moved.ids[what]) for what, count in moved.counts.most_common()
         },
-        not_replayable={
-            str(what[0]): (count, not_replayable.ids[what]) for what, count in not_replayable.counts.most_common()
-        },
-        same_policy={templates[no].policy for no in numbers} <= {policy.digest},
+        same_policy=same_policy,
     )
 
 
@@ -236,78 +330,11 @@ def _ids(index: Index, template: int, since: float, until: float) -> list[str]:
     return [record for (record,) in index.db.execute(sql, (template, since, until, MAX_IDS))]
 
 
-def _compare(
-    template: RecordTemplate,
-    replayed: ReplayedDecision,
-    count: int,
-    ids: Iterable[str],
-    *,
-    differs: _Tally,
-    not_replayable: _Tally,
+def _compare(  # noqa: PLR0917 - a decision, its result, and where both are counted
+    one: RecordedDecision, decided: ReplayedDecision, count: int, ids: Iterable[str], differs: _Tally, unknown: _Tally
 ) -> None:
-    if replayed.problem:
-        not_replayable.add((replayed.problem,), count, ids)
-    elif (replayed.outcome, replayed.fallback) != (template.outcome, template.fallback):
-        names = (template.operation, template.outcome, replayed.outcome, template.fallback, replayed.fallback)
-        differs.add((*names, template.rule, replayed.rule), count, ids)
-
-
-def _replay_in_order(
-    index: Index, replayer: Replay, period: tuple[float, float], into: tuple[_Tally, _Tally, _Tally]
-) -> None:
-    """Replay the records in order, and carry changed states on."""
-    differs, moved, not_replayable = into
-    templates = index.templates()
-    states: dict[tuple[str, str], str] = {}
-    deferred: dict[str, list[tuple[RecordTemplate, str, str]]] = {}
-    cache: dict[tuple[int, tuple[tuple[str, str], ...]], ReplayedDecision] = {}
-
-    def step(template: RecordTemplate, key: str, record: str) -> None:
-        before = states.get((template.machine, key), template.source)
-        after = replayer.next_state(template, before)
-        if after == template.dest:
-            states.pop((template.machine, key), None)
-            return
-        transition_text = f"{template.machine}.{template.event}: {template.source} -> {template.dest}"
-        if not after:
-            not_replayable.add((f"{transition_text}: this policy has no such state or event",), 1, (record,))
-            return
-        states[template.machine, key] = after
-        moved.add((transition_text, after), 1, (record,))
-
-    sql = (
-        "SELECT id, template, subject, session, transact, decision FROM record"
-        " WHERE void = 0 AND at >= ? AND at <= ? ORDER BY at, no"
-    )
-    for record, no, subject, session, transaction, decision in index.db.execute(sql, period):
-        template = templates[no]
-        keys = {
-            "service": "",
-            "account": subject or "",
-            "session": session or "",
-            "verification": session or "",
-            "transaction": transaction or "",
-        }
-        if template.machine:
-            key = keys.get(template.machine, "")
-            if decision and f"{template.machine}.{template.event}" in _RAISED_BY_DECISIONS:
-                deferred.setdefault(decision, []).append((template, key, record))
-            else:
-                step(template, key, record)
-        elif template.kind == "decision":
-            # only a machine with a key in this record can differ; the service always has one
-            own = (
-                tuple(
-                    (machine, states[machine, key])
-                    for machine, key in keys.items()
-                    if (key or machine == "service") and (machine, key) in states
-                )
-                if states
-                else ()
-            )
-            replayed = cache.get((no, own))
-            if replayed is None:
-                replayed = cache[no, own] = replayer.evaluate(template, dict(own))
-            _compare(template, replayed, 1, (record,), differs=differs, not_replayable=not_replayable)
-            for transition in deferred.pop(record, ()):
-                step(*transition)
+    if decided.problem:
+        unknown.add((one.operation, one.outcome, decided.problem), count, ids)
+    elif (decided.outcome, decided.fallback) != (one.outcome, one.fallback):
+        names = (one.operation, one.outcome, decided.outcome, one.fallback, decided.fallback)
+        differs.add((*names, one.rule, decided.rule), count, ids)
