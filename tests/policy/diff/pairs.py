@@ -23,14 +23,14 @@ Edit = tuple[str, str]
 
 
 def draft_of(text: str, *edits: Edit) -> Draft:
-    """Read a policy with parts of its text replaced; it must be accepted."""
+    """Read a policy with parts of its text replaced; the checks accept it, except that a session may be revived."""
     for before, after in edits:
         assert text.count(before) == 1, f"{text.count(before)} times {before!r}"
         text = text.replace(before, after)
     found = load_draft("test-desk.yaml", text=text.encode())
     problems = [*found.problems, *(run_checks(found.draft) if found.draft is not None else ())]
     assert found.draft is not None
-    assert not [one for one in problems if one.severity == "error"], problems
+    assert not [one for one in problems if one.severity == "error" and one.code != "event-demanded"], problems
     return found.draft
 
 

