@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,8 +16,9 @@ from authguard.cli.completion import complete
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
 from authguard.cli.options import JsonOption, OutputOption, PolicyOption
-from authguard.cli.output import INVALID, USAGE, count_problems, print_error, write_output
+from authguard.cli.output import FAILED, INVALID, USAGE, count_problems, print_error, write_output
 from authguard.policy.checks.checker import check_all
+from authguard.policy.loading.locator import is_shipped_name
 from authguard.policy.problem import did_you_mean
 from authguard.policy.render.check_report import as_github, as_json
 
@@ -70,6 +72,13 @@ def check(
         bool,
         typer.Option("--allow-unnamed", help="With --app: unnamed or unguarded endpoints are notes, not errors."),
     ] = False,
+    write_proof: Annotated[
+        bool,
+        typer.Option(
+            "--write-proof",
+            help="Write FILE.proof beside each valid policy, so that a start need not prove it again.",
+        ),
+    ] = False,
     code: Annotated[
         str | None,
         typer.Option(
@@ -114,8 +123,23 @@ def check(
         print_error(f"not searched: {place}")
     if len(skipped) > MAX_SKIPPED_SHOWN:
         print_error(f"not searched: {len(skipped) - MAX_SKIPPED_SHOWN} more places")
+    if write_proof:
+        _write_proofs([one.checked for one in found])
     if not all(one.checked.is_usable for one in found):
         raise typer.Exit(INVALID)
+
+
+def _write_proofs(checked: Sequence[CheckResult]) -> None:
+    from authguard.policy.checks.proof_file import write_proof  # noqa: PLC0415 - needed only with --write-proof
+
+    for one in checked:
+        if one.draft is None or not one.is_usable or is_shipped_name(one.source):
+            continue
+        try:
+            print_error(f"proof written: {write_proof(one.draft, Path(one.source))}")
+        except OSError as error:
+            print_error(f"the proof of `{one.source}` cannot be written: {error.strerror or error}")
+            raise typer.Exit(FAILED) from error
 
 
 class _AppCheck(Struct, frozen=True):
