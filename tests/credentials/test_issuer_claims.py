@@ -11,8 +11,8 @@ from authguard.core.deployment import ClaimSources, Issuer, Levels
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal
 from authguard.core.staff import parse_roles
-from authguard.credentials.signature import check_audience, check_required
 from authguard.evaluation.claims import LogNames, ValidatedToken, validate_claims
+from authguard.evaluation.recipients import check_audience, check_required
 
 NOW = 1_800_000_000.0
 NAMES = LogNames(pseudonym=lambda issuer, subject, _: f"{issuer}|{subject}", fingerprint=lambda _: "f")

@@ -17,9 +17,9 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.jws import UnverifiedToken, parse_compact
 from authguard.credentials.remedy import suggest, suggest_issuer
-from authguard.credentials.signature import check_audience, check_required
 from authguard.credentials.token_kind import has_claims, has_type
 from authguard.evaluation.claims import EXPIRED, LogNames, validate_claims
+from authguard.evaluation.recipients import check_audience, check_required
 from authguard.formats.strict_json import MAX_DEPTH, MAX_NODES
 
 if TYPE_CHECKING:

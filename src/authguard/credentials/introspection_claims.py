@@ -14,9 +14,9 @@ import msgspec
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.credentials.introspection_client import UNCLEAR
-from authguard.credentials.signature import check_audience, check_required
 from authguard.credentials.token_kind import has_claims
 from authguard.evaluation.claims import BOUND_TOKEN, validate_claims
+from authguard.evaluation.recipients import check_audience, check_required
 
 if TYPE_CHECKING:
     from authguard.core.deployment import Issuer

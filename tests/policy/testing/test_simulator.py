@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from authguard.policy.compiler import load
 from authguard.policy.testing.deployment import Deployment
@@ -133,6 +134,37 @@ def test_two_sessions_of_one_account_share_its_state_and_not_their_proofs(simula
     frozen = TokenSpec(session="session-2", claims={"account_status": "frozen"})
     simulator.ask(ScenarioRequest(operation="chat", token=frozen))
     assert simulator.ask(CHAT).states["account"] == "suspended"
+
+
+def test_an_account_holds_no_more_transactions_than_the_policy_permits(support_desk: Policy) -> None:
+    policy = replace(support_desk, max_held=2)
+    simulator = simulator_of(policy, account="normal", verification="verified")
+    asks = [
+        ScenarioRequest(operation="refund", conditions={"limit": "exceeded"}, idempotency=key)
+        for key in ("a", "b", "c")
+    ]
+    assert [simulator.ask(one).outcome for one in asks] == ["hold", "hold", "refused"]
+
+
+def test_a_policy_without_sources_knows_every_account_as_normal(support_desk: Policy) -> None:
+    simulator = simulator_of(replace(support_desk, accounts=()), verification="verified")
+    simulator.advance(120 * MINUTE)
+    decision = simulator.ask(ask("chat"))
+    assert decision.states["account"] == "normal", "the issue's `accounts: none`, two hours later"
+
+
+def test_a_switch_of_the_channel_moves_the_verification_before_the_table_decides() -> None:
+    simulator = simulator_of(load("banking"), account="normal", verification="verified")
+    decision = simulator.ask(ask("balance", channel="switched"))
+    assert (decision.states["verification"], decision.differences) == ("unverified", ())
+
+
+def test_an_expired_token_is_decided_without_the_customers_records(simulator: Simulator) -> None:
+    decision = simulator.ask(ask("chat", credential="expired", actor="agent"))
+    assert decision.fallback == "sign_in_again"
+    assert decision.differences == (
+        "`actor: agent` cannot come about: the driver derives `subject`, since nothing is known of an unproven caller",
+    )
 
 
 def test_a_timer_is_waited_for_while_the_customer_stays_present(simulator: Simulator) -> None:

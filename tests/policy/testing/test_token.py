@@ -50,7 +50,7 @@ def test_typed_claims_replace_and_remove() -> None:
         return issue_token(POLICY, replace(FACTS, spec=TokenSpec(claims=claims)), 1)
 
     assert issue(exp=1_001.0, iat=1_000.0)
-    for broken in ({"sub": ""}, {"exp": 5_000.0}, {"iat": 2_000.0}):
+    for broken in ({"sub": ""}, {"aud": "them"}, {"exp": 5_000.0}, {"iat": 2_000.0}):
         assert isinstance(issue(**broken), NotProven)
 
 

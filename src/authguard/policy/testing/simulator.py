@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import Reason
+from authguard.core.outcomes import Outcome, Reason
 from authguard.core.record_keys import identity_keys
 from authguard.core.request import Evidence, NotProven, Operation, Principal, Proven
 from authguard.core.snapshot import (
@@ -370,6 +370,8 @@ class Simulator:
         if stored.session.ended or stored.account.not_before:
             facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
         decided = evaluate(self.policy, request, facts, stored, self.cipher)
+        if isinstance(decided, Decision) and self._holds_too_many(decided, stored, facts.keys):
+            return Reason.TOO_MANY_HELD
         if isinstance(decided, Decision):
             self.records.note(stored, decided.events, decided.transitions)
             self.records.save(facts.keys, stored, decided.snapshot)
@@ -377,6 +379,15 @@ class Simulator:
                 self.transaction = facts.keys.transaction
                 self.operations[self.transaction] = request.operation
         return decided
+
+    def _holds_too_many(self, decided: Decision, stored: Snapshot, keys: Keys) -> bool:
+        """Return whether a request would hold more new transactions of its account than the policy permits."""
+        if decided.fallback.kind is not Outcome.HOLD or stored.transaction.version:
+            return False
+        state = decided.snapshot.transaction.state
+        records = self.records.transactions.values()
+        waiting = [one for one in records if one.account == keys.account and one.state == state]
+        return len(waiting) >= self.policy.max_held
 
     def _use_up_calls(self, operation: Operation, facts: RequestFacts, asked: ScenarioRequest) -> None:
         """Store the earlier calls that a typed `limit: exceeded` needs."""

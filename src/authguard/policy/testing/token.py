@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.evaluation.claims import LogNames, validate_claims
+from authguard.evaluation.recipients import check_recipients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,9 +95,11 @@ def issue_token(policy: Policy, facts: TokenFacts, number: int) -> Credential:
     """
     claims = build_claims(policy, facts)
     content = msgspec.json.encode(claims)
-    found = validate_claims(
-        msgspec.json.decode(content), content, facts.issuer, NAMES, f"token {number}".encode(), facts.issued_at
-    )
+    sent = msgspec.json.decode(content)
+    checked = check_recipients(sent, facts.issuer)
+    if checked is not True:
+        return checked
+    found = validate_claims(sent, content, facts.issuer, NAMES, f"token {number}".encode(), facts.issued_at)
     return found if isinstance(found, NotProven) else found.proven
 
 
