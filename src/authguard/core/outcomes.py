@@ -33,6 +33,30 @@ class Outcome(StrEnum):
 #: outcomes in which the app runs
 ADMITTING: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT})
 
+
+class Need(StrEnum):
+    """Requirement of an outcome, which the checker proves for each cell that leads to the outcome."""
+
+    #: somebody to ask, to hold for, to answer or to sign out
+    CREDENTIAL = "a proven credential"
+    #: a write whose transaction can start, so that it runs once
+    STARTABLE = "a transaction that can start"
+    #: a transaction that waits for an approval, or will wait
+    WAITING = "a transaction that an approval can release"
+    #: a transaction that the app has reported as done, so that there is a response to repeat
+    FINISHED = "a transaction that has run"
+
+
+#: outcome -> its requirements; an outcome that is not listed can answer every request
+NEEDS: Final[Mapping[Outcome, tuple[Need, ...]]] = {
+    Outcome.ALLOW: (Need.STARTABLE,),
+    Outcome.RESTRICT: (Need.CREDENTIAL, Need.STARTABLE),
+    Outcome.REPEAT: (Need.CREDENTIAL, Need.FINISHED),
+    Outcome.VERIFY: (Need.CREDENTIAL,),
+    Outcome.HOLD: (Need.CREDENTIAL, Need.WAITING),
+    Outcome.TERMINATE: (Need.CREDENTIAL,),
+}
+
 #: outcome -> (HTTP status, title, next action) (WIRE 2); an admitted request has the app's own status
 RESPONSES: Final[dict[Outcome, tuple[int, str, str]]] = {
     Outcome.REPEAT: (200, "Already done", "stop"),

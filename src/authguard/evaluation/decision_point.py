@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from authguard.core import conditions, delegations
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
-from authguard.core.outcomes import ADMITTING, Fallback, Outcome, Reason
+from authguard.core.outcomes import ADMITTING, NEEDS, Fallback, Need, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles, has_excess_roles
@@ -255,6 +255,8 @@ def _build(
 ) -> Decision:
     policy, credential = evaluation.policy, facts.credential
     principal = None if isinstance(credential, NotProven) else credential.principal
+    if principal is None and Need.CREDENTIAL in NEEDS.get(fallback.kind, ()):
+        raise MachineFaultError(f"a rule leads to `{fallback.kind.value}` without a proven credential")
     scopes = NO_LEDGERS if principal is None else principal.token_scopes
     if fallback.kind is Outcome.RESTRICT:
         scopes = _restrict(policy, scopes, fallback)

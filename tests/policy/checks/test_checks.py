@@ -244,6 +244,8 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("proof-unearned", lambda d: line(d, "service", Line(triggers=("repaired",), sources=("degraded",), dest="live", raises=("transaction.approved",))), "`transaction.approved`"),
     ("public-url-missing", lambda d: issuer(d, sender_constraint="dpop"), "by which address"),
     ("queue-missing", lambda d: fallback(d, "to_a_person", queue=""), "has no queue"),
+    ("outcome-unmet", lambda d: rule(d, "await_approval", credential="missing"), "leads to `hold` by `await_approval` without a proven credential"),
+    ("outcome-unmet", lambda d: rule(d, "say_again", credential="good", transaction="done failed"), "`repeat` by `say_again` without a transaction that has run"),
     ("raise-unowned", lambda d: line(d, "service", replace(RAISING, triggers=("engaged",), dest="rolled_back", raises=("session.revoked",))), "`session.revoked`, and the service has no one"),
     ("restrict-empty", lambda d: fallback(d, "read_only", effects=frozenset()), "has no effects"),
     ("restricts-writes", lambda d: rule(d, "read_only", risk="routine", account="dormant", session="active", credential="good", scope="granted", service="live", verification="verified"), "restricts writes by `read_only`"),

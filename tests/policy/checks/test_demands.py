@@ -80,7 +80,7 @@ def test_an_initial_state_with_which_the_guard_cannot_begin_is_refused(
         ("service", ("engaged", "degraded", "="), "and not to `rolled_back`"),
         ("service", ("released", "rolled_back", "="), "could not start the agent again"),
         ("session", ("ended", "active", "="), "a sign-out would end nothing"),
-        ("session", ("ended", "absent", "absent"), "which `accepted` leaves: an earlier sign-in would go on"),
+        ("session", ("revoked", "idle", "active"), "a sign-out would end nothing"),
         ("transaction", ("denied", "held", "none"), "from where it can run again (`approved`)"),
         ("transaction", ("committed", "running", "approved"), "from where it can run again (`approved`)"),
         ("transaction", ("started", "done", "running"), "can run"),

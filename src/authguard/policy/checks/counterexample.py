@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from authguard.core.events import MACHINES
 from authguard.core.machine import expand
-from authguard.policy.checks import machine
+from authguard.policy.checks import demands, machine, raised_events
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.checks.state_space import SearchLimitError
 from authguard.policy.table.mdd import NodeLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from authguard.core.decision_table import Cell
     from authguard.policy.draft import Draft
+    from authguard.policy.problem import Problem
     from authguard.policy.table.boxes import Box
+
+
+#: checks of machines without which the driver cannot run on them
+_REQUIRED: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
+    machine.check_names,
+    machine.check_raised_events,
+    raised_events.check_raise_owners,
+    machine.check_timers,
+    machine.check_timer_cycles,
+    demands.check_needed_states,
+    demands.check_initial_states,
+    demands.check_needed_events,
+)
 
 
 class DraftKey(Struct, frozen=True, eq=False):
@@ -53,11 +67,7 @@ def _has_valid_machines(key: DraftKey) -> bool:
         return False
     if any(expand(draft.machines[name]).holes for name in MACHINES):
         return False
-    return not any(
-        problem.severity == "error"
-        for check in (machine.check_names, machine.check_raised_events, machine.check_timers)
-        for problem in check(draft)
-    )
+    return not any(problem.severity == "error" for check in _REQUIRED for problem in check(draft))
 
 
 def find_counterexample(draft: Draft, find: Callable[[Box], Box | None]) -> tuple[Cell, tuple[str, ...]] | None:
