@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from authguard.core.decision_table import Rule
 from authguard.core.deployment import Assurance
+from authguard.core.machine import Line
 from authguard.core.request import Match, Operation
 from authguard.policy.checks import liveness, state_space
 from authguard.policy.checks.driver_probe import DriverProbe
@@ -104,6 +105,20 @@ def test_a_verification_that_only_a_request_over_its_limit_names_is_no_way_out(s
     assert all("verification `failed`" in problem.message for problem in problems)
     always = _with_rule(waiting, "prove_identity", verification={"failed"})
     assert list(liveness.check_no_deadlock(always)) == []
+
+
+def test_machines_that_cannot_be_run_are_reported_and_never_raise(
+    standard_draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = standard_draft.machines["account"]
+    raising = Line(triggers=("locked",), sources=("*",), dest="locked", raises=("session.ended",))
+    machines = {**standard_draft.machines, "account": replace(spec, lines=(raising, *spec.lines))}
+    unowned = replace(standard_draft, machines=machines)
+    assert list(liveness.check_no_deadlock(unowned)) == [], "the check of owners reports it"
+    monkeypatch.setattr(liveness, "has_valid_machines", lambda _: True)
+    (problem,) = liveness.check_no_deadlock(unowned)
+    assert (problem.code, problem.severity) == ("undecided", "error")
+    assert "cannot be run" in problem.message
 
 
 def _identified(draft: Draft) -> Draft:

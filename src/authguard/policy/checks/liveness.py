@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from authguard.core.machine import ANY, STAY, Line
 from authguard.core.outcomes import Outcome
+from authguard.errors import MachineFaultError
 from authguard.policy.checks.counterexample import has_valid_machines
 from authguard.policy.checks.driver_probe import DriverProbe
 from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OPERATOR
@@ -83,6 +84,13 @@ def check_no_deadlock(draft: Draft) -> Iterator[Problem]:
             place=draft.place("machines"),
             message=f"the search through the states of the machines reached a bound: {limit}, so nothing is proved",
             advice="declare fewer states or fewer `raises`, or name fewer dimensions in a rule",
+        )
+    except MachineFaultError as fault:
+        yield Problem(
+            code="undecided",
+            place=draft.place("machines"),
+            message=f"the machines cannot be run, so nothing is proved: {fault}",
+            advice="correct the machines",
         )
 
 
