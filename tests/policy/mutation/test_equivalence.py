@@ -71,3 +71,9 @@ def test_a_differing_cell_is_named_for_each_difference() -> None:
     changed = compile_desk(DESK.replace("session: active}, do: to_a_person}", "session: active}, do: try_later}"))
     (cell,) = find_differing_cells(compile_desk(), changed) or ()
     assert "locked" in cell
+
+
+def test_cells_that_the_driver_never_derives_do_not_count() -> None:
+    rule = "  - {when: {channel: switched, verification: verified, credential: good}, do: try_later}\n"
+    changed = compile_desk(DESK.replace("decisions:\n", f"decisions:\n{rule}"))
+    assert find_differing_cells(compile_desk(), changed) == []

@@ -37,7 +37,7 @@ WITHOUT_ANSWER: Final[dict[str, frozenset[str]]] = {
     ),
 }
 #: mutants of each policy in CI; all of them in the soak
-MOST: Final = 2_000 if os.environ.get("AUTHGUARD_MUTATION") == "all" else 20
+MOST: Final = 2_000 if os.environ.get("AUTHGUARD_MUTATION") == "all" else 8
 #: number of mutants that may survive in each policy
 SURVIVORS: Final = {
     "banking": 4,

@@ -1,7 +1,7 @@
 """Equivalence of two compiled policies by what can change an answer: machines, timers, table and settings.
 
-Names of rules, places in files and lines without effect do not count. Cells that no events reach do not count either,
-if the search for them is complete.
+Names of rules, places in files and lines without effect do not count. Cells that no events reach and cells that the
+driver never derives do not count either.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
 from authguard.policy.table.comparison import compare
+from authguard.policy.testing.coverage import find_underived_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,9 @@ def find_differing_cells(old: Policy, new: Policy) -> list[tuple[str, ...]] | No
         the tables are too complex to compare.
     """
     space = Space(old.table.values)
-    compared = compare(space.whole, (_boxes(old.table.rules, space), _boxes(new.table.rules, space)), [space.whole])
+    ignored = [(box, "") for box in find_underived_boxes(old, space) if not is_empty(box)]
+    tables = ([*ignored, *_boxes(old.table.rules, space)], [*ignored, *_boxes(new.table.rules, space)])
+    compared = compare(space.whole, tables, [space.whole])
     if isinstance(compared, Undecided):
         return None
     search = Reachability.of(old)

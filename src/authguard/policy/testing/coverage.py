@@ -145,7 +145,7 @@ def _idle_rules(policy: Policy, indexes: AbstractSet[int]) -> AbstractSet[int]:
     proof = reach(policy.table.rules, space) if indexes else None
     if not isinstance(proof, BoxCoverage):
         return frozenset()
-    underived = _underived_boxes(policy, space)
+    underived = find_underived_boxes(policy, space)
     return {
         index
         for index in indexes
@@ -153,8 +153,13 @@ def _idle_rules(policy: Policy, indexes: AbstractSet[int]) -> AbstractSet[int]:
     }
 
 
-def _underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:
-    """Return boxes of cells that the driver never derives."""
+def find_underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:
+    """Return boxes of cells that the driver never derives.
+
+    Args:
+        policy: with total machines.
+        space: of its table.
+    """
     moved = policy.machines["verification"].table
     left = {state for state in space.values["verification"] if moved[state, "moved"].dest != state}
     unproven = set(CONDITIONS["credential"]).difference(PROVEN_CREDENTIALS)
