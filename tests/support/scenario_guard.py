@@ -291,6 +291,8 @@ class ScenarioGuard:
             case "expired":
                 now = self.clock.now()
                 return self._sign({"iat": now - 400, "exp": now - 100, "auth_time": now - 400})
+            case "rejected" if credential.reason is Reason.AUDIENCE_WRONG:
+                return self._sign({"aud": "another-service"})
             case "rejected":
                 return f"{self._sign({})[:-8]}AAAAAAAA"
             case _:

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from authguard.core.deployment import ClaimSources, Issuer, Levels
 from authguard.core.request import NotProven, Proven
-from authguard.policy.compiler import load
+from authguard.policy.compiler import compile_draft, load
+from authguard.policy.loading.loader import load_draft
+from authguard.policy.loading.preset import list_presets, load_preset
 from authguard.policy.testing.token import TokenFacts, TokenSpec, build_claims, issue_token
 
 POLICY = load("support-desk")
@@ -50,8 +52,28 @@ def test_typed_claims_replace_and_remove() -> None:
         return issue_token(POLICY, replace(FACTS, spec=TokenSpec(claims=claims)), 1)
 
     assert issue(exp=1_001.0, iat=1_000.0)
-    for broken in ({"sub": ""}, {"aud": "them"}, {"exp": 5_000.0}, {"iat": 2_000.0}):
+    for broken in ({"sub": ""}, {"exp": 5_000.0}, {"iat": 2_000.0}, {"aud": "them"}, {"aud": ""}, {"iss": "other"}):
         assert isinstance(issue(**broken), NotProven)
+
+
+def test_one_claim_may_name_client_and_audience() -> None:
+    issuer = replace(ISSUER, claims=ClaimSources(audience=("azp",), client=("azp",)))
+    assert isinstance(issue_token(POLICY, replace(FACTS, issuer=issuer), 1), Proven)
+    typed = replace(FACTS, issuer=issuer, spec=TokenSpec(client="other"))
+    assert isinstance(issue_token(POLICY, typed, 1), NotProven)
+
+
+def test_a_token_of_every_provider_is_accepted() -> None:
+    for name in list_presets():
+        example = load_preset(name).example
+        issuer = f"{{provider: {name}, issuer: '{example['issuer']}', audience: '{example['audience']}'}}"
+        text = f"authguard: 1\nname: x\nextends: standard\nissuers: [{issuer}]\naccounts: none\n"
+        draft = load_draft("x.yaml", text=text.encode()).draft
+        assert draft is not None
+        policy = compile_draft(draft)
+        (found, *_) = policy.issuers.values()
+        facts = replace(FACTS, issuer=found, level="", auth_time=0.0)
+        assert isinstance(issue_token(policy, facts, 1), Proven), name
 
 
 def test_actors_are_nested_with_their_issuers() -> None:

@@ -14,7 +14,7 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.reachability import Reachability
-from authguard.policy.mutation.access_kinds import ADDED_AGENT
+from authguard.policy.mutation.access_kinds import ADDED_AGENT, ADDED_AUDIENCE
 from authguard.policy.schema.units import format_duration
 from authguard.policy.table.boxes import BoxCoverage, Space, reach
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
@@ -57,6 +57,8 @@ def setting_candidates(original: Original, mutant: Mutant) -> Iterator[PlainScen
             yield from _for_levels(policy, mutant)
         case ("agents", *rest):
             yield from _for_agents(policy, rest)
+        case ("issuers", int(index), "audience"):
+            yield from _for_audience(policy, index)
         case ("channels", "trusts", str(channel)):
             yield from _for_channel(policy, channel)
         case ("methods", str(name), *_):
@@ -191,6 +193,17 @@ def _for_agents(policy: Policy, rest: list[str | int]) -> Iterator[PlainScenario
     for name, operation in product(names, _guarded(policy)):
         ask = {"operation": operation.name, "token": {"act": [name]}}
         yield _ask(f"{name} asks for {operation.name}", PROVED, ask)
+
+
+def _for_audience(policy: Policy, index: int) -> Iterator[PlainScenario]:
+    """Yield requests with a token for another service; tenants of one issuer share its audience."""
+    named = list(policy.issuers.values())[min(index, len(policy.issuers) - 1)]
+    claims = {named.claims.audience[0]: ADDED_AUDIENCE}
+    for operation in _guarded(policy):
+        token = {"issuer": named.issuer, "claims": claims}
+        yield _ask(
+            f"a token for another service and {operation.name}", PROVED, {"operation": operation.name, "token": token}
+        )
 
 
 def _for_channel(policy: Policy, channel: str) -> Iterator[PlainScenario]:

@@ -37,7 +37,7 @@ from authguard.policy.testing.difference import explain_difference
 from authguard.policy.testing.facts import SignIn
 from authguard.policy.testing.records import CountedIds, PlainCipher, Records, states_of
 from authguard.policy.testing.request import REFUSED, ImpossibleError, ScenarioDecision, ScenarioRequest
-from authguard.policy.testing.token import CLIENT, SESSION, SUBJECT, TokenSpec
+from authguard.policy.testing.token import SESSION, SUBJECT, TokenSpec, find_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,8 +88,8 @@ class Simulator:
         self._signed_in: dict[bytes, float] = {}
         self._undated: set[bytes] = set()
         self._tokens = 0
-        issuer = next(iter(self.policy.issuers))
-        account, session = identity_keys(issuer, SUBJECT, CLIENT, SESSION)
+        issuer = next(iter(self.policy.issuers.values()))
+        account, session = identity_keys(issuer.issuer, SUBJECT, find_client(issuer, TokenSpec()), SESSION)
         self.keys = Keys(account, session)
         self._give(given)
 
@@ -271,12 +271,9 @@ class Simulator:
     def _credential(self, operation: Operation, asked: ScenarioRequest, *, keep: bool = True) -> Credential:
         """Return the credential of a request; keep the sign-in that it states for the next ones."""
         self._tokens += 1
-        spec = asked.token
+        spec = asked.token or TokenSpec()
         issuer = synthetic.pick_issuer(self.policy, operation, asked)
-        if spec is None:
-            key = identity_keys(issuer.issuer, SUBJECT, CLIENT, SESSION)[1]
-        else:
-            key = identity_keys(issuer.issuer, spec.subject, spec.client, spec.session)[1]
+        key = identity_keys(issuer.issuer, spec.subject, find_client(issuer, spec), spec.session)[1]
         sign_in = SignIn(
             now=self.now, at=self._signed_in.get(key, 0.0), number=self._tokens, is_undated=key in self._undated
         )

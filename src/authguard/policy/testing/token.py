@@ -119,7 +119,7 @@ def build_claims(policy: Policy, facts: TokenFacts) -> dict[str, Any]:
     _put(claims, sources.audience[0], issuer.audience[0])
     _put(claims, sources.subject[0], spec.subject)
     if spec.client:
-        _put(claims, sources.client[0], spec.client)
+        _put(claims, sources.client[0], find_client(issuer, spec))
     if spec.session:
         _put(claims, sources.session[0], spec.session)
     if facts.scope:
@@ -135,6 +135,22 @@ def build_claims(policy: Policy, facts: TokenFacts) -> dict[str, Any]:
     for name, value in spec.claims.items():
         _put(claims, name, value)
     return {name: value for name, value in claims.items() if value not in ("", {})}
+
+
+def find_client(issuer: Issuer, spec: TokenSpec) -> str:
+    """Return the client of a token: the typed one, or one for which the issuer's tokens are accepted.
+
+    Args:
+        issuer: that issues it; its claim for the client may also have to name the audience, or a required value.
+        spec: the token as typed.
+    """
+    if spec.client != CLIENT:
+        return spec.client
+    source = issuer.claims.client[0]
+    if source == issuer.claims.audience[0]:
+        return issuer.audience[0]
+    accepted = issuer.require.get(source, ())
+    return accepted[0].lstrip("*") if accepted else spec.client
 
 
 def _put_level(claims: dict[str, Any], issuer: Issuer, level: str) -> None:
