@@ -83,7 +83,7 @@ def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest
     assert "scope: missing -> granted, by the customer, with a token that has the scope `refunds:write`" in out
     assert "the fewest events" not in out
     out = call(capsys, "support-desk", *ready, "--state", "transaction=failed", "--operation", "refund")[1]
-    assert ", by no party: no events lead there" in out
+    assert "No events and changes of the request were found that lead to an admission." in out
 
 
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,10 +97,10 @@ def _format_remedies(found: Explanation) -> Iterator[str]:
         return
     yield ""
     if found.undecided:
-        yield "The changes needed are undecided: the rules are too complex for the limit."
+        yield "The changes needed are undecided: the search for them reached its limit."
         return
     if not found.remedies:
-        yield "No change permits this operation: none of its cells is allowed."
+        yield "No events and changes of the request were found that lead to an admission."
         return
     if any(one.known == "any" for one in found.values):
         defaults = ", ".join(f"{one.dimension} {one.value}" for one in found.values if one.known == "any")

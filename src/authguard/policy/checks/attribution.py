@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
+    from authguard.policy.checks.event_sources import PossibleEvent
     from authguard.policy.checks.state_space import States
 
 #: most steps of a path search (about a second); the nearest paths have a few events
@@ -104,13 +105,18 @@ def find_paths(
             if number not in found and all(state in states_ for state, states_ in zip(states, goal, strict=True)):
                 found[number] = came[states]
         for place, machine in enumerate(MACHINES):
-            for move in sorted(search.moves[machine, states[place]], key=lambda move: event_actor(move.event) in _LAST):
+            for move in order_moves(search.moves[machine, states[place]]):
                 count += 1
                 after = search.after(states, place, move)
                 if after is not None and after not in came:
                     came[after] = (*came[states], Step(move.event, move.wait, move.since))
                     waiting.append(after)
     return tuple(found.get(number, ()) for number in range(len(goals)))
+
+
+def order_moves(moves: Sequence[PossibleEvent]) -> list[PossibleEvent]:
+    """Return the events of one state, those of an operator last."""
+    return sorted(moves, key=lambda move: event_actor(move.event) in _LAST)
 
 
 def format_step(step: Step) -> str:

@@ -1,14 +1,16 @@
 """Explain one decision: its rule, the rules before it, the reply and the nearest changes that permit the request.
 
 Rules of this file:
-- The result is exact: it is computed with the boxes of the rules, without enumeration of cells. "Nearest" means that no
-  set of fewer dimensions permits the request.
+- The decision is exact: it is computed with the boxes of the rules, without enumeration of cells.
+- A remedy leads there at run time: the driver was run on it (`authguard.policy.explain.way`). "Nearest" means that no
+  way that was found changes fewer dimensions.
 - A dimension that is not given is `any` if the decision is the same for all its values; otherwise it has its default.
 - If the search exceeds its budget, the remedies are `undecided`; the explanation never guesses.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
@@ -17,21 +19,25 @@ from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
-from authguard.policy.explain.nearest import SETTLED, find_nearest
+from authguard.policy.explain.nearest import SETTLED, BudgetExceededError, iter_nearest
+from authguard.policy.explain.way import MAX_STEPS, WayFinder
 from authguard.policy.table.boxes import MAX_BOXES, Box, Space, intersect, is_empty
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from authguard.core.decision_table import Rule
     from authguard.core.outcomes import Fallback, LocalizedText
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.policy.checks.reachability import Step
+    from authguard.policy.explain.way import Way
 
 #: most remedies in an explanation; more with as few changes may exist
 MAX_REMEDIES: Final = 8
+#: numbers of changed dimensions that are tried, from the fewest that the table permits
+MAX_DISTANCES: Final = 3
 
 
 def explain_decision(
@@ -40,7 +46,7 @@ def explain_decision(
     operation: str = "",
     *,
     budget: int = MAX_BOXES,
-    steps: int = attribution.MAX_STEPS,
+    steps: int = MAX_STEPS,
 ) -> Explanation:
     """Explain one decision.
 
@@ -70,14 +76,15 @@ def explain_decision(
     possible = _possible_box(policy, wanted, space)
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
     admitting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
-    found = () if fallback.kind is Outcome.ALLOW else find_nearest(boxes, admitting, point, possible, budget)
-    shown = tuple(found or ())[:MAX_REMEDIES]
     here = dict(zip(DIMENSIONS, cell, strict=True))
-    routes = attribution.find_paths(policy, here, [_states(space, box) for _, box in shown], steps) if shown else ()
-    remedies = tuple(
-        _build_remedy(policy, wanted, (cell, box), index, route)
-        for (index, box), route in zip(shown, routes, strict=True)
-    )
+    ways: tuple[tuple[int, Way], ...] = ()
+    is_decided = True
+    if fallback.kind is not Outcome.ALLOW:
+        finder = WayFinder(policy, here, operation, steps)
+        possible_here = intersect(possible, space.box({name: finder.reachable(name) for name in MACHINES}))
+        nearest = iter_nearest(boxes, admitting, point, possible_here, budget)
+        ways, is_decided = _find_remedies(finder, nearest, space, targets)
+    remedies = tuple(_build_remedy(policy, wanted, here, index, way) for index, way in ways)
     return Explanation(
         policy=policy.name,
         digest=policy.digest,
@@ -93,9 +100,9 @@ def explain_decision(
         say=dict(sorted(_words(policy, cell, fallback).texts.items())),
         attempts=(fallback.attempts, fallback.per, fallback.then) if fallback.attempts else (),
         skipped=tuple(_skipped_rules(policy, boxes, region, rule.index)),
-        remedies=remedies,
-        more=len(found or ()) - len(remedies),
-        undecided=found is None,
+        remedies=remedies[:MAX_REMEDIES],
+        more=max(0, len(remedies) - MAX_REMEDIES),
+        undecided=not is_decided,
         notes=tuple(_impossible_notes(wanted, space, point, possible, operation)),
     )
 
@@ -204,40 +211,45 @@ def _impossible_notes(operation: Operation, space: Space, point: Box, possible: 
             yield f"{dimension} is never `{value}` for `{operation.name}`: {because[dimension]}"
 
 
-def _states(space: Space, box: Box) -> dict[str, tuple[str, ...]]:
-    """Return the states of each machine in a box."""
-    return {
-        machine: tuple(value for bit, value in enumerate(space.values[machine]) if box[place] >> bit & 1)
-        for place, machine in enumerate(MACHINES)
-    }
+def _find_remedies(
+    finder: WayFinder, nearest: Iterator[tuple[tuple[int, Box], ...]], space: Space, targets: Collection[Outcome]
+) -> tuple[tuple[tuple[int, Way], ...], bool]:
+    """Return the ways with the fewest changes that lead there, by their rules, and whether none was missed."""
+    try:
+        for found in islice(nearest, MAX_DISTANCES):
+            tried = [(index, finder.find(space, box, targets)) for index, box in found]
+            ways = tuple((index, way) for index, way in tried if way is not None)
+            if ways or finder.is_exhausted:
+                return ways, bool(ways)
+        return (), next(nearest, None) is None
+    except BudgetExceededError:
+        return (), False
 
 
-def _build_remedy(
-    policy: Policy, operation: Operation, cell_and_box: tuple[Sequence[str], Box], index: int, route: Sequence[Step]
-) -> Remedy:
-    cell, box = cell_and_box
+def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str], index: int, way: Way) -> Remedy:
     rule = policy.table.rules[index]
-    changes = []
-    for place, (dimension, known) in enumerate(policy.table.values.items()):
-        to = tuple(value for bit, value in enumerate(known) if box[place] >> bit & 1)
-        if cell[place] in to:
-            continue
-        by = (
-            attribution.condition_actor(operation, dimension, to, cell[place])
-            if dimension in CONDITIONS
-            else _event_sources(dimension, route)
+    changes = tuple(
+        Change(
+            dimension=name,
+            now=here[name],
+            to=(way.values[name],),
+            by=attribution.condition_actor(operation, name, (way.values[name],), here[name])
+            if name in CONDITIONS
+            else _event_sources(name, way.path),
         )
-        changes.append(Change(dimension=dimension, now=cell[place], to=to, by=by))
+        for name in DIMENSIONS
+        if way.values[name] != here[name]
+    )
     return Remedy(
         outcome=policy.fallbacks[rule.do].kind.value,
         rule=rule.name,
         origin=rule.origin,
-        changes=tuple(changes),
-        path=tuple(map(attribution.format_step, route)),
+        changes=changes,
+        path=tuple(map(attribution.format_step, way.path)),
     )
 
 
 def _event_sources(machine: str, route: Sequence[Step]) -> str:
     own = [step for step in route if step.event.partition(".")[0] == machine] or list(route)
     by = dict.fromkeys("the clock" if step.since else attribution.event_actor(step.event) for step in own)
-    return "; then ".join(by) or "no party: no events lead there"
+    return "; then ".join(by)

@@ -9,7 +9,7 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.policy.table.boxes import Box, intersect, is_empty, subtract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: dimensions that the operation fixes for every request; asking for another operation is not a change
 SETTLED: Final = ("risk", "effect")
@@ -30,17 +30,34 @@ def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[
     return (*reaches, *(() for _ in range(len(boxes) - len(reaches)))), nodes
 
 
+class BudgetExceededError(Exception):
+    """The search examined more boxes than its budget permits."""
+
+
 def find_nearest(
     boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
 ) -> tuple[tuple[int, Box], ...] | None:
-    """Find every box of admitted cells that differs from a cell in the fewest dimensions.
+    """Return the first result of `iter_nearest`, empty if there is none; ``None`` if the budget is exceeded."""
+    try:
+        return next(iter_nearest(boxes, admitting, point, possible, budget), ())
+    except BudgetExceededError:
+        return None
+
+
+def iter_nearest(
+    boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
+) -> Iterator[tuple[tuple[int, Box], ...]]:
+    """Yield the boxes of admitted cells that differ from a cell in the fewest dimensions, then those in more.
 
     Candidate sets of dimensions come from the admitting rules, smallest sets first. For each set, the rules are
     evaluated only over cells that differ in these dimensions. The work thus depends on the number of dimensions, not on
     the complexity of the other rules.
 
-    Returns:
-        (index of the rule, box) for each box; ``None`` if the budget is exceeded.
+    Yields:
+        (index of the rule, box) for each box with one number of differing dimensions.
+
+    Raises:
+        BudgetExceededError: more boxes than the budget permits were examined.
     """
     free = [place for place, name in enumerate(DIMENSIONS) if name not in SETTLED and possible[place] & ~point[place]]
     needs = set()
@@ -53,15 +70,14 @@ def find_nearest(
         for chosen in combinations(free, size):
             if not any(need <= set(chosen) for need in needs):
                 continue
-            region = tuple(possible[place] if place in chosen else mask for place, mask in enumerate(point))
+            region = tuple(possible[place] & ~mask if place in chosen else mask for place, mask in enumerate(point))
             reaches, nodes = rule_regions(boxes, region, budget)
             budget -= nodes
             if budget < 0:
-                return None
+                raise BudgetExceededError
             found += ((index, box) for index in admitting for box in join_boxes(reaches[index]))
         if found:
-            return tuple(found)
-    return ()
+            yield tuple(found)
 
 
 def join_boxes(boxes: Sequence[Box]) -> tuple[Box, ...]:
