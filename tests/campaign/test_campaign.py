@@ -26,8 +26,9 @@ COUNT = int(os.environ.get("AUTHGUARD_CAMPAIGN_POLICIES") or IN_CI * min(1.0, TI
 PARTS = 4
 #: cases of a failure that are shortened and shown
 MOST_SHOWN = 3
-#: share of the policies that `policy check` has to accept, so that the rest of the campaign is worth its time
-LEAST_ACCEPTED = 0.4
+#: share of the policies that `policy check` has to accept, so that the rest of the campaign is worth its time; random
+#: promises and dropped timers are seldom sound
+LEAST_ACCEPTED = 0.25
 
 
 def _is_expected(case: Case) -> bool:
