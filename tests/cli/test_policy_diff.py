@@ -9,6 +9,7 @@ import pytest
 
 from authguard.cli import main
 from authguard.cli.output import INVALID, OK
+from tests.support.harness import POLICY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,9 @@ authguard: 1
 name: looser
 extends: support-desk
 decisions:
-  - {when: {account: closed, session: active, credential: good, scope: granted, risk: sensitive, actor: subject},
-     do: refuse}
+  - {when: {account: normal, session: active, verification: verified, credential: good, scope: granted, risk: sensitive,
+            effect: read, service: live, actor: subject, transaction: none, channel: same, assurance: met,
+            limit: exceeded}, do: to_a_person}
   - {when: {account: locked, session: active, verification: verified, credential: good, scope: granted, risk: sensitive,
             service: live, actor: subject, transaction: none, channel: same, assurance: met, limit: within}, do: allow}
 """
@@ -35,7 +37,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 @pytest.fixture
 def looser(tmp_path: Path) -> str:
-    """Write a policy that admits locked accounts, and refuses closed accounts instead of a hand-off."""
+    """Write a policy that admits locked accounts, and hands over what exceeds a limit instead of letting it wait."""
     (tmp_path / "policy.yaml").write_text(LOOSER, "utf-8")
     return str(tmp_path)
 
@@ -90,19 +92,15 @@ def test_a_policy_that_cannot_be_used_is_not_compared(capsys: pytest.CaptureFixt
 def test_two_versions_of_a_policy_are_named_by_their_files_and_periods_are_readable(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(SystemExit):
-        main(["policy", "init", str(tmp_path / "shop"), "--yes", "--payments"])
-    capsys.readouterr()
-    source = (tmp_path / "shop" / "policy.yaml").read_text("utf-8")
-    assert "100 EUR, per: call" in source
-    assert "max_age: 5m" in source
+    source = POLICY
+    assert source.count("500 EUR, per: call") == source.count("max_age: 5m") == 1
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     old.write_text(source, "utf-8")
     new.write_text(
-        source.replace("100 EUR, per: call", "900 EUR, per: call").replace("max_age: 5m", "max_age: 10m"), "utf-8"
+        source.replace("500 EUR, per: call", "900 EUR, per: call").replace("max_age: 5m", "max_age: 10m"), "utf-8"
     )
     code, out, _ = call(capsys, str(old), str(new))
     assert code == OK
     assert out.startswith(f"{old} -> {new}: 2 looser")
-    assert "the limit in EUR per call was 100, becomes 900" in out
+    assert "the limit in EUR per call was 500, becomes 900" in out
     assert "`max_age` was 5m, becomes 10m" in out

@@ -264,6 +264,8 @@ def find_admission(
     ahead = [False, False]
     for _ in range(steps):
         found = walk.step()
+        if Reason.GUARD_FAULT in found:
+            return -1, []  # timers that form a loop: such a policy is not accepted
         admits = [one in ADMITTING for one in found]
         if admits[0] != admits[1]:
             return (-1, []) if ahead[admits.index(False)] else (admits.index(True), walk.story)

@@ -15,18 +15,16 @@ from msgspec.structs import replace
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
-from authguard.policy.checks.reachability import Reachability
 from authguard.policy.diff.difference import Difference
+from authguard.policy.diff.example_search import ExampleSearch
 from authguard.policy.diff.fallbacks import compare_fallbacks
 from authguard.policy.diff.part_diff import diff_parts
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.diff.policy_pair import PolicyPair
 from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
-from authguard.policy.table.comparison import TableDifference, compare
+from authguard.policy.table.comparison import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from authguard.core.outcomes import Fallback
     from authguard.policy.draft import Draft
 
@@ -102,15 +100,20 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
     compared = compare(space.whole, tables, slices)
     if isinstance(compared, Undecided):
         return None
-    reaches = [(Reachability.of(draft), Space(dimension_values(_states(draft)))) for draft in (new, old) if find_paths]
-    found = []
+    directed = []
     for change in compared.changes:
         before, after = olds[change.before], news[change.after]
         if UNKNOWN_STATE in (change.before, change.after):
             direction = _state_direction(before, after, is_new=change.before == UNKNOWN_STATE)
         else:
             direction = compare_fallbacks(pair, before, after)
-        cell, path = _find_example(space, change, compared.make_finder(change), reaches)
+        directed.append((direction, change))
+    search = ExampleSearch((new, old) if find_paths else (), space)
+    found = []
+    # the search for events is bounded, so that the worst changes come first
+    for direction, change in sorted(directed, key=lambda one: _DIRECTIONS.index(one[0])):
+        before, after = olds[change.before], news[change.after]
+        cell, path = search.find(change, compared.make_finder(change))
         found.append(
             Difference(
                 direction=direction,
@@ -146,10 +149,6 @@ def _values(old: Draft, new: Draft) -> dict[str, tuple[str, ...]]:
     return dimension_values(states)
 
 
-def _states(draft: Draft) -> dict[str, tuple[str, ...]]:
-    return {name: draft.machines[name].states for name in MACHINES}
-
-
 def _fallbacks(draft: Draft) -> dict[str, Fallback]:
     return {ALLOW.name: ALLOW} | dict(draft.fallbacks)
 
@@ -169,38 +168,3 @@ def _answer_key(item: Fallback, old: Draft) -> str:
     if name not in old.fallbacks and item.kind is not Outcome.ALLOW:
         name = next((known for known, other in old.fallbacks.items() if replace(other, name=name) == item), name)
     return f"{name}/{item.kind}"
-
-
-def _find_example(
-    space: Space, change: TableDifference, find: Callable[[Box], Box | None], reaches: list[tuple[Reachability, Space]]
-) -> tuple[tuple[str, ...], str]:
-    """Return a cell of a change, if possible one that a request reaches, and the shortest events to it."""
-    path_text = "no events lead there" if reaches else ""
-    for (reach, own), suffix in zip(reaches, ("", ", under the old policy"), strict=False):
-        found = reach.find_cell(_translated(find, own, space))
-        if isinstance(found, tuple):
-            cell, path = found
-            return cell, f"{path}{suffix}"
-        path_text = str(found)
-    return space.witness(change.box), path_text
-
-
-def _translated(find: Callable[[Box], Box | None], own: Space, union: Space) -> Callable[[Box], Box | None]:
-    """Translate a search over the states of both policies into one over the states of one policy."""
-    pairs = [(own.values[name], union.values[name]) for name in own.values]
-    maps = [[there.index(value) for value in here] for here, there in pairs]
-
-    def ask(box: Box) -> Box | None:
-        wide = tuple(
-            sum(1 << there[place] for place in range(len(there)) if mask >> place & 1)
-            for mask, there in zip(box, maps, strict=True)
-        )
-        found = find(wide)
-        if found is None:
-            return None
-        return tuple(
-            sum(1 << place for place, bit in enumerate(there) if mask >> bit & 1)
-            for mask, there in zip(found, maps, strict=True)
-        )
-
-    return ask
