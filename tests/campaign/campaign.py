@@ -25,6 +25,7 @@ from tests.campaign.mutation import draw_mutant
 from tests.campaign.pair import compare_diff, compare_replay, find_divergence
 from tests.campaign.promise import find_broken_promises
 from tests.campaign.reading import Accepted, Refused, quick_parser, read
+from tests.campaign.story import can_be_written, compare_scenario, tell
 from tests.campaign.walk import draw_walk
 from tests.campaign.world import World, no_delay, prepare
 
@@ -143,6 +144,13 @@ class Campaign:
         log = self.folder / "walk.jsonl"
         oracle.write_log(log, [entry for one in seen for entry in one.entries])
         findings += oracle.find_replay_differences(policy, log)
+        if can_be_written(accepted.document):
+            self.counts["scenarios"] += 1
+            told, _ = self._drive(seed, accepted, tell(walk, accepted.document))
+            found = list(compare_scenario(accepted, told))
+            findings += found
+            if found:
+                self.pursuit = told
         mutant = self._mutant(seed, accepted)
         if mutant is not None:
             findings += self._compare(seed, accepted, mutant, walk, seen, log)

@@ -233,11 +233,16 @@ class DocumentGenerator:
         if not self._chance(0.5):
             return
         timers = document.setdefault("timers", [])
-        for event, since, states in self.random.sample(TIMERS, self.random.randint(1, 3)):
+        for event, since, states in self.random.sample(TIMERS, self.random.randint(1, 2)):
             timer: Document = {"event": event, "after": self.random.choice(DURATIONS), "since": since}
             if states:
                 timer["states"] = list(states)
             timers.append(timer)
+        if "extends" in document:  # what is written replaces all inherited timers of the event
+            named = {timer["event"] for timer in timers}
+            kept = [one for one in standard()["timers"] if one["event"] in named and self._chance(0.9)]
+            own = {(timer["event"], *timer.get("states", ())) for timer in timers}
+            timers += [one for one in kept if (one["event"], *one.get("states", ())) not in own]
 
     def _fallbacks(self, document: Document) -> None:  # noqa: C901 - one branch for each kind
         pick = self.random
@@ -296,10 +301,10 @@ class DocumentGenerator:
         when |= {"credential": "good", "session": "active", "actor": ["subject", "agent"], "scope": "granted"}
         high = when | {"risk": ["sensitive", "high"]}
         return [
-            {"when": high, "do": self.random.choice(["to_a_person", "refuse", "step_up"])},
+            {"when": high, "do": self.random.choice(["to_a_person", "to_a_person", "to_a_person", "step_up"])},
             {
                 "when": when | {"risk": "routine", "effect": "write"},
-                "do": self.random.choice(["to_a_person", "refuse"]),
+                "do": self.random.choice(["to_a_person", "to_a_person", "refuse"]),
             },
         ]
 
@@ -325,7 +330,8 @@ class DocumentGenerator:
             when[name] = self._some(values, 1)[:2]
         if self._chance(0.4):
             when["effect"] = pick.choice(["read", "write"])
-        wanted = ["to_a_person", "refuse", "try_later", "step_up", "prove_identity", "read_only", "allow", "slow_down"]
+        wanted = ["to_a_person"] * 4 + ["refuse", "try_later", "step_up", "prove_identity", "slow_down"]
+        wanted += ["read_only", "allow"] * 3
         if self._chance(0.2):
             wanted = ["await_approval"]
             when |= {"effect": "write", "risk": "high", "transaction": "none"}
@@ -334,7 +340,7 @@ class DocumentGenerator:
             when["effect"] = "read"
         if do in ("allow", "read_only"):
             when |= {"actor": ["subject", "agent"], "assurance": "met", "limit": "within", "transaction": "none"}
-            when["service"] = ["live", "degraded", "recovering"]
+            when |= {"service": ["live", "degraded", "recovering"], "session": "active", "scope": "granted"}
             if "routine" not in when["risk"] or when["risk"] != ["routine"]:
                 when["verification"] = "verified"
         return {"when": when, "do": do}
@@ -350,7 +356,7 @@ class DocumentGenerator:
         if self._chance(0.3):
             never = {"limit": "exceeded", "transaction": "none", "outcome": "allow", "risk": pick.choice(RISKS[1:])}
             made.append({"name": "limits hold", "never": never})
-        if self._chance(0.3):
+        if self._chance(0.15):
             by = ["caller", *self._some(("clock", "operator"), 0)]
             wanted = self._some(("allow", "handoff", "deny"), 2)
             made.append({"name": "a way", "always_reachable": wanted, "by": by})
