@@ -49,7 +49,9 @@ def tell(walk: Sequence[Action], document: Document) -> tuple[Action, ...]:
         if action.kind == "wait":
             told.append(action)
         elif action.who == WHO and action.kind in {"sign_in", "refresh"}:
-            told += [TICK, action]
+            # after a token without it, a scenario's later tokens do not state the sign-in either
+            claims = {name: value for name, value in action.values.items() if name != "auth_time"}
+            told += [TICK, Action(action.kind, WHO, action.sid, claims)]
         elif action.who == WHO and action.kind == "request" and action.values["operation"] not in bound:
             values = {name: value for name, value in action.values.items() if name not in _NOT_STATED}
             values.setdefault("key", f"own-{place}")
@@ -78,7 +80,8 @@ class ScenarioWriter:
     def write(self, seen: Sequence[Seen]) -> Scenario:
         """Return the scenario, with the guard's answers as its expectations."""
         steps: list[Step] = []
-        waited, events = 0.0, []
+        waited = 0.0
+        events: list[str] = []
         for one in seen:
             if one.action.kind == "wait":
                 waited += one.action.values["seconds"]
@@ -113,7 +116,9 @@ class ScenarioWriter:
             conditions["credential"] = UNPROVEN[kind]
         channel = ""
         if self._channels and kind == "good":
-            channel = values.get("channel", "") if "header" in self._channels["from"] else seen.claims.get("channel", "")
+            channel = (
+                values.get("channel", "") if "header" in self._channels["from"] else seen.claims.get("channel", "")
+            )
             if channel not in self._channels["trusts"]:
                 channel, conditions["channel"] = "", "unknown"
         return ScenarioRequest(
@@ -128,9 +133,7 @@ class ScenarioWriter:
     def _token(self, seen: Seen) -> TokenSpec:
         claims, sid = seen.claims, seen.action.sid
         signed_in = claims["auth_time"]
-        age: float | None = -1.0
-        if signed_in is not None:
-            age = None if self._stated.get(sid) == signed_in else seen.at - signed_in
+        age = None if self._stated.get(sid) == signed_in else seen.at - signed_in
         if seen.action.values["operation"] not in self._public:  # whose credential is not checked
             self._stated[sid] = signed_in
         return TokenSpec(

@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.campaign.campaign import campaign, render
 from tests.campaign.document import draw_document, write
-from tests.campaign.expected import EXPECTED
 from tests.campaign.mutation import draw_mutant
 from tests.campaign.reading import parse_json, parse_slowly
 from tests.campaign.walk import draw_walk
 from tests.support.hypothesis_profile import NAME as PROFILE
 from tests.support.hypothesis_profile import TIMES
 
-if TYPE_CHECKING:
-    from tests.campaign.campaign import Case
-
-#: policies of the slice in CI; each has a mutant, most of which are accepted too
+#: accepted policies, and pairs of a policy and its accepted mutant, of the slice in CI
 IN_CI = 200
 COUNT = int(os.environ.get("AUTHGUARD_CAMPAIGN_POLICIES") or IN_CI * min(1.0, TIMES[PROFILE]))
+#: seeds of a part begin here
+PART_SEEDS = 1_000_000
 #: parts, so that several processes share the work
 PARTS = 4
 #: cases of a failure that are shortened and shown
 MOST_SHOWN = 3
-#: share of the policies that `policy check` has to accept, so that the rest of the campaign is worth its time; random
-#: promises and dropped timers are seldom sound
-LEAST_ACCEPTED = 0.25
-
-
-def _is_expected(case: Case) -> bool:
-    return all(case.seed in EXPECTED.get(one.oracle, ("", frozenset()))[1] for one in case.findings)
+#: share of the policies that `policy check` has to accept, so that the rest of the campaign is worth its time
+LEAST_ACCEPTED = 0.4
+LEEWAY = 5
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_checker_replay_diff_and_run_time_agree_on_random_policies(part: int) -> None:
-    found, mended, accepted, pairs = [], [], 0, 0
-    seeds = range(part, COUNT, PARTS)
+    found: list[str] = []
+    seeds, accepted, seed = 0, 0, part * PART_SEEDS
     with campaign() as running:
-        for seed in seeds:
+        while accepted + running.counts["pairs"] < COUNT / PARTS:
             case = running.run(seed, shrink=False)
             accepted += not case.refused
-            if case.findings and not _is_expected(case):
+            if case.findings:
                 found.append(render(running.run(seed) if len(found) < MOST_SHOWN else case))
-            expected = {name for name, (_, known) in EXPECTED.items() if seed in known}
-            if expected - {one.oracle for one in case.findings}:
-                mended.append(seed)
-        pairs = running.counts["pairs"]
+            seeds, seed = seeds + 1, seed + 1
+            assert accepted >= LEAST_ACCEPTED * seeds - LEEWAY, "most policies are refused"
     assert not found, "\n\n".join(found[:MOST_SHOWN])
-    assert not mended, f"nothing is found any more: remove {mended} from `EXPECTED`"
-    assert accepted >= LEAST_ACCEPTED * len(seeds)
-    assert pairs >= LEAST_ACCEPTED * len(seeds), "most mutants are compared"
 
 
 def test_a_seed_gives_the_same_policy_mutant_and_walk() -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from authguard.core.machine import Line
 from authguard.policy.checks.raised_events import check_raise_owners
+from authguard.policy.checks.registry import run_checks
 
 if TYPE_CHECKING:
     from authguard.policy.draft import Draft
@@ -59,3 +60,8 @@ def test_an_event_with_an_owner_is_accepted_and_an_unknown_one_is_for_another_ch
     standard_draft: Draft, machine: str, event: str
 ) -> None:
     assert list(check_raise_owners(raising(standard_draft, machine, event))) == []
+
+
+def test_a_promise_of_machines_that_the_driver_cannot_run_is_not_searched(standard_draft: Draft) -> None:
+    draft = raising(standard_draft, "account", "session.ended")
+    assert "raise-unowned" in {problem.code for problem in run_checks(draft)}, "and no exception"
