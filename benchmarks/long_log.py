@@ -58,9 +58,13 @@ class Teller:
     at: float = BEGAN
     made: int = 0
     operations: tuple[Operation, ...] = field(default=())
+    facts: dict[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.operations = (*self.policy.operations, self.policy.otherwise)
+        scopes = frozenset[str]().union(*(one.scopes for one in self.operations))
+        self.facts = {"issuer": next(iter(self.policy.issuers)), "scopes": " ".join(sorted(scopes)), "acr": ""}
+        self.facts |= {"auth_time": BEGAN, "issued_at": BEGAN, "sid": True}
 
     def id(self) -> str:
         """Return a record id of the guard's length."""
@@ -194,6 +198,7 @@ class Teller:
             events=("session.accepted",),
             channel="web",
             trace_id=self.hex(),
+            facts=self.facts,
             **trust,
         )
 

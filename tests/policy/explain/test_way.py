@@ -36,7 +36,10 @@ def run(policy: Policy, found: Explanation, way: Remedy) -> str:
     step = Step(when=tuple(told.partition(" ")[0] for told in way.path), ask=ask)
     scenario = Scenario(name="way", given={name: here[name] for name in MACHINES}, steps=(step,))
     (result,) = run_scenarios(policy, [scenario]).results
-    return "; ".join(result.differences) or result.answers[-1].outcome
+    if result.differences or result.answers[-1].rule is None:
+        return "; ".join(result.differences)
+    assert result.answers[-1].rule.name == way.rule
+    return result.answers[-1].outcome
 
 
 @pytest.mark.parametrize("name", SHIPPED)

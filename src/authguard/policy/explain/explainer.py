@@ -77,14 +77,14 @@ def explain_decision(
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
     admitting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
     here = dict(zip(DIMENSIONS, cell, strict=True))
-    ways: tuple[tuple[int, Way], ...] = ()
+    ways: tuple[Way, ...] = ()
     is_decided = True
     if fallback.kind is not Outcome.ALLOW:
         finder = WayFinder(policy, here, operation, steps)
         possible_here = intersect(possible, space.box({name: finder.reachable(name) for name in MACHINES}))
         nearest = iter_nearest(boxes, admitting, point, possible_here, budget)
         ways, is_decided = _find_remedies(finder, nearest, space, targets)
-    remedies = tuple(_build_remedy(policy, wanted, here, index, way) for index, way in ways)
+    remedies = tuple(_build_remedy(policy, wanted, here, way) for way in ways)
     return Explanation(
         policy=policy.name,
         digest=policy.digest,
@@ -213,12 +213,11 @@ def _impossible_notes(operation: Operation, space: Space, point: Box, possible: 
 
 def _find_remedies(
     finder: WayFinder, nearest: Iterator[tuple[tuple[int, Box], ...]], space: Space, targets: Collection[Outcome]
-) -> tuple[tuple[tuple[int, Way], ...], bool]:
-    """Return the ways with the fewest changes that lead there, by their rules, and whether none was missed."""
+) -> tuple[tuple[Way, ...], bool]:
+    """Return the ways with the fewest changes that lead there, and whether none was missed."""
     try:
         for found in islice(nearest, MAX_DISTANCES):
-            tried = [(index, finder.find(space, box, targets)) for index, box in found]
-            ways = tuple((index, way) for index, way in tried if way is not None)
+            ways = tuple(way for _, box in found if (way := finder.find(space, box, targets)) is not None)
             if ways or finder.is_exhausted:
                 return ways, bool(ways)
         return (), next(nearest, None) is None
@@ -226,8 +225,8 @@ def _find_remedies(
         return (), False
 
 
-def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str], index: int, way: Way) -> Remedy:
-    rule = policy.table.rules[index]
+def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str], way: Way) -> Remedy:
+    rule = policy.table.rules[way.rule]
     changes = tuple(
         Change(
             dimension=name,
@@ -241,7 +240,7 @@ def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str],
         if way.values[name] != here[name]
     )
     return Remedy(
-        outcome=policy.fallbacks[rule.do].kind.value,
+        outcome=way.outcome,
         rule=rule.name,
         origin=rule.origin,
         changes=changes,

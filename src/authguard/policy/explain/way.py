@@ -54,10 +54,14 @@ class Way(Struct, frozen=True):
     Attributes:
         path: the events before the request.
         values: dimension -> its value for the request, of the states after these events.
+        rule: index of the rule that decides then.
+        outcome: of the request.
     """
 
     path: tuple[Step, ...]
     values: Mapping[str, str]
+    rule: int
+    outcome: str
 
 
 class WayFinder:
@@ -138,9 +142,10 @@ class WayFinder:
                     self.is_exhausted = True
                     return None
                 result = self._run(steps, conditions)
-                if result.answers and not result.differences and result.answers[-1].outcome in targets:
-                    states = {machine: result.answers[-1].states[machine] for machine in MACHINES}
-                    return Way(steps, {**self._cell, **conditions, **states})
+                answer = result.answers[-1] if result.answers and not result.differences else None
+                if answer is not None and answer.rule is not None and answer.outcome in targets:
+                    states = {machine: answer.states[machine] for machine in MACHINES}
+                    return Way(steps, {**self._cell, **conditions, **states}, answer.rule.index, answer.outcome)
             if not path or len(avoided) >= MAX_OTHERS:
                 return None
             broken = self._find_broken(path)
