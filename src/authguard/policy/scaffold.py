@@ -2,6 +2,7 @@
 
 Rules of this file:
 - The generated policy is valid and its scenarios pass for all answers; a test runs every combination.
+- A scenario that no token of the provider brings about is left out.
 - Answers are data: `yaml_document.scalar` writes them into YAML, and Markdown shows them as code.
 """
 
@@ -19,6 +20,7 @@ from authguard.policy.compiler import compile_draft
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.loading.preset import LEVELS, load_preset
+from authguard.policy.mutation.scenario_text import run_plain
 from authguard.policy.render.diagram import render_mermaid
 from authguard.policy.render.yaml_document import scalar
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
@@ -26,6 +28,7 @@ from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authguard.core.policy import Policy
     from authguard.policy.draft import Draft
     from authguard.policy.problem import Problem
 
@@ -86,7 +89,7 @@ def build_files(answers: Answers) -> dict[str, str]:
     if draft is None or any(problem.severity == "error" for problem in problems):
         raise PolicyError(problems)
     compiled = compile_draft(draft)
-    made = {locator.POLICY_FILENAME: policy, **_scenarios(answers)}
+    made = {locator.POLICY_FILENAME: policy, **_scenarios(answers, compiled)}
     if answers.keys:
         made[KEYS_FILENAME] = answers.keys
     made["README.md"] = _readme(answers, render_mermaid(compiled, "session"), tuple(sorted(made)))
@@ -180,7 +183,7 @@ def _proof_of_identity(answers: Answers) -> Iterator[str]:
         yield "  # a stronger sign-in proves the identity"
         yield "  - when: {service: [live, degraded, recovering], credential: good, session: active, actor: subject,"
         yield "           scope: granted, account: [normal, dormant, minor, delegated, restricted],"
-        yield "           verification: [unverified, pending, failed], risk: [sensitive, high]}"
+        yield "           verification: [unverified, pending], risk: [sensitive, high]}"
         yield "    do: sign_in_stronger"
         yield ""
     yield "fallbacks:"
@@ -191,9 +194,9 @@ def _proof_of_identity(answers: Answers) -> Iterator[str]:
     yield f"  prove_identity: {_PERSON}"
 
 
-def _scenarios(answers: Answers) -> dict[str, str]:
+def _scenarios(answers: Answers, policy: Policy) -> dict[str, str]:
     if answers.extends == "standard":
-        return {"scenarios/first.yaml": "\n".join(_first(answers)) + "\n"}
+        return {"scenarios/first.yaml": "\n".join(_first(answers, policy)) + "\n"}
     folder = locator.scenarios_folder(locator.find_shipped(answers.extends))
     return {
         f"scenarios/{path.name}": path.read_text("utf-8").replace("$schema=../../", "$schema=../")
@@ -201,8 +204,8 @@ def _scenarios(answers: Answers) -> dict[str, str]:
     }
 
 
-def _first(answers: Answers) -> Iterator[str]:
-    """Yield the first scenarios, each named by a plain sentence."""
+def _first(answers: Answers, policy: Policy) -> Iterator[str]:
+    """Yield the first scenarios, each named by a plain sentence: those that tokens of the provider bring about."""
     yield f"{_SCHEMA}../scenarios.schema.json"
     yield "# Expected decisions of this policy. Add a scenario for each important case."
     known = "account: normal, verification: verified"
@@ -247,26 +250,14 @@ def _first(answers: Answers) -> Iterator[str]:
             "handoff",
         ),
         ("a verified customer sees the profile", known, "", "operation: profile", "allow"),
-        (
-            "an agent of an unverified customer is handed to a person",
-            "account: normal",
-            "",
-            "operation: profile, actor: agent",
-            "handoff",
-        ),
+        ("a failed verification is handed to a person", known, "verification.failed", "operation: profile", "handoff"),
+        ("a workload that is no registered agent is refused", "account: normal", "", "operation: chat", "deny"),
         (f"an unverified customer {unproven}", "account: normal", "", "operation: profile", proof),
         (
             "an ambiguous verification is handed to a person",
             known,
             "verification.doubted",
             "operation: profile",
-            "handoff",
-        ),
-        (
-            "verification does not carry over to another channel",
-            known,
-            "",
-            "operation: profile, channel: switched",
             "handoff",
         ),
         ("a missing scope is denied", known, "", "operation: profile, scope: missing", "deny"),
@@ -277,10 +268,14 @@ def _first(answers: Answers) -> Iterator[str]:
             ("a closed account is handed to a person", known, "account.closed", "operation: chat", "handoff")
         )
     if answers.agent:
+        agent = "an agent of an unverified customer is handed to a person"
+        scenarios.append((agent, "account: normal", "", "operation: profile, actor: agent", "handoff"))
         scenarios.append(("an unregistered agent is refused", known, "", "operation: chat, actor: stranger", "deny"))
     if answers.payments:
         scenarios += [
             ("a payment within its limits is allowed", known, "", "operation: pay", "allow"),
+            ("no payment on tokens that state no level of the sign-in", known, "", "operation: pay", "step_up"),
+            ("no payment on tokens that state no time of the sign-in", known, "", "operation: pay", "handoff"),
             ("a payment above its limits waits for approval", known, "", "operation: pay, limit: exceeded", "hold"),
             ("a stale sign-in cannot pay", known, "", "operation: pay, assurance: stale", "step_up"),
             (
@@ -296,6 +291,8 @@ def _first(answers: Answers) -> Iterator[str]:
                 ("a payment by an agent waits for approval", known, "", "operation: pay, actor: agent", "hold")
             )
     for name, given, when, ask, outcome in scenarios:
+        if not _passes(policy, name, given, when, ask, outcome):
+            continue  # no token of this provider brings it about
         yield ""
         yield f"- name: {name}"
         yield f"  given: {{{given}}}"
@@ -303,6 +300,24 @@ def _first(answers: Answers) -> Iterator[str]:
             yield f"  when: [{when}]"
         yield f"  ask: {{{ask}}}"
         yield f"  then: {{outcome: {outcome}}}"
+
+
+def _passes(policy: Policy, *scenario: str) -> bool:
+    """Return whether a scenario comes about under a policy, with the stated outcome."""
+    name, given, when, ask, outcome = scenario
+    plain = {
+        "name": name,
+        "given": _mapping(given),
+        "when": when.split(", ") if when else [],
+        "ask": _mapping(ask),
+        "then": {"outcome": outcome},
+    }
+    result = run_plain(plain, policy)
+    return result is not None and not result.differences
+
+
+def _mapping(text: str) -> dict[str, str]:
+    return dict(pair.split(": ", 1) for pair in text.split(", "))
 
 
 def _readme(answers: Answers, session: str, made: tuple[str, ...]) -> str:
