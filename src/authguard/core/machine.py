@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -230,7 +230,9 @@ def step(
             if delivered is None:
                 continue
             sent = delivered
-        record_name, state_field, entered_field = _find_fields(sent.name)
+        record_name, state_field, entered_field = (
+            STATE_FIELDS[machine] if machine in STATE_FIELDS else _refuse_machine(sent.name)
+        )
         record = getattr(snapshot, record_name)
         source = getattr(record, state_field)
         edge = machines[machine].table.get((source, trigger))
@@ -252,11 +254,8 @@ def step(
     return snapshot, tuple(transitions)
 
 
-def _find_fields(event: str) -> tuple[str, str, str]:
-    fields = STATE_FIELDS.get(event.partition(".")[0])
-    if fields is None:
-        raise MachineFaultError(f"there is no machine for the event `{event}`")
-    return fields
+def _refuse_machine(event: str) -> NoReturn:
+    raise MachineFaultError(f"there is no machine for the event `{event}`")
 
 
 def _ending_moments(session: SessionRecord, at: float) -> dict[str, float]:

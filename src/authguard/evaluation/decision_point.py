@@ -176,21 +176,15 @@ def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Eval
     )
 
 
-def _runs_once(evaluation: Evaluation, operation: Operation) -> bool:
-    """Return whether an admitted request runs as a transaction.
-
-    Without one, each request costs: its key must not make its costs those of an earlier request.
-    """
-    return operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version > 0
-
-
 def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) -> Measure:
+    # without a transaction, each request costs: its key must not make its costs those of an earlier request
+    runs_once = operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version
     found = measure(
         operation,
         facts.binding.body.document,
         ledgers=_ledgers(evaluation, facts) if operation.limits else NOTHING,
         now=evaluation.now,
-        transaction=facts.binding.transaction if _runs_once(evaluation, operation) else "",
+        transaction=facts.binding.transaction if runs_once else "",
     )
     record = evaluation.snapshot.transaction
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
@@ -224,7 +218,8 @@ def _decide(
             fallback, spent = spend_attempts(evaluation, request.operation, principal, fallback)
             reason = reason if spent is Reason.DECIDED else spent
         admits, operation = fallback.kind in ADMITTING, request.operation
-        if fallback.kind is Outcome.HOLD or (admits and _runs_once(evaluation, operation)):
+        runs_once = operation.transactional or operation.idempotency or evaluation.snapshot.transaction.version
+        if fallback.kind is Outcome.HOLD or (admits and runs_once):
             opened = _open(evaluation, request, facts, principal, fallback=fallback, cipher=cipher, measured=measured)
             if not isinstance(opened, bool):
                 return opened
@@ -303,7 +298,8 @@ def _open(
     if not binds:
         return False
     event = "transaction.held" if holds else "transaction.started"
-    if transactions.is_of_other_session(evaluation.snapshot.transaction, facts.keys) and evaluation.can(event):
+    record = evaluation.snapshot.transaction
+    if record.version and transactions.is_of_other_session(record, facts.keys) and evaluation.can(event):
         return Reason.SESSION_CHANGED
     tripped = (transactions.UNMEASURED,) if measured.condition == "unmeasured" else measured.tripped
     held = transactions.HeldCosts(measured.costs, tripped, facts.keys.ledgers)

@@ -6,6 +6,7 @@ credential, account reports, channel, timers again. `runtime.decision_point` the
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -78,19 +79,19 @@ class Evaluation(msgspec.Struct):
         record = msgspec.structs.replace(self.snapshot.ledgers.get(key, EMPTY_LEDGER), ledger=ledger)
         self.snapshot = msgspec.structs.replace(self.snapshot, ledgers={**self.snapshot.ledgers, key: record})
 
-    def catch_up(self) -> None:
-        """Send the events of all timers that are due, and those that the account raised in all of its sessions."""
+    def catch_up(self, until: float = inf) -> None:
+        """Send the events of all timers that are due, and those that the account raised in all of its sessions.
+
+        Args:
+            until: epoch seconds UTC, if timers that are due later must wait.
+        """
         account, session = self.snapshot.account, self.snapshot.session
         if account.voided > session.voided and session.entered:
-            self._run_timers(min(account.voided, self.now))
             self._void_proof(account.voided)
-        self._run_timers(self.now)
-
-    def _run_timers(self, until: float) -> None:
-        timers = self.policy.timers
-        if timers.next_due(self.snapshot)[0] > until:
+        timers, now = self.policy.timers, min(until, self.now)
+        if timers.next_due(self.snapshot)[0] > now:
             return
-        self.snapshot, transitions = timers.fire_due(self.policy.machines, self.snapshot, until, self.keys)
+        self.snapshot, transitions = timers.fire_due(self.policy.machines, self.snapshot, now, self.keys)
         for transition in transitions:
             if transition.cause == "timer":
                 self.events.append(f"{transition.machine}.{transition.event}")
@@ -98,8 +99,9 @@ class Evaluation(msgspec.Struct):
 
     def _void_proof(self, at: float) -> None:
         """Void a proof of identity from before the account raised `verification.moved`."""
-        concerned = is_concerned("verification.moved", self.snapshot, at)
         self.update_record("session", voided=at)
+        self.catch_up(at)  # timers that were due before
+        concerned = is_concerned("verification.moved", self.snapshot, at)
         if concerned:
             self.update_record("session", attempt=None)  # the pending attempt no longer applies
             self.send("verification.moved", "account", at=at)

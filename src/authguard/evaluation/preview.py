@@ -106,7 +106,7 @@ def preview_others(policy: Policy, verdict: Verdict, operation: Operation) -> It
 
 def _follow(policy: Policy, verdict: Verdict, operation: Operation, name: str) -> tuple[Fallback, ...]:
     fallback, principal = policy.fallbacks[name], verdict.principal
-    if principal is None or not fallback.attempts:
+    if principal is None or not fallback.attempts or not verdict.snapshot.account.tallies:
         return (fallback,)
     evaluation = Evaluation(policy, verdict.snapshot, verdict.at, verdict.keys)
     return follow_then(evaluation, operation, principal, fallback)

@@ -281,8 +281,11 @@ class Enforcer:
     async def _attempt(self, request: AccessRequest, facts: RequestFacts) -> Verdict | Refusal | NeedsBody | None:
         """Evaluate and commit once; return ``None`` after a conflict with another change."""
         before = await self.repository.load(facts.keys)
-        if is_of_other_session(before.snapshot.transaction, facts.keys) and await self.hold_queue.expire(
-            facts.keys.transaction, before.snapshot.transaction
+        record = before.snapshot.transaction
+        if (
+            record.version
+            and is_of_other_session(record, facts.keys)
+            and await self.hold_queue.expire(facts.keys.transaction, record)
         ):
             before = await self.repository.load(facts.keys)
         stored = before.snapshot
