@@ -259,8 +259,8 @@ MUTANTS: Final = (
         "the path is decoded twice",
         FUZZ,
         OPERATIONS,
-        '    return strip_root(path, scope.get("root_path", ""))\n',
-        '    from urllib.parse import unquote\n\n    return strip_root(unquote(path), scope.get("root_path", ""))\n',
+        "    return strip_root(path, root) if root else path\n",
+        "    from urllib.parse import unquote\n\n    return strip_root(unquote(path), root)\n",
     ),
     Mutant(
         "a `HEAD` is not taken for a `GET`",
