@@ -64,7 +64,8 @@ EDITS: Final[dict[str, tuple[str, str]]] = {
     "hold": _more(
         "decisions:\n"
         "  - when: {risk: high, transaction: none, session: active, verification: verified, account: normal,\n"
-        "      scope: granted, actor: subject, assurance: met, limit: within, channel: same}\n"
+        "      credential: good, scope: granted,\n"
+        "      actor: subject, assurance: met, limit: within, channel: same}\n"
         "    do: await_approval"
     ),
     "timer": _more("timers:\n  - {event: session.idled, after: 90s, since: last_seen, states: [active]}"),
