@@ -82,7 +82,8 @@ def preview_chain(policy: Policy, verdict: Verdict, operation: Operation) -> tup
         verdict: of the caller's request.
         operation: to preview.
     """
-    return _follow(policy, verdict, operation, policy.table.decide(_cell(policy, verdict, operation)).do)
+    fallback = policy.fallbacks[policy.table.decide(_cell(policy, verdict, operation)).do]
+    return _follow(policy, verdict, operation, fallback) if fallback.attempts else (fallback,)
 
 
 def preview_others(policy: Policy, verdict: Verdict, operation: Operation) -> Iterator[tuple[Fallback, ...]]:
@@ -101,11 +102,11 @@ def preview_others(policy: Policy, verdict: Verdict, operation: Operation) -> It
         name = policy.table.decide(other).do
         if name not in seen:
             seen.add(name)
-            yield _follow(policy, verdict, operation, name)
+            yield _follow(policy, verdict, operation, policy.fallbacks[name])
 
 
-def _follow(policy: Policy, verdict: Verdict, operation: Operation, name: str) -> tuple[Fallback, ...]:
-    fallback, principal = policy.fallbacks[name], verdict.principal
+def _follow(policy: Policy, verdict: Verdict, operation: Operation, fallback: Fallback) -> tuple[Fallback, ...]:
+    principal = verdict.principal
     if principal is None or not fallback.attempts or not verdict.snapshot.account.tallies:
         return (fallback,)
     evaluation = Evaluation(policy, verdict.snapshot, verdict.at, verdict.keys)
