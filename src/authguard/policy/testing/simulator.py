@@ -6,7 +6,7 @@ through the functions that the enforcer calls (`authguard.policy.testing.events`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -16,10 +16,7 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.core.record_keys import identity_keys
 from authguard.core.request import Evidence, NotProven, Operation, Principal, Proven
 from authguard.core.snapshot import (
-    STATE_FIELDS,
-    AccountRecord,
     Keys,
-    Report,
     Snapshot,
     TransactionRecord,
     blank,
@@ -35,6 +32,7 @@ from authguard.policy.testing import facts as synthetic
 from authguard.policy.testing.deployment import STATUS, Deployment, find_sources, request_line
 from authguard.policy.testing.difference import explain_difference
 from authguard.policy.testing.facts import SignIn
+from authguard.policy.testing.given import TICK_S, build_given, find_due, stay_present
 from authguard.policy.testing.records import CountedIds, PlainCipher, Records, states_of
 from authguard.policy.testing.request import REFUSED, ImpossibleError, ScenarioDecision, ScenarioRequest
 from authguard.policy.testing.token import SESSION, SUBJECT, TokenSpec, find_client
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
 START_TIME: Final = 1_000_000_000.0
 #: timers that may fall due before the one that is waited for
 MAX_WAITS: Final = 32
-#: seconds between two events of one moment, so that each is later than the one before
-TICK_S: Final = 0.001
 #: body of a request without one
 NO_BODY: Final = Body(b"")
 #: id of a transaction that no request has named yet
@@ -91,42 +87,13 @@ class Simulator:
         issuer = next(iter(self.policy.issuers.values()))
         account, session = identity_keys(issuer.issuer, SUBJECT, find_client(issuer, TokenSpec()), SESSION)
         self.keys = Keys(account, session)
-        self._give(given)
-
-    def _give(self, given: Mapping[str, str]) -> None:
-        """Store records in the given states; a record whose machines never left their initial states is unknown."""
-        initial, now, keys = self.policy.initial, self.now, self.keys
-        for machine, state in given.items():
-            if state not in self.policy.machines[machine].spec.states:
-                raise MachineFaultError(f"machine `{machine}` has no state `{state}`")
-        moved = {machine for machine, state in given.items() if state != initial[machine]}
-        before = blank(initial)
-        after: Snapshot = before
-        for machine in moved:
-            record, field, entered = STATE_FIELDS[machine]
-            changed: Any = replace(getattr(after, record), **{field: given[machine], entered: now})
-            after = replace(after, **{record: changed})
-        service, account, session = after.service, after.account, after.session
-        if "service" in moved:
-            service = replace(service, faulted=now)
-        if "account" in moved:
-            account = replace(account, reported=now, reports=self._reports_of(account))
-        if "session" in moved:
-            ended = now if given["session"] in self._ended_states() else 0.0
-            session = replace(session, signed_in=now, last_seen=now, account=keys.account, ended=ended)
-            self._signed_in[keys.session] = now
-        if "verification" in moved:
-            home = next(iter(self.policy.channels.trusts), "") if self.policy.channels.declared else ""
-            session = replace(session, channel=home, account=keys.account)
-        if "transaction" in moved:
+        after = build_given(self.policy, given, self.keys, self.now)
+        if after.session.signed_in:
+            self._signed_in[session] = self.now
+        if after.transaction.version:
             self.transaction = UNNAMED
             self.now += TICK_S
-            transaction = replace(
-                after.transaction, account=keys.account, session=keys.session, created=self.now, count=1
-            )
-            after = replace(after, transaction=transaction)
-        after = replace(after, service=service, account=account, session=session)
-        self.suppose(replace(keys, transaction=self.transaction), before, after)
+        self.suppose(self.all_keys, blank(self.policy.initial), after)
 
     def suppose(self, keys: Keys, before: Snapshot, after: Snapshot) -> None:
         """Store records as something before the scenario, or between its steps, left them.
@@ -137,15 +104,6 @@ class Simulator:
             after: as left.
         """
         self.records.save(keys, before, after)
-
-    def _ended_states(self) -> frozenset[str]:
-        machine = self.policy.machines["session"]
-        return frozenset(machine.table[state, "revoked"].dest for state in machine.spec.states)
-
-    def _reports_of(self, account: AccountRecord) -> dict[str, Report] | None:
-        """Return the report behind a given account state; ``None`` if no source reports it."""
-        name = self.source_of(account.state)
-        return {name: Report(account.state, self.now)} if name else None
 
     def source_of(self, state: str) -> str:
         """Return a source that can report an account state, best one that has reported already; empty for none."""
@@ -183,41 +141,18 @@ class Simulator:
             ImpossibleError: no timer of the policy sends it in these states.
         """
         for _ in range(MAX_WAITS):
-            due, moment = self._due(event)
+            before = self.records.load(self.all_keys)
+            due, moment = find_due(self.policy, before, event)
             if due is None:
                 states = self.states()
                 machine = event.partition(".")[0]
                 raise ImpossibleError(f"no timer of the policy sends `{event}` in the state `{states[machine]}`")
-            self._stay_present(due, moment)
+            self.suppose(self.all_keys, before, stay_present(self.policy, before, due - TICK_S, moment))
             evaluation = self.records.change(self.all_keys, max(self.now, due), _do_nothing)
             self.now = evaluation.now
             if event in evaluation.events:
                 return
         raise MachineFaultError("the timers do not come to rest; a timer leads back to the state that it counts from")
-
-    def _due(self, event: str) -> tuple[float | None, str]:
-        """Return when a timer's event falls due, and the moment that it counts from."""
-        machine = event.partition(".")[0]
-        snapshot = self.records.load(self.all_keys)
-        found: tuple[float | None, str] = (None, "")
-        for timer in self.policy.timers.armed.get((machine, states_of(snapshot)[machine]), ()):
-            moment = getattr(getattr(snapshot, timer.record), timer.moment)
-            if timer.event == event and moment and (found[0] is None or moment + timer.after < found[0]):
-                found = (moment + timer.after, timer.moment)
-        return found
-
-    def _stay_present(self, due: float, moment: str) -> None:
-        """Move the moments that requests and reports renew to just before a time, except for the one that counts."""
-        at = due - TICK_S
-        before = after = self.records.load(self.keys)
-        session, account = before.session, before.account
-        if session.version and moment != "last_seen" and session.state in self.policy.idle_session_states:
-            after = replace(after, session=replace(session, last_seen=max(session.last_seen, at)))
-        if account.version and moment != "reported" and account.reports:
-            reports = {name: replace(one, at=max(one.at, at)) for name, one in account.reports.items()}
-            reported = max(account.reported, at)
-            after = replace(after, account=replace(account, reported=reported, reports=reports))
-        self.suppose(self.keys, before, after)
 
     def sign_in(self) -> None:
         """Note that the customer signs in now: the next token states it."""
