@@ -137,6 +137,8 @@ class Campaign:
             *oracle.find_gaps_of_log(policy, seen),
             *oracle.find_impossible_steps(accepted, seen),
             *oracle.find_wrong_owners(policy, seen),
+            *oracle.find_lost_raises(policy, seen),
+            *oracle.find_wrong_channels(accepted, seen),
             *broken,
         ]
         if seed % EXPLAIN_EVERY == 0:

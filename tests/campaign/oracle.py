@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ADMITTED: Final = frozenset(outcome.value for outcome in ADMITTING)
 LIVE: Final = frozenset({"active", "idle"})
+#: machines of one session
+PAIRED: Final = frozenset({"session", "verification"})
 #: longest chain of `then` that is followed
 MAX_THEN: Final = 10
 
@@ -228,6 +230,38 @@ def _moves_own(event: str, owner: DecisionEntry | TransitionEntry, seen: Seen) -
     if event.startswith("account."):
         return all(other.subject == owner.subject for other in moved)
     return all(other.session == owner.session for other in moved)
+
+
+def find_lost_raises(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]:
+    """Find transitions of a session that raised an event in the same session, which moved nothing and had to."""
+    states: dict[tuple[str, str], str] = {}
+    for place, one in enumerate(seen):
+        moved = {(entry.machine, entry.session) for entry in one.transitions}
+        for entry in one.transitions:
+            if entry.machine not in PAIRED or entry.cause == "timer":
+                continue
+            for event in policy.machines[entry.machine].table[entry.source, entry.event].raises:
+                machine, _, trigger = event.partition(".")
+                key = (machine, entry.session)
+                stood = states.get(key, policy.initial[machine])
+                if machine in PAIRED and key not in moved and policy.machines[machine].table[stood, trigger].moves:
+                    yield Finding("owner", f"{entry.machine}.{entry.event} raised {event}, which was lost", place)
+        for entry in one.transitions:
+            states[entry.machine, entry.session] = entry.dest
+
+
+def find_wrong_channels(accepted: Accepted, seen: Sequence[Seen]) -> Iterator[Finding]:
+    """Find decisions that hold an undeclared channel for a known one."""
+    channels = accepted.document.get("channels")
+    if not channels:
+        return
+    for place, one in enumerate(seen):
+        values = one.action.values if "header" in channels["from"] else one.claims
+        known = values.get("channel", "") in channels["trusts"]
+        for decision in one.decisions:
+            found = decision.cell[DIMENSIONS.index("channel")]
+            if decision.subject and not known and found != "unknown":
+                yield Finding("channel", f"`{found}` for a request without a declared channel", place)
 
 
 def find_wrong_explanations(policy: Policy, seen: Sequence[Seen], *, most: int = 2) -> Iterator[Finding]:
