@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 GROUPS: Final = ("policy", "issuer", "token")
 #: examples that report something, and so do not exit with 0
-CODES: Final = {"authguard policy diff support-desk policy.yaml --fail-on looser": INVALID}
+CODES: Final = {
+    "authguard policy diff support-desk policy.yaml --fail-on looser": INVALID,
+    "authguard policy mutate policy.yaml --most 50 --seed 7 --fail-under 90": INVALID,
+}
 DEADLINE_S: Final = 240
 
 

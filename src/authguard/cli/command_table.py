@@ -113,7 +113,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("audit stats", "audit_stats:stats", "Print statistics of a period.", _L, has_period=True),
     Command("audit report", "audit_report:report", "Write an HTML report of a period.", _ALL, has_period=True),
-    Command("audit replay", "audit_replay:replay", "Replay a period under another policy.", _PL, has_period=True),
+    Command(
+        "audit replay", "audit_replay:replay", "Run recorded requests through another policy.", _PL, has_period=True
+    ),
     Command("audit export", "audit_query:export", "Export the records of a period.", _L, Output.LINES, has_period=True),
     Command("audit verify", "audit_verify:check", "Verify that no line of a log was changed.", _ALL),
     Command("audit accept", "audit_accept:accept", "Accept lines that `audit verify` reports.", _ALL, changes=_ACT),

@@ -236,7 +236,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         at: epoch seconds UTC.
         policy: digest.
         act: ``started`` ``stopped`` ``repaired`` ``rollback.engaged`` ``rollback.released`` ``handoff.opened`` ...
-        by: the operator's name as given, or a part of the guard.
+        by: the operator's name as given, or a part of the guard; of `events.unmoved`, the events.
         note: bounded text.
         subject: pseudonym of the affected subject.
         session: key of the affected session.

@@ -27,7 +27,7 @@ machines:
       - {trigger: end, source: '*', dest: end}
       - {trigger: note, source: '*', dest: note}
 decisions:
-  - {when: {account: [sim_swap_hold, end, note]}, do: refuse}
+  - {when: {account: [sim_swap_hold, end, note]}, do: to_a_person}
 """
 
 

@@ -96,7 +96,7 @@ def test_the_page_tells_the_deployment() -> None:
         "8 invariants are proved",
         "nothing sensitive without proof of identity",
         "never allow or restrict",
-        "one of allow, handoff can be reached, by events of caller and clock alone",
+        "one of allow, restrict, hold, handoff can be reached, by events of caller and clock alone",
         "http://127.0.0.1:9000nonesupport-agentES256, RS256, EdDSAdiscovery",
         "weakest first: aal1, aal2, aal3",
         "attorneydelegated",
