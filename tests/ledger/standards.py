@@ -15,7 +15,7 @@ _ATTACKS: Final = f"{_CREDENTIALS}/test_attacks.py::"
 _TRAFFIC: Final = f"{_CREDENTIALS}/test_mid_traffic.py::"
 _FETCHING: Final = f"{_CREDENTIALS}/test_jwt_validator_fetch.py::"
 _COMPACT: Final = f"{_CREDENTIALS}/test_jws.py::"
-_CLAIMS: Final = f"{_CREDENTIALS}/test_claims.py::"
+_CLAIMS: Final = "tests/evaluation/test_claims.py::"
 
 REQUIREMENTS: Final = (
     Requirement(
