@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -257,3 +259,45 @@ async def test_a_reinstated_account_is_not_restricted_by_what_fell_due_before(tm
     boss = house.boss()
     assert (await house.ask("GET", HELD, boss)).status_code == 200
     assert (await house.stored()).account.state == "normal"
+
+
+@pytest.mark.parametrize("sessions", [2, 8])
+async def test_of_requests_at_once_that_find_a_lapse_each_is_decided_as_if_one_came_after_the_other(
+    tmp_path: Path, store: str, sessions: int
+) -> None:
+    house = House(tmp_path, store, raising(LAPSED, "session.revoked"))
+    phone = house.token()
+    assert [await house.chat(house.token(sid=f"tablet-{number}")) for number in range(sessions)] == [200] * sessions
+    await house.hold(phone)
+    house.clock.advance(16 * 60)
+    others = [house.token(sid=f"tablet-{number}") for number in range(sessions)]
+    key = {"idempotency-key": "k"}
+    replies = await asyncio.gather(*(house.ask("POST", "/orders/7/refund", one, OVER, **key) for one in others))
+    answers = [(reply.status_code, reply.json()["type"]) for reply in replies]
+    assert answers == [(403, "urn:authguard:outcome:deny")] * sessions, "a void transaction does not run"
+    assert (await house.stored()).session.state == "revoked"
+
+
+async def test_a_lapse_that_a_retrying_request_finds_and_that_conflicts_too_is_no_fault(
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, store, raising(LAPSED, "account.suspended"))
+    transaction = await house.hold(house.token())
+    house.clock.advance(16 * 60)
+    repository, queue = house.guard.enforcer.repository, house.guard.enforcer.hold_queue
+    keys = Keys(account_key(ISSUER, "alice"), session_key(ISSUER, "alice", "app", "phone"), transaction)
+    held = (await repository.load(keys)).snapshot.transaction
+    save, conflicts = repository.save, [1]
+
+    async def conflicting(keys: Keys, before: Snapshot, after: Snapshot) -> bool:
+        if conflicts.pop() if conflicts else 0:
+            other = Keys(keys.account)
+            found = (await repository.load(other)).snapshot
+            assert await save(other, found, replace(found, account=replace(found.account, roles_at=1.0)))
+        return await save(keys, before, after)
+
+    monkeypatch.setattr(type(repository), "save", lambda _, *records: conflicting(*records))
+    other = Keys(keys.account, session_key(ISSUER, "alice", "app", "tablet"), transaction)
+    assert await repository.retry_after_conflict(other, lambda: queue.expire(transaction, held))
+    assert not conflicts
+    assert (await house.stored()).account.state == "suspended"

@@ -109,7 +109,8 @@ class HoldQueue:
         """
         if not self._has_lapsed(record):
             return False
-        await self._repository.change(record.keys(name), _apply_timers_only, subject=record.subject)
+        # a request that retries holds its account's lock, and this is part of its attempt
+        await self._repository.change(record.keys(name), _apply_timers_only, subject=record.subject, takes_lock=False)
         return True
 
     async def _page(self, state: str, subject: str, limit: int) -> tuple[tuple[str, TransactionRecord], ...]:

@@ -178,6 +178,7 @@ class StateRepository:
         note: str = "",
         act: str = "",
         last_saved: Snapshot | None = None,
+        takes_lock: bool = True,
     ) -> Snapshot:
         """Change records outside a request.
 
@@ -192,6 +193,8 @@ class StateRepository:
             act: id of the record of a person's act; withdrawn if nothing was saved.
             last_saved: the snapshot as last saved, so that the first attempt need not load; a change since then is
                 detected on saving. ``None`` to load it first.
+            takes_lock: whether retrying waits for the account's lock; not for a change within a request's attempt,
+                which may hold it.
 
         Returns:
             The snapshot after the change.
@@ -238,8 +241,9 @@ class StateRepository:
             return None
 
         try:
-            changed = await attempt()
-            return changed if changed is not None else await self.retry_after_conflict(keys, attempt)
+            if not takes_lock:
+                return await _attempt_often(attempt)
+            return await self.retry_on_conflict(keys, attempt)
         except BaseException:
             if unsaved:
                 self._withdraw((act,) if act else (), self.clock.now())
@@ -271,14 +275,19 @@ class StateRepository:
         except TimeoutError:
             raise BusyError("too many requests change the same records; try again") from None
         try:
-            for _ in range(MAX_ATTEMPTS):
-                result = await attempt()
-                if result is not None:
-                    return result
+            return await _attempt_often(attempt)
         finally:
             lock.release()
-        raise BusyError("the records changed too often to be saved; try again")
 
     def _withdraw(self, written: Sequence[str], now: float) -> None:
         if written:
             self.journal.record_withdrawal(written, now)
+
+
+async def _attempt_often(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Attempt a change until it succeeds, a bounded number of times."""
+    for _ in range(MAX_ATTEMPTS):
+        result = await attempt()
+        if result is not None:
+            return result
+    raise BusyError("the records changed too often to be saved; try again")
