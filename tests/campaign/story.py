@@ -30,6 +30,8 @@ UNPROVEN: Final = {"none": "missing", "broken": "rejected"}
 SETTLING: Final = ("transaction.committed", "transaction.failed")
 #: tokens state whole seconds, and the clock of a scenario moves a little at each step
 TICK: Final = Action("wait", values={"seconds": 1})
+#: age of a token that does not state its sign-in
+UNDATED: Final = -1.0
 _NOT_STATED: Final = ("names", "report", "app_status", "tenant")
 
 
@@ -49,9 +51,7 @@ def tell(walk: Sequence[Action], document: Document) -> tuple[Action, ...]:
         if action.kind == "wait":
             told.append(action)
         elif action.who == WHO and action.kind in {"sign_in", "refresh"}:
-            # after a token without it, a scenario's later tokens do not state the sign-in either
-            claims = {name: value for name, value in action.values.items() if name != "auth_time"}
-            told += [TICK, Action(action.kind, WHO, action.sid, claims)]
+            told += [TICK, action]
         elif action.who == WHO and action.kind == "request" and action.values["operation"] not in bound:
             values = {name: value for name, value in action.values.items() if name not in _NOT_STATED}
             values.setdefault("key", f"own-{place}")
@@ -132,8 +132,10 @@ class ScenarioWriter:
 
     def _token(self, seen: Seen) -> TokenSpec:
         claims, sid = seen.claims, seen.action.sid
-        signed_in = claims["auth_time"]
-        age = None if self._stated.get(sid) == signed_in else seen.at - signed_in
+        signed_in = claims.get("auth_time")
+        age = None if self._stated.get(sid) == signed_in else seen.at - (signed_in or 0.0)
+        if signed_in is None:
+            age = UNDATED
         if seen.action.values["operation"] not in self._public:  # whose credential is not checked
             self._stated[sid] = signed_in
         return TokenSpec(

@@ -92,6 +92,13 @@ TYPED = """\
     - {ask: {operation: balance, channel: web}, then: {outcome: allow}}
     - {ask: {operation: balance, channel: voice}, then: {states: {verification: unverified}}}
     - {ask: {operation: balance, channel: app}, then: {outcome: verify}}
+- name: a dated token after an undated one
+  given: {account: normal, verification: verified}
+  steps:
+    - {ask: {operation: balance, token: {age: none}}, then: {outcome: allow}}
+    - {ask: {operation: balance, token: {age: 1m}}, then: {outcome: allow}}
+    - {after: 20m, ask: {operation: balance}, then: {outcome: allow}}
+    - {when: [session.ended], ask: {operation: balance}, then: {states: {session: revoked}}}
 - name: another body under the same key
   given: {account: normal, verification: verified}
   steps:

@@ -184,3 +184,16 @@ def test_nothing_counts_from_a_session_that_was_never_there() -> None:
     EventPlayer(simulator).play(["session.accepted"], None)
     simulator.advance(15 * MINUTE)
     assert simulator.states()["session"] == "idle"
+
+
+def test_after_a_dated_token_the_next_ones_state_its_sign_in_also_after_an_undated_one(simulator: Simulator) -> None:
+    def stated(age: float | None) -> float:
+        simulator.ask(ScenarioRequest(operation="chat", token=TokenSpec(age=age)))
+        assert simulator.principal is not None
+        return simulator.principal.auth_time
+
+    assert (stated(-1.0), stated(None)) == (0.0, 0.0)
+    dated = stated(30.0)
+    assert dated == pytest.approx(simulator.now - 30.0)
+    assert stated(None) == dated
+    assert (stated(-1.0), stated(None)) == (0.0, 0.0)

@@ -214,10 +214,12 @@ class Simulator:
         )
         found = synthetic.build_credential(self.deployment, operation, asked, sign_in)
         if isinstance(found, Proven) and keep:
-            at = found.principal.auth_time
-            if not at:
-                self._undated.add(key)  # its next tokens do not state the sign-in either
-            self._signed_in[key] = max(at or sign_in.at or self.now, sign_in.at)
+            if at := found.principal.auth_time:  # its next tokens state a sign-in too
+                self._undated.discard(key)
+                self._signed_in[key] = at if sign_in.is_undated else max(at, sign_in.at)
+            else:
+                self._undated.add(key)
+                self._signed_in[key] = sign_in.at or self.now
         return found
 
     def ask(self, asked: ScenarioRequest) -> ScenarioDecision:
