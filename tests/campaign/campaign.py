@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
-from tests.campaign import oracle
+from tests.campaign import counted, oracle
 from tests.campaign.document import draw_document
 from tests.campaign.mutation import draw_mutant
 from tests.campaign.pair import compare_diff, compare_replay, find_divergence
@@ -134,6 +134,8 @@ class Campaign:
             *oracle.find_wrong_cells(policy, seen),
             *oracle.find_broken_invariants(accepted, seen),
             *oracle.find_unmet_needs(accepted, seen),
+            *counted.find_exceeded_limits(policy, seen),
+            *counted.find_uncounted_attempts(policy, seen),
             *oracle.find_gaps_of_log(policy, seen),
             *oracle.find_impossible_steps(accepted, seen),
             *oracle.find_wrong_owners(policy, seen),

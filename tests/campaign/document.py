@@ -74,6 +74,8 @@ class DocumentGenerator:
 
     def __init__(self, seed: int | str) -> None:
         self.random = Random(f"document {seed}")  # noqa: S311 - a campaign is repeated, not guessed
+        #: of what no run of an accepted policy meets, so that the rest is drawn alike with and without it
+        self.aside = Random(f"unproved {seed}")  # noqa: S311
         self.added_states: list[str] = []
         self.has_agents = self.random.random() < 0.7
 
@@ -354,12 +356,15 @@ class DocumentGenerator:
                 {"name": "no money from bad accounts", "never": {"risk": "high", "outcome": "allow", "account": states}}
             )
         if self._chance(0.3):
-            never = {"limit": "exceeded", "transaction": "none", "outcome": "allow", "risk": pick.choice(RISKS[1:])}
-            made.append({"name": "limits hold", "never": never})
+            forbidden = {"limit": "exceeded", "transaction": "none", "outcome": "allow", "risk": pick.choice(RISKS[1:])}
+            made.append({"name": "limits hold", "never": forbidden})
         if self._chance(0.15):
             by = ["caller", *self._some(("clock", "operator"), 0)]
             wanted = self._some(("allow", "handoff", "deny"), 2)
             made.append({"name": "a way", "always_reachable": wanted, "by": by})
+        if self.aside.random() < 0.12:  # what most policies break: only a checker without this proof accepts it
+            never: Document = {"risk": list(RISKS[1:]), "outcome": "allow"}
+            made.append({"name": "nothing for anyone", "never": never})
         if made:
             document["invariants"] = [*document.get("invariants", []), *made]
 

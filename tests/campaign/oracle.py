@@ -115,7 +115,6 @@ def find_unmet_needs(accepted: Accepted, seen: Sequence[Seen]) -> Iterator[Findi
             continue
         for lack in _lacks(policy, operation, one.claims):
             yield Finding("need", f"`{one.ran}` ran without {lack}", place)
-    yield from _find_exceeded_calls(accepted, seen)
 
 
 def _lacks(policy: Policy, operation: Operation, claims: dict[str, Any]) -> Iterator[str]:
@@ -133,24 +132,6 @@ def _lacks(policy: Policy, operation: Operation, claims: dict[str, Any]) -> Iter
         yield f"a role of {sorted(operation.roles)}"
     if operation.actor == "forbidden" and "act" in claims:
         yield "the subject in person"
-
-
-def _find_exceeded_calls(accepted: Accepted, seen: Sequence[Seen]) -> Iterator[Finding]:
-    transaction = DIMENSIONS.index("transaction")
-    for operation in accepted.policy.all_operations:
-        for limit in operation.limits:
-            if not limit.calls or limit.by not in ("subject", "operation"):
-                continue
-            ran: dict[str, list[float]] = {}
-            for place, one in enumerate(seen):
-                if one.ran != operation.name or one.status in (operation.failed_on or ()) or one.status >= 400:
-                    continue
-                if any(decision.cell[transaction] == "approved" for decision in one.decisions):
-                    continue
-                times = ran.setdefault(one.action.who if limit.by == "subject" else "", [])
-                times.append(one.at)
-                if len([at for at in times if at > one.at - limit.per]) > limit.calls:
-                    yield Finding("need", f"`{operation.name}` ran more than {limit.calls} times by {limit.by}", place)
 
 
 def find_gaps_of_log(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from authguard.audit.query import replay as replays
 from authguard.core import conditions, machine
-from authguard.evaluation import decision_point, driver
-from authguard.policy.checks import liveness
+from authguard.evaluation import attempts, decision_point, driver
+from authguard.policy.checks import liveness, raised_events, table
 from authguard.policy.diff import policy_diff
 from authguard.policy.explain import explainer
 from authguard.policy.testing import simulator
@@ -71,6 +71,34 @@ def _one_channel() -> Iterator[None]:
 def _no_liveness() -> Iterator[None]:
     """The checker proves no promise."""
     with _without_check(liveness.check_no_deadlock):
+        yield
+
+
+@contextmanager
+def _nothing_booked() -> Iterator[None]:
+    """The driver books no costs against limits."""
+    with patch.object(decision_point, "_reserve", lambda *_: None):
+        yield
+
+
+@contextmanager
+def _attempts_ignored() -> Iterator[None]:
+    """The driver never holds attempts for spent."""
+    with patch.object(attempts, "_is_exhausted", lambda *_: False):
+        yield
+
+
+@contextmanager
+def _invariants_unproved() -> Iterator[None]:
+    """The checker proves no `never`."""
+    with _without_check(table.check_invariants):
+        yield
+
+
+@contextmanager
+def _unowned_raises() -> Iterator[None]:
+    """The checker accepts raised events that no record determines the owner of."""
+    with _without_check(raised_events.check_raise_owners):
         yield
 
 
@@ -163,6 +191,10 @@ PLANTED: Final[dict[str, tuple[Callable[[], Any], frozenset[str]]]] = {
     "channel": (_one_channel, frozenset({"channel"})),
     "scopes": (_ignored_scopes, frozenset({"need"})),
     "level": (_ignored_level, frozenset({"need"})),
+    "bookings": (_nothing_booked, frozenset({"limit"})),
+    "attempts": (_attempts_ignored, frozenset({"attempt"})),
+    "invariants": (_invariants_unproved, frozenset({"never"})),
+    "owners": (_unowned_raises, frozenset({"owner", "fault"})),
     "liveness": (_no_liveness, frozenset({"promise"})),
     "parts": (_no_part_diff, frozenset({"diff"})),
     "direction": (_nothing_looser, frozenset({"diff"})),

@@ -21,6 +21,8 @@ WAIT_WEIGHTS: Final = (4, 4, 4, 4, 3, 3, 3, 3, 2, 2, 1, 1, 1)
 EPISODES: Final = 0.15
 #: share of actions that are repeated at once
 INSISTENCE: Final = 0.1
+#: amounts of a burst: alone each is within most limits, together they are not
+BURST_AMOUNTS: Final = (50, 50, 90, 120)
 ANSWERS: Final = ("right", "wrong", "doubt", "down")
 REPORTS: Final = (
     *("session.ended", "session.revoked", "everywhere", "verification.failed", "verification.doubted"),
@@ -64,6 +66,80 @@ class WalkGenerator:
             if pick.random() < EPISODES:
                 done += pick.choice((self._hold, self._guess, self._spread))()
         return tuple(done[: length + len(begin)])
+
+    def finish(self) -> list[Action]:
+        """Return a story that is drawn for what the document counts and raises."""
+        stories = [self._insist_weakly]
+        if any("limits" in one for one in self.document["operations"]):
+            stories += [self._burst] * 2
+        provoked = self._provoke() if self._raising_words() else []
+        return [*provoked, *self.random.choice(stories)()]
+
+    def _burst(self) -> list[Action]:
+        """Let one subject ask for one limited operation several times within its window, by new keys."""
+        pick = self.random
+        operation = pick.choice([one for one in self.document["operations"] if "limits" in one])
+        right = Action("own", "alice", "s1", self._answers("default", "right"))
+        made = [self._sign_in("alice", "s1", plain=True), right]
+        amount = pick.choice(BURST_AMOUNTS)
+        for number in range(pick.randint(4, 8)):
+            values = self._call(operation) | {"key": f"burst-{number}", "tenant": "a"}
+            if operation["effect"] == "write":
+                values["body"] = {"amount": amount, "currency": "EUR", "payee": "p"}
+            made.append(Action("request", "alice", "s1", values))
+        return made
+
+    def _insist_weakly(self) -> list[Action]:
+        """Let one subject sign in again and again, each time too weakly for what they ask for."""
+        pick = self.random
+        checked = [one for one in self.document["operations"] if "assurance" in one]
+        operation = pick.choice(checked or self.document["operations"])
+        made = []
+        for number in range(pick.randint(4, 7)):
+            values = self._call(operation) | {"key": f"weak-{number}", "tenant": "a"}
+            if operation["effect"] == "write":
+                values["body"] = {"amount": 50, "currency": "EUR", "payee": "p"}
+            made += [
+                Action("wait", values={"seconds": 1}),
+                Action("sign_in", "alice", "s1", {"acr": "aal1", "channel": "web"}),
+                Action("request", "alice", "s1", values),
+            ]
+        return made
+
+    def _provoke(self) -> list[Action]:
+        """Bring the quieter account, of which two sessions are live, to a state whose line raises an event."""
+        values = self._call(self.random.choice(self.document["operations"])) | {"tenant": "a"}
+        word = self.random.choice(self._raising_words())
+        signed_in = [
+            step
+            for sid in SESSIONS
+            for step in (self._sign_in("bob", sid, plain=True), Action("request", "bob", sid, values))
+        ]
+        moved = Action("refresh", "bob", "s1", {"account_status": word, "channel": "web"})
+        return [*signed_in, Action("wait", values={"seconds": 1}), moved, *signed_in[1::2]]
+
+    def _raising_words(self) -> list[str]:
+        """Return the words of the account claim whose event a line of this document raises another by."""
+        lines = self.document.get("machines", {}).get("account", {}).get("transitions", [])
+        raising = {str(one["trigger"]) for one in lines if one.get("raises") and one["source"] != "*"}
+        sources = self.document["accounts"] if isinstance(self.document["accounts"], list) else []
+        maps = [one["map"] for one in sources if one["from"] == "claim"]
+        return [word for one in maps for word, state in one.items() if state in raising]
+
+    def _call(self, operation: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a request for an operation, by a declared channel."""
+        match = operation["match"]
+        values = {"path": match["path"], "method": match["method"], "operation": operation["name"]}
+        return values | ({"channel": "web"} if "channels" in self.document else {})
+
+    def _answers(self, method: str, answer: str) -> dict[str, Any]:
+        """Return the values of a request that answers all steps of a method alike."""
+        names = [
+            name for listed in self.document["methods"][method].values() if isinstance(listed, list) for name in listed
+        ]
+        values: dict[str, Any] = {"path": f"{PREFIX}/verify", "method": "POST", "operation": "authguard.verify"}
+        values["body"] = {"method": method, "answers": dict.fromkeys(names, answer)}
+        return values | ({"channel": "web"} if "channels" in self.document else {})
 
     def _hold(self) -> list[Action]:
         """Let somebody ask for what may be held, staff decide, and the customer come again with the same key."""
@@ -165,14 +241,8 @@ class WalkGenerator:
         who, sid = self._who()
         method = pick.choice(list(self.document["methods"]))
         answer = pick.choices(ANSWERS, (5, 3, 1, 1))[0]
-        answers = {
-            name: answer
-            for names in self.document["methods"][method].values()
-            if isinstance(names, list)
-            for name in names
-        }
-        values: dict[str, Any] = {"path": f"{PREFIX}/verify", "method": "POST", "operation": "authguard.verify"}
-        values["body"] = {"method": method, "answers": answers}
+        values = self._answers(method, answer)
+        values.pop("channel", None)
         if "channels" in self.document and pick.random() < 0.8:
             values["channel"] = pick.choice(CHANNELS)
         return Action("own", who, sid, values)
@@ -244,6 +314,7 @@ class WalkGenerator:
         )
 
 
-def draw_walk(seed: int | str, document: Document, length: int = 25) -> tuple[Action, ...]:
-    """Return the walk of a seed."""
-    return WalkGenerator(seed, document).draw(length)
+def draw_walk(seed: int | str, document: Document, length: int = 20) -> tuple[Action, ...]:
+    """Return the walk of a seed, which ends with a story of its own seed."""
+    begin = WalkGenerator(seed, document).draw(length)
+    return (*begin, *WalkGenerator(f"{seed} end", document).finish())

@@ -223,7 +223,7 @@ class World:
             sent["exp"] = int(sent["iat"]) + TOKEN_LIFETIME_S
             drop = [one for one, value in sent.items() if value is None]
             self.signed[name] = self.mint.mint(drop=drop, **sent)
-        return self.signed[name], claims
+        return self.signed[name], dict(claims)
 
     async def _request(self, action: Action) -> tuple[int, bytes, dict[str, Any]]:
         values = action.values
