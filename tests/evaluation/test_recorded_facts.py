@@ -106,7 +106,7 @@ async def test_an_event_outside_a_request_that_moves_nothing_is_recorded() -> No
     await guard.enforcer.reports.report(verdict, "session.ended", note="again")
     (entry,) = guard.sink.of(ActEntry)[before:]
     assert isinstance(entry, ActEntry)
-    assert (entry.act, entry.by, entry.note, entry.decision) == (
-        *("events.unmoved", "session.ended", "again"),
+    assert (entry.act, entry.by, entry.unmoved, entry.note, entry.decision) == (
+        *("events.unmoved", "", ("session.ended",), "again"),
         verdict.record,
     )

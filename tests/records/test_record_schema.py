@@ -112,6 +112,7 @@ FULL: dict[str, Entry] = {
         transaction="t-1",
         over=("refund/1",),
         parts=("reading=0a1b2c3d4e5f",),
+        unmoved=("session.ended",),
     ),
     "log": AppLogEntry(
         **SAID, level="warning", message="slow", trace_id=TRACE, fields={"ms": 12, "late": True}, refused=("token",)

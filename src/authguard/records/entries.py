@@ -236,7 +236,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         at: epoch seconds UTC.
         policy: digest.
         act: ``started`` ``stopped`` ``repaired`` ``rollback.engaged`` ``rollback.released`` ``handoff.opened`` ...
-        by: the operator's name as given, or a part of the guard; of `events.unmoved`, the events.
+        by: the operator's name as given, or a part of the guard.
         note: bounded text.
         subject: pseudonym of the affected subject.
         session: key of the affected session.
@@ -245,6 +245,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         transaction: the approved, denied, withdrawn or settled transaction.
         over: limits, by name, that an approval permits to exceed.
         parts: at a start, digests of the policy's parts, each ``part=digest`` (`authguard.core.policy_parts`).
+        unmoved: of `events.unmoved`, the events.
     """
 
     id: Column[Id]
@@ -260,6 +261,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
     transaction: Column[Id] = ""
     over: tuple[Text, ...] = ()
     parts: tuple[Text, ...] = ()
+    unmoved: tuple[Event, ...] = ()
 
 
 class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):

@@ -166,7 +166,7 @@ class Journal:
         act = self.record_act(
             "events.unmoved",
             now,
-            by=",".join(events),
+            unmoved=tuple(events),
             note=note,
             subject=subject,
             session=keys.session.hex(),
@@ -266,6 +266,7 @@ class Journal:
         decision: str = "",
         over: tuple[str, ...] = (),
         parts: tuple[str, ...] = (),
+        unmoved: tuple[str, ...] = (),
     ) -> str:
         """Write an act of a person or of the deployment; return its id."""
         record = self._ids.record(now)
@@ -284,6 +285,7 @@ class Journal:
                 decision=decision,
                 over=over,
                 parts=parts,
+                unmoved=unmoved,
             )
         )
         return record

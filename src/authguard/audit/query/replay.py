@@ -173,9 +173,10 @@ class Replay:
             elif template.kind == _ACT:
                 cells.follow(decision or "")
                 line = self._line(place)
-                by, note = str(line.get("by", "")), str(line.get("note", ""))
+                note, events = str(line.get("note", "")), line.get("unmoved", [])
+                unmoved = ",".join(map(str, events)) if isinstance(events, list) else ""
                 states.apply_act(
-                    template.act, at, by, subject or "", session or "", transaction or "", decision or "", note
+                    template.act, at, unmoved, subject or "", session or "", transaction or "", decision or "", note
                 )
             elif template.kind == "refusal" and subject and template.reason in _BY_POLICY:
                 states.lose_keys(subject, session or "", transaction or "", "an earlier request is undetermined")

@@ -362,9 +362,9 @@ class StateReplay:
             self.lose_keys(subject, session, transaction, f"the log does not hold how `{event}` came about")
 
     def apply_act(  # noqa: PLR0917 - the members of a record
-        self, act: str, at: float, by: str, subject: str, session: str, transaction: str, decision: str, note: str
+        self, act: str, at: float, unmoved: str, subject: str, session: str, transaction: str, decision: str, note: str
     ) -> None:
-        """Apply a recorded act."""
+        """Apply a recorded act; of `events.unmoved`, with its events, separated by commas."""
         if act in _HARMLESS or not (subject or session or transaction):
             return
         change = _ACTS.get(act)
@@ -377,10 +377,10 @@ class StateReplay:
             if decision in self._refused:
                 return
             verdict = self._verdicts.get(decision)
-            if verdict is not None and self._is_report(by, "app"):
-                self._report(verdict, by, at, everywhere=note == EVERYWHERE)
+            if verdict is not None and self._is_report(unmoved, "app"):
+                self._report(verdict, unmoved, at, everywhere=note == EVERYWHERE)
                 return
-            if change is None and by in {"verification.reset", "account.reinstated", "session.revoked"}:
+            if change is None and unmoved in {"verification.reset", "account.reinstated", "session.revoked"}:
                 return  # the act of a person, which was applied
         self.lose_keys(subject, session, transaction, f"the log does not hold what `{act}` changed")
 

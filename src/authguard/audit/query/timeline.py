@@ -104,6 +104,8 @@ def _sentence(one: Match) -> str:
             return f"A request was refused without a decision: {template.reason.replace('-', ' ')}."
         case "act":
             by = f" by {record['by']}" if record.get("by") else ""
-            return f"{template.act.replace('.', ' ').capitalize()}{by}."
+            unmoved = record.get("unmoved")
+            which = f": {', '.join(map(str, unmoved))}" if isinstance(unmoved, list) else ""
+            return f"{template.act.replace('.', ' ').capitalize()}{by}{which}."
         case _:
             return f"A record of the kind {template.kind}."
