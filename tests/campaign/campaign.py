@@ -27,6 +27,7 @@ from tests.campaign.promise import find_broken_promises
 from tests.campaign.reading import Accepted, Refused, quick_parser, read
 from tests.campaign.story import can_be_written, compare_scenario, tell
 from tests.campaign.walk import draw_walk
+from tests.campaign.way import WayPlayer, last_refused
 from tests.campaign.world import World, no_delay, prepare
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 SQLITE_EVERY: Final = 25
 #: of so many walks one is explained
 EXPLAIN_EVERY: Final = 10
+#: of so many walks the way out of the last refusal is played
+WAY_EVERY: Final = 4
 #: attempts to shorten a walk
 MAX_SHRINKS: Final = 300
 
@@ -145,6 +148,8 @@ class Campaign:
         ]
         if seed % EXPLAIN_EVERY == 0:
             findings += oracle.find_wrong_explanations(policy, seen)
+        if seed % WAY_EVERY == 0:
+            findings += self._follow_way(accepted, walk, seen)
         log = self.folder / "walk.jsonl"
         oracle.write_log(log, [entry for one in seen for entry in one.entries])
         findings += oracle.find_replay_differences(policy, log)
@@ -159,6 +164,27 @@ class Campaign:
         if mutant is not None:
             findings += self._compare(seed, accepted, mutant, walk, seen, log)
         return seen, findings
+
+    def _follow_way(self, accepted: Accepted, walk: tuple[Action, ...], seen: list[Seen]) -> list[Finding]:
+        """Run a walk up to its last refused request, and do what `policy explain` prints for it."""
+        place = last_refused(accepted, seen)
+        if place is None:
+            return []
+
+        async def go() -> list[Finding]:
+            world = World(accepted.policy, self.folder)
+            try:
+                again = await world.run(walk[: place + 1])
+                player = WayPlayer(world, accepted, again[-1])
+                is_played, found = await player.play()
+                self.counts["ways"] += is_played
+                if found:
+                    self.pursuit = player.story
+                return found
+            finally:
+                await world.close()
+
+        return self.runner.run(go())
 
     def _mutant(self, seed: int, accepted: Accepted) -> Accepted | None:
         """Return the mutant of a seed, if it is accepted and differs."""

@@ -26,6 +26,8 @@ MOST_SHOWN = 3
 #: share of the policies that `policy check` has to accept, so that the rest of the campaign is worth its time
 LEAST_ACCEPTED = 0.4
 LEEWAY = 5
+#: accepted policies of a part, by which at least one way was played
+WAYS_BY = 20
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -40,6 +42,7 @@ def test_checker_replay_diff_and_run_time_agree_on_random_policies(part: int) ->
                 found.append(render(running.run(seed) if len(found) < MOST_SHOWN else case))
             seeds, seed = seeds + 1, seed + 1
             assert accepted >= LEAST_ACCEPTED * seeds - LEEWAY, "most policies are refused"
+            assert accepted < WAYS_BY or running.counts["ways"], "no way of `policy explain` was played"
     assert not found, "\n\n".join(found[:MOST_SHOWN])
 
 
