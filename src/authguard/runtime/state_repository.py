@@ -241,9 +241,10 @@ class StateRepository:
             return None
 
         try:
-            if not takes_lock:
-                return await _attempt_often(attempt)
-            return await self.retry_on_conflict(keys, attempt)
+            changed = await attempt()
+            if changed is not None:
+                return changed
+            return await (self.retry_after_conflict(keys, attempt) if takes_lock else _attempt_often(attempt))
         except BaseException:
             if unsaved:
                 self._withdraw((act,) if act else (), self.clock.now())
