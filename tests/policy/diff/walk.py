@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SUBJECT: Final = "alice"
 NOW: Final = 1_800_000_000.0
 CIPHER: Final = PayloadCipher((b"k" * 32,))
+#: seconds after an event until the next step: a sign-in at the same instant would count on one side only
+AFTER_EVENT: Final = 0.25
 #: shares of the steps
 WAITS, EVENTS, ANSWERS = 0.22, 0.07, 0.13
 #: what no request of the caller does: the app's reports, a failing service, an operator
@@ -315,8 +317,10 @@ class Walk:
             for side in self._sides:
                 side.act(keys, self._now, OUTSIDE[name])
             self.story.append(name)
+            self._now += AFTER_EVENT
         elif chance < WAITS + EVENTS + ANSWERS:
             self.story.append(_answer(random, self._sides, keys, self._now))
+            self._now += AFTER_EVENT
         else:
             return self._request(sid)
         return NOTHING
