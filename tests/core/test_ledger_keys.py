@@ -7,7 +7,8 @@ import json
 import pytest
 
 from authguard.core.agents import Agent
-from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys
+from authguard.core.flags import PAYEE_DIMENSIONS
+from authguard.core.ledger_keys import LEDGER_DIMENSIONS, find_ledger_keys, find_payee_ledger
 from authguard.core.request import Limit, Operation
 from authguard.formats.strict_json import NO_DOCUMENT, UnreadableBodyError, parse_json
 from tests.support.harness import ISSUER, signed_in
@@ -40,7 +41,7 @@ def test_each_has_one_ledger_of_its_own(by: str) -> None:
         "service": b"",
     }
     assert keys(by) == keys(by, sid="s2") != others[by]
-    assert len({keys(one) for one in LEDGER_DIMENSIONS if one != "payee"}) == 5
+    assert len({keys(one) for one in LEDGER_DIMENSIONS if one not in PAYEE_DIMENSIONS}) == 5
 
 
 def test_an_actor_is_whoever_acts_whether_by_act_or_as_a_client() -> None:
@@ -72,6 +73,18 @@ def test_another_payee_is_another(other: object) -> None:
 )
 def test_a_payee_that_cannot_be_read_has_no_ledger(body: object) -> None:
     assert keys("payee", body) == b""
+
+
+def test_a_payee_of_one_account_is_a_ledger_of_its_own() -> None:
+    mine, others = keys("subject+payee", {"to": "DE89"}), keys("subject+payee", {"to": "DE89"}, subject="bob")
+    assert len({mine, others, keys("payee", {"to": "DE89"}), b""}) == 4
+    assert keys("subject+payee", {}) == b""
+
+
+@pytest.mark.parametrize("by", sorted(PAYEE_DIMENSIONS))
+def test_a_payee_that_a_person_names_has_the_ledger_of_the_requests(by: str) -> None:
+    account = signed_in(at=1.0).principal.account_key
+    assert find_payee_ledger(by, account, "de-89") == (by, keys(by, {"to": "DE89"}))
 
 
 def test_a_client_that_is_not_named_has_none_and_the_widest_ledger_comes_first() -> None:

@@ -84,9 +84,20 @@ def read_payee(operation: Operation, document: object) -> str:
     value = _find(document, *places, Reason.PAYEE_MISSING, Reason.PAYEE_MALFORMED, decoded=True)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_SAFE_INTEGER:
         return str(value)
-    if not isinstance(value, str) or len(value) > MAX_PAYEE_CHARS:
+    if not isinstance(value, str):
         raise UnreadableValueError(Reason.PAYEE_MALFORMED)
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    return normalize_payee(value)
+
+
+def normalize_payee(text: str) -> str:
+    """Return a payee as it is compared: letters and digits only, NFKC and case-folded.
+
+    Raises:
+        UnreadableValueError: it is too long, or has no letter or digit.
+    """
+    if len(text) > MAX_PAYEE_CHARS:
+        raise UnreadableValueError(Reason.PAYEE_MALFORMED)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     payee = "".join(character for character in folded if character.isalnum())
     if not payee:
         raise UnreadableValueError(Reason.PAYEE_MALFORMED)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from authguard.core.amount import EXACT, ONE, UnreadableValueError, read_amount, read_payee
+from authguard.core.flags import ENTRY_PREFIX
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Cost, LedgerEntry
 
@@ -195,6 +196,7 @@ def _compact(ledger: tuple[LedgerEntry, ...], windows: Mapping[str, float]) -> t
         for place, entry in enumerate(ledger):
             width = windows.get(entry.limit, 0.0) / pieces
             alone = not width or entry.expires or (entry.transaction and (not named or place >= open_from))
+            alone = alone or entry.limit.startswith(ENTRY_PREFIX)
             key = (entry.limit, float(place), "alone") if alone else (entry.limit, entry.at // width, "")
             found = merged.get(key)
             if found is not None:

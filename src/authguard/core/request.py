@@ -218,7 +218,10 @@ class Match(Struct, frozen=True, kw_only=True):
 NO_LEDGERS: Final = frozenset[str]()
 #: fields of `Operation` that are derived from the others, which identify it
 DERIVED_FIELDS: Final = frozenset(
-    {"transactional", "has_amount", "has_payee", "reads_body", "reads_form", "ledger_dimensions", "identity"}
+    {
+        *("transactional", "has_amount", "has_payee", "reads_body", "reads_form"),
+        *("flag_dimensions", "ledger_dimensions", "identity"),
+    }
 )
 
 
@@ -247,6 +250,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         idempotency: whether an ``Idempotency-Key`` is required.
         actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
         failed_on: statuses of the app that mean no effect (DESIGN 6).
+        groups: names of groups of operations, each of which rules can name in place of its operations.
         binds: lower-case names of request headers that a transaction is bound to and that its approvers see.
         transactional: whether it runs once: a write of ``risk: high`` (DESIGN 6) or with ``idempotency: required``.
             This and the next fields are derived once, since every request reads them.
@@ -254,7 +258,8 @@ class Operation(Struct, frozen=True, kw_only=True):
         has_payee: whether a payee is read from the body.
         reads_body: whether the decision depends on the body.
         reads_form: whether the body is a form.
-        ledger_dimensions: dimensions of its limits that have a ledger record.
+        flag_dimensions: dimensions of the policy's flags that have a ledger record and that its payee determines.
+        ledger_dimensions: dimensions of its limits and flags that have a ledger record.
         identity: digest of the whole declaration; cached decisions use it as key, since a name can be reused.
     """
 
@@ -279,12 +284,14 @@ class Operation(Struct, frozen=True, kw_only=True):
     idempotency: bool = False
     failed_on: frozenset[int] = NO_EFFECT
     actor: Literal["any", "required", "forbidden"] = "any"
+    groups: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
     transactional: bool = False
     has_amount: bool = False
     has_payee: bool = False
     reads_body: bool = False
     reads_form: bool = False
+    flag_dimensions: frozenset[str] = frozenset()
     ledger_dimensions: frozenset[str] = frozenset()
     identity: bytes = b""
 
@@ -298,7 +305,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         force_setattr(self, "has_payee", has_payee)
         force_setattr(self, "reads_body", transactional or has_amount or has_payee)
         force_setattr(self, "reads_form", bool(self.amount_form or self.payee_form))
-        force_setattr(self, "ledger_dimensions", ledgers)
+        force_setattr(self, "ledger_dimensions", ledgers | self.flag_dimensions)
         declared = [_in_order(getattr(self, name)) for name in self.__struct_fields__ if name not in DERIVED_FIELDS]
         digest = blake2b(msgspec.json.encode(declared), digest_size=16, person=b"operation").digest()
         force_setattr(self, "identity", digest)
