@@ -239,7 +239,7 @@ def with_rules(number: int) -> str:
     """Return a policy with a number of added rules, each the first match of some cell."""
     lines = [
         f"  - {{when: {{risk: high, session: active, account: {account}, verification: {verification}, "
-        f"channel: {channel}, limit: {limit}, assurance: {assurance}}}, do: to_a_person}}\n"
+        f"channel_change: {channel}, limit: {limit}, assurance: {assurance}}}, do: to_a_person}}\n"
         for account, verification, channel, limit, assurance in islice(product(*CELLS), number)
     ]
     return f"{POLICY}decisions:\n{''.join(lines)}"

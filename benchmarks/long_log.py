@@ -181,7 +181,7 @@ class Teller:
     def ask(self, states: dict[str, str], operation: Operation, trust: dict[str, str], **odd: str) -> DecisionEntry:
         """Decide a request by the policy's rules."""
         met = {**states, "credential": "good", "scope": "granted", "assurance": "met", "limit": "within"}
-        met |= {"channel": "same", "actor": "subject", "risk": operation.risk, "effect": operation.effect}
+        met |= {"channel_change": "same", "actor": "subject", "risk": operation.risk, "effect": operation.effect}
         met |= {name: value for name, value in odd.items() if value}
         cell = tuple(met[name] for name in DIMENSIONS)
         rule = self.policy.table.decide(cell)

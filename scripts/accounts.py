@@ -98,7 +98,7 @@ WELL: Final[Mapping[str, str]] = {
     "scope": "granted",
     "assurance": "met",
     "limit": "within",
-    "channel": "same",
+    "channel_change": "same",
     "actor": "subject",
 }
 

@@ -240,7 +240,7 @@ def find_wrong_channels(accepted: Accepted, seen: Sequence[Seen]) -> Iterator[Fi
         values = one.action.values if "header" in channels["from"] else one.claims
         known = values.get("channel", "") in channels["trusts"]
         for decision in one.decisions:
-            found = decision.cell[DIMENSIONS.index("channel")]
+            found = decision.cell[DIMENSIONS.index("channel_change")]
             if decision.subject and not known and found != "unknown":
                 yield Finding("channel", f"`{found}` for a request without a declared channel", place)
 

@@ -120,7 +120,7 @@ class ScenarioWriter:
                 values.get("channel", "") if "header" in self._channels["from"] else seen.claims.get("channel", "")
             )
             if channel not in self._channels["trusts"]:
-                channel, conditions["channel"] = "", "unknown"
+                channel, conditions["channel_change"] = "", "unknown"
         return ScenarioRequest(
             operation=values["operation"],
             conditions=conditions,

@@ -20,10 +20,11 @@ name: looser
 extends: support-desk
 decisions:
   - {when: {account: normal, session: active, verification: verified, credential: good, scope: granted, risk: sensitive,
-            effect: read, service: live, actor: subject, transaction: none, channel: same, assurance: met,
+            effect: read, service: live, actor: subject, transaction: none, channel_change: same, assurance: met,
             limit: exceeded}, do: to_a_person}
   - {when: {account: locked, session: active, verification: verified, credential: good, scope: granted, risk: sensitive,
-            service: live, actor: subject, transaction: none, channel: same, assurance: met, limit: within}, do: allow}
+            service: live, actor: subject, transaction: none, channel_change: same, assurance: met,
+            limit: within}, do: allow}
 """
 
 

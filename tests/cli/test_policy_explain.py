@@ -71,7 +71,7 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
     assert 'says: "Please sign in again to continue where you stopped."' in out
     assert "3 times in 15m for each customer and operation, then to_a_person" in out
     assert "service live (not given; the decision depends on it)" in out
-    assert "account, verification, transaction, scope, assurance, limit, channel, actor: any" in out
+    assert "account, verification, transaction, scope, assurance, limit, channel_change, actor: any" in out
     assert "14:end_session (standard.yaml:" in out
     assert "session: expired -> active\n" in out
     assert "session.renewed (the customer, by signing in afresh)" in out

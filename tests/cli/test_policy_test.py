@@ -75,7 +75,7 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
 def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     rules = "".join(
         f"  - {{when: {{account: on_hold, credential: good, session: active, limit: {limit}, scope: {scope},"
-        f" channel: {channel}}}, do: to_a_person}}\n"
+        f" channel_change: {channel}}}, do: to_a_person}}\n"
         for limit in ("within", "exceeded")
         for scope in ("granted", "missing")
         for channel in ("same", "switched", "unknown")

@@ -41,7 +41,7 @@ def test_a_fallback_counts_with_what_answers_after_its_attempts() -> None:
 
 def test_rules_and_timers_are_parts() -> None:
     before = digest_parts(policy_of())
-    rule = "decisions:\n  - {when: {risk: sensitive, channel: switched, assurance: stale}, do: refuse}\n"
+    rule = "decisions:\n  - {when: {risk: sensitive, channel_change: switched, assurance: stale}, do: refuse}\n"
     timer = "timers:\n  - {event: session.idled, after: 5m, since: last_seen, states: [active]}\n"
     assert {key for key, value in digest_parts(policy_of(POLICY + rule)).items() if before[key] != value} == {"rules"}
     assert {key for key, value in digest_parts(policy_of(POLICY + timer)).items() if before[key] != value} == {"states"}

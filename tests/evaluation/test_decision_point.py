@@ -53,7 +53,7 @@ def decided(*arguments: Any, **facts: Any) -> Decision:
 
 def cell_of(decision: Decision) -> dict[str, str]:
     names = ("service", "account", "session", "verification", "transaction", "credential", "risk", "effect")
-    return dict(zip((*names, "scope", "assurance", "limit", "channel", "actor"), decision.cell, strict=True))
+    return dict(zip((*names, "scope", "assurance", "limit", "channel_change", "actor"), decision.cell, strict=True))
 
 
 def test_the_same_facts_give_the_same_decision_and_the_snapshot_before_stays() -> None:

@@ -46,7 +46,7 @@ _HARMLESS: Final = {
     "scope": "granted",
     "assurance": "met",
     "limit": "within",
-    "channel": "same",
+    "channel_change": "same",
 }
 
 

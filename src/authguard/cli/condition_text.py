@@ -16,7 +16,10 @@ _WORDS: Final = {
     ("credential", "rejected"): "the credential was rejected",
     ("credential", "unproven"): "the credential could not be checked",
     ("credential", "undated"): "the credential has no sign-in time",
-    ("channel", "switched"): "the customer came from another channel than the one where they proved who they are",
+    (
+        "channel_change",
+        "switched",
+    ): "the customer came from another channel than the one where they proved who they are",
     ("actor", "subject"): "the customer acted without an agent",
     ("actor", "agent"): "an agent acted for the customer",
     ("actor", "stranger"): "an agent acted that the policy does not list under `agents`",

@@ -23,6 +23,11 @@ from authguard.settings import DEFAULT_LOG, DEFAULT_STORE, require_log, require_
 MAX_LISTED: Final = 1_000_000
 
 
+def option_name(name: str) -> str:
+    """Return the option for a condition of a rule."""
+    return f"--{name.replace('_', '-')}"
+
+
 def parse_reason(word: str) -> str:
     """Return a reason for the log.
 

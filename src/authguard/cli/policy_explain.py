@@ -12,7 +12,7 @@ from authguard.cli.completion import complete
 from authguard.cli.explanation_text import format_json, format_text
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
-from authguard.cli.options import JsonOption, LogOption, PolicyOption
+from authguard.cli.options import JsonOption, LogOption, PolicyOption, option_name
 from authguard.cli.terminal import escape, require_log, resolve_log_path
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -34,9 +34,8 @@ class Form(StrEnum):
 
 
 def _condition(name: str) -> Any:  # noqa: ANN401 - Typer's own type
-    return typer.Option(
-        f"--{name}", autocompletion=complete(lambda: CONDITIONS[name]), help=f"One of {', '.join(CONDITIONS[name])}."
-    )
+    values = CONDITIONS[name]
+    return typer.Option(option_name(name), autocompletion=complete(lambda: values), help=f"One of {', '.join(values)}.")
 
 
 def explain(
@@ -55,7 +54,7 @@ def explain(
     scope: Annotated[str, _condition("scope")] = "",
     assurance: Annotated[str, _condition("assurance")] = "",
     limit: Annotated[str, _condition("limit")] = "",
-    channel: Annotated[str, _condition("channel")] = "",
+    channel_change: Annotated[str, _condition("channel_change")] = "",
     actor: Annotated[str, _condition("actor")] = "",
     record: Annotated[
         str,
@@ -86,7 +85,7 @@ def explain(
         "scope": scope,
         "assurance": assurance,
         "limit": limit,
-        "channel": channel,
+        "channel_change": channel_change,
         "actor": actor,
     }
     loaded = load(pick_policy(context, source, policy))
@@ -136,7 +135,7 @@ def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
     for name, value in typed.items():
         if value and value not in CONDITIONS[name]:
             message = f"`{value}` is not a value of `{name}`; {did_you_mean(value, CONDITIONS[name])}"
-            raise typer.BadParameter(message, param_hint=f"--{name}")
+            raise typer.BadParameter(message, param_hint=option_name(name))
     return {name: value for name, value in typed.items() if value}
 
 

@@ -12,7 +12,7 @@ import typer
 
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
-from authguard.cli.options import JsonOption, OutputOption, PolicyOption
+from authguard.cli.options import JsonOption, OutputOption, PolicyOption, option_name
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.testing import generator, report
@@ -203,7 +203,7 @@ def _next_command(reports: Sequence[PolicyTestReport], mutated: Mapping[str, Mut
                 states = ",".join(f"{machine}={state}" for machine, state in answer.states.items())
                 words = ["--operation", asked.operation, "--state", states]
                 for name, value in answer.conditions.items():
-                    words += [f"--{name}", value] if DEFAULT_CONDITIONS.get(name, value) != value else []
+                    words += [option_name(name), value] if DEFAULT_CONDITIONS.get(name, value) != value else []
                 return shlex.join(["authguard", "policy", "explain", one.source, *words])
     drafts = (one for one in reports if one.passed and one.coverage.uncovered)
     commands = [shlex.join(["authguard", "policy", "test", one.source, "--generate"]) for one in drafts]

@@ -24,7 +24,7 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     "scope": ("granted", "missing"),
     "assurance": ("met", "insufficient", "stale"),
     "limit": ("within", "exceeded", "unmeasured"),
-    "channel": ("same", "switched", "unknown"),
+    "channel_change": ("same", "switched", "unknown"),
     "actor": ("subject", "agent", "stranger"),
 }
 

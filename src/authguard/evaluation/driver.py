@@ -304,7 +304,7 @@ def apply_channel(evaluation: Evaluation, current: str) -> str:
     """Compare the channel with the verified one, and lapse the verification if the policy does not trust the switch.
 
     Returns:
-        The condition ``channel``.
+        The condition ``channel_change``.
     """
     channels = evaluation.policy.channels
     condition = conditions.compare_channel(current, evaluation.snapshot.session.channel, channels.trusts)

@@ -65,7 +65,7 @@ EDITS: Final[dict[str, tuple[str, str]]] = {
         "decisions:\n"
         "  - when: {risk: high, transaction: none, session: active, verification: verified, account: normal,\n"
         "      credential: good, scope: granted,\n"
-        "      actor: subject, assurance: met, limit: within, channel: same}\n"
+        "      actor: subject, assurance: met, limit: within, channel_change: same}\n"
         "    do: await_approval"
     ),
     "timer": _more("timers:\n  - {event: session.idled, after: 90s, since: last_seen, states: [active]}"),

@@ -103,7 +103,7 @@ DOCUMENT: Final[dict[str, Any]] = {
             ]
         },
     },
-    "decisions": [{"when": {"risk": "public", "effect": "write", "channel": "switched"}, "do": "refuse"}],
+    "decisions": [{"when": {"risk": "public", "effect": "write", "channel_change": "switched"}, "do": "refuse"}],
     "fallbacks": {
         "read_only": {"kind": "restrict", "effects": ["read"], "scopes": ["chat"]},
         "await_approval": {"kind": "hold", "approvers": {"role": "Desk", "count": 2, "acr": "aal2"}},
@@ -359,7 +359,7 @@ KEYS: Final[dict[str, Change]] = {
     "Line.source": ("machines.account.transitions.0.source", "minor", LOOSER),
     "Line.dest": ("machines.account.transitions.0.dest", "locked", STRICTER),
     "Line.raises": ("machines.account.transitions.0.raises", GONE, LOOSER),
-    "Rule.when": ("decisions.0.when", {"risk": "public", "channel": "switched"}, STRICTER),
+    "Rule.when": ("decisions.0.when", {"risk": "public", "channel_change": "switched"}, STRICTER),
     "Rule.do": ("decisions.0.do", "allow", LOOSER),
     "Fallback.kind": ("fallbacks.slow_down", {"kind": "deny"}, STRICTER),
     "Fallback.status": ("fallbacks.slow_down.status", 429, CHANGED),

@@ -37,7 +37,7 @@ def test_the_order_agrees_with_asking_the_table_for_every_cell_of_a_slice() -> N
     values = dimension_values({name: spec.states for name, spec in DRAFT.machines.items()})
     table = Table(values, DRAFT.rules)
     kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in DRAFT.fallbacks.items()}
-    fixed = {"credential": "good", "risk": "high", "effect": "write", "scope": "granted", "channel": "same"}
+    fixed = {"credential": "good", "risk": "high", "effect": "write", "scope": "granted", "channel_change": "same"}
     fixed |= {"actor": "subject", "assurance": "met"}
     free = [name for name in values if name not in fixed and name not in {"account", "service"}]
 

@@ -201,11 +201,11 @@ rollback: {message: {default: Our team is here for you.}}
 
 
 def test_a_change_never_asks_for_what_the_operation_cannot_have() -> None:
-    found = explain(POLICY, {"credential": "good", "channel": "switched", "account": "normal"}, "order")
-    assert found.notes == ("channel is never `switched` for `order`: the policy declares no channels",)
+    found = explain(POLICY, {"credential": "good", "channel_change": "switched", "account": "normal"}, "order")
+    assert found.notes == ("channel_change is never `switched` for `order`: the policy declares no channels",)
     assert {change.dimension: change.to for change in found.remedies[0].changes} == {
         "verification": ("verified",),
-        "channel": ("same",),
+        "channel_change": ("same",),
     }
     elsewhere = {"account": "normal", "verification": "verified", "assurance": "stale", "limit": "exceeded"}
     assert [[change.dimension for change in way.changes] for way in explain(POLICY, elsewhere, "order").remedies] == [

@@ -221,6 +221,7 @@ OLD_KEYS = {
     ("or", 5): "audit:\n  checkpoint:\n    or: 5s\n",
     ("answers", 3): "transactions: {answers: 2m}\n",
     ("carry", 5): "channels:\n  from: {claim: channel}\n  carry: {web: [chat]}\n",
+    ("channel", 4): "decisions:\n  - {when: {channel: switched}, do: refuse}\n",
     ("sender", 4): "issuers:\n  - {issuer: a, audience: b, algorithms: [ES256], keys: discovery, sender: dpop}\n",
     ("mandates", 4): "accounts:\n  - {from: claim, claim: status, mandates: /may_act}\n",
     ("at_once", 4): "accounts:\n  - {from: python, call: 'a:b', at_once: 5}\n",

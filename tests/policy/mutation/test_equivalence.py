@@ -74,6 +74,6 @@ def test_a_differing_cell_is_named_for_each_difference() -> None:
 
 
 def test_cells_that_the_driver_never_derives_do_not_count() -> None:
-    rule = "  - {when: {channel: switched, verification: verified, credential: good}, do: try_later}\n"
+    rule = "  - {when: {channel_change: switched, verification: verified, credential: good}, do: try_later}\n"
     changed = compile_desk(DESK.replace("decisions:\n", f"decisions:\n{rule}"))
     assert find_differing_cells(compile_desk(), changed) == []

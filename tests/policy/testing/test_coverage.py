@@ -75,7 +75,7 @@ def test_a_rule_that_the_driver_never_reaches_is_nobodys_to_take() -> None:
     assert switched not in {item.label for item in measure_coverage(standard, NOTHING).rules}
     staying = OWN.replace(
         b"fallbacks:\n",
-        b"  - {when: {channel: switched, verification: verified, risk: high}, do: refuse}\n"
+        b"  - {when: {channel_change: switched, verification: verified, risk: high}, do: refuse}\n"
         b"  - {when: {credential: expired, account: deceased}, do: refuse}\n"
         b"  - {when: {credential: expired, account: [deceased, unknown]}, do: refuse}\nfallbacks:\n",
     )

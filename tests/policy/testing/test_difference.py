@@ -17,7 +17,7 @@ DERIVED = {
     "scope": "granted",
     "assurance": "met",
     "limit": "within",
-    "channel": "same",
+    "channel_change": "same",
     "actor": "subject",
 }
 CHAT = Operation(name="chat", risk="routine", effect="read")
@@ -31,7 +31,7 @@ CHAT = Operation(name="chat", risk="routine", effect="read")
         ("scope", "missing", "`chat` needs no scope and no role"),
         ("assurance", "stale", "`chat` requires no assurance"),
         ("limit", "exceeded", "`chat` has no limits"),
-        ("channel", "switched", "identity was proved in no channel from which trust does not carry to this one"),
+        ("channel_change", "switched", "identity was proved in no channel from which trust does not carry to this one"),
     ],
 )
 def test_the_reason_is_the_operations_or_the_policys(name: str, typed: str, why: str) -> None:

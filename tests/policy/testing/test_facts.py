@@ -73,6 +73,6 @@ def test_a_channel_is_the_verified_one_another_or_none() -> None:
 
     assert pick("") == "app"
     assert pick("voice") == "voice"
-    assert pick("app", channel="switched") == "branch", "the web is trusted"
-    assert pick("app", channel="unknown") == ""
+    assert pick("app", channel_change="switched") == "branch", "the web is trusted"
+    assert pick("app", channel_change="unknown") == ""
     assert pick_channel(POLICY, ScenarioRequest(channel="voice"), "app") == "voice"

@@ -259,14 +259,28 @@ def test_a_request_may_lack_its_key(support_desk: Policy, tmp_path: Path) -> Non
     assert one.steps[0].ask.idempotency == ""
 
 
-def test_a_channel_is_named_or_is_a_condition(tmp_path: Path) -> None:
-    text = "- {name: a, ask: {operation: chat, channel: [voice, switched]}, then: {outcome: allow}}"
+def test_a_channel_is_named_or_unknown(tmp_path: Path) -> None:
+    text = "- {name: a, ask: {operation: chat, channel: [voice, unknown]}, then: {outcome: allow}}"
     scenarios, problems = parse_scenarios([write(tmp_path, text)], load("banking"))
     assert problems == ()
     assert [(one.steps[0].ask.channel, dict(one.steps[0].ask.conditions)) for one in scenarios if one.steps[0].ask] == [
         ("voice", {}),
-        ("", {"channel": "switched"}),
+        ("", {"channel_change": "unknown"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("channel: switched", "write `channel_change: switched`"),
+        ("channel: [voice, same]", "write `channel_change: same`"),
+        ("channel: voice, channel_change: switched", "leave `channel` or `channel_change` out"),
+    ],
+)
+def test_a_channel_is_no_change_of_it(tmp_path: Path, asked: str, said: str) -> None:
+    text = f"- {{name: a, ask: {{operation: chat, {asked}}}, then: {{outcome: allow}}}}"
+    scenarios, problems = parse_scenarios([write(tmp_path, text)], load("banking"))
+    assert (scenarios, [one.advice for one in problems]) == ((), [said])
 
 
 @pytest.mark.parametrize(("text", "code", "says"), REFUSED, ids=[f"{i}-{case[1]}" for i, case in enumerate(REFUSED)])

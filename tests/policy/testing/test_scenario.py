@@ -124,10 +124,13 @@ def test_a_line_is_told_as_a_person_reads_it() -> None:
 
 
 def test_a_typed_condition_that_the_driver_derives_otherwise_is_a_difference(support_desk: Policy) -> None:
-    step = Step(ask=asking(support_desk, channel="switched", limit="exceeded"), outcome="allow")
+    step = Step(ask=asking(support_desk, channel_change="switched", limit="exceeded"), outcome="allow")
     (failed,) = run_scenarios(support_desk, [scenario_of(support_desk, step)]).failed
     assert failed.differences == (
-        "`channel: switched` cannot come about: the driver derives `same`, since the policy declares no channels",
+        (
+            "`channel_change: switched` cannot come about: the driver derives `same`,"
+            " since the policy declares no channels"
+        ),
         "`limit: exceeded` cannot come about: the driver derives `within`, since `order` has no limits",
     )
 

@@ -155,7 +155,7 @@ def test_a_policy_without_sources_knows_every_account_as_normal(support_desk: Po
 
 def test_a_switch_of_the_channel_moves_the_verification_before_the_table_decides() -> None:
     simulator = simulator_of(load("banking"), account="normal", verification="verified")
-    decision = simulator.ask(ask("balance", channel="switched"))
+    decision = simulator.ask(ask("balance", channel_change="switched"))
     assert (decision.states["verification"], decision.differences) == ("unverified", ())
 
 

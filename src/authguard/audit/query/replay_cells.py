@@ -135,7 +135,7 @@ class CellReplay:
             initial = self._policy.initial
             cell |= {name: initial[name] for name in ("account", "session", "verification", "transaction")}
             cell |= {"credential": "missing", "actor": "subject"}
-            cell["channel"] = "unknown" if self._policy.channels.declared else "same"
+            cell["channel_change"] = "unknown" if self._policy.channels.declared else "same"
         cell["scope"] = conditions.check_scope(operation, NO_LEDGERS, NO_LEDGERS)
         cell["assurance"] = "insufficient" if operation.acr or operation.max_age else "met"
         cell["limit"] = "unmeasured" if operation.limits else "within"

@@ -148,7 +148,7 @@ def condition_actor(operation: Operation, condition: str, values: tuple[str, ...
         ("assurance", "met"): f"the customer, by signing in{strength}{age}",
         ("limit", "within"): "the caller, with less; or the clock, as the window passes",
         (
-            "channel",
+            "channel_change",
             "same",
         ): "the customer, on the channel where trust was earned, or by proving identity here",
         ("actor", "subject"): "the customer, by acting without an agent",

@@ -175,7 +175,7 @@ class SureStates:
             "scope": ("granted",),
             "assurance": ("met", "stale") if credential == "undated" else ("met",),
             "limit": ("within",),
-            "channel": ("same",),
+            "channel_change": ("same",),
         }
         return self._space.box(conditions | more)
 

@@ -142,7 +142,9 @@ def _by_channel(pair: PolicyPair, direction: Direction) -> Direction:
     """Return `MAY_LOOSEN` for less trust if a table admits more in an unknown or another channel."""
     if direction is not STRICTER:
         return direction
-    is_below = all(pair.is_below({"channel": one}, {"channel": "same"}) for one in ("switched", "unknown"))
+    is_below = all(
+        pair.is_below({"channel_change": one}, {"channel_change": "same"}) for one in ("switched", "unknown")
+    )
     # a switch also sends `verification.moved`
     return STRICTER if is_below and pair.compare_raised("verification.moved") in {STRICTER, CHANGED} else MAY_LOOSEN
 

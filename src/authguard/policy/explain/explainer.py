@@ -189,7 +189,7 @@ def _possible_box(policy: Policy, operation: Operation, space: Space) -> Box:
     if not operation.limits:
         values["limit"] = ("within",)
     if not policy.channels.declared:
-        values["channel"] = ("same",)
+        values["channel_change"] = ("same",)
     if not policy.agents:
         values["actor"] = ("subject", "stranger")
     return space.box(values)
@@ -202,7 +202,7 @@ def _impossible_notes(operation: Operation, space: Space, point: Box, possible: 
         "scope": "it requires none",
         "assurance": "it requires no higher assurance",
         "limit": "it has none",
-        "channel": "the policy declares no channels",
+        "channel_change": "the policy declares no channels",
         "actor": "the policy registers no agents",
     }
     for place, dimension in enumerate(DIMENSIONS):

@@ -287,7 +287,7 @@ _ASKED: Final[tuple[dict[str, str], ...]] = (
     {"assurance": "insufficient"},
     {"limit": "exceeded"},
     {"actor": "agent"},
-    {"channel": "switched"},
+    {"channel_change": "switched"},
 )
 
 

@@ -374,6 +374,7 @@ SCENARIO_KEY_DESCRIPTIONS: Final[dict[str, str]] = {
     "then": "Expected result.",
     "steps": "Several steps, each with `after`, `times`, `when`, `ask` and `then`.",
     "operation": "Name of the operation, or `otherwise`.",
+    "channel": "Name of a declared channel, or `unknown`.",
     "outcome": "Expected outcome.",
     "fallback": "Name of the expected fallback, or `allow`.",
     "reason": "Code of the expected reason.",

@@ -52,7 +52,7 @@ from authguard.policy.schema.types import (
 )
 
 Machine = Literal["service", "account", "session", "verification", "transaction"]
-Condition = Literal["credential", "risk", "effect", "scope", "assurance", "limit", "channel", "actor"]
+Condition = Literal["credential", "risk", "effect", "scope", "assurance", "limit", "channel_change", "actor"]
 Dimension = Literal[Machine, Condition]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
 Outcome = Literal["allow", Kind]

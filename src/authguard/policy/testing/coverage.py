@@ -165,7 +165,7 @@ def find_underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:
     unproven = set(CONDITIONS["credential"]).difference(PROVEN_CREDENTIALS)
     # a switch of the channel moves the verification first; an unproven caller has no records
     return (
-        space.box({"channel": {"switched"}, "verification": left}),
+        space.box({"channel_change": {"switched"}, "verification": left}),
         *(
             space.box({"credential": unproven, machine: set(space.values[machine]) - {policy.initial[machine]}})
             for machine in MACHINES

@@ -88,6 +88,6 @@ _REASONS: Final = {
     "scope": _scope_reason,
     "assurance": _assurance_reason,
     "limit": _limit_reason,
-    "channel": _channel_reason,
+    "channel_change": _channel_reason,
     "actor": _actor_reason,
 }

@@ -184,10 +184,10 @@ def pick_channel(policy: Policy, asked: ScenarioRequest, verified: str) -> str:
         verified: the channel of the session's proof of identity; empty for none.
     """
     channels = policy.channels
-    if asked.channel or not channels.declared or asked.conditions.get("channel") == "unknown":
+    if asked.channel or not channels.declared or asked.conditions.get("channel_change") == "unknown":
         return asked.channel
     home = verified or next(iter(channels.trusts), "")
-    if asked.conditions.get("channel") != "switched":
+    if asked.conditions.get("channel_change") != "switched":
         return home
     trusted: Mapping[str, Any] = channels.trusts
     return next((name for name in trusted if name != home and name not in trusted.get(home, ())), home)

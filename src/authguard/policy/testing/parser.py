@@ -56,6 +56,8 @@ MAX_TIMES: Final = 100
 STEP: Final = ("after", "times", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
 EXPECTED: Final = ("outcome", "fallback", "reason", *DETAILS, "states")
+#: the value of `channel` and of `channel_change` for a request whose channel nobody vouches for
+UNKNOWN_CHANNEL: Final = "unknown"
 #: what `ask` may state besides conditions
 ASKED: Final = ("operation", "request", "token", "body", "idempotency")
 #: a decision of which the details have the right types
@@ -192,10 +194,10 @@ class _ScenarioParser:
 
     def _request(self, asked: ScenarioRequest, chosen: dict[str, str]) -> ScenarioRequest:
         """Add the chosen values to a request: operation, conditions, and a channel by its name."""
-        name = chosen.pop("operation", "")
-        channel = chosen.get("channel", "")
-        if channel in self._channels and channel not in CONDITIONS["channel"]:
-            del chosen["channel"]
+        name, channel = chosen.pop("operation", ""), chosen.pop("channel", "")
+        if channel == UNKNOWN_CHANNEL:  # one fact with two names
+            chosen["channel_change"] = channel
+        else:
             asked = replace(asked, channel=channel)
         return replace(asked, operation=name, conditions=chosen)
 
@@ -326,13 +328,16 @@ class _ScenarioParser:
 
     def _ask(self, node: Node) -> _Choices:
         """Parse the operation and the conditions of a request; each may be a list."""
-        entries = self._mapping(node, (*ASKED, *CONDITIONS), "a condition")
-        known = {**CONDITIONS, "channel": (*CONDITIONS["channel"], *self._channels)}
+        entries = self._mapping(node, (*ASKED, *CONDITIONS, "channel"), "a condition")
+        known = {**CONDITIONS, "channel": (*self._channels, UNKNOWN_CHANNEL)}
         asked = {
             name: self._values(entry, f"a value of `{name}`", known[name])
             for name, entry in entries.items()
-            if name in CONDITIONS
+            if name in known and not (name == "channel" and self._is_change(entry))
         }
+        if "channel" in asked and "channel_change" in asked:
+            advice = "leave `channel` or `channel_change` out"
+            self._report("scenario-contradicts", node, "the channel determines its change", advice)
         own = [name for name in ("risk", "effect") if name in asked]
         if "operation" in entries:
             asked["operation"] = self._values(entries["operation"], "an operation", self._operations)
@@ -352,6 +357,14 @@ class _ScenarioParser:
             advice = "add `operation:` or `request:`, or `risk:` and `effect:`"
             self._report("scenario-incomplete", node, "`ask` names no operation", advice)
         return asked
+
+    def _is_change(self, node: Node) -> bool:
+        """Report values of `channel_change` under the name that it had."""
+        found = [one for one in node.items() or (node,) if one.value in CONDITIONS["channel_change"][:2]]
+        for one in found:
+            message = f"`{one.value}` is no channel"
+            self._report("unknown-name", one, message, f"write `channel_change: {one.value}`")
+        return bool(found)
 
     def _facts(self, node: Node) -> ScenarioRequest:
         """Parse what a request states of itself: its line, its token, its body and its key."""

@@ -263,7 +263,11 @@ class Simulator:
         keys = Keys(principal.account_key, principal.session_key)
         stored = self.records.load(keys)
         channel = synthetic.pick_channel(self.policy, asked, stored.session.channel)
-        if asked.conditions.get("channel") == "switched" and stored.session.version and not stored.session.channel:
+        if (
+            asked.conditions.get("channel_change") == "switched"
+            and stored.session.version
+            and not stored.session.channel
+        ):
             home = next(iter(self.policy.channels.trusts), "")  # identity was proved there before
             self.suppose(keys, stored, replace(stored, session=replace(stored.session, channel=home)))
         reports = read_statements(self.policy, principal).reports
