@@ -94,11 +94,11 @@ def test_a_folder_with_everything_that_a_folder_can_hold_is_checked(tmp_path: Pa
     assert done.returncode == 3, done.stderr
     assert done.stderr == "not searched: `shut`: Permission denied\n"
     for line in (
-        "folder/policy.yaml:0:0: error[file-missing]: `folder/policy.yaml` is no file",
-        "pipe/policy.yaml:0:0: error[file-missing]: `pipe/policy.yaml` is no file",
-        "socket/policy.yaml:0:0: error[file-missing]: `socket/policy.yaml` is no file",
+        "folder/policy.yaml: error[file-missing]: `folder/policy.yaml` is no file",
+        "pipe/policy.yaml: error[file-missing]: `pipe/policy.yaml` is no file",
+        "socket/policy.yaml: error[file-missing]: `socket/policy.yaml` is no file",
         "huge/policy.yaml:1:1: error[file-too-large]",
-        "loop/policy.yaml:0:0: error[file-missing]",
+        "loop/policy.yaml: error[file-missing]",
         "good/policy.yaml: each of",
     ):
         assert line in done.stdout

@@ -21,8 +21,8 @@ class Place(Struct, frozen=True, order=True):
     column: int = 0
 
     def __str__(self) -> str:
-        """Return ``FILE:LINE:COLUMN``, as editors parse it."""
-        return f"{self.file}:{self.line}:{self.column}"
+        """Return ``FILE:LINE:COLUMN``, as editors parse it; only the file if the line is unknown."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -51,7 +51,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return one printable line."""
-        return f"{self.place}: {self.severity}[{self.code}]: {self.describe()}"
+        place = str(self.place)
+        return f"{place}{': ' if place else ''}{self.severity}[{self.code}]: {self.describe()}"
 
     def describe(self) -> str:
         """Return message, cells, event path and advice on one line."""

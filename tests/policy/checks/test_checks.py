@@ -317,6 +317,22 @@ def test_every_code_is_documented_and_has_a_case() -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(RAISING, triggers=("endd",)),
+        replace(RAISING, sources=("activ", "idl")),
+        replace(RAISING, dest="revokd"),
+        replace(RAISING, raises=("verification.movd",)),
+    ],
+)
+def test_a_wrong_name_in_a_transition_is_the_only_problem_of_its_line(standard_draft: Draft, wrong: Line) -> None:
+    states = (*standard_draft.machines["session"].states, "paused")
+    problems = errors(line(complete(standard_draft), "session", wrong, states=states))
+    found = [problem.code for problem in problems if problem.code != "table-gap"]  # no rule names the new state
+    assert found == ["unknown-name"] * len(wrong.sources)
+
+
+@pytest.mark.parametrize(
     "audience", ["us", "https://shop.example", "https://shop.example/", "https://shop.example/refund", "api://shop"]
 )
 def test_an_audience_that_clients_ask_for_is_no_problem(standard_draft: Draft, audience: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -112,13 +113,13 @@ MISSHAPEN = {
         "operations:\n- {name: a, match: {path: a}, risk: high, effect: read}\n",
         "malformed-value",
         4,
-        "`/orders/",
+        "write `/a`",
     ),
     "path with a query": (
         "operations:\n- {name: a, match: {path: '/a?b'}, risk: high, effect: read}\n",
         "malformed-value",
         4,
-        "`/orders/",
+        "write `/a`",
     ),
     "path with half a brace": (
         "operations:\n- {name: a, match: {path: '/a/{b'}, risk: high, effect: read}\n",
@@ -281,7 +282,9 @@ QUANTITIES = [
     (parse_size, "1MiB", 1_048_576),
     (parse_money, "500 EUR", ("500", "EUR")),
     (parse_money, "0.10 EUR", ("0.10", "EUR")),
-    (parse_money, "999999999999999.999999 USD", ("999999999999999.999999", "USD")),
+    (parse_money, "999999999999999.99 USD", ("999999999999999.99", "USD")),
+    (parse_money, "1.000 KWD", ("1.000", "KWD")),
+    (parse_money, "0.000001 ETH", ("0.000001", "ETH")),
 ]
 
 
@@ -289,6 +292,29 @@ QUANTITIES = [
 def test_quantities_are_read_exactly(parse: object, typed: str, value: object) -> None:
     assert callable(parse)
     assert parse(typed) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("1.000 EUR", "is it `1000 EUR` or `1 EUR`? a point begins decimals, of which `EUR` has 2"),
+        ("100.000 JPY", "is it `100000 JPY` or `100 JPY`? a point begins decimals, of which `JPY` has none"),
+        ("1.5000 EUR", "write `1.50 EUR`: a point begins decimals, of which `EUR` has 2"),
+        ("1,000 EUR", "write `1000 EUR` or `1 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("1.000,50 EUR", "write `1000.50 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("1 000 000 EUR", "write `1000000 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("1'000.50 CHF", "write `1000.50 CHF`: digits, a point before decimals, a blank and three letters"),
+        ("1,5 EUR", "write `1.5 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("EUR 500", "write `500 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("500 eur", "write `500 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("€500", "write `500 EUR`: digits, a point before decimals, a blank and three letters"),
+        ("-5 EUR", "write an amount and a currency, such as `500 EUR` or `0.50 EUR`"),
+        (500, "write an amount and a currency, such as `500 EUR` or `0.50 EUR`"),
+    ],
+)
+def test_an_amount_in_another_spelling_is_refused_with_what_it_may_mean(typed: object, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        parse_money(typed)
 
 
 @pytest.mark.parametrize("parse", [parse_duration, parse_size, parse_money])
@@ -317,7 +343,7 @@ def test_quantities_are_read_exactly(parse: object, typed: str, value: object) -
 )
 def test_nothing_else_is_a_quantity(parse: object, typed: object) -> None:
     assert callable(parse)
-    with pytest.raises(ValueError, match="write a"):
+    with pytest.raises(ValueError, match=r"^write "):
         parse(typed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.currency import MINOR_DIGITS
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.deployment import expand_tenants
 from authguard.formats.urls import is_secure
@@ -36,34 +37,6 @@ RESERVED_RISKS: Final = {
 }
 #: risks that `otherwise` may not have: without requirements, or with those of the guard's endpoints
 OPEN: Final = frozenset({"public", "self", "staff"})
-
-#: digits of the minor unit of currencies that have not two (ISO 4217)
-MINOR_DIGITS: Final = (
-    dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    )
-    | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
-    | dict.fromkeys(["CLF", "UYW"], 4)
-)
 
 
 def check_account_sources(draft: Draft) -> Iterator[Problem]:

@@ -97,9 +97,22 @@ def _lines_resolve(draft: Draft, spec: Spec) -> Iterator[Problem]:
                 yield unknown_name(place, "an event", event, _events(draft))
 
 
+def _unresolved_lines(draft: Draft, spec: Spec) -> set[int]:
+    """Return the indexes of the lines of a machine that name something undeclared."""
+    triggers, sources, dests = {*spec.triggers, ANY}, {*spec.states, ANY}, {*spec.states, STAY}
+    return {
+        index
+        for index, line in enumerate(spec.lines)
+        if not (triggers.issuperset(line.triggers) and sources.issuperset(line.sources) and line.dest in dests)
+        or not all(event_is_known(draft, event) for event in line.raises)
+    }
+
+
 def check_totality(draft: Draft) -> Iterator[Problem]:
     """Check that every state handles every event; gaps are grouped, with a line that fills them."""
     for spec in declared_specs(draft):
+        if _unresolved_lines(draft, spec):  # one of them may be the answer that seems to be missing
+            continue
         missing: dict[str, list[str]] = {}
         for state, trigger in expand(spec).holes:
             missing.setdefault(trigger, []).append(state)
@@ -130,7 +143,8 @@ def _yaml(words: list[str] | tuple[str, ...]) -> str:
 def check_shadowed_transitions(draft: Draft) -> Iterator[Problem]:
     """Check that every transition line takes effect; overriding an inherited line is a note."""
     for spec in declared_specs(draft):
-        for index in expand(spec).shadowed:
+        unresolved = _unresolved_lines(draft, spec)  # their wrong names are a problem of its kind
+        for index in sorted({*expand(spec).shadowed} - unresolved):
             place = line_place(draft, spec.name, index)
             message = f"line {index + 1} of machine `{spec.name}` has no effect: earlier lines handle everything"
             if _dead_in_its_own_file(draft, spec, index):
@@ -150,6 +164,8 @@ def _dead_in_its_own_file(draft: Draft, spec: Spec, index: int) -> bool:
 def check_reachable_states(draft: Draft) -> Iterator[Problem]:
     """Check that transitions lead from the initial state to every other state."""
     for spec in declared_specs(draft):
+        if _unresolved_lines(draft, spec):  # one of them may lead to what seems unreachable
+            continue
         leads: dict[str, set[str]] = {}
         for (source, _), edge in expand(spec).edges.items():
             leads.setdefault(source, set()).add(edge.dest)

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from authguard.core.claim_source import label_of
 from authguard.core.staff import MAX_ROLE_CHARS
-from authguard.policy.schema import units
+from authguard.policy.schema import path_template, units
 from authguard.policy.schema.model import Parsed, Shorthand
 
 #: longest text for a customer, in characters
@@ -162,11 +162,6 @@ _CURRENCY_SCHEMA: Final[dict[str, Any]] = {
 #: printable text without blanks at its ends, and without characters that hide text or change its displayed order
 _UNPRINTABLE: Final = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
 _ROLE: Final = rf"(?![ \xa0])[^{_UNPRINTABLE}]{{1,{MAX_ROLE_CHARS}}}(?<![ \xa0])"
-#: path segments: literals or single parameters, as the router distinguishes them; ``:path`` only at the end
-_TEMPLATE: Final = (
-    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}\})){0,100}"
-    r"(?:/(?:[^{}\s?#\\/]{0,200}|\{[A-Za-z_]\w{0,63}(?::path)?\}))"
-)
 #: no user information; a path may have `@` (RFC 3986 3.3), as the address of Firebase's keys has
 _ADDRESS: Final = r"https?://[^\s/?#@\\\x22]{1,255}(?:/[^\s?#\\\x22]{0,500})?(?:\?[^\s#\x22]{0,500})?"
 #: a positive duration with its unit
@@ -217,7 +212,7 @@ EventName = Annotated[str, _text(r"[a-z_]{1,32}\.[a-z][a-z0-9_-]{0,63}", "write 
 Text = Annotated[str, _text(r"(?s:.{1,2000})", "write text", schema=_SENTENCE)]
 #: characters that OAuth allows in a scope or an `acr` (RFC 6749 3.3), safe in a quoted challenge parameter
 Token = Annotated[str, _text(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", "write one word without blanks or quotes")]
-Template = Annotated[str, _text(_TEMPLATE, "write a path such as `/orders/{order_id}/refund`")]
+Template = Annotated[str, Parsed(path_template.parse_template, "malformed-value", _string(path_template.PATTERN))]
 Source = Annotated[
     str,
     _text(

@@ -8,11 +8,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from authguard.core.currency import MINOR_DIGITS
+
 _SECONDS_PER_UNIT: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _BYTES_PER_UNIT: Final = {"B": 1, "KiB": 1_024, "MiB": 1_048_576}
 DURATION_PATTERN: Final = re.compile(r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)")
 SIZE_PATTERN: Final = re.compile(r"([1-9][0-9]{0,8})(B|KiB|MiB)")
 MONEY_PATTERN: Final = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ([A-Z]{3})")
+#: most decimals of an amount whose currency ISO 4217 does not list, such as points
+MAX_DECIMALS: Final = 6
+_GROUP_DIGITS: Final = 3
+#: what people write for an amount: a sign or the letters on either side, with separators of thousands
+_MONEY_LIKE: Final = re.compile(
+    r"(?P<before>[A-Za-z]{3}|[€£])? ?(?P<number>[0-9]{1,15}(?:[.,' _][0-9]{1,6}){0,5}) ?(?P<after>[A-Za-z]{3}|[€£])?"
+)
+_SIGNS: Final = {"€": "EUR", "£": "GBP"}
 
 #: ten years in seconds
 MAX_DURATION_S: Final = 3_653 * 86_400.0
@@ -59,12 +69,44 @@ def parse_money(typed: object) -> tuple[str, str]:
         Decimal digits and the currency's three letters (ISO 4217).
 
     Raises:
-        ValueError: the value is not an amount of money.
+        ValueError: the value is not an amount of money, or has more decimals than its currency.
     """
     found = MONEY_PATTERN.fullmatch(typed) if isinstance(typed, str) else None
     if found is None:
-        raise ValueError("write an amount and a currency, such as `500 EUR` or `0.50 EUR`")
-    return found[1], found[2]
+        raise ValueError(_correct_money(typed))
+    number, currency = found[1], found[2]
+    decimals = number.partition(".")[2]
+    most = MINOR_DIGITS.get(currency, MAX_DECIMALS)
+    if len(decimals) > most:
+        rule = f"a point begins decimals, of which `{currency}` has {most or 'none'}"
+        if len(decimals) == _GROUP_DIGITS:
+            thousands = number.replace(".", "")
+            raise ValueError(f"is it {_write_money(thousands, currency)} or {_write_money(number, currency)}? {rule}")
+        raise ValueError(f"write {_write_money(number, currency)}: {rule}")
+    return number, currency
+
+
+def _write_money(number: str, currency: str) -> str:
+    """Return an amount with the decimals that its currency has, quoted."""
+    whole, _, decimals = number.partition(".")
+    kept = decimals[: MINOR_DIGITS.get(currency, MAX_DECIMALS)]
+    return f"`{whole.lstrip('0') or '0'}{'.' if kept.strip('0') else ''}{kept if kept.strip('0') else ''} {currency}`"
+
+
+def _correct_money(typed: object) -> str:
+    """Return the advice for a text that is no amount, with the amounts that may be meant."""
+    found = _MONEY_LIKE.fullmatch(typed) if isinstance(typed, str) else None
+    if found is None:
+        return "write an amount and a currency, such as `500 EUR` or `0.50 EUR`"
+    word = found["before"] or found["after"] or ""
+    currency = _SIGNS.get(word, word.upper() or "EUR")
+    groups = re.split(r"[^0-9]", found["number"])
+    separators = re.sub(r"[0-9]", "", found["number"])
+    meant = ["".join(groups)] if all(len(group) == _GROUP_DIGITS for group in groups[1:]) else []
+    if separators and separators[-1] in ".," and separators.count(separators[-1]) == 1:
+        meant.append("".join(groups[:-1]) + "." + groups[-1])
+    shown = " or ".join(dict.fromkeys(_write_money(number, currency) for number in meant))
+    return f"write {shown}: digits, a point before decimals, a blank and three letters"
 
 
 def format_duration(seconds: float) -> str:
