@@ -23,11 +23,11 @@ from authguard.cli.command_table import COMMANDS
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES, NOT_REPORTS, SERVICE_REPORTS, TIGHTENING
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome, Reason
+from authguard.core.sections import DEFAULT_DURABILITY
 from authguard.middleware import AuthGuard
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.compiler import load
 from authguard.policy.loading import loader
-from authguard.policy.loading.builder import DEFAULT_DURABILITY
 from authguard.policy.schema import units
 from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.testing import parser

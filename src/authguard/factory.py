@@ -69,15 +69,17 @@ def build_enforcer(
     if not policy.issuers:
         raise SettingsError(f"the policy `{policy.name}` is a base without issuers: extend it, and add `issuers`")
     if settings.public_url:
-        policy = replace(policy, public_url=settings.public_url)
-    if not policy.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
+        policy = replace(policy, settings=replace(policy.settings, public_url=settings.public_url))
+    if not policy.settings.public_url and any(issuer.sender_constraint == "dpop" for issuer in policy.issuers.values()):
         raise SettingsError("proofs of possession name the URL that callers use: set AUTHGUARD_PUBLIC_URL")
     cookies = [place for place in policy.credentials if place.kind == "cookie"]
-    if any(not place.origins for place in cookies) and not origin_of(policy.public_url):
+    if any(not place.origins for place in cookies) and not origin_of(policy.settings.public_url):
         raise SettingsError("pages use the cookie of `credentials` by their origin: set AUTHGUARD_PUBLIC_URL")
     clock = clock or SystemClock()
     ids = SystemIds()
-    keys = DeploymentKeys(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1, clock=clock)
+    keys = DeploymentKeys(
+        settings, plain=policy.audit.subjects == "plain", several=len(policy.issuers) > 1, clock=clock
+    )
     keys.validate()
     store = create_store(settings, policy)
     # copied now: later changes of a variable apply to the next guard
@@ -109,7 +111,7 @@ def build_enforcer(
     return Enforcer(
         policy=policy,
         store=store,
-        journal=Journal(policy.digest, sink, ids, policy.request_properties),
+        journal=Journal(policy.digest, sink, ids, policy.audit.request),
         checker=checker,
         desk=StoreDesk(store),
         clock=clock,
@@ -130,7 +132,7 @@ def build_enforcer(
         load_keys=keys.open,
         require_files=keys.require_usable_files,
         report_closed=ClosedGuardLog(),
-        peer_name=keys.peer if policy.pseudonymous_peers else str,
+        peer_name=str if policy.audit.peers == "plain" else keys.peer,
         channel_secrets=load_channel_secrets(policy, variables),
     )
 

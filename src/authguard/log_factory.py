@@ -37,9 +37,9 @@ def create_sink(
         SettingsError: an anchor is invalid.
     """
     retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
+        max_bytes=policy.audit.rotate.size, max_age_s=policy.audit.rotate.max_age, retention_s=policy.audit.retention
     )
-    every, within = policy.checkpoint_every, policy.checkpoint_max_interval
+    every, within = policy.audit.checkpoint.every, policy.audit.checkpoint.max_interval
     return _create_chain(settings, clock, ids, retention, policy.digest, every, within, keys=keys)
 
 
@@ -109,7 +109,7 @@ def maintain_log(settings: Settings, clock: Clock | None = None) -> Iterator[tup
     """
     policy, clock = load(settings.policy), clock or SystemClock()
     retention = RetentionPolicy(
-        max_bytes=policy.rotate_size, max_age_s=policy.rotate_max_age, retention_s=policy.log_retention
+        max_bytes=policy.audit.rotate.size, max_age_s=policy.audit.rotate.max_age, retention_s=policy.audit.retention
     )
     for chain in segment_file.list_chains(Path(settings.audit_log)):
         signers: list[CheckpointSigner] = []

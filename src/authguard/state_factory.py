@@ -83,14 +83,14 @@ async def create_staff_actions(repository: StateRepository, settings: Settings) 
     from authguard.runtime.staff_actions import StaffActions  # noqa: PLC0415
 
     policy = repository.policy
-    pseudonyms = create_pseudonyms(settings, plain=not policy.pseudonymous, several=len(policy.issuers) > 1)
+    pseudonyms = create_pseudonyms(settings, plain=policy.audit.subjects == "plain", several=len(policy.issuers) > 1)
     await require_same_pseudonyms(repository.store, pseudonyms.check)
     return StaffActions(repository, pseudonyms)
 
 
 def create_store(settings: Settings, policy: Policy, *, read_only: bool = False) -> Store:
     """Create the store: a SQLite file, which may be only read, or memory."""
-    keep, answers, ended = policy.retention, policy.response_retention, policy.final_transaction_states
+    keep, answers, ended = policy.retention, policy.transactions.response_retention, policy.final_transaction_states
     if settings.store == MEMORY:
         return MemoryStore(retention=keep, response_retention=answers, final_states=ended)
     return SqliteStore(

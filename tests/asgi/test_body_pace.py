@@ -16,19 +16,18 @@ from trio.testing import MockClock
 
 from authguard.asgi.body import TIMERS_PER_IDLE_TIMEOUT, BodyLimits, BodyReader
 from authguard.core.outcomes import Reason
+from authguard.core.sections import Budget
 from authguard.evaluation.request import Body, BodyFailure
-from authguard.policy.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-DEFAULTS = dict(zip(reversed(Draft.__struct_fields__), reversed(Draft.__struct_defaults__), strict=False))
 #: the limits of a policy that says nothing
 LIMITS = BodyLimits(
-    max_bytes=DEFAULTS["body_budget"],
-    idle_timeout=DEFAULTS["body_idle_timeout"],
-    min_rate=DEFAULTS["body_min_rate"],
-    timeout=DEFAULTS["body_timeout"],
+    max_bytes=Budget().body,
+    idle_timeout=Budget().body_idle_timeout,
+    min_rate=Budget().body_min_rate,
+    timeout=Budget().body_timeout,
 )
 SCOPE: dict[str, Any] = {"type": "http", "path": "/pay", "raw_path": b"/pay", "query_string": b"", "headers": []}
 FOREVER = 1e9

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authguard.core.sections import Authority
 from authguard.core.staff import MAX_ROLES
 from authguard.credentials.bearer import MAX_TOKEN_BYTES
 from authguard.policy.loading.loader import load_draft
@@ -131,7 +132,10 @@ def test_a_hold_and_staff_acts_take_such_roles(tmp_path: Path) -> None:
     assert draft is not None
     assert draft.fallbacks["await_approval"].role == "Shop Supervisor"
     assert draft.staff_roles == {"reinstate": "shop:admin", "reset": "CN=A,DC=b"}
-    assert draft.rollback_roles == {"engage": ("On Call", 1), "release": ("On Call", 2)}
+    assert draft.rollback.authority == {
+        "engage": Authority(role="On Call"),
+        "release": Authority(role="On Call", count=2),
+    }
 
 
 def test_256_roles_count_and_one_more_is_told_as_a_bound(tmp_path: Path) -> None:

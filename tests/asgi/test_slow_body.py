@@ -80,7 +80,7 @@ async def test_an_account_that_is_locked_during_its_body_is_refused() -> None:
 async def test_a_quick_body_is_checked_once_and_a_slow_one_twice() -> None:
     shop = Shop()
     async with shop.client() as client:
-        for number, seconds in enumerate((0.0, shop.desk.policy.request_budget, 60.0)):
+        for number, seconds in enumerate((0.0, shop.desk.policy.budget.request, 60.0)):
             token = shop.desk.login(f"customer-{number}")
             before = shop.desk.check.checks
             body = slowly(REFUND, lambda seconds=seconds: shop.desk.clock.advance(seconds))  # type: ignore[misc]

@@ -73,7 +73,7 @@ def test_the_rotation_of_the_page_is_accepted(tmp_path: Path) -> None:
     source = (locator.shipped_policies()["support-desk"]).parent / "policy.yaml"
     text = re.sub(r"^audit:.*?(?=^\S|\Z)", "", source.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "policy.yaml").write_text(f"{text}\n{audit[1]}\n", "utf-8")
-    assert load(tmp_path / "policy.yaml").log_retention == 90 * 86_400
+    assert load(tmp_path / "policy.yaml").audit.retention == 90 * 86_400
 
 
 @pytest.mark.parametrize("rate", [1, 10, 100])

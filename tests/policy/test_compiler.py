@@ -51,7 +51,7 @@ def test_a_policy_compiles_to_total_machines_and_a_table_that_decides() -> None:
     asked = {name: values[0] for name, values in CONDITIONS.items()} | {"risk": "sensitive", "effect": "read"}
     rule = policy.table.decide(tuple((states | asked)[dimension] for dimension in DIMENSIONS))
     assert (rule.do, rule.origin, rule.index) == ("ask_parent", "child.yaml:7", 0)
-    assert policy.rollback_message.find((), "") == "A person is with you."
+    assert policy.rollback.message.find((), "") == "A person is with you."
 
 
 def test_a_childs_timer_replaces_the_standard_one_and_is_armed() -> None:

@@ -41,7 +41,7 @@ class Scene:
         self.desk = Desk()
         self.sink = ListSink()
         policy, ids = self.harness.policy, CountingIds()
-        journal = Journal(policy.digest, self.sink, ids, policy.request_properties)
+        journal = Journal(policy.digest, self.sink, ids, policy.audit.request)
         self.opener = TicketOpener(self.desk, journal, ids)
 
     async def hand_off(self, record: str = "r9") -> Ticket:

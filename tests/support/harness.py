@@ -284,7 +284,7 @@ class EnforcerHarness:
         self.enforcer = Enforcer(
             policy=self.policy,
             store=self.store,
-            journal=Journal(self.policy.digest, self.sink, self.ids, self.policy.request_properties),
+            journal=Journal(self.policy.digest, self.sink, self.ids, self.policy.audit.request),
             checker=self.check,
             desk=StoreDesk(self.store),
             clock=self.clock,

@@ -54,12 +54,12 @@ class Metadata(Struct, frozen=True):
         the document of its path (RFC 9728 3.1 and 3.3).
         """
         policy = enforcer.policy
-        if not policy.public_url:
+        if not policy.settings.public_url:
             return cls()
-        parts = urlsplit(policy.public_url)
+        parts = urlsplit(policy.settings.public_url)
         origin, root = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         audiences = [audience for issuer in policy.issuers.values() for audience in issuer.audience]
-        resources = find_resources(policy.public_url, audiences)
+        resources = find_resources(policy.settings.public_url, audiences)
         if not resources:
             paths = [one.match.path for one in policy.operations if one.risk != "public" and "{" not in one.match.path]
             below = [f"{root}{path.rstrip('/')}" for path in paths if path.strip("/")]
@@ -113,7 +113,7 @@ def _list_issuers(enforcer: Enforcer, resource: str) -> list[str]:
     found = [
         name
         for name, issuer in policy.issuers.items()
-        if resource in issuer.audience or not find_resources(policy.public_url, issuer.audience)
+        if resource in issuer.audience or not find_resources(policy.settings.public_url, issuer.audience)
     ]
     return found or list(policy.issuers)
 

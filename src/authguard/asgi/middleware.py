@@ -95,7 +95,7 @@ class GuardMiddleware:
             own,
             admits=policy.admits_unnamed,
             hosts=policy.hosts,
-            root=policy.root_path,
+            root=policy.settings.root_path,
             app_root=find_root_path(app),
             has_both=self._unnamed_routes.has_both,
         )
@@ -109,7 +109,7 @@ class GuardMiddleware:
         self._channel: Final = make_channel_finder(policy.channels.paths)
         self._replies: Final = ReplyBuilder(
             policy.name,
-            policy.public_url,
+            policy.settings.public_url,
             prefix,
             schemes=schemes(enforcer),
             find_metadata=self._metadata.find_address,
@@ -122,10 +122,12 @@ class GuardMiddleware:
         self._in_flight: Final = enforcer.in_flight
         self._settle: Final = enforcer.reports.settle
         self._run_in_thread: Final = enforcer.fair_worker.run
-        self._proofs: Final = ProofReader(policy.public_url) if "DPoP" in schemes(enforcer) else None
+        self._proofs: Final = ProofReader(policy.settings.public_url) if "DPoP" in schemes(enforcer) else None
         #: `None` if only ``Authorization`` is read, so that other policies cost nothing
         self._credentials: Final = (
-            None if policy.credentials == (AUTHORIZATION,) else CredentialReader(policy.credentials, policy.public_url)
+            None
+            if policy.credentials == (AUTHORIZATION,)
+            else CredentialReader(policy.credentials, policy.settings.public_url)
         )
         self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
         self._evidence: Final = EvidenceReader(
@@ -133,12 +135,12 @@ class GuardMiddleware:
             self._credentials.known if self._credentials else frozenset(),
         )
         self._body_limits: Final = BodyLimits(
-            max_bytes=policy.body_budget,
-            idle_timeout=policy.body_idle_timeout,
-            min_rate=policy.body_min_rate,
-            timeout=policy.body_timeout,
+            max_bytes=policy.budget.body,
+            idle_timeout=policy.budget.body_idle_timeout,
+            min_rate=policy.budget.body_min_rate,
+            timeout=policy.budget.body_timeout,
         )
-        endpoint_bytes = min(policy.body_budget, MAX_ENDPOINT_BODY_BYTES)
+        endpoint_bytes = min(policy.budget.body, MAX_ENDPOINT_BODY_BYTES)
         self._endpoint_limits: Final = dataclasses.replace(self._body_limits, max_bytes=endpoint_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -195,9 +197,7 @@ class GuardMiddleware:
         return evidence
 
     def _inspect_app(self) -> None:
-        context = RequestContext(
-            self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.request_properties
-        )
+        context = RequestContext(self._enforcer.peer_name, records_peer="peer" in self._enforcer.policy.audit.request)
         self._context = None if context.is_empty else context
         self._has_further_readers = not (self._credentials is None and self._proofs is None and self._context is None)
         self._resolver.set_app_hosts(find_host_patterns(self._app))

@@ -139,7 +139,7 @@ def erase(
 
 def _keys(settings: Settings, policy: Policy) -> ErasablePseudonyms:
     """Return the pseudonym keys of the deployment; raise `SettingsError` if the pseudonyms share one key."""
-    if not policy.pseudonymous:
+    if policy.audit.subjects == "plain":
         raise SettingsError(
             "the policy writes plain subject names (`audit: {subjects: plain}`): there is no key to destroy"
         )

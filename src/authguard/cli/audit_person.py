@@ -91,7 +91,7 @@ def _read_policy(issuer: str, policy: str) -> tuple[tuple[str, ...], bool]:
     from authguard.policy.compiler import load  # noqa: PLC0415 - needed only for a name
 
     loaded = load(policy)
-    return (issuer,) if issuer else tuple(loaded.issuers), not loaded.pseudonymous
+    return (issuer,) if issuer else tuple(loaded.issuers), loaded.audit.subjects == "plain"
 
 
 def resolve_subjects(index: Index, names: PersonNames, typed: str) -> tuple[str, ...]:

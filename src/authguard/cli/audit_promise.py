@@ -86,7 +86,7 @@ def compare_promises(
 
 
 def _checkpoints(policy: Policy, found: Verification, now: float) -> Promise:
-    promised = policy.checkpoint_max_interval
+    promised = policy.audit.checkpoint.max_interval
     unsigned = sum(
         max(chain.lines - max(chain.ranges.signed, chain.ranges.anchored), 0)
         for chain in found.chains
@@ -104,7 +104,7 @@ def _checkpoints(policy: Policy, found: Verification, now: float) -> Promise:
 
 
 def _retention(policy: Policy, found: Verification, now: float) -> Promise:
-    promised = policy.log_retention
+    promised = policy.audit.retention
     retired = [chain.retired for chain in found.chains if chain.retired[0]]
     early = [until for _, _, until in retired if now - until < promised - TOLERANCE_S]
     if early:

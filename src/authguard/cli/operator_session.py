@@ -140,7 +140,7 @@ class StoredContent:
             SettingsError: the pseudonym keys cannot be read.
         """
         if self._naming is None:
-            plain, several = not self._policy.pseudonymous, len(self._policy.issuers) > 1
+            plain, several = self._policy.audit.subjects == "plain", len(self._policy.issuers) > 1
             from authguard.pseudonym_factory import create_pseudonyms  # noqa: PLC0415 - imports cryptography
 
             self._naming = create_pseudonyms(self._settings, plain=plain, several=several)

@@ -12,6 +12,7 @@ from authguard.cli.line_wrap import print_line
 from authguard.cli.operator_session import open_deployment, parse_names
 from authguard.cli.options import JsonOption, LogOption, PersonsOption, PolicyOption, ReasonOption, StoreOption
 from authguard.cli.terminal import format_time
+from authguard.core.sections import Authority
 from authguard.errors import AuthorityError
 from authguard.runtime.rollback import Rollback
 
@@ -76,10 +77,10 @@ async def _act(
 ) -> tuple[ServiceRecord, Policy]:
     names = parse_names(by)
     async with open_deployment(policy, store, log, records=True) as (repository, _):
-        role, count = repository.policy.rollback_roles.get(act, ("", 1))
-        if len(names) < count:
+        authority = repository.policy.rollback.authority.get(act, Authority(role=""))
+        if len(names) < authority.count:
             raise AuthorityError(
-                f"the policy requires {count} persons of role `{role}` to {act}:"
+                f"the policy requires {authority.count} persons of role `{authority.role}` to {act}:"
                 " name each with --by, with their consent"
             )
         switch = Rollback(repository)
@@ -97,7 +98,7 @@ def _print_service(service: ServiceRecord, policy: Policy, *, as_json: bool) -> 
     summary = "the agent is stopped, and customers are handed to people" if stopped else "the agent serves"
     since = f" since {format_time(service.entered)}" if service.entered else ""
     print_line(f"{service.state}{since}: {summary}")
-    act = "release" if stopped else "engage"
-    _, count = policy.rollback_roles.get(act, ("", 1))
+    act: Literal["engage", "release"] = "release" if stopped else "engage"
+    count = policy.rollback.authority.get(act, Authority(role="")).count
     verb = "release it" if stopped else "stop it"
     print_line(f"to {verb}: authguard rollback {act}{' --by NAME' * count} --reason WHY")

@@ -48,15 +48,17 @@ def digest_parts(policy: Policy) -> dict[str, str]:
     verifying = [one for one in fallbacks if one.kind is Outcome.VERIFY]
     parts = {
         READING: _digest(
-            *(policy.issuers, policy.credentials, policy.hosts, policy.root_path, sorted(policy.agents), sources),
-            *(channels, policy.staff_claim, policy.staff_issuers, policy.pseudonymous),
+            *(policy.issuers, policy.credentials, policy.hosts, policy.settings.root_path),
+            *(sorted(policy.agents), sources),
+            *(channels, policy.staff_claim, policy.staff_issuers, policy.audit.subjects == "pseudonymous"),
         ),
         STATES: _digest(
             *([machine.spec for machine in policy.machines.values()], policy.timers.declared, policy.identity),
-            *(policy.assurance, policy.channels.trusts, policy.methods, policy.verifiers, policy.app_reports),
+            *(policy.assurance, policy.channels.trusts, policy.methods, policy.verifiers, policy.reports.app),
             [source.map for source in policy.accounts],
             [(one.name, one.attempts, one.per, one.methods) for one in verifying],
-            *(policy.max_held, policy.response_retention, policy.staff_roles, policy.rollback_roles),
+            {act: (one.role, one.count) for act, one in policy.rollback.authority.items()},
+            *(policy.transactions.max_held, policy.transactions.response_retention, policy.staff_roles),
         ),
         RULES: _digest([(rule.when, rule.do) for rule in policy.table.rules], policy.admits_unnamed, policy.on_fault),
     }

@@ -255,8 +255,8 @@ def _build(
     scopes = NO_LEDGERS if principal is None else principal.token_scopes
     if fallback.kind is Outcome.RESTRICT:
         scopes = _restrict(policy, scopes, fallback)
-    elif fallback.kind is Outcome.HANDOFF and policy.rollback_message.texts and cell[0] == policy.rollback_state:
-        fallback = replace(fallback, message=policy.rollback_message)
+    elif fallback.kind is Outcome.HANDOFF and policy.rollback.message.texts and cell[0] == policy.rollback_state:
+        fallback = replace(fallback, message=policy.rollback.message)
     steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,

@@ -313,8 +313,8 @@ def settle(
 
 def expire_response(evaluation: Evaluation) -> None:
     """Delete a stored response after its retention, before it could be repeated."""
-    record = evaluation.snapshot.transaction
-    if (record.kept or record.headers) and evaluation.now - record.entered >= evaluation.policy.response_retention:
+    record, retention = evaluation.snapshot.transaction, evaluation.policy.transactions.response_retention
+    if (record.kept or record.headers) and evaluation.now - record.entered >= retention:
         evaluation.update_record("transaction", **NO_RESPONSE)
 
 

@@ -82,9 +82,7 @@ class Committer:
         self._ticket_opener: Final = ticket_opener
         self._hold_queue: Final = hold_queue
         self._cache: Final = cache
-        durability = repository.policy.durability.items()
-        #: risks of operations whose decisions are on the disk before the request is admitted
-        self._waiting_risks: Final = frozenset(risk for risk, kind in durability if kind != "async")
+        self._waiting_risks: Final = repository.policy.waiting_risks
 
     async def commit(
         self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision
@@ -123,7 +121,7 @@ class Committer:
         if waits or after is not before.snapshot:
             try:
                 if waits:
-                    with anyio.fail_after(self._repository.policy.request_budget):
+                    with anyio.fail_after(self._repository.policy.budget.request):
                         await self._journal.flush(position)
                 saved = after is before.snapshot or await self._repository.save(facts.keys, before.snapshot, after)
             except BaseException as error:

@@ -190,7 +190,7 @@ def is_repeatable(
         and not request.operation.limits
         and not request.operation.idempotency
         and not policy.asks_directories
-        and policy.durability.get(request.operation.risk, "async") == "async"
+        and request.operation.risk not in policy.waiting_risks
     )
 
 

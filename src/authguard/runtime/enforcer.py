@@ -118,8 +118,8 @@ class Enforcer:
         self._checker = checker
         self._account_lookup = AccountLookup(self.repository, directories)
         self._channels = ChannelFinder(policy, channel_secrets)
-        self.in_flight: Final = AccountBulkhead(policy.in_flight_budget)
-        self._windows = RefusalWindows(journal, covers_public=policy.public_windows)
+        self.in_flight: Final = AccountBulkhead(policy.budget.in_flight)
+        self._windows = RefusalWindows(journal, covers_public=policy.audit.public == "windows")
         self.hold_queue: Final = HoldQueue(self.repository)
         self._binder = RequestBinder(policy, ids, cipher)
         self.fair_worker: Final = FairWorker()
@@ -244,7 +244,7 @@ class Enforcer:
         if isinstance(body, BodyFailure):
             return self.refuse(request, body.reason, facts.credential)
         arrived = self.clock.now()
-        if arrived - facts.now > self.policy.request_budget:
+        if arrived - facts.now > self.policy.budget.request:
             # the body was slow: meanwhile the credential may have expired, and the account may have been locked
             credential = facts.credential
             known = replace(request, evidence=replace(request.evidence, shown=True))

@@ -70,13 +70,13 @@ class HoldQueue:
             raise BusyError("too many requests of this account wait for the queue; try again") from None
         try:
             waiting = await self._count(principal, state)
-            yield now + waiting * FAIR_DELAY_S if waiting < self._repository.policy.max_held else -1.0
+            yield now + waiting * FAIR_DELAY_S if waiting < self._repository.policy.transactions.max_held else -1.0
         finally:
             lock.release()
 
     async def _count(self, principal: Principal, state: str) -> int:
         """Return how many of an account's transactions are waiting, and save those that have lapsed."""
-        most = self._repository.policy.max_held
+        most = self._repository.policy.transactions.max_held
         found = await self._page(state, principal.pseudonym, most)
         lapsed = [one for one in found if self._has_lapsed(one[1])]
         if len(found) == most and lapsed:

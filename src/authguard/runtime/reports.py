@@ -78,7 +78,7 @@ class Reports:
         if machine == "account":
             if trigger in {NORMAL, *NOT_REPORTS} or trigger not in self._repository.policy.strictness:
                 raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
-            if event not in self._repository.policy.app_reports:
+            if event not in self._repository.policy.reports.app:
                 raise ReportRefusedError(
                     f"only a person can lift `{event}`; list it if the app may report it: `reports: {{app: [{event}]}}`"
                 )

@@ -59,7 +59,7 @@ class RequestBinder:
         """
 
         def work() -> RequestBinding | Reason:
-            if is_json(body.content_type, body.form) and exceeds_node_limit(body.content, self._policy.nodes_budget):
+            if is_json(body.content_type, body.form) and exceeds_node_limit(body.content, self._policy.budget.nodes):
                 return Reason.BODY_TOO_COMPLEX
             return transactions.bind_request(request, principal, body, self._ids, self._policy.digest, self._cipher)
 
@@ -67,7 +67,7 @@ class RequestBinder:
         if is_small and body.content.count(b"&") < MAX_INLINE_FIELDS:
             return work()
         try:
-            with anyio.fail_after(self._policy.request_budget):
+            with anyio.fail_after(self._policy.budget.request):
                 return await self._apart.run(principal.account_key, work)
         except TimeoutError:
             raise BusyError("large bodies are being read; try again") from None

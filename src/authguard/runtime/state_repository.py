@@ -88,7 +88,7 @@ class StateRepository:
         Raises:
             TimeoutError: the deadline passed.
         """
-        with anyio.fail_after(self.policy.request_budget):
+        with anyio.fail_after(self.policy.budget.request):
             return await awaitable
 
     async def _call_store(self, awaitable: Awaitable[T]) -> T:
@@ -96,7 +96,7 @@ class StateRepository:
         # a deadline that passed while other calls completed means a full queue (`BusyError`), and not a dead store
         completed = self._completed
         try:
-            with anyio.fail_after(self.policy.request_budget):
+            with anyio.fail_after(self.policy.budget.request):
                 answer = await awaitable
         except TimeoutError:
             if self._completed == completed:

@@ -24,6 +24,7 @@ from authguard.core.deployment import (
 from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.request import Limit, Match, Operation
+from authguard.core.sections import Reports, Settings
 from authguard.core.timers import Timer
 from authguard.core.verification import Method
 from authguard.policy.checks import machine, table
@@ -41,7 +42,9 @@ REFUND = Operation(name="refund", match=Match(path="/refund", method="POST"), ri
 
 def at_address(draft: Draft, audience: str) -> Draft:
     """Give the app an address, and its issuer an audience."""
-    return replace(draft, public_url="https://shop.example", issuers=(replace(ISSUER, audience=(audience,)),))
+    return replace(
+        draft, settings=Settings(public_url="https://shop.example"), issuers=(replace(ISSUER, audience=(audience,)),)
+    )
 
 
 COOKIE = CredentialPlace(kind="cookie", name="session")
@@ -138,9 +141,9 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "norml"}),)), "`ok` maps to `norml`"),
     ("account-map", lambda d: replace(d, accounts=(AccountSource(name="c", claim="s", map={"ok": "unknown"}),)), "`unknown`"),
     ("accounts-undeclared", lambda d: replace(d, accounts_declared=False), "declares no source"),
-    ("unknown-name", lambda d: replace(d, app_reports=frozenset({"account.normal"})), "`account.normal`"),
-    ("unknown-name", lambda d: replace(d, app_reports=frozenset({"account.restrictd"})), "did you mean `account.restricted`"),
-    ("unknown-name", lambda d: replace(d, app_reports=frozenset({"session.ended"})), "`session.ended`"),
+    ("unknown-name", lambda d: replace(d, reports=Reports(app=frozenset({"account.normal"}))), "`account.normal`"),
+    ("unknown-name", lambda d: replace(d, reports=Reports(app=frozenset({"account.restrictd"}))), "did you mean `account.restricted`"),
+    ("unknown-name", lambda d: replace(d, reports=Reports(app=frozenset({"session.ended"}))), "`session.ended`"),
     ("actor-unmet", lambda d: operation(d, actor="required"), "is for agents only"),
     ("algorithm-mixed", lambda d: issuer(d, algorithms=("HS256", "ES256"), secret_env="S", discovery=False), "pass for a secret"),
     ("algorithm-none", lambda d: issuer(d, algorithms=("ES256", "None")), "unsigned"),

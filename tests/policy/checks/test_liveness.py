@@ -10,6 +10,7 @@ from authguard.core.decision_table import Rule
 from authguard.core.deployment import Assurance
 from authguard.core.machine import Line
 from authguard.core.request import Match, Operation
+from authguard.core.sections import Reports
 from authguard.policy.checks import liveness, state_space
 from authguard.policy.checks.driver_probe import DriverProbe
 from authguard.policy.checks.reachability import Reachability
@@ -74,11 +75,13 @@ def test_a_sign_in_proves_no_identity_once_a_verification_failed(standard_draft:
 def test_without_sources_a_reported_lock_stays(standard_draft: Draft) -> None:
     waiting = _with_rule(standard_draft, "try_later", account={"locked"})
     waiting = replace(waiting, base=False, accounts=(), accounts_declared=True)
-    waiting = replace(waiting, app_reports=frozenset({"account.locked"}))
+    waiting = replace(waiting, reports=Reports(app=frozenset({"account.locked"})))
     assert ("account.locked",) in DriverProbe(waiting).reports("locked"), "the driver: the app's report stays strictest"
     problems = list(liveness.check_no_deadlock(waiting))
     assert [problem.code for problem in problems] == ["trap", "promise-broken"]
-    assert list(liveness.check_no_deadlock(replace(waiting, app_reports=frozenset()))) == [], "nobody reports a lock"
+    assert list(liveness.check_no_deadlock(replace(waiting, reports=Reports(app=frozenset())))) == [], (
+        "nobody reports a lock"
+    )
 
 
 def test_a_method_that_the_table_does_not_let_into_the_endpoint_leads_nowhere(standard_draft: Draft) -> None:

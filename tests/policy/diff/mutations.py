@@ -184,7 +184,7 @@ def _setting(random: Random, draft: Draft) -> Draft:
             else draft.agents
         },
         {"agents": frozenset(one._replace(alone=not one.alone) for one in draft.agents)},
-        {"response_retention": random.choice((60.0, 86_400.0))},
+        {"transactions": replace(draft.transactions, response_retention=random.choice((60.0, 86_400.0)))},
     ]
     trusts = dict(draft.channels.trusts)
     if trusts:

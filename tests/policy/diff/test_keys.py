@@ -11,7 +11,7 @@ import pytest
 from authguard.policy.diff.permissiveness import Direction
 from authguard.policy.diff.policy_diff import diff_policies
 from authguard.policy.loading.loader import load_draft
-from authguard.policy.schema.description import KEY_DESCRIPTIONS
+from authguard.policy.schema.json_schema import policy_schema
 from tests.policy.diff.keys import DOCUMENT, GONE, KEYS, WITHOUT
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 
 def test_no_key_of_the_schema_is_forgotten() -> None:
-    keys = {f"{model}.{key}" for model, described in KEY_DESCRIPTIONS.items() for key in described}
+    schema = policy_schema()
+    models = {"Document": schema, **schema["$defs"]}
+    keys = {f"{name}.{key}" for name, model in models.items() for key in model["properties"]}
     assert {*KEYS, *WITHOUT} == keys, "declare in `keys.py` what `policy diff` tells of each key"
 
 

@@ -23,6 +23,7 @@ from authguard.core.deployment import (
 from authguard.core.machine import Line
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.core.request import Limit, Match, Operation
+from authguard.core.sections import Authority, Rollback
 from authguard.core.timers import Timer
 from authguard.policy.diff.permissiveness import ORDER, Direction
 from authguard.policy.diff.policy_diff import PolicyDiff, diff_policies
@@ -209,11 +210,11 @@ BEYOND = [
     (MAY, "policy", lambda d: replace(d, agents=frozenset(one._replace(issuer="https://b") for one in d.agents))),
     (LOOSER, "policy", lambda d: replace(d, staff_issuers=d.staff_issuers | {"https://partner.example"})),
     (STRICTER, "policy", lambda d: replace(d, staff_issuers=frozenset())),
-    (LOOSER, "policy", lambda d: replace(d, pseudonymous=False)),
+    (LOOSER, "audit", lambda d: replace(d, audit=replace(d.audit, subjects="plain"))),
     (CHANGED, "policy", lambda d: replace(d, digest="another")),
     (LOOSER, "policy", lambda d: replace(d, on_fault="sign_in")),
-    (LOOSER, "audit", lambda d: replace(d, durability={**d.durability, "high": "async"})),
-    (LOOSER, "rollback", lambda d: replace(d, rollback_roles={**d.rollback_roles, "release": ("operations", 1)})),
+    (LOOSER, "audit", lambda d: replace(d, audit=replace(d.audit, durability={"high": "async"}))),
+    (LOOSER, "rollback", lambda d: replace(d, rollback=Rollback(authority={"release": Authority(role="operations")}))),
     (LOOSER, "accounts", lambda d: replace(d, accounts=())),
     (LOOSER, "accounts", mapped(locked="normal")),
     (STRICTER, "accounts", mapped(ok="dormant")),

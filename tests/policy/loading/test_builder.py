@@ -14,6 +14,7 @@ from authguard.core.decision_table import dimension_values
 from authguard.core.deployment import Introspection
 from authguard.core.machine import expand
 from authguard.core.outcomes import Outcome
+from authguard.core.sections import Authority
 from authguard.policy.loading.loader import load_draft
 
 if TYPE_CHECKING:
@@ -175,13 +176,24 @@ staff: {claim: /realm/roles, issuer: three}
     )
     assert draft.channels.declared
     assert draft.channels.trusts == {"chat": {"web"}, "voice": frozenset()}
-    assert (draft.request_budget, draft.body_budget, draft.public_url) == (1.5, 65_536, "https://support.example")
+    assert (draft.budget.request, draft.budget.body, draft.settings.public_url) == (
+        1.5,
+        65_536,
+        "https://support.example",
+    )
     assert (draft.fallbacks["approve"].acr, draft.staff_claim) == ("aal2", "/realm/roles")
     assert (draft.agents, draft.staff_issuers) == ({Agent("two", "bot")}, {"three"})
-    assert draft.rollback_roles == {"engage": ("operations", 1), "release": ("operations", 2)}
-    assert draft.rollback_message.find(("de-at",), "voice") == "c"
-    assert draft.rollback_message.find(("fr",), "voice") == "b"
-    assert (draft.durability["high"], draft.durability["public"], draft.pseudonymous) == ("group", "async", False)
+    assert draft.rollback.authority == {
+        "engage": Authority(role="operations"),
+        "release": Authority(role="operations", count=2),
+    }
+    assert draft.rollback.message.find(("de-at",), "voice") == "c"
+    assert draft.rollback.message.find(("fr",), "voice") == "b"
+    assert (draft.audit.durability["high"], draft.audit.durability["public"], draft.audit.subjects) == (
+        "group",
+        "async",
+        "plain",
+    )
     fresh, approve = draft.fallbacks["fresh"], draft.fallbacks["approve"]
     assert (fresh.kind, fresh.since_entered, fresh.max_age, fresh.acr) == (Outcome.STEP_UP, True, 0.0, "aal2")
     assert (approve.role, approve.count) == ("boss", 2)
@@ -196,8 +208,8 @@ def test_what_nobody_declares_is_strict() -> None:
     draft = draft_of("")
     assert not draft.admits_unnamed
     assert not draft.all_operations
-    assert draft.pseudonymous
-    assert draft.durability["high"] == "sync"
+    assert draft.audit.subjects == "pseudonymous"
+    assert draft.audit.durability["high"] == "sync"
     assert not draft.channels.declared
 
 

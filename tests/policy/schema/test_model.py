@@ -6,7 +6,7 @@ import pytest
 
 from authguard.policy.schema.deployment import AccountSource, Breaker
 from authguard.policy.schema.document import Document
-from authguard.policy.schema.model import Key, keys_of
+from authguard.policy.schema.model import DeclaredKey, keys_of
 
 
 def test_a_key_has_its_name_in_the_policy() -> None:
@@ -21,7 +21,7 @@ def test_a_key_without_a_default_is_required() -> None:
 
 def test_keys_are_in_the_order_of_their_declaration() -> None:
     assert list(keys_of(Breaker)) == ["failures", "open_for"]
-    assert isinstance(keys_of(Breaker)["failures"], Key)
+    assert isinstance(keys_of(Breaker)["failures"], DeclaredKey)
 
 
 def test_a_model_cannot_be_changed() -> None:

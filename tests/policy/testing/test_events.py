@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from authguard.core.sections import Reports
 from authguard.policy.compiler import load
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.events import EventPlayer
@@ -74,7 +75,7 @@ def test_a_report_needs_a_source() -> None:
     with pytest.raises(ImpossibleError, match=r"no source of the policy reports it, and `reports.app` does not list"):
         play("account.locked", policy=replace(BANKING, accounts=()))
     assert play("account.unreachable")["account"] == "normal", "nobody is asked, and nothing changes"
-    reported = replace(BANKING, accounts=(), app_reports=frozenset({"account.locked"}))
+    reported = replace(BANKING, accounts=(), reports=Reports(app=frozenset({"account.locked"})))
     assert play("account.locked", policy=reported)["account"] == "locked"
 
 

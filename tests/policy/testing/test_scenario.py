@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from authguard.core.machine import Line
+from authguard.core.sections import Reports
 from authguard.errors import MachineFaultError
 from authguard.policy.testing.request import ScenarioRequest
 from authguard.policy.testing.scenario import (
@@ -136,7 +137,7 @@ def test_a_typed_condition_that_the_driver_derives_otherwise_is_a_difference(sup
 
 
 def test_an_event_that_cannot_happen_ends_the_scenario_with_the_reason(support_desk: Policy) -> None:
-    policy = replace(support_desk, accounts=(), app_reports=frozenset())
+    policy = replace(support_desk, accounts=(), reports=Reports(app=frozenset()))
     steps = (Step(when=("account.locked",)), Step(ask=asking(support_desk), outcome="deny"))
     (failed,) = run_scenarios(policy, [scenario_of(policy, *steps)]).failed
     (difference,) = failed.differences

@@ -256,7 +256,7 @@ class CellReplay:
             if not has_facts:
                 raise NeedsFactsError
             self._held[one.subject] = self._held.get(one.subject, 0) + 1
-            if self._held[one.subject] > self._policy.max_held:
+            if self._held[one.subject] > self._policy.transactions.max_held:
                 raise UnknownInputError("the log does not hold how many transactions of the account wait")
 
     def follow(self, decision: str) -> None:

@@ -315,7 +315,7 @@ class StateReplay:
 
     def _check_held(self, account: bytes) -> None:
         held = [one for one in self._transactions.values() if one.account == account and one.role and not one.approvals]
-        if len(held) >= self._policy.max_held:
+        if len(held) >= self._policy.transactions.max_held:
             raise UnknownInputError("the log does not hold how many transactions of the account wait")
 
     def _remember(self, one: RecordedDecision, facts: RequestFacts, decision: Decision, principal: Principal) -> None:

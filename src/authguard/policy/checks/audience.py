@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def check_audience_addresses(draft: Draft) -> Iterator[Problem]:
     """Point out an audience with another address than the app, or with a path without an operation (RFC 9728 3.3)."""
-    if not draft.public_url or draft.base:
+    if not draft.settings.public_url or draft.base:
         return
-    public = draft.public_url.rstrip("/")
+    public = draft.settings.public_url.rstrip("/")
     paths = [one.match.path or one.match.websocket for one in draft.operations]
     for index, issuer in enumerate(draft.issuers):
         place = draft.place(f"issuers[{index}].audience", f"issuers[{index}]")
@@ -43,7 +43,7 @@ def check_audience_addresses(draft: Draft) -> Iterator[Problem]:
 
 def check_audience_coverage(draft: Draft) -> Iterator[Problem]:
     """Point out operations outside of every audience: their clients ask for a token for no audience."""
-    public = draft.public_url.rstrip("/")
+    public = draft.settings.public_url.rstrip("/")
     found = [find_resources(public, issuer.audience) for issuer in draft.issuers]
     root = urlsplit(public).path
     if draft.base or not all(found) or any(root in resources for resources in found):

@@ -97,7 +97,7 @@ def check_credential_cookies(draft: Draft) -> Iterator[Problem]:
             message = f"any page could use the cookie `{one.name}`: browsers add it to requests of every page"
             advice = "name each origin: `origins: ['https://shop.example']`"
             yield Problem(code="cookie-origin", place=place, message=message, advice=advice)
-        elif not one.origins and not draft.public_url and not draft.base:
+        elif not one.origins and not draft.settings.public_url and not draft.base:
             message = f"no page may use the cookie `{one.name}` to write: the policy names no origin"
             advice = "add `settings: {public_url: https://...}` or `origins: [...]`, or set AUTHGUARD_PUBLIC_URL"
             # a note, since only the deployment knows the variable; the app refuses to start without an origin

@@ -72,7 +72,7 @@ def check_app_reports(draft: Draft) -> Iterator[Problem]:
         return
     states = (state for state in account.states if state in account.triggers and state != "normal")
     known = tuple(f"account.{state}" for state in states)
-    for event in sorted(draft.app_reports - set(known)):
+    for event in sorted(draft.reports.app - set(known)):
         yield unknown_name(
             draft.place("reports.app", "reports"), "an account event that the app may report", event, known
         )
@@ -161,7 +161,7 @@ def check_opaque_token_issuer(draft: Draft) -> Iterator[Problem]:
 
 def check_dpop_public_url(draft: Draft) -> Iterator[Problem]:
     """Check that `public_url` is set for DPoP: a proof is compared with it, never with what the caller sends."""
-    if draft.public_url or draft.base:
+    if draft.settings.public_url or draft.base:
         return
     for index, issuer in enumerate(draft.issuers):
         if issuer.sender_constraint == "dpop":

@@ -136,7 +136,7 @@ class DriverProbe:
 
     def _run_reports(self, state: str) -> Iterator[Sequence]:
         policy = self.policy
-        app = {event.partition(".")[2] for event in policy.app_reports if event.startswith("account.")}
+        app = {event.partition(".")[2] for event in policy.reports.app if event.startswith("account.")}
         app &= policy.strictness.keys()
         stored: list[dict[str, Report]] = [{}, *({APP_SOURCE: Report(one, WRITTEN_AT)} for one in sorted(app))]
         given: list[dict[str, Report]] = [{}]

@@ -248,7 +248,7 @@ def _of_endpoints(matches: Sequence[RouteMatch], draft: Draft, severity: str) ->
 def _of_middleware(endpoints: Sequence[Endpoint], draft: Draft, severity: str) -> Iterator[Problem]:
     """Report prefixes and CORS middleware between the guard and the app's routes."""
     for one in endpoints:
-        if one.kind == "prefix" and one.path != draft.root_path:
+        if one.kind == "prefix" and one.path != draft.settings.root_path:
             message = f"the app takes `{one.path}` off before it routes, so what begins with it is refused"
             advice = f"add `settings: {{root_path: {one.path}}}`, or take `root_path` out of the app"
             place = draft.place("settings")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from authguard.core.outcomes import LocalizedText
-from authguard.policy.diff.permissiveness import Direction
-from authguard.policy.schema.units import format_duration
+from authguard.policy.diff.permissiveness import APART, COMPARISONS, Direction
+from authguard.policy.schema.model import keys_of
+from authguard.policy.schema.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,9 +20,8 @@ Rows = Mapping[str, "Callable[[object, object], Direction]"]
 #: fields in seconds
 DURATIONS = frozenset(
     {
-        *("after", "body_idle_timeout", "body_timeout", "checkpoint_max_interval", "expires", "hedge_after", "leeway"),
-        *("log_retention", "max_age", "max_lifetime", "open_for", "per", "proof_window", "request_budget"),
-        *("response_retention", "rotate_max_age", "stale_keys", "timeout"),
+        *("after", "expires", "hedge_after", "leeway", "max_age", "max_lifetime", "open_for", "per", "proof_window"),
+        *("stale_keys", "timeout"),
     }
 )
 LOOSER, MAY_LOOSEN = Direction.LOOSER, Direction.MAY_LOOSEN
@@ -70,6 +70,27 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
                 rows[field](was, becomes),
                 f"`{field}` was {_format_field(field, was)}, becomes {_format_field(field, becomes)}",
             )
+
+
+def compare_declared(before: Struct, after: Struct, prefix: str = "") -> Iterator[tuple[str, Direction]]:
+    """Compare two values of one model by what its fields declare; a part of a value is compared field by field."""
+    for key, one in keys_of(type(before)).items():
+        was, becomes = getattr(before, one.field), getattr(after, one.field)
+        if was == becomes or one.declared is None or one.declared.looser == APART:
+            continue
+        if not one.declared.looser:
+            yield from compare_declared(was, becomes, f"{prefix}{key}.")
+        else:
+            written = (format_written(value, one.format) for value in (was, becomes))
+            text = "`{}{}` was {}, becomes {}".format(prefix, key, *written)
+            yield text, COMPARISONS[one.declared.looser](was, becomes)
+
+
+def format_written(value: object, form: str) -> str:
+    """Format a value in the unit in which a policy states it."""
+    if form == "duration" and isinstance(value, float):
+        return "without end" if value == inf else format_duration(value)
+    return format_size(value) if form == "size" and isinstance(value, int) else format_value(value)
 
 
 def _format_field(field: str, value: object) -> str:

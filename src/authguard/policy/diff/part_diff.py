@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from authguard.core.sections import SECTIONS, Authority
 from authguard.policy.diff import field_order
 from authguard.policy.diff import permissiveness as order
 from authguard.policy.diff.access import diff_access
@@ -18,6 +19,7 @@ from authguard.policy.diff.difference import (
     LOOSER,
     MAY_LOOSEN,
     STRICTER,
+    compare_declared,
     compare_fields,
     compare_named,
     format_value,
@@ -49,6 +51,7 @@ def diff_parts(pair: PolicyPair) -> Iterator[Difference]:
     yield from _identity(pair)
     yield from diff_methods(pair)
     yield from _policy_settings(pair)
+    yield from _sections(pair)
     yield from _log_settings(pair)
     yield from _channels(pair)
     yield from diff_access(pair.old, pair.new)
@@ -104,21 +107,28 @@ def _policy_settings(pair: PolicyPair) -> Iterator[Difference]:
         )
 
 
+def _sections(pair: PolicyPair) -> Iterator[Difference]:
+    """Compare the sections that run time reads as they are declared."""
+    for name in SECTIONS:
+        for text, direction in compare_declared(getattr(pair.old, name), getattr(pair.new, name)):
+            yield make_difference(name, text, direction)
+
+
 def _log_settings(pair: PolicyPair) -> Iterator[Difference]:
     """Compare the durability of decisions, the rollback criteria and the operators' roles."""
     old, new = pair.old, pair.new
-    for risk in sorted({*old.durability, *new.durability}):
-        durations = (old.durability.get(risk, "async"), new.durability.get(risk, "async"))
+    for risk in sorted({*old.audit.durability, *new.audit.durability}):
+        durations = (old.audit.durability.get(risk, "async"), new.audit.durability.get(risk, "async"))
         if durations[0] != durations[1]:
             text = f"decisions on {risk} requests were kept `{durations[0]}`, are kept `{durations[1]}`"
             yield make_difference("audit", text, order.durability(*durations), risk)
-    for act in sorted({*old.rollback_roles, *new.rollback_roles}):
-        one, other = old.rollback_roles.get(act, ("", 0)), new.rollback_roles.get(act, ("", 0))
+    nobody = Authority(role="", count=0)
+    for act in sorted({*old.rollback.authority, *new.rollback.authority}):
+        one, other = (draft.rollback.authority.get(act, nobody) for draft in (old, new))
         if one != other:
-            direction = order.smaller_is_looser(one[1], other[1]) if one[0] == other[0] else MAY_LOOSEN
-            yield make_difference(
-                "rollback", f"to {act} took {one[1]} of `{one[0]}`, takes {other[1]} of `{other[0]}`", direction
-            )
+            direction = order.smaller_is_looser(one.count, other.count) if one.role == other.role else MAY_LOOSEN
+            text = f"to {act} took {one.count} of `{one.role}`, takes {other.count} of `{other.role}`"
+            yield make_difference("rollback", text, direction)
 
 
 def _channels(pair: PolicyPair) -> Iterator[Difference]:

@@ -17,6 +17,9 @@ from authguard.core.outcomes import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: name of the comparison of a field that a module of its own compares
+APART: Final = "apart"
+
 
 class Direction(StrEnum):
     """The direction of a change.
@@ -104,6 +107,10 @@ evidence = _by(lambda value: value != "auth_time")
 effect = _by(lambda value: value == "read")
 #: risk of an operation: a lower risk is looser
 risk = _by(lambda value: RISKS.index(str(value)) if value in RISKS else -1)
+#: names of subjects or addresses are looser than their keyed hashes
+plain = _by(lambda value: value == "plain")
+#: a record for many admissions is looser than one for each
+windows = _by(lambda value: value == "windows")
 #: any token type is looser than one type
 token_type = _by(lambda value: value == "any")
 #: a bearer token is looser than one with proof of possession
@@ -182,6 +189,18 @@ def credential_places(before: object, after: object) -> Direction:
     return wider(_openings(before), _openings(after))
 
 
+#: name in a field's declaration -> comparison
+COMPARISONS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+    "neutral": neutral,
+    "unordered": unordered,
+    "larger": larger_is_looser,
+    "larger_smaller_may_be": larger_is_looser_smaller_may_be,
+    "smaller": smaller_is_looser,
+    "wider": wider,
+    "plain": plain,
+    "windows": windows,
+    "reports": fewer_reports,
+}
 _ACTORS: Final = {"any": ("subject", "agent"), "required": ("agent",), "forbidden": ("subject",)}
 
 

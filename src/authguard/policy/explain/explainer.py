@@ -176,7 +176,7 @@ def _status(fallback: Fallback) -> int:
 
 def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> LocalizedText:
     rolled_back = fallback.kind is Outcome.HANDOFF and cell[0] == policy.rollback_state
-    return policy.rollback_message if rolled_back and policy.rollback_message.texts else fallback.message
+    return policy.rollback.message if rolled_back and policy.rollback.message.texts else fallback.message
 
 
 def _possible_box(policy: Policy, operation: Operation, space: Space) -> Box:

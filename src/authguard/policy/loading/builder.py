@@ -7,13 +7,12 @@ the checks do.
 from __future__ import annotations
 
 from hashlib import sha256
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import Rule
 from authguard.core.deployment import Assurance
 from authguard.core.machine import Line, Spec
-from authguard.core.outcomes import Fallback, LocalizedText, Outcome
+from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.timers import Timer
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.loading import credential_builder, deployment_builder, party_builder
@@ -25,20 +24,10 @@ from authguard.policy.tree import format_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authguard.core.policy import Durability
     from authguard.policy.problem import Problem
     from authguard.policy.schema import document as model
     from authguard.policy.tree import Node
 
-#: risk -> default for how a decision is stored before a request is admitted (DESIGN 5)
-DEFAULT_DURABILITY: Final[dict[str, Durability]] = {
-    "public": "async",
-    "self": "group",
-    "routine": "async",
-    "sensitive": "group",
-    "high": "sync",
-    "staff": "sync",
-}
 _OF_EVERY_KIND: Final = frozenset({"kind", "status", "message", "discloses", "attempts", "per", "then"})
 
 
@@ -51,7 +40,6 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         folder: base folder of key files; files outside it are refused.
     """
     found = ProblemCollector({format_path(path): node.place for path, node in tree.iter_nodes()})
-    rollback = document.rollback
     if found.is_given("audit.peers") and "peer" not in document.audit.request and not document.base:
         message = "`peers` has no effect without `peer` in `request`"
         found.add("key-not-for-kind", "audit.peers", message, "write `request: [peer]`, or remove `peers`")
@@ -96,32 +84,14 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
             for name, one in document.verifiers.items()
         },
         channels=deployment_builder.build_channels(document.channels, found),
-        request_budget=document.budget.request,
-        body_budget=document.budget.body,
-        body_idle_timeout=document.budget.body_idle_timeout,
-        body_min_rate=document.budget.body_min_rate,
-        body_timeout=document.budget.body_timeout,
-        nodes_budget=document.budget.nodes,
-        in_flight_budget=document.budget.in_flight,
-        max_held=document.transactions.max_held,
-        durability=DEFAULT_DURABILITY | document.audit.durability,
-        pseudonymous=document.audit.subjects == "pseudonymous",
-        public_windows=document.audit.public == "windows",
-        request_properties=frozenset(document.audit.request),
-        pseudonymous_peers=document.audit.peers == "pseudonymous",
-        checkpoint_every=document.audit.checkpoint.every,
-        checkpoint_max_interval=document.audit.checkpoint.max_interval,
-        rotate_size=document.audit.rotate.size,
-        rotate_max_age=document.audit.rotate.max_age,
-        response_retention=document.transactions.response_retention,
-        app_reports=frozenset(document.reports.app),
-        log_retention=inf if document.audit.retention is None else document.audit.retention,
-        public_url=document.settings.public_url,
+        budget=document.budget,
+        transactions=document.transactions,
+        audit=document.audit,
+        reports=document.reports,
+        settings=document.settings,
         hosts=frozenset(document.hosts),
-        root_path=document.settings.root_path,
         cors=deployment_builder.build_cors(document.cors, credentials, found),
-        rollback_roles={act: (authority.role, authority.count) for act, authority in rollback.authority.items()},
-        rollback_message=LocalizedText(rollback.message or {}),
+        rollback=document.rollback,
         staff_claim=document.staff.claim if document.staff else "",
         staff_issuers=party_builder.build_staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
@@ -156,7 +126,7 @@ def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> F
         name=name,
         kind=Outcome(fallback.kind),
         status=fallback.status,
-        message=LocalizedText(fallback.message or {}),
+        message=fallback.message,
         discloses=frozenset(fallback.discloses),
         attempts=fallback.attempts,
         per=fallback.per,

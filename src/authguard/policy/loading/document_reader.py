@@ -8,10 +8,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from authguard.policy.schema.document import Document
-from authguard.policy.schema.model import Parsed, Shorthand, StrictModel, keys_of
+from authguard.policy.schema.model import Parsed, Shorthand, keys_of
+from authguard.policy.schema.types import parser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def read_document(value: object) -> tuple[Document | None, list[DocumentError]]:
 
 
 @cache
-def _model_reader(model: type[StrictModel]) -> Read:
+def _model_reader(model: type[Struct]) -> Read:
     keys = [(key, *declared) for key, declared in keys_of(model).items()]
     known = tuple(key for key, *_ in keys)
     readers: dict[str, Read] = {}
@@ -98,7 +99,7 @@ def _reader(annotation: Any) -> Read:  # noqa: ANN401 - annotations have no comm
 
 def _annotated_reader(kind: object, *rules: object) -> Read:
     """Build the reader of an annotated type; later annotations apply before earlier ones, as they enclose them."""
-    parsed = next((rule for rule in rules if isinstance(rule, Parsed)), None)
+    parsed = parser_of(rules)
     read = _reader(kind) if parsed is None else _parsing_reader(parsed)
     for rule in rules:
         if isinstance(rule, Meta):
@@ -161,13 +162,23 @@ def _literal_reader(*values: object) -> Read:
     return read
 
 
-def _list_reader(item: object, _: object) -> Read:
+def _list_reader(item: object, _: object = ...) -> Read:
     read_item = _reader(item)
 
     def read(value: Any, path: Path, errors: list[DocumentError]) -> Any:  # noqa: ANN401
         if not isinstance(value, list | tuple):
             return _fail(errors, path, "wrong-type", "a list")
         return tuple([read_item(one, (*path, index), errors) for index, one in enumerate(value)])
+
+    return read
+
+
+def _set_reader(item: object) -> Read:
+    read_list = _list_reader(item)
+
+    def read(value: Any, path: Path, errors: list[DocumentError]) -> Any:  # noqa: ANN401
+        found = read_list(value, path, errors)
+        return found if found is _INVALID else frozenset(found)
 
     return read
 
@@ -228,5 +239,6 @@ _BUILDERS: Final[dict[Any, Callable[..., Read]]] = {
     Annotated: _annotated_reader,
     Literal: _literal_reader,
     tuple: _list_reader,
+    frozenset: _set_reader,
     dict: _mapping_reader,
 }

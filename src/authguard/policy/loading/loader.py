@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from authguard.core.policy import Changes
+from authguard.core.content import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import build_draft
 from authguard.policy.loading.merge import find_changes, merge

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from authguard.core.policy import Changes
+from authguard.core.content import Changes
 from authguard.policy.tree import Node
 
 MergeFunction = Callable[[Node, Node], Node]

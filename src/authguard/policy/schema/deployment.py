@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, field
 
 from authguard.core.cors import ALLOWED_HEADERS
+from authguard.core.sections import Risk
 from authguard.policy.schema.model import StrictModel
 from authguard.policy.schema.types import (
     Address,
@@ -15,19 +16,15 @@ from authguard.policy.schema.types import (
     ClaimName,
     Currency,
     Duration,
-    EventName,
     FormField,
     Header,
     HostName,
-    Message,
     Money,
     Name,
     Origin,
     Period,
     Pointer,
     Role,
-    RootPath,
-    Size,
     Source,
     Template,
     Text,
@@ -37,7 +34,6 @@ from authguard.policy.schema.types import (
     Variable,
 )
 
-Risk = Literal["public", "self", "routine", "sensitive", "high", "staff"]
 Effect = Literal["read", "write"]
 
 #: maximum headers of one operation; an approver must be able to read them
@@ -271,18 +267,6 @@ class Channels(StrictModel, frozen=True, kw_only=True):
     trusts: dict[Name, tuple[Name, ...]]
 
 
-class Budget(StrictModel, frozen=True, kw_only=True):
-    """Resources that the guard may use for one request."""
-
-    request: Duration = 2.0
-    body: Size = 1_048_576
-    body_idle_timeout: Annotated[Duration, Meta(ge=0.1, le=300.0)] = 10.0
-    body_min_rate: Annotated[Size, Meta(ge=1)] = 1_024
-    body_timeout: Annotated[Duration, Meta(ge=0.1, le=3_600.0)] = 120.0
-    nodes: Annotated[int, Meta(ge=100, le=10_000_000)] = 50_000
-    in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 64
-
-
 class Cors(StrictModel, frozen=True, kw_only=True):
     """CORS settings, named as the options of Starlette's `CORSMiddleware`."""
 
@@ -293,20 +277,6 @@ class Cors(StrictModel, frozen=True, kw_only=True):
     allow_credentials: bool = False
     expose_headers: Annotated[tuple[AnyHeader, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ()
     max_age: Annotated[int, Meta(ge=0, le=86_400)] = 600
-
-
-class Settings(StrictModel, frozen=True, kw_only=True):
-    """External addresses of the app."""
-
-    public_url: Address = ""
-    root_path: RootPath = ""
-
-
-class Authority(StrictModel, frozen=True, kw_only=True):
-    """Role and number of persons for a rollback act."""
-
-    role: Role
-    count: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
 class Approvers(StrictModel, frozen=True, kw_only=True):
@@ -323,50 +293,3 @@ class Staff(StrictModel, frozen=True, kw_only=True):
     claim: Text
     issuer: Texts | None = None
     authority: dict[Literal["reinstate", "reset"], Role] = field(default_factory=dict)
-
-
-class Rollback(StrictModel, frozen=True, kw_only=True):
-    """Rollback from the agent to human service."""
-
-    authority: dict[Literal["engage", "release"], Authority] = field(default_factory=dict)
-    message: Message | None = None
-
-
-class Reports(StrictModel, frozen=True, kw_only=True):
-    """Account events that the app may report; only staff can reverse them."""
-
-    app: Annotated[tuple[EventName, ...], Meta(max_length=100)] = ()
-
-
-class Transactions(StrictModel, frozen=True, kw_only=True):
-    """Storage of transactions."""
-
-    max_held: Annotated[int, Meta(ge=1, le=10_000)] = 20
-    response_retention: Annotated[Duration, Meta(ge=60.0, le=2_592_000.0)] = 86_400.0
-
-
-class Checkpoints(StrictModel, frozen=True, kw_only=True):
-    """When a checkpoint is signed: after a number of lines or a time, whichever is first."""
-
-    every: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
-    max_interval: Annotated[Duration, Meta(ge=1.0, le=3_600.0)] = 10.0
-
-
-class Rotate(StrictModel, frozen=True, kw_only=True):
-    """When a log file is rotated: at a size or an age, whichever is first."""
-
-    size: Annotated[Size, Meta(ge=65_536)] = 67_108_864
-    max_age: Annotated[Duration, Meta(ge=60.0)] = 604_800.0
-
-
-class Audit(StrictModel, frozen=True, kw_only=True):
-    """Storage of the audit log."""
-
-    durability: dict[Risk, Literal["async", "group", "sync"]] = field(default_factory=dict)
-    subjects: Literal["pseudonymous", "plain"] = "pseudonymous"
-    public: Literal["each", "windows"] = "each"
-    request: Annotated[tuple[Literal["peer", "method", "path"], ...], Meta(max_length=3)] = ()
-    peers: Literal["pseudonymous", "plain"] = "pseudonymous"
-    checkpoint: Checkpoints = Checkpoints()
-    rotate: Rotate = Rotate()
-    retention: Annotated[Duration, Meta(ge=3_600.0)] | None = None

@@ -246,15 +246,6 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "path": "Path template.",
         "channel": "Channel.",
     },
-    "Budget": {
-        "request": "Time for all waits of the guard in one request, except for its body; default 2s.",
-        "body": "Maximum size of a body that the guard reads; default 1MiB.",
-        "body_idle_timeout": "Maximum time without a part of the body; default 10s.",
-        "body_min_rate": "Minimum average size per second, after the first `body_idle_timeout`; default 1KiB.",
-        "body_timeout": "Maximum time for the whole body; default 2m.",
-        "nodes": "Maximum number of values of a JSON body, including containers; default 50000.",
-        "in_flight": "Maximum number of concurrent requests of one account; default 64.",
-    },
     "Cors": {
         "allow_origins": "Origins whose pages may read responses, such as `https://shop.example`; `'*'` for any.",
         "allow_origin_regex": "Pattern that a whole origin may match instead.",
@@ -263,18 +254,6 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "allow_credentials": "Whether pages may send cookies; default `false`.",
         "expose_headers": "Response headers that scripts may read, in addition to the guard's.",
         "max_age": "Seconds for which a browser caches a pre-flight; default 600.",
-    },
-    "Settings": {
-        "public_url": "External origin of the app, such as `https://support.example`; or set `AUTHGUARD_PUBLIC_URL`.",
-        "root_path": "Prefix that the app removes before routing, such as `/api`; default: the server's `root_path`.",
-    },
-    "Rollback": {
-        "authority": "Roles that may `engage` and `release` a rollback.",
-        "message": "Text for customers during a rollback.",
-    },
-    "Authority": {
-        "role": "Required role.",
-        "count": "Number of persons who must agree; default 1.",
     },
     "Approvers": {
         "role": "Role of the approvers, in the claim that `staff` names.",
@@ -290,31 +269,6 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "claim": "Claim with the roles, such as `roles` (RFC 9068 2.2.3.1), or a JSON Pointer into the claims.",
         "issuer": "Issuers whose roles count; default: the only issuer, `[]` for none.",
         "authority": "Roles that may `reinstate` accounts and `reset` verifications; default: nobody.",
-    },
-    "Audit": {
-        "durability": "Risk to how a decision is stored before the request is admitted: `async`, `group` or `sync`.",
-        "checkpoint": "Signing of checkpoints, which reveal truncation and rewriting of the log.",
-        "rotate": "Rotation and compression of log files.",
-        "retention": "Time before a tombstone replaces lines, `1h` or more; default: never.",
-        "public": "Records of public admissions: `each`, or `windows` above a rate.",
-        "request": "Further properties in each record: `peer` (the client's address), `method`, `path` (the template).",
-        "peers": "Addresses in the log: `pseudonymous` (keyed hashes) or `plain`; they are personal data.",
-        "subjects": "Subjects in the log: `pseudonymous` (keyed hashes) or `plain`, with the issuer if several.",
-    },
-    "Reports": {
-        "app": "Account events that `guard.report` accepts, such as `account.restricted`; default: none.",
-    },
-    "Transactions": {
-        "max_held": "Maximum number of transactions of one account that wait for approval; default 20.",
-        "response_retention": "Time for which first responses are kept for repeats, `1m` to `30d`; default `24h`.",
-    },
-    "Checkpoints": {
-        "every": "Number of lines between checkpoints; default 1000.",
-        "max_interval": "Maximum time between checkpoints, `1s` to `1h`; default `10s`.",
-    },
-    "Rotate": {
-        "size": "Size at which a log file is rotated, `64KiB` to `64MiB`; default `64MiB`.",
-        "max_age": "Age at which a log file is rotated, at least `1m`; default `7d`.",
     },
     "States": {
         "initial": "Initial state.",

@@ -9,14 +9,14 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from authguard.core.outcomes import LocalizedText
+from authguard.core.sections import Audit, Budget, Reports, Rollback, Settings, Transactions
 from authguard.policy.schema.credential_place import Credentials
 from authguard.policy.schema.deployment import (
     AccountSource,
     Agent,
     Approvers,
     Assurance,
-    Audit,
-    Budget,
     Channels,
     Cors,
     Effect,
@@ -24,11 +24,7 @@ from authguard.policy.schema.deployment import (
     Method,
     Operation,
     Otherwise,
-    Reports,
-    Rollback,
-    Settings,
     Staff,
-    Transactions,
     Verifier,
     accounts_or_none,
     agent_by_client,
@@ -115,7 +111,7 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
 
     kind: Kind
     status: Annotated[int, Meta(ge=200, le=599)] = 0
-    message: Message | None = None
+    message: Message = LocalizedText()
     discloses: tuple[Machine, ...] = ()
     attempts: Annotated[int, Meta(ge=1, le=1_000)] = 0
     per: Duration = 0.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -15,7 +15,8 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
-from authguard.policy.schema.model import Parsed, Shorthand, StrictModel, keys_of
+from authguard.policy.schema.model import Shorthand, keys_of
+from authguard.policy.schema.types import parser_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: Final[dict[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -30,7 +31,7 @@ def policy_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "An authguard policy", "$defs": dict(sorted(models.items())), **written}
 
 
-def _model_schema(model: type[StrictModel], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _model_schema(model: type[Struct], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return a reference to the schema of a model; add the schema, and those of the models in it, to `models`."""
     name = model.__name__
     if name not in models:
@@ -41,8 +42,11 @@ def _model_schema(model: type[StrictModel], models: dict[str, dict[str, Any]]) -
             "additionalProperties": False,
             "description": model.__doc__,
             "properties": {
-                key: {"description": KEY_DESCRIPTIONS[name][key], **_schema(declared.annotation, models)}
-                for key, declared in keys.items()
+                key: {
+                    "description": one.declared.description if one.declared else KEY_DESCRIPTIONS[name][key],
+                    **_schema(one.annotation, models),
+                }
+                for key, one in keys.items()
             },
             **({"required": required} if required else {}),
             "type": "object",
@@ -58,7 +62,7 @@ def _schema(annotation: Any, models: dict[str, dict[str, Any]]) -> dict[str, Any
     if origin is Literal:
         choices = {"const": arguments[0]} if len(arguments) == 1 else {"enum": list(arguments)}
         return {**choices, "type": _TYPES[type(arguments[0])]}
-    if origin is tuple:
+    if origin in {tuple, frozenset}:
         return {"items": _schema(arguments[0], models), "type": "array"}
     if origin is dict:
         return _mapping_schema(_schema(arguments[0], models), _schema(arguments[1], models))
@@ -69,7 +73,7 @@ def _schema(annotation: Any, models: dict[str, dict[str, Any]]) -> dict[str, Any
 
 def _annotated_schema(kind: object, rules: tuple[object, ...], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of an annotated type; bounds of a parsed value are not those of its text."""
-    parsed = next((rule for rule in rules if isinstance(rule, Parsed)), None)
+    parsed = parser_of(rules)
     found = dict(parsed.schema) if parsed else _schema(kind, models)
     for rule in rules:
         if isinstance(rule, Shorthand):

@@ -8,12 +8,17 @@ the rest of the check of a policy.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from msgspec import NODEFAULT, Struct
 
+from authguard.core.declaration import Format, Key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+Kind = TypeVar("Kind")
 
 
 class StrictModel(Struct, frozen=True):
@@ -46,7 +51,7 @@ class Shorthand(Struct, frozen=True, eq=False):
     short: object
 
 
-class Key(NamedTuple):
+class DeclaredKey(NamedTuple):
     """A key of a model.
 
     Attributes:
@@ -59,13 +64,28 @@ class Key(NamedTuple):
     annotation: Any
     is_required: bool
 
+    @property
+    def declared(self) -> Key | None:
+        """What the field declares of itself."""
+        return self._find(Key)
+
+    @property
+    def format(self) -> str:
+        """Name of the format in which the value is written; empty for a plain value."""
+        found = self._find(Format)
+        return found.name if found is not None else ""
+
+    def _find(self, kind: type[Kind]) -> Kind | None:
+        rules = getattr(self.annotation, "__metadata__", ())
+        return next((rule for rule in rules if isinstance(rule, kind)), None)
+
 
 @cache
-def keys_of(model: type[StrictModel]) -> dict[str, Key]:
+def keys_of(model: type[Struct]) -> dict[str, DeclaredKey]:
     """Return the keys of a model by their names in a policy."""
     names = model.__struct_fields__
     defaults = (*(NODEFAULT,) * (len(names) - len(model.__struct_defaults__)), *model.__struct_defaults__)
     return {
-        key: Key(name, model.__annotations__[name], default is NODEFAULT)
+        key: DeclaredKey(name, model.__annotations__[name], default is NODEFAULT)
         for key, name, default in zip(model.__struct_encode_fields__, names, defaults, strict=True)
     }

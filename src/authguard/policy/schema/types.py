@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from authguard.core.claim_source import label_of
+from authguard.core.declaration import Format
+from authguard.core.outcomes import LocalizedText
 from authguard.core.staff import MAX_ROLE_CHARS
 from authguard.policy.schema import path_template, units
 from authguard.policy.schema.model import Parsed, Shorthand
@@ -42,8 +44,8 @@ def _positive_duration(typed: object) -> float:
     return seconds
 
 
-def _parse_message(typed: object) -> dict[tuple[str, str], str]:
-    """Parse ``message`` to (language, channel) -> text; a key whose value is a mapping is a language."""
+def _parse_message(typed: object) -> LocalizedText:
+    """Parse ``message``; a key whose value is a mapping is a language."""
     texts: dict[tuple[str, str], str] = {}
     texts_by_name = typed if isinstance(typed, dict) else {"default": typed}
     for name, value in texts_by_name.items():
@@ -56,7 +58,7 @@ def _parse_message(typed: object) -> dict[tuple[str, str], str]:
             texts[key] = text
     if not texts:
         raise ValueError("write text, or `{default: ..., voice: ..., de: {default: ...}}`")
-    return texts
+    return LocalizedText(texts)
 
 
 def _parse_currency(typed: object) -> tuple[str, str, str]:
@@ -196,7 +198,7 @@ Freshness = Annotated[
 ]
 Size = Annotated[int, Parsed(units.parse_size, "size", _string(units.SIZE_PATTERN.pattern))]
 Money = Annotated[tuple[str, str], Parsed(units.parse_money, "money", _string(units.MONEY_PATTERN.pattern))]
-Message = Annotated[dict[tuple[str, str], str], Parsed(_parse_message, "message", _MESSAGE)]
+Message = Annotated[LocalizedText, Parsed(_parse_message, "message", _MESSAGE)]
 
 #: name of a state, fallback, operation, method or verifier
 Name = Annotated[
@@ -283,3 +285,24 @@ Audience = Annotated[
     tuple[tuple[str, ...], tuple[str, ...]], Parsed(_parse_audience, "malformed-value", _AUDIENCE_SCHEMA)
 ]
 EventNames = Annotated[tuple[EventName, ...], Shorthand(_one_or_list, EventName)]
+
+#: format of a field of the model -> the type with its parser
+FORMATS: Final[dict[str, Any]] = {
+    "duration": Duration,
+    "size": Size,
+    "address": Address,
+    "root_path": RootPath,
+    "role": Role,
+    "event": EventName,
+    "message": Message,
+}
+
+
+def parser_of(rules: tuple[object, ...]) -> Parsed | None:
+    """Return the parser that the annotations of a value declare, by itself or by the name of its format."""
+    for rule in rules:
+        if isinstance(rule, Parsed):
+            return rule
+        if isinstance(rule, Format):
+            return parser_of(FORMATS[rule.name].__metadata__)
+    return None

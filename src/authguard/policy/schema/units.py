@@ -109,6 +109,14 @@ def _correct_money(typed: object) -> str:
     return f"write {shown}: digits, a point before decimals, a blank and three letters"
 
 
+def format_size(size: int) -> str:
+    """Format bytes in the largest unit without a fraction: ``64KiB``, ``1MiB``, ``512B``."""
+    for unit in ("MiB", "KiB"):
+        if size and size % _BYTES_PER_UNIT[unit] == 0:
+            return f"{size // _BYTES_PER_UNIT[unit]}{unit}"
+    return f"{size}B"
+
+
 def format_duration(seconds: float) -> str:
     """Format seconds in the largest unit without a fraction: ``15m``, ``12h``, ``500ms``."""
     for unit in ("d", "h", "m", "s"):

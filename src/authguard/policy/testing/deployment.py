@@ -97,7 +97,7 @@ def find_sources(policy: Policy, state: str) -> tuple[str, ...]:
         for source in policy.accounts
         if not source.map or state == "unrecognised" or state in source.map.values()
     ]
-    if f"account.{state}" in policy.app_reports:
+    if f"account.{state}" in policy.reports.app:
         found.append(APP_SOURCE)
     if state == "normal" and not policy.accounts:
         found.append(NO_SOURCE)
@@ -128,7 +128,7 @@ class Deployment:
             (),
             admits=policy.admits_unnamed,
             hosts=policy.hosts,
-            root=policy.root_path,
+            root=policy.settings.root_path,
         )
 
     @cached_property
@@ -143,7 +143,7 @@ class Deployment:
         if not asked.target:
             return describe_operation(asked.conditions, self.policy.assurance)
         path = asked.target.partition("?")[0]
-        scope = {"path": path, "root_path": self.policy.root_path, "headers": [(b"host", self._host)]}
+        scope = {"path": path, "root_path": self.policy.settings.root_path, "headers": [(b"host", self._host)]}
         where = self._resolver.path(scope)
         if asked.method == WEBSOCKET:
             return self._resolver.find_socket(where, scope)

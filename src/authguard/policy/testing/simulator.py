@@ -325,7 +325,7 @@ class Simulator:
         state = decided.snapshot.transaction.state
         records = self.records.transactions.values()
         waiting = [one for one in records if one.account == keys.account and one.state == state]
-        return len(waiting) >= self.policy.max_held
+        return len(waiting) >= self.policy.transactions.max_held
 
     def _use_up_calls(self, operation: Operation, facts: RequestFacts, asked: ScenarioRequest) -> None:
         """Store the earlier calls that a typed `limit: exceeded` needs."""

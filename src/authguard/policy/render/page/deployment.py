@@ -72,13 +72,13 @@ def _limit(limit: Limit) -> str:
 def render_bounds(policy: Policy) -> str:
     """Render what bounds a request and an account."""
     bounds = (
-        ("waits of the guard in one request", format_duration(policy.request_budget)),
-        ("body that the guard reads", f"{policy.body_budget:,} bytes"),
-        ("values of a JSON body", f"{policy.nodes_budget:,}"),
-        ("time for a body", format_duration(policy.body_timeout)),
-        ("requests of one account at once", f"{policy.in_flight_budget:,}"),
-        ("transactions of one account that wait for approval", f"{policy.max_held:,}"),
-        ("first response of a transaction is kept", format_duration(policy.response_retention)),
+        ("waits of the guard in one request", format_duration(policy.budget.request)),
+        ("body that the guard reads", f"{policy.budget.body:,} bytes"),
+        ("values of a JSON body", f"{policy.budget.nodes:,}"),
+        ("time for a body", format_duration(policy.budget.body_timeout)),
+        ("requests of one account at once", f"{policy.budget.in_flight:,}"),
+        ("transactions of one account that wait for approval", f"{policy.transactions.max_held:,}"),
+        ("first response of a transaction is kept", format_duration(policy.transactions.response_retention)),
         ("if the guard itself fails", link_fallback(policy.on_fault)),
     )
     lines = [render_row(name, value) for name, value in bounds]
