@@ -126,10 +126,10 @@ class TracedSimulator(Simulator):
         self._chosen = facts.channel
         return facts
 
-    def _decide(
+    def decide(
         self, request: AccessRequest, credential: Credential, asked: ScenarioRequest, body: Body = NO_BODY
     ) -> Any:
-        decided = super()._decide(request, credential, asked, body)
+        decided = super().decide(request, credential, asked, body)
         line = ("GET", "/.authguard/session") if request.operation is STATUS else self._line
         runs = isinstance(decided, Decision) and decided.running
         key = request.evidence.idempotency

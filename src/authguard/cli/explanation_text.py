@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -27,12 +27,17 @@ _WHY: Final = {
 
 def format_json(found: Explanation, notes: Sequence[str]) -> str:
     """Format an explanation as one JSON object."""
-    built = msgspec.to_builtins(found)
+    return msgspec.json.format(msgspec.json.encode(to_builtins(found, notes)), indent=2).decode()
+
+
+def to_builtins(found: Explanation, notes: Sequence[str]) -> dict[str, Any]:
+    """Return an explanation as values of JSON."""
+    built: dict[str, Any] = msgspec.to_builtins(found)
     built["say"] = [
         {"language": language, "channel": channel, "text": text} for (language, channel), text in found.say.items()
     ]
     built["notes"] = [*notes, *found.notes]
-    return msgspec.json.format(msgspec.json.encode(built), indent=2).decode()
+    return built
 
 
 def format_text(found: Explanation, notes: Sequence[str], *, everything: bool) -> Iterator[str]:
@@ -48,9 +53,7 @@ def format_text(found: Explanation, notes: Sequence[str], *, everything: bool) -
     yield f"{found.outcome}: {named}, under policy {found.policy} ({found.digest[:12]})"
     yield from (f"note: {note}" for note in (*notes, *found.notes))
     yield ""
-    conditions = "; ".join(f"{name} {' or '.join(values)}" for name, values in found.when.items()) or "always"
-    yield f"Rule {found.rule} ({found.origin}) decided: {conditions}."
-    yield from _format_reply(found)
+    yield from format_rule(found)
     yield ""
     yield "Values:"
     for known, words in _WHY.items():
@@ -61,8 +64,15 @@ def format_text(found: Explanation, notes: Sequence[str], *, everything: bool) -
         names = ", ".join(one.dimension for one in found.values if one.known == "any")
         yield f"  {names}: any (the decision is the same)"
     yield ""
-    yield from _format_skipped(found, everything)
-    yield from _format_remedies(found)
+    yield from format_skipped(found, everything=everything)
+    yield from format_remedies(found)
+
+
+def format_rule(found: Explanation) -> Iterator[str]:
+    """Format the rule that decided, and what the caller gets."""
+    conditions = "; ".join(f"{name} {' or '.join(values)}" for name, values in found.when.items()) or "always"
+    yield f"Rule {found.rule} ({found.origin}) decided: {conditions}."
+    yield from _format_reply(found)
 
 
 def _format_reply(found: Explanation) -> Iterator[str]:
@@ -80,7 +90,8 @@ def _format_reply(found: Explanation) -> Iterator[str]:
         yield f"  {times} times in {format_duration(per)} for each customer and operation, then {then}"
 
 
-def _format_skipped(found: Explanation, everything: bool) -> Iterator[str]:
+def format_skipped(found: Explanation, *, everything: bool) -> Iterator[str]:
+    """Format the rules before the one that decided, each with what did not match."""
     if not found.skipped:
         yield "It is the first rule."
         return
@@ -92,7 +103,8 @@ def _format_skipped(found: Explanation, everything: bool) -> Iterator[str]:
         yield f"  {skipped.rule} ({skipped.origin}): {', '.join(skipped.dimensions)}"
 
 
-def _format_remedies(found: Explanation) -> Iterator[str]:
+def format_remedies(found: Explanation) -> Iterator[str]:
+    """Format the nearest changes that permit the request, each with the events that lead there."""
     if Outcome(found.outcome) in ADMITTING and not found.remedies:
         return
     yield ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +57,26 @@ def explain(
     limit: Annotated[str, _condition("limit")] = "",
     channel_change: Annotated[str, _condition("channel_change")] = "",
     actor: Annotated[str, _condition("actor")] = "",
+    request: Annotated[
+        str,
+        typer.Option(
+            "--request",
+            metavar="REQUEST",
+            help="A request as it is sent: a method and a path, or `websocket` and a path.",
+        ),
+    ] = "",
+    token: Annotated[
+        Path | None,
+        typer.Option("--token", metavar="FILE", help="File with the request's token (a JWT), or with JSON claims."),
+    ] = None,
+    body: Annotated[Path | None, typer.Option("--body", metavar="FILE", help="File with the request's body.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", metavar="HEADER", help="`Name: value`; may be repeated.")
+    ] = None,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="Time of the request; default: now.")] = "",
+    account: Annotated[
+        str, typer.Option("--account", metavar="STATE", help="State of the account; the same as --state account=STATE.")
+    ] = "",
     record: Annotated[
         str,
         typer.Option(
@@ -69,7 +90,11 @@ def explain(
 ) -> None:
     """Explain one decision: its rule, the rules before it, the reply and the changes needed to be allowed.
 
+    Name a request as it is sent, with its token and body; or an operation, with the states and conditions to suppose.
+
     Examples:
+
+        authguard policy explain policy.yaml --request 'POST /refunds' --token claims.json --body refund.json
 
         authguard policy explain policy.yaml --operation chat
 
@@ -88,8 +113,26 @@ def explain(
         "channel_change": channel_change,
         "actor": actor,
     }
-    loaded = load(pick_policy(context, source, policy))
-    given = _states(loaded, state or []) | _conditions(conditions)
+    if request and (
+        named := [name for name, value in (conditions | {"operation": operation, "id": record}).items() if value]
+    ):
+        message = f"the request itself says it; leave out --{named[0].replace('_', '-')}"
+        raise typer.BadParameter(message, param_hint="--request")
+    sent = {"token": token, "body": body, "header": header, "at": at}
+    if not request and (useless := [name for name, value in sent.items() if value]):
+        message = "it needs --request, such as `--request 'GET /orders'`"
+        raise typer.BadParameter(message, param_hint=f"--{useless[0]}")
+    named_policy = pick_policy(context, source, policy)
+    loaded = load(named_policy)
+    supposed = _states(loaded, [*(state or []), *([f"account={account}"] if account else [])])
+    if request:
+        from authguard.cli import sent_request  # noqa: PLC0415 - only --request reads files
+
+        moment = sent_request.parse_moment(at)
+        parts = sent_request.Parts(line=request, headers=tuple(header or ()), token=token, body=body)
+        sent_request.print_answer(loaded, named_policy, parts, supposed, moment, as_json=as_json, everything=everything)
+        return
+    given = supposed | _conditions(conditions)
     notes: list[str] = []
     if record:
         from authguard.cli import recorded_decision  # noqa: PLC0415 - only --id reads a log

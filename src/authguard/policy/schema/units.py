@@ -6,6 +6,7 @@ Each parser raises `ValueError` with advice and examples. A number without a uni
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Final
 
 from authguard.core.currency import MINOR_DIGITS
@@ -123,3 +124,17 @@ def format_duration(seconds: float) -> str:
         if seconds and seconds % _SECONDS_PER_UNIT[unit] == 0:
             return f"{seconds / _SECONDS_PER_UNIT[unit]:g}{unit}"
     return f"{seconds * 1_000:g}ms"
+
+
+_WORDS: Final = (("d", "day", "days"), ("h", "h", "h"), ("m", "min", "min"), ("s", "s", "s"))
+
+
+def describe_duration(seconds: float) -> str:
+    """Return seconds in words for a reader: ``5 min``, ``1 day``, ``500 ms``; ``no time`` and ``without end``."""
+    if seconds == inf:
+        return "without end"
+    for unit, one, several in _WORDS:
+        number = seconds / _SECONDS_PER_UNIT[unit]
+        if number and number.is_integer():
+            return f"{number:,.0f} {one if number == 1 else several}"
+    return f"{seconds * 1_000:,.0f} ms" if seconds else "no time"

@@ -184,7 +184,9 @@ def pick_channel(policy: Policy, asked: ScenarioRequest, verified: str) -> str:
         verified: the channel of the session's proof of identity; empty for none.
     """
     channels = policy.channels
-    if asked.channel or not channels.declared or asked.conditions.get("channel_change") == "unknown":
+    if asked.channel or asked.is_sent or not channels.declared:
+        return asked.channel
+    if asked.conditions.get("channel_change") == "unknown":
         return asked.channel
     home = verified or next(iter(channels.trusts), "")
     if asked.conditions.get("channel_change") != "switched":

@@ -28,6 +28,7 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
         body: fields of the body; ``None`` for a body that brings about the conditions.
         channel: name of the channel; empty for one that brings about the conditions.
         idempotency: value of ``Idempotency-Key``; requests with the same one are the same transaction.
+        is_sent: whether the channel is the one that a request was sent through, so that an empty one is none.
     """
 
     operation: str = ""
@@ -38,6 +39,7 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
     body: Mapping[str, Any] | None = None
     channel: str = ""
     idempotency: str = "scenario"
+    is_sent: bool = False
 
 
 class ScenarioDecision(Struct, frozen=True, kw_only=True):

@@ -69,12 +69,21 @@ class Simulator:
         operations: transaction -> the operation that it runs.
     """
 
-    def __init__(self, deployment: Deployment, given: Mapping[str, str]) -> None:
-        """Start in the given states, with every moment (entered, seen, signed in, reported) set to now."""
+    def __init__(
+        self, deployment: Deployment, given: Mapping[str, str], *, now: float = START_TIME, keys: Keys | None = None
+    ) -> None:
+        """Start in the given states, with every moment (entered, seen, signed in, reported) set to now.
+
+        Args:
+            deployment: to run on.
+            given: machine -> state.
+            now: epoch seconds UTC.
+            keys: of the customer's account and session; ``None`` for those of the customer of a scenario.
+        """
         self.deployment: Final = deployment
         self.policy: Final[Policy] = deployment.policy
         self.records: Final = Records(self.policy)
-        self.now = START_TIME
+        self.now = now
         self.ids: Final = CountedIds()
         self.cipher: Final = PlainCipher()
         self.principal: Principal | None = None
@@ -84,16 +93,18 @@ class Simulator:
         self._signed_in: dict[bytes, float] = {}
         self._undated: set[bytes] = set()
         self._tokens = 0
-        issuer = next(iter(self.policy.issuers.values()))
-        account, session = identity_keys(issuer.issuer, SUBJECT, find_client(issuer, TokenSpec()), SESSION)
-        self.keys = Keys(account, session)
+        self.keys = keys or self._scenario_keys()
         after = build_given(self.policy, given, self.keys, self.now)
         if after.session.signed_in:
-            self._signed_in[session] = self.now
+            self._signed_in[self.keys.session] = self.now
         if after.transaction.version:
             self.transaction = UNNAMED
             self.now += TICK_S
         self.suppose(self.all_keys, blank(self.policy.initial), after)
+
+    def _scenario_keys(self) -> Keys:
+        issuer = next(iter(self.policy.issuers.values()))
+        return Keys(*identity_keys(issuer.issuer, SUBJECT, find_client(issuer, TokenSpec()), SESSION))
 
     def suppose(self, keys: Keys, before: Snapshot, after: Snapshot) -> None:
         """Store records as something before the scenario, or between its steps, left them.
@@ -198,7 +209,7 @@ class Simulator:
         if isinstance(credential, NotProven):
             raise ImpossibleError(f"the token is not accepted: {credential.reason.code}")
         request = AccessRequest(operation=STATUS)
-        decided = self._decide(request, credential, wanted)
+        decided = self.decide(request, credential, wanted)
         if isinstance(decided, Reason):
             raise ImpossibleError(f"the token is refused: {decided.code}")
         return decided
@@ -234,15 +245,22 @@ class Simulator:
         method, target = request_line(operation, asked)
         body = synthetic.build_body(operation, asked, target)
         request = AccessRequest(operation=operation, method=method, evidence=Evidence(idempotency=asked.idempotency))
-        decided = self._decide(request, credential, asked, body)
+        decided = self.decide(request, credential, asked, body)
         if isinstance(decided, Reason):
             return ScenarioDecision(outcome=REFUSED, reason=decided.code, states=self.states())
         return self._answer(asked, operation, credential, decided)
 
-    def _decide(
+    def decide(
         self, request: AccessRequest, credential: Credential, asked: ScenarioRequest, body: Body = NO_BODY
     ) -> Decision | Reason:
-        """Collect the facts of a request, and decide it as the enforcer does."""
+        """Collect the facts of a request, decide it as the enforcer does, and keep the records as it leaves them.
+
+        Args:
+            request: with its operation.
+            credential: as its check found it.
+            asked: what the scenario types of it.
+            body: read if the operation's decision depends on it.
+        """
         facts = self._facts(credential, asked)
         proven = facts.credential
         if isinstance(proven, Proven) and request.operation.reads_body:
