@@ -6,6 +6,7 @@ The table is indexed by *cell* (one value per dimension) and caches the results,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -31,12 +32,14 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
 #: values of ``credential`` for a proven principal; the others are those of `NotProven`
 PROVEN_CREDENTIALS: Final = ("good", "undated")
 
+#: the dimensions that every cell has; those that a policy adds follow them (`authguard.core.extra_dimensions`)
 DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
 
 #: cached cells per process; more distinct cells are an attack on memory, and the cache is cleared
 MAX_CACHED_CELLS: Final = 65_536
 
 Cell = tuple[str, ...]
+NO_EXTRA: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -60,9 +63,15 @@ class Rule(Struct, frozen=True, kw_only=True):
         """Derive the name."""
         force_setattr(self, "name", f"{self.index}:{self.do}")
 
-    def matches(self, cell: Cell) -> bool:
-        """Return whether the rule matches a cell, without the cache."""
-        return all(cell[DIMENSIONS.index(dimension)] in values for dimension, values in self.when.items())
+    def matches(self, cell: Cell, extra: tuple[str, ...] = ()) -> bool:
+        """Return whether the rule matches a cell, without the cache.
+
+        Args:
+            cell: one value per dimension.
+            extra: names of the dimensions that follow `DIMENSIONS` in the cell.
+        """
+        names = DIMENSIONS + extra
+        return all(cell[names.index(dimension)] in values for dimension, values in self.when.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +79,25 @@ class Table:
     """The rules over the values of every dimension.
 
     Attributes:
-        values: dimension -> its closed set, in order; the machines' states first.
+        values: dimension -> its closed set, in order: those of `DIMENSIONS`, then those that the policy adds.
         rules: first match wins.
+        extra: names of the added dimensions, in the order in which a cell has them after `DIMENSIONS`.
     """
 
     values: Mapping[str, tuple[str, ...]]
     rules: tuple[Rule, ...]
+    extra: tuple[str, ...] = field(init=False)
     _cache: dict[Cell, tuple[Rule, Cell]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Derive the names of the added dimensions."""
+        object.__setattr__(self, "extra", tuple(self.values)[len(DIMENSIONS) :])
 
     def decide(self, cell: Cell) -> Rule:
         """Return the rule that decides a cell.
 
         Args:
-            cell: one value per dimension, in the order of `DIMENSIONS`.
+            cell: one value per dimension, in the order of `values`.
 
         Raises:
             MachineFaultError: no rule matches, or a value is not in its dimension's set.
@@ -104,22 +119,26 @@ class Table:
         return found
 
     def _first(self, cell: Cell) -> Rule:
-        for dimension, value in zip(DIMENSIONS, cell, strict=True):
-            if value not in self.values[dimension]:
+        for (dimension, known), value in zip(self.values.items(), cell, strict=True):
+            if value not in known:
                 raise MachineFaultError(f"`{value}` is not a value of `{dimension}`")
         for rule in self.rules:
-            if rule.matches(cell):
+            if rule.matches(cell, self.extra):
                 return rule
         raise MachineFaultError("no rule decides this cell")
 
 
-def dimension_values(states: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return every dimension's closed set: the machines' states, then the conditions.
+def dimension_values(
+    states: Mapping[str, Sequence[str]], extra: Mapping[str, Sequence[str]] = NO_EXTRA
+) -> dict[str, tuple[str, ...]]:
+    """Return every dimension's closed set: the machines' states, the conditions, then what the policy adds.
 
     Args:
         states: machine -> its states.
+        extra: from `authguard.core.extra_dimensions.find_extra`.
     """
-    return {
+    fixed = {
         dimension: tuple(states[dimension]) if dimension in states else CONDITIONS[dimension]
         for dimension in DIMENSIONS
     }
+    return fixed | {dimension: tuple(values) for dimension, values in extra.items()}

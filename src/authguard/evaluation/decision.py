@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -14,10 +15,16 @@ from authguard.core.request import NotProven
 from authguard.core.snapshot import blank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authguard.core.machine import Transition
     from authguard.core.outcomes import Fallback, Reason
     from authguard.core.request import Credential, Operation, Principal
     from authguard.core.snapshot import Keys, Snapshot
+
+
+#: context of a decision of a policy without conditions and flags of its own
+NO_CONTEXT: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,7 +35,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         fallback: the response of the policy; its ``kind`` is the outcome.
         reason: closed code.
         snapshot: the machines' states after the decision, to be saved.
-        cell: one value per dimension; empty after a fault.
+        cell: one value per dimension of `authguard.core.decision_table.DIMENSIONS`; empty after a fault.
         rule: name of the matching rule; empty after a fault.
         events: sent, in order.
         transitions: in order.
@@ -40,6 +47,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         running: whether the app's response settles a transaction.
         opened: whether the request has a transaction.
         amount: measured, in major units with its currency, or the code why it was not; empty for none.
+        context: the policy's own condition or flag -> its value, of those that its rules name.
     """
 
     operation: Operation
@@ -58,6 +66,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     running: bool = False
     opened: bool = False
     amount: str = ""
+    context: Mapping[str, str] = NO_CONTEXT
 
 
 #: stands for the states of a cached decision, which all credentials with the same decision share

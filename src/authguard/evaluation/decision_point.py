@@ -19,7 +19,7 @@ from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
 from authguard.evaluation import booking, transactions
 from authguard.evaluation.attempts import is_in_doubt, spend_attempts
-from authguard.evaluation.decision import NEEDS_BODY, Decision, NeedsBody
+from authguard.evaluation.decision import NEEDS_BODY, NO_CONTEXT, Decision, NeedsBody
 from authguard.evaluation.driver import (
     Evaluation,
     apply_channel,
@@ -28,6 +28,7 @@ from authguard.evaluation.driver import (
     apply_reports,
     apply_roles,
 )
+from authguard.evaluation.extra_values import describe_context, read_extra
 
 if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
@@ -193,7 +194,7 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     return replace(found, condition="exceeded" if record.over else "within")
 
 
-def _decide(
+def _decide(  # noqa: C901 - hot path: a call for each part would cost each request
     evaluation: Evaluation,
     request: AccessRequest,
     facts: RequestFacts,
@@ -204,8 +205,12 @@ def _decide(
     cipher: Cipher,
     role_reason: Reason = Reason.DECIDED,
 ) -> Decision | Reason | NeedsBody:
-    policy = evaluation.policy
-    rule, cell = policy.table.find(cell)
+    policy, context = evaluation.policy, NO_CONTEXT
+    if not policy.table.extra:
+        rule, cell = policy.table.find(cell)
+    else:
+        extra = read_extra(policy, request.operation)
+        rule, context = policy.table.decide(cell + extra), describe_context(policy, extra)
     fallback = policy.fallbacks[rule.do]
     reason = Reason.DECIDED
     if measured.condition == "unmeasured" and "limit" in rule.when:
@@ -234,7 +239,9 @@ def _decide(
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running
     )
-    return replace(decision, amount=amount) if amount else decision
+    if amount or context:
+        decision = replace(decision, amount=amount, context=context)
+    return decision
 
 
 def _build(

@@ -14,6 +14,7 @@ from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
 from authguard.evaluation.attempts import follow_then
 from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
+from authguard.evaluation.extra_values import read_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,7 +120,8 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
     principal = verdict.principal
     if principal is None:
         credential = ("missing", operation.risk, operation.effect)
-        return (*states, *credential, "missing", "insufficient", "within", "same", "subject")
+        unproven = ("missing", "insufficient", "within", "same", "subject")
+        return (*states, *credential, *unproven, *read_extra(policy, operation))
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
     if acting == "stranger" and delegations.covers(verdict.snapshot.account, principal, operation):
         acting = "agent"
@@ -139,6 +141,7 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         "within",
         channel,
         acting,
+        *read_extra(policy, operation),
     )
 
 

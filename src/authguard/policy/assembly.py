@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.content import Content
-from authguard.core.decision_table import Table, dimension_values
+from authguard.core.decision_table import Table
 from authguard.core.outcomes import ALLOW
 from authguard.core.policy import Policy
 from authguard.core.timers import Timers
+from authguard.policy.table_space import draft_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ def assemble(draft: Draft, machines: Mapping[str, Machine]) -> Policy:
         draft: with resolved names; only a draft without errors may decide requests.
         machines: its machines, total.
     """
-    values = dimension_values({name: machine.spec.states for name, machine in machines.items()})
     fallbacks = {ALLOW.name: ALLOW} | dict(draft.fallbacks)
     origins = {f"rule:{rule.index}": rule.origin for rule in draft.rules}
     for name in draft.fallbacks:
@@ -39,7 +39,7 @@ def assemble(draft: Draft, machines: Mapping[str, Machine]) -> Policy:
         **content,
         machines=machines,
         timers=Timers.compile(draft.timers, machines),
-        table=Table(values, draft.rules),
+        table=Table(draft_values(draft), draft.rules),
         fallbacks=fallbacks,
         issuers={one.issuer: one for issuer in draft.issuers for one in issuer.expand()},
         origins=origins,

@@ -17,6 +17,7 @@ from authguard.records.record_types import (
     Class,
     Code,
     Column,
+    Context,
     Count,
     Digest,
     Event,
@@ -70,6 +71,7 @@ class DecisionEntry(
         method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
         path: path template of the operation, never the path itself; empty unless the policy records it.
         trace_id: W3C trace id, from the request or from the active span.
+        context: the policy's own condition or flag -> its value, of those that its rules name; empty for none.
         facts: what another policy could decide otherwise on, by `authguard.evaluation.recorded_facts`; empty without a
             verified principal, and in a repeated decision, whose credential has them in an earlier record.
     """
@@ -96,6 +98,7 @@ class DecisionEntry(
     method: Method = ""
     path: Text = ""
     trace_id: TraceId = ""
+    context: Context = {}
     facts: Facts = {}
 
 

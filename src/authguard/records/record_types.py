@@ -87,6 +87,15 @@ Fields = Annotated[
         },
     ),
 ]
+#: a policy's own condition or flag -> its value
+Context = Annotated[
+    dict[str, str],
+    _form(
+        propertyNames={"pattern": "^(?:[a-z][a-z0-9_-]{0,63})$"},
+        maxProperties=FIELDS,
+        additionalProperties={"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"},
+    ),
+]
 #: name of a fact about a request, of those that `authguard.evaluation.recorded_facts` lists
 FACT: Final = "[a-z][a-z0-9_]{0,31}"
 Facts = Annotated[

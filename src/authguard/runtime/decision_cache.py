@@ -109,7 +109,8 @@ class DecisionCache:
         for shared in (self._decided, self._decisions, self._times):
             if len(shared) >= MAX_ENTRIES:
                 shared.clear()
-        key = (decision.operation.identity, decision.cell, decision.events, decision.scopes, decision.channel)
+        values = (decision.cell, tuple(decision.context.items()))
+        key = (decision.operation.identity, values, decision.events, decision.scopes, decision.channel)
         same = self._decisions.get(key)
         if same is None:  # the set of scopes belongs to the credential, which must be freed with it
             same = self._decisions[key] = replace(decision, token_scopes=frozenset(decision.scopes))

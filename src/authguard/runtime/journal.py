@@ -80,6 +80,7 @@ class Journal:
             policy=self._policy,
             operation=request.operation.name,
             cell=decision.cell,
+            context=dict(decision.context),
             rule=decision.rule,
             outcome=decision.fallback.kind.value,
             fallback=decision.fallback.name,

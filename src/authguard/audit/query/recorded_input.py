@@ -65,6 +65,7 @@ class RecordedDecision(Struct, frozen=True, kw_only=True):
     credential: str = ""
     transaction: str = ""
     channel: str = ""
+    context: dict[str, str] = {}
     facts: dict[str, Any] = {}
 
     def text(self, fact: str) -> str:

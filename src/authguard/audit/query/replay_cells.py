@@ -18,6 +18,7 @@ from authguard.audit.query.recorded_input import UnknownInputError, build_princi
 from authguard.audit.query.replay_result import ReplayedDecision
 from authguard.core import conditions
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
+from authguard.core.extra_dimensions import OPERATION, operation_value
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, Principal
 from authguard.core.snapshot import AccountRecord, Keys, SessionRecord, blank
@@ -176,7 +177,11 @@ class CellReplay:
         is_own: bool,
     ) -> ReplayedDecision:
         table = self._policy.table
-        values = [table.values[name] if name in unknown else (cell[name],) for name in DIMENSIONS]
+        known = {**cell, OPERATION: operation_value(operation, self._policy.operation_limits), **one.context}
+        values = [
+            (known[name],) if name not in unknown and known.get(name) in options else options
+            for name, options in table.values.items()
+        ]
         if prod(map(len, values)) > MAX_CELLS:
             raise UnknownInputError("an earlier decision of its session differs")
         rules = {(rule := table.decide(tuple(one))).index: rule for one in product(*values)}

@@ -14,6 +14,7 @@ from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from authguard.core.deployment import Issuer
     from authguard.core.request import Match, Operation
@@ -202,6 +203,7 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
     """Check that operations have unique names, known risks and effects, and that no earlier operation shadows one."""
     yield from _unique(draft.place("operations"), "operation", (operation.name for operation in draft.operations))
     begun: dict[str, list[Operation]] = {}
+    names = {operation.name for operation in draft.operations}
     for index, operation in enumerate(draft.operations):
         place = draft.place(f"operations[{index}]", "operations")
         yield from _classified(place, operation)
@@ -209,6 +211,7 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
             message = f"operation `{operation.name}` has a reserved name"
             advice = f"choose a name that is not `{UNNAMED}` and does not begin with `{RESERVED_PREFIX}`"
             yield Problem(code="name-reserved", place=place, message=message, advice=advice)
+        yield from _check_groups(place, operation, names)
         if operation.risk in RESERVED_RISKS:
             message = (
                 f"operation `{operation.name}` has `risk: {operation.risk}`, which is for the guard's own endpoints"
@@ -235,6 +238,14 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
     if draft.admits_unnamed and draft.otherwise.risk in OPEN:
         message = f"requests without an operation would be `{draft.otherwise.risk}`"
         yield Problem(code="otherwise-open", place=place, message=message, advice="write `otherwise: deny`")
+
+
+def _check_groups(place: Place, operation: Operation, names: AbstractSet[str]) -> Iterator[Problem]:
+    """Check that no group has the name of an operation: rules name both in one place."""
+    for group in operation.groups:
+        if group in names or group == UNNAMED:
+            message = f"group `{group}` of operation `{operation.name}` has the name of an operation"
+            yield Problem(code="duplicate-name", place=place, message=message, advice="choose another name")
 
 
 def _classified(place: Place, operation: Operation) -> Iterator[Problem]:

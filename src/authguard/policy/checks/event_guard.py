@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS, dimension_values
+from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.policy.table.boxes import Space, Undecided
+from authguard.policy.table.boxes import Undecided
 from authguard.policy.table.coverage import compute_coverage
+from authguard.policy.table_space import any_space
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -41,7 +42,7 @@ class EventGuards:
         self._states = states
         given: tuple[Rule, ...] = getattr(policy, "rules", None) or policy.table.rules  # type: ignore[union-attr]
         self.rules = tuple(given)
-        self.space = Space(dimension_values({name: spec.states for name, spec in states.machines.items()}))
+        self.space = any_space(policy)
         self._outcomes = {Outcome.ALLOW: frozenset({Outcome.ALLOW})} | {
             name: frozenset(_chain(policy, name)) for name in policy.fallbacks
         }

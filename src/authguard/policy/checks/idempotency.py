@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
-from authguard.policy.checks.table import deciding_rules, find_evidence, outcomes, prove_table, table_space
+from authguard.policy.checks.table import deciding_rules, find_evidence, outcomes, prove_table
 from authguard.policy.problem import Problem
+from authguard.policy.table_space import of_operation, table_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Prob
         return
     box = table_space(draft).box(
         {"risk": {operation.risk}, "effect": {"write"}, "credential": {"good"}, "transaction": over}
+        | of_operation(table_space(draft), operation)
     )
     for rule in deciding_rules(draft, proof, box):
         if outcomes(draft, rule) & ADMITTING:

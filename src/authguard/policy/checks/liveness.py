@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from authguard.core.extra_dimensions import OPERATION
 from authguard.core.machine import ANY, STAY, Line
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFaultError
@@ -195,9 +196,12 @@ def _request_kinds(draft: Draft) -> list[RequestKind]:
     """Return the kinds of requests of customers; a base policy may get any."""
     if draft.base or not draft.operations:
         return [RequestKind(risk, effect) for risk, effect in product(CUSTOMER_RISKS, ("read", "write"))]
-    declared = {
-        RequestKind(one.risk, one.effect, "agent" if one.actor == "required" else "subject")
-        for one in draft.all_operations
-        if one.risk in CUSTOMER_RISKS
-    }
-    return sorted(declared, key=lambda kind: (kind.risk, kind.effect, kind.actor))
+    named = [rule.when[OPERATION] for rule in draft.rules if OPERATION in rule.when]
+    declared: dict[tuple[str, str, str, tuple[bool, ...]], RequestKind] = {}
+    for one in draft.all_operations:
+        if one.risk in CUSTOMER_RISKS:
+            actor = "agent" if one.actor == "required" else "subject"
+            alike = (one.risk, one.effect, actor, tuple(one.name in names for names in named))
+            name = one.name if named else ""
+            declared.setdefault(alike, RequestKind(one.risk, one.effect, actor, name))
+    return [declared[alike] for alike in sorted(declared)]

@@ -8,8 +8,9 @@ from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS
 from authguard.core.machine import expand
 from authguard.core.outcomes import ALLOW, NEEDS, Need, Outcome
 from authguard.policy.checks.demands import total_machines
-from authguard.policy.checks.table import find_evidence, follow_then, prove_table, table_space
+from authguard.policy.checks.table import find_evidence, follow_then, prove_table
 from authguard.policy.problem import Problem
+from authguard.policy.table_space import table_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

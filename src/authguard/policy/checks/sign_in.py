@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.outcomes import Outcome
-from authguard.policy.checks.table import deciding_rules, prove_table, table_space
+from authguard.policy.checks.table import deciding_rules, prove_table
 from authguard.policy.problem import Problem
+from authguard.policy.table_space import table_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

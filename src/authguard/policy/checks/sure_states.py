@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from authguard.core.extra_dimensions import OPERATION
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.evaluation.verification import PROVABLE_RISKS, VERIFY_OPERATION
 from authguard.policy.checks.event_sources import CALLER, CLOCK, OPERATOR
-from authguard.policy.table.boxes import Space
+from authguard.policy.table_space import policy_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,15 +47,18 @@ class RequestKind(Struct, frozen=True):
         risk: of its operation.
         effect: of its operation.
         actor: who makes it: ``subject``, or ``agent`` if the operation is for agents only.
+        operation: one of those that the rules do not distinguish; empty if they distinguish none.
     """
 
     risk: str
     effect: str
     actor: str = "subject"
+    operation: str = ""
 
     def __str__(self) -> str:
         """Format the kind for people."""
-        return f"{self.risk} {self.effect}{' by an agent' if self.actor == 'agent' else ''}"
+        named = f" `{self.operation}`" if self.operation else ""
+        return f"{self.risk} {self.effect}{named}{' by an agent' if self.actor == 'agent' else ''}"
 
 
 class SureStates:
@@ -87,7 +91,7 @@ class SureStates:
         self.states = states
         self._draft, self._proof, self._probe, self._by, self._is_dated = draft, proof, probe, by, is_dated
         self._kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
-        self._space = Space(probe.policy.table.values)
+        self._space = policy_space(probe.policy)
         session = draft.machines["session"]
         self._live = states.having("session", *sorted(probe.policy.live_session_states & set(session.states)))
         new = draft.machines["transaction"].initial
@@ -177,6 +181,8 @@ class SureStates:
             "limit": ("within",),
             "channel_change": ("same",),
         }
+        if kind.operation and OPERATION in self._space.values:
+            conditions[OPERATION] = (kind.operation,)
         return self._space.box(conditions | more)
 
     def may_lead_into(self, target: StateSet) -> StateSet:

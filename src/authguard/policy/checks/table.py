@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from msgspec import Struct
 
-from authguard.core.decision_table import DIMENSIONS, dimension_values
-from authguard.core.events import MACHINES
+from authguard.core.decision_table import DIMENSIONS
+from authguard.core.extra_dimensions import extra_names
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
-from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
+from authguard.policy.table.boxes import GAP, Box, Undecided, count, intersect, widen_gap
 from authguard.policy.table.coverage import compute_coverage
+from authguard.policy.table_space import of_operation, table_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,17 +54,17 @@ def count_proved(draft: Draft) -> ProofCounts:
     """Count what the checks proved for a draft without errors."""
     return ProofCounts(
         pairs=sum(len(expand(spec).edges) for spec in draft.machines.values()),
-        cells=count(table_space(draft).whole),
+        cells=_count_cells(draft),
         rules=len(draft.rules),
         invariants=len(draft.invariants),
     )
 
 
-def table_space(draft: Draft) -> Space:
-    """Return the dimensions of the table; a missing machine has no values."""
-    return Space(
-        dimension_values({name: draft.machines[name].states if name in draft.machines else () for name in MACHINES})
-    )
+def _count_cells(draft: Draft) -> int:
+    """Count the cells that a request can have."""
+    space = table_space(draft)
+    proof = prove_table(draft) if space.impossible else None
+    return count(space.whole) if proof is None else proof.count_decided(space.whole)
 
 
 def _rule_place(draft: Draft, index: int) -> Place:
@@ -87,7 +88,8 @@ def check_names(draft: Draft) -> Iterator[Problem]:
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
         if OUTCOME in rule.when:
-            yield unknown_name(place, "a machine or a condition of a rule", OUTCOME, DIMENSIONS)
+            names = (*DIMENSIONS, *extra_names(draft))
+            yield unknown_name(place, "a machine or a condition of a rule", OUTCOME, names)
         else:
             yield from _conditions_resolve(place, rule.when, known)
         if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
@@ -141,7 +143,8 @@ def check_gaps(draft: Draft) -> Iterator[Problem]:
     proof, known = prove_table(draft), table_space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
-    gap = widen_gap(proof.example(GAP, known.whole), [known.box(rule.when) for rule in draft.rules], known.whole)
+    decided = [known.box(rule.when) for rule in draft.rules]
+    gap = widen_gap(proof.example(GAP, known.whole), [*known.impossible_boxes, *decided], known.whole)
     condition = ", ".join(
         f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
         for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
@@ -285,7 +288,8 @@ def check_operation_needs(draft: Draft) -> Iterator[Problem]:
     unnamed = [(draft.otherwise, "otherwise")] if draft.admits_unnamed else []
     for operation, path in (*named, *unnamed):
         for need, unmet in _needs(operation):
-            box = known.box({"risk": {operation.risk}, "effect": {operation.effect}, **unmet})
+            kind = {"risk": {operation.risk}, "effect": {operation.effect}} | of_operation(known, operation)
+            box = known.box(kind | unmet)
             if box not in opened:
                 opened[box] = tuple(
                     rule for rule in deciding_rules(draft, proof, box) if outcomes(draft, rule) & ADMITTING

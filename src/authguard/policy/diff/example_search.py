@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decision_table import dimension_values
-from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability
 from authguard.policy.table.boxes import Space
+from authguard.policy.table_space import draft_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,10 +32,7 @@ class ExampleSearch:
         """
         self._space = space
         self._left = lookups
-        self._reaches = [
-            (Reachability.of(draft), Space(dimension_values({name: draft.machines[name].states for name in MACHINES})))
-            for draft in drafts
-        ]
+        self._reaches = [(Reachability.of(draft), Space(draft_values(draft))) for draft in drafts]
 
     def find(self, change: TableDifference, find: Callable[[Box], Box | None]) -> tuple[tuple[str, ...], str]:
         """Return a cell of a change, and the shortest events to it or why there are none.
@@ -64,20 +60,19 @@ class ExampleSearch:
 
 def _translated(find: Callable[[Box], Box | None], own: Space, union: Space) -> Callable[[Box], Box | None]:
     """Translate a search over the states of both policies into one over the states of one policy."""
-    pairs = [(own.values[name], union.values[name]) for name in own.values]
-    maps = [[there.index(value) for value in here] for here, there in pairs]
+    places = {name: place for place, name in enumerate(union.values)}
+    maps = {name: [union.values[name].index(value) for value in here] for name, here in own.values.items()}
 
     def ask(box: Box) -> Box | None:
-        wide = tuple(
-            sum(1 << there[place] for place in range(len(there)) if mask >> place & 1)
-            for mask, there in zip(box, maps, strict=True)
-        )
-        found = find(wide)
+        wide = list(union.whole)  # a dimension that this policy does not have takes any value
+        for mask, (name, there) in zip(box, maps.items(), strict=True):
+            wide[places[name]] = sum(1 << bit for place, bit in enumerate(there) if mask >> place & 1)
+        found = find(tuple(wide))
         if found is None:
             return None
         return tuple(
-            sum(1 << place for place, bit in enumerate(there) if mask >> bit & 1)
-            for mask, there in zip(found, maps, strict=True)
+            sum(1 << place for place, bit in enumerate(there) if found[places[name]] >> bit & 1)
+            for name, there in maps.items()
         )
 
     return ask

@@ -90,6 +90,7 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "idempotency": smaller_is_looser,
     "failed_on": wider,  # a person settles a result in doubt, but not a failed one
     "actor": actors,
+    "groups": neutral,  # a rule stands for the operations of its groups
     "binds": narrower,  # a repeated request may differ in its unbound parts
 }
 FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import find_extra
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
 from authguard.policy.diff.difference import Difference
 from authguard.policy.diff.example_search import ExampleSearch
@@ -23,6 +24,7 @@ from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.diff.policy_pair import PolicyPair
 from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
 from authguard.policy.table.comparison import compare
+from authguard.policy.table_space import draft_values, impossible_conditions
 
 if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
@@ -90,12 +92,14 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
     old, new = pair.old, pair.new
     values = _values(old, new)
     space = Space(values)
+    impossible = [space.box(when) for draft in (old, new) for when in impossible_conditions(draft, values)]
     olds, news = (
         {_answer_key(item, old): item for item in _fallbacks(draft).values()}
         | {UNKNOWN_STATE: draft.fallbacks[draft.on_fault]}
         for draft in (old, new)
     )
-    tables = (_rules(old, old, space), _rules(new, old, space))
+    idle = [(box, UNKNOWN_STATE) for box in impossible if not is_empty(box)]
+    tables = (idle + _rules(old, old, space), idle + _rules(new, old, space))
     slices = [space.box({"risk": {risk}}) for risk in CONDITIONS["risk"]]
     compared = compare(space.whole, tables, slices)
     if isinstance(compared, Undecided):
@@ -146,7 +150,12 @@ def _state_direction(before: Fallback, after: Fallback, *, is_new: bool) -> Dire
 
 def _values(old: Draft, new: Draft) -> dict[str, tuple[str, ...]]:
     states = {name: tuple(dict.fromkeys((*old.machines[name].states, *new.machines[name].states))) for name in MACHINES}
-    return dimension_values(states)
+    named = set(draft_values(old)) | set(draft_values(new))
+    extra = dict[str, tuple[str, ...]]()
+    for draft in (old, new):
+        for name, values in find_extra(draft, named).items():
+            extra[name] = tuple(dict.fromkeys((*extra.get(name, ()), *values)))
+    return dimension_values(states, extra)
 
 
 def _fallbacks(draft: Draft) -> dict[str, Fallback]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.extra_dimensions import OPERATION
 from authguard.policy.diff import field_order
 from authguard.policy.diff.difference import LOOSER, MAY_LOOSEN, STRICTER, compare_fields
 from authguard.policy.diff.permissiveness import Direction, smaller_is_looser
@@ -67,7 +68,7 @@ def _by_table(pair: PolicyPair, field: str, direction: Direction, before: Operat
 
 
 def _slice(operation: Operation) -> dict[str, str]:
-    return {"risk": operation.risk, "effect": operation.effect}
+    return {"risk": operation.risk, "effect": operation.effect, OPERATION: operation.name}
 
 
 def _by_slice(pair: PolicyPair, direction: Direction, before: Operation, after: Operation) -> Direction:

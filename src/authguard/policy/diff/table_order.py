@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decision_table import dimension_values
+from authguard.core.extra_dimensions import OPERATION, OTHERWISE
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.policy.table.boxes import Space, is_empty
 from authguard.policy.table.mdd import DecisionDiagrams, NodeLimitError
+from authguard.policy.table_space import draft_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class TableOrder:
             draft: without errors.
             nodes: largest number of nodes; past it nothing is in order.
         """
-        self._space = Space(dimension_values({name: spec.states for name, spec in draft.machines.items()}))
+        self._space = Space(draft_values(draft))
         self._places = {name: place for place, name in enumerate(self._space.values)}
         self._known = {ALLOW.name: ALLOW} | dict(draft.fallbacks)
         self._leaves: dict[str, int] = {}
@@ -79,7 +80,17 @@ class TableOrder:
             return True
         if not self.is_decided or lower.keys() != upper.keys():
             return False
+        lower, upper = self._named(lower), self._named(upper)
         return self._diagrams.relate((self._restrict(lower), self._restrict(upper)), holds, memo)
+
+    def _named(self, fixed: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the values with the operation as this table knows it; without it if no rule names one."""
+        if OPERATION not in fixed:
+            return fixed
+        operations = self._space.values.get(OPERATION, ())
+        name = fixed[OPERATION] if fixed[OPERATION] in operations else OTHERWISE
+        others = {key: value for key, value in fixed.items() if key != OPERATION}
+        return {**others, OPERATION: name} if operations else others
 
     def _restrict(self, fixed: Mapping[str, str]) -> int:
         key = tuple(sorted(fixed.items()))

@@ -13,15 +13,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import OPERATION, OTHERWISE
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
+from authguard.core.possible_values import find_possible
 from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
 from authguard.policy.explain.nearest import SETTLED, BudgetExceededError, iter_nearest
 from authguard.policy.explain.way import MAX_STEPS, WayFinder
 from authguard.policy.table.boxes import MAX_BOXES, Box, Space, intersect, is_empty
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:
@@ -65,31 +67,33 @@ def explain_decision(
     asked = dict(given)
     if operation or not set(SETTLED) & set(given):
         asked |= {"risk": wanted.risk, "effect": wanted.effect}
-    space = Space(policy.table.values)
+    space, names = policy_space(policy), tuple(policy.table.values)
+    if OPERATION in names:
+        asked[OPERATION] = operation or OTHERWISE
     defaults = _defaults(policy)
-    cell = tuple(asked.get(dimension, defaults[dimension]) for dimension in DIMENSIONS)
+    cell = tuple(asked.get(dimension, defaults[dimension]) for dimension in names)
     rule = policy.table.decide(cell)  # raises for an unknown value
     boxes = tuple(space.box(one.when) for one in policy.table.rules)
-    point = space.box({dimension: (value,) for dimension, value in zip(DIMENSIONS, cell, strict=True)})
-    region = _widen(point, boxes, rule.index, space, [name for name in DIMENSIONS if name not in asked])
+    point = space.box({dimension: (value,) for dimension, value in zip(names, cell, strict=True)})
+    region = _widen(point, boxes, rule.index, space, [name for name in names if name not in asked])
     fallback = policy.fallbacks[rule.do]
     possible = _possible_box(policy, wanted, space)
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
     admitting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
-    here = dict(zip(DIMENSIONS, cell, strict=True))
+    here = dict(zip(names, cell, strict=True))
     ways: tuple[Way, ...] = ()
     is_decided = True
     if fallback.kind is not Outcome.ALLOW:
         finder = WayFinder(policy, here, operation, steps)
         possible_here = intersect(possible, space.box({name: finder.reachable(name) for name in MACHINES}))
-        nearest = iter_nearest(boxes, admitting, point, possible_here, budget)
+        nearest = iter_nearest(names, boxes, admitting, point, possible_here, budget)
         ways, is_decided = _find_remedies(finder, nearest, space, targets)
     remedies = tuple(_build_remedy(policy, wanted, here, way) for way in ways)
     return Explanation(
         policy=policy.name,
         digest=policy.digest,
         operation=operation,
-        values=tuple(_explain_values(given, asked, cell, (point, region))),
+        values=tuple(_explain_values(given, asked, here, (point, region))),
         rule=rule.name,
         origin=rule.origin,
         when=_when(policy, rule),
@@ -133,7 +137,7 @@ def _widen(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnamed
     """Widen each unnamed dimension to all values if the same rule still decides the whole box."""
     region = point
     for dimension in unnamed:
-        place = DIMENSIONS.index(dimension)
+        place = tuple(space.values).index(dimension)
         wider = (*region[:place], space.whole[place], *region[place + 1 :])
         inside = intersect(wider, boxes[decided]) == wider
         if inside and all(is_empty(intersect(wider, earlier)) for earlier in boxes[:decided]):
@@ -142,10 +146,10 @@ def _widen(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnamed
 
 
 def _explain_values(
-    given: Mapping[str, str], asked: Mapping[str, str], cell: Sequence[str], boxes: tuple[Box, Box]
+    given: Mapping[str, str], asked: Mapping[str, str], cell: Mapping[str, str], boxes: tuple[Box, Box]
 ) -> Iterator[ExplainedValue]:
     point, region = boxes
-    for place, (dimension, value) in enumerate(zip(DIMENSIONS, cell, strict=True)):
+    for place, (dimension, value) in enumerate(cell.items()):
         if dimension in asked:
             known = "given" if dimension in given else "operation"
         else:
@@ -156,7 +160,7 @@ def _explain_values(
 def _skipped_rules(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[SkippedRule]:
     for rule in policy.table.rules[:decided]:
         common = intersect(region, boxes[rule.index])
-        missed = tuple(dimension for dimension, mask in zip(DIMENSIONS, common, strict=True) if not mask)
+        missed = tuple(dimension for dimension, mask in zip(policy.table.values, common, strict=True) if not mask)
         yield SkippedRule(rule=rule.name, origin=rule.origin, dimensions=missed)
 
 
@@ -181,18 +185,8 @@ def _words(policy: Policy, cell: Sequence[str], fallback: Fallback) -> Localized
 
 def _possible_box(policy: Policy, operation: Operation, space: Space) -> Box:
     """Return the box of values that a request for this operation can have."""
-    values: dict[str, tuple[str, ...]] = {}
-    if not operation.scopes and not operation.roles:
-        values["scope"] = ("granted",)
-    if not operation.max_age:  # with `max_age`, a request without a credential is insufficient too
-        values["assurance"] = ("met", "insufficient") if operation.acr else ("met",)
-    if not operation.limits:
-        values["limit"] = ("within",)
-    if not policy.channels.declared:
-        values["channel_change"] = ("same",)
-    if not policy.agents:
-        values["actor"] = ("subject", "stranger")
-    return space.box(values)
+    values = find_possible(policy, operation)
+    return space.box({name: one for name, one in values.items() if name not in {*SETTLED, "credential"}})
 
 
 def _impossible_notes(operation: Operation, space: Space, point: Box, possible: Box, name: str) -> Iterator[str]:
@@ -205,7 +199,7 @@ def _impossible_notes(operation: Operation, space: Space, point: Box, possible: 
         "channel_change": "the policy declares no channels",
         "actor": "the policy registers no agents",
     }
-    for place, dimension in enumerate(DIMENSIONS):
+    for place, dimension in enumerate(space.values):
         if not point[place] & possible[place]:
             value = space.witness(point)[place]
             yield f"{dimension} is never `{value}` for `{operation.name}`: {because[dimension]}"
@@ -233,10 +227,10 @@ def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str],
             now=here[name],
             to=(way.values[name],),
             by=attribution.condition_actor(operation, name, (way.values[name],), here[name])
-            if name in CONDITIONS
+            if name not in MACHINES
             else _event_sources(name, way.path),
         )
-        for name in DIMENSIONS
+        for name in here
         if way.values[name] != here[name]
     )
     return Remedy(

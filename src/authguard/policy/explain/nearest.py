@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.decision_table import DIMENSIONS
+from authguard.core.extra_dimensions import OPERATION
 from authguard.policy.table.boxes import Box, intersect, is_empty, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 #: dimensions that the operation fixes for every request; asking for another operation is not a change
-SETTLED: Final = ("risk", "effect")
+SETTLED: Final = ("risk", "effect", OPERATION)
 
 
 def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[tuple[Box, ...], ...], int]:
@@ -34,18 +34,18 @@ class BudgetExceededError(Exception):
     """The search examined more boxes than its budget permits."""
 
 
-def find_nearest(
-    boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
+def find_nearest(  # noqa: PLR0917 - as `iter_nearest`
+    names: Sequence[str], boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
 ) -> tuple[tuple[int, Box], ...] | None:
     """Return the first result of `iter_nearest`, empty if there is none; ``None`` if the budget is exceeded."""
     try:
-        return next(iter_nearest(boxes, admitting, point, possible, budget), ())
+        return next(iter_nearest(names, boxes, admitting, point, possible, budget), ())
     except BudgetExceededError:
         return None
 
 
-def iter_nearest(
-    boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
+def iter_nearest(  # noqa: PLR0917 - the table and one of its cells
+    names: Sequence[str], boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
 ) -> Iterator[tuple[tuple[int, Box], ...]]:
     """Yield the boxes of admitted cells that differ from a cell in the fewest dimensions, then those in more.
 
@@ -59,7 +59,7 @@ def iter_nearest(
     Raises:
         BudgetExceededError: more boxes than the budget permits were examined.
     """
-    free = [place for place, name in enumerate(DIMENSIONS) if name not in SETTLED and possible[place] & ~point[place]]
+    free = [place for place, name in enumerate(names) if name not in SETTLED and possible[place] & ~point[place]]
     needs = set()
     for index in admitting:
         need = frozenset(place for place, mask in enumerate(boxes[index]) if not mask & point[place])

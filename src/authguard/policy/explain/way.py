@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import OPERATION
 from authguard.errors import MachineFaultError
 from authguard.policy.checks import attribution
 from authguard.policy.checks.reachability import Reachability, Step
@@ -103,7 +103,7 @@ class WayFinder:
         """
         wanted = {
             name: tuple(value for bit, value in enumerate(space.values[name]) if box[place] >> bit & 1)
-            for place, name in enumerate(DIMENSIONS)
+            for place, name in enumerate(space.values)
         }
         for conditions in islice(self._conditions(wanted), MAX_CONDITIONS):
             way = self._find_path(wanted, conditions, targets)
@@ -124,7 +124,7 @@ class WayFinder:
 
     def _conditions(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
         """Yield the conditions of the request: what holds, and each value of what has to change."""
-        names = [name for name in CONDITIONS if name not in SETTLED]
+        names = [name for name in wanted if name not in MACHINES and name not in SETTLED]
         values = [(self._cell[name],) if self._cell[name] in wanted[name] else wanted[name] for name in names]
         return (dict(zip(names, one, strict=True)) for one in product(*values))
 
@@ -214,7 +214,7 @@ class WayFinder:
     def _run(self, path: Path, conditions: Mapping[str, str]) -> ScenarioResult:
         """Run the events of a path, and then the request."""
         self._runs += 1
-        settled = {name: self._cell[name] for name in SETTLED}
+        settled = {name: self._cell[name] for name in SETTLED if name != OPERATION}
         wanted = conditions if self._operation else {**conditions, **settled}
         ask = ScenarioRequest(operation=self._operation, conditions=wanted)
         step = replace(_play_only(path), ask=ask)

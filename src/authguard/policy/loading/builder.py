@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import Rule
 from authguard.core.deployment import Assurance
+from authguard.core.extra_dimensions import OPERATION, expand_groups
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.timers import Timer
@@ -22,6 +23,7 @@ from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.tree import format_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from authguard.policy.problem import Problem
@@ -44,6 +46,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         message = "`peers` has no effect without `peer` in `request`"
         found.add("key-not-for-kind", "audit.peers", message, "write `request: [peer]`, or remove `peers`")
     credentials = credential_builder.build_credential_places(document.credentials, found)
+    groups = _find_groups(document)
     draft = Draft(
         name=document.name,
         digest=sha256(canonical_json(tree)).hexdigest(),
@@ -53,10 +56,12 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
             Timer(event=timer.event, after=timer.after, since=timer.since, states=timer.states)
             for timer in document.timers
         ),
-        rules=tuple(_rule(index, rule, found) for index, rule in enumerate(document.decisions)),
+        rules=tuple(_rule(index, rule, groups, found) for index, rule in enumerate(document.decisions)),
         fallbacks={name: _fallback(name, fallback, found) for name, fallback in document.fallbacks.items()},
         on_fault=document.on_fault,
-        invariants=tuple(_invariant(index, invariant, found) for index, invariant in enumerate(document.invariants)),
+        invariants=tuple(
+            _invariant(index, invariant, groups, found) for index, invariant in enumerate(document.invariants)
+        ),
         operations=tuple(
             deployment_builder.build_operation(index, operation, found)
             for index, operation in enumerate(document.operations)
@@ -108,9 +113,26 @@ def _machine(name: str, machine: model.States) -> Spec:
     return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
 
 
-def _rule(index: int, rule: model.Rule, found: ProblemCollector) -> Rule:
+def _find_groups(document: model.Document) -> dict[str, frozenset[str]]:
+    """Return group -> names of its operations."""
+    found: dict[str, set[str]] = {}
+    for operation in document.operations:
+        for group in operation.groups:
+            found.setdefault(group, set()).add(operation.name)
+    return {group: frozenset(names) for group, names in found.items()}
+
+
+def _conditions(when: Mapping[str, tuple[str, ...]], groups: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return dimension -> values, with the operations of each named group."""
+    return {
+        dimension: expand_groups(groups, values) if dimension == OPERATION else frozenset(values)
+        for dimension, values in when.items()
+    }
+
+
+def _rule(index: int, rule: model.Rule, groups: Mapping[str, frozenset[str]], found: ProblemCollector) -> Rule:
     place = found.places[f"decisions[{index}]"]
-    when: dict[str, frozenset[str]] = {dimension: frozenset(values) for dimension, values in rule.when.items()}
+    when = _conditions(rule.when, groups)
     return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
 
 
@@ -145,13 +167,15 @@ def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> F
     )
 
 
-def _invariant(index: int, invariant: model.Invariant, found: ProblemCollector) -> Invariant:
+def _invariant(
+    index: int, invariant: model.Invariant, groups: Mapping[str, frozenset[str]], found: ProblemCollector
+) -> Invariant:
     if invariant.never is not None and (invariant.always_reachable or invariant.by):
         message = "an invariant has `never` or `always_reachable`, not both"
         found.add("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
     return Invariant(
         name=invariant.name,
-        never={dimension: frozenset(values) for dimension, values in (invariant.never or {}).items()},
+        never=_conditions(invariant.never or {}, groups),
         always_reachable=invariant.always_reachable,
         by=invariant.by,
     )

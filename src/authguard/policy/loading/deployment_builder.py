@@ -66,6 +66,7 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
         idempotency=operation.idempotency == "required",
         failed_on=NO_EFFECT if operation.failed_on is None else frozenset(operation.failed_on),
         actor=operation.actor,
+        groups=operation.groups,
         binds=tuple(dict.fromkeys(name.lower() for name in operation.binds)),
     )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import OPERATION
 from authguard.policy.mutation.equivalence import find_differing_cells
 from authguard.policy.mutation.setting_candidates import fallback_candidates, setting_candidates
 from authguard.policy.schema.units import format_duration
@@ -92,8 +92,8 @@ def _for_timer(original: Original, mutant: Mutant) -> Iterator[PlainScenario]:
 
 def _for_rule(original: Original, mutant: Mutant, mutated: Policy) -> Iterator[PlainScenario]:
     for cell in find_differing_cells(original.policy, mutated) or ():
-        known = dict(zip(DIMENSIONS, cell, strict=True))
-        for name, asked in _requests(original.policy, known["risk"], known["effect"]):
+        known = dict(zip(original.policy.table.values, cell, strict=True))
+        for name, asked in _requests(original.policy, known):
             unusual = {key: known[key] for key, usual in DEFAULT_CONDITIONS.items() if known[key] != usual}
             yield {
                 "name": f"{mutant.where} decides {name} ({', '.join(unusual.values()) or 'nothing unusual'})",
@@ -102,8 +102,11 @@ def _for_rule(original: Original, mutant: Mutant, mutated: Policy) -> Iterator[P
             }
 
 
-def _requests(policy: Policy, risk: str, effect: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _requests(policy: Policy, known: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    risk, effect = known["risk"], known["effect"]
     named = [one.name for one in policy.all_operations if (one.risk, one.effect) == (risk, effect)]
+    if known.get(OPERATION) in named:
+        named = [known[OPERATION]]
     yield from ((name, {"operation": name}) for name in named)
     if not named:
         yield f"{risk} {effect}", {"risk": risk, "effect": effect}

@@ -12,6 +12,7 @@ from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
 from authguard.policy.table.comparison import compare
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.coverage import find_underived_boxes
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def find_differing_cells(old: Policy, new: Policy) -> list[tuple[str, ...]] | No
         The cells, with the names of the states and conditions; empty if no events lead to a difference; ``None`` if
         the tables are too complex to compare.
     """
-    space = Space(old.table.values)
-    ignored = [(box, "") for box in find_underived_boxes(old, space) if not is_empty(box)]
+    space = policy_space(old)
+    idle = (*space.impossible_boxes, *find_underived_boxes(old, space))
+    ignored = [(box, "") for box in idle if not is_empty(box)]
     tables = ([*ignored, *_boxes(old.table.rules, space)], [*ignored, *_boxes(new.table.rules, space)])
     compared = compare(space.whole, tables, [space.whole])
     if isinstance(compared, Undecided):

@@ -10,13 +10,14 @@ from decimal import Decimal
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final
 
-from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import OPERATION
 from authguard.core.outcomes import Outcome
 from authguard.policy.checks.reachability import Reachability
 from authguard.policy.mutation.access_kinds import ADDED_AGENT, ADDED_AUDIENCE
 from authguard.policy.schema.units import format_duration
-from authguard.policy.table.boxes import BoxCoverage, Space, reach
+from authguard.policy.table.boxes import BoxCoverage, reach
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
 
 if TYPE_CHECKING:
@@ -251,22 +252,24 @@ def fallback_candidates(policy: Policy, fallback: Fallback, detail: str) -> Iter
 
 def _cells(policy: Policy, fallback: Fallback) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """Yield states and requests of reachable cells that the policy's rules with this fallback decide."""
-    proof = reach(policy.table.rules, Space(policy.table.values))
+    proof = reach(policy.table.rules, policy_space(policy))
     if not isinstance(proof, BoxCoverage):
         return
     search = Reachability.of(policy)
     for rule in policy.table.rules:
         found = search.cell(proof.reaches[rule.index]) if rule.do == fallback.name else None
         if isinstance(found, tuple):
-            known = dict(zip(DIMENSIONS, found[0], strict=True))
+            known = dict(zip(policy.table.values, found[0], strict=True))
             given = {machine: known[machine] for machine in MACHINES if known[machine] != policy.initial[machine]}
             unusual = {key: known[key] for key, usual in DEFAULT_CONDITIONS.items() if known[key] != usual}
-            for asked in _requests(policy, (known["risk"], known["effect"])):
+            for asked in _requests(policy, (known["risk"], known["effect"]), known.get(OPERATION, "")):
                 yield {**given, "session": known["session"]}, {**asked, **unusual}
 
 
-def _requests(policy: Policy, kind: tuple[str, str] | None = None) -> list[dict[str, str]]:
+def _requests(policy: Policy, kind: tuple[str, str] | None = None, name: str = "") -> list[dict[str, str]]:
     """Return requests of the policy's operations, or described ones if it has none; those of one kind if given."""
+    if name in policy.operation_limits and name != policy.otherwise.name:
+        return [{"operation": name}]
     if policy.operations:
         known = [one for one in policy.operations if kind in (None, (one.risk, one.effect))]
         return [{"operation": one.name} for one in known if one.risk != "public"]

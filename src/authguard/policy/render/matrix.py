@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from authguard.core.decision_table import DIMENSIONS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -69,7 +67,7 @@ def abbreviate(values: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 def render_text(policy: Policy) -> str:
     """Render the matrix as text, with one line for each value of a cell."""
     table = build_rows(policy)
-    used = _used(table)
+    used = _used(policy, table)
     heads = ["#", *used, "do", "outcome", "origin"]
     body = [
         [
@@ -102,7 +100,7 @@ def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
 def list_cells(policy: Policy) -> tuple[str, list[str], list[list[str]]]:
     """Return the heading, the titles of the columns and the cells of each row; a cell for any value is empty."""
     table = build_rows(policy)
-    used = _used(table)
+    used = _used(policy, table)
     rows = []
     for row in table:
         values = (", ".join(abbreviate(row.when[name], policy.table.values[name])) for name in used)
@@ -114,7 +112,7 @@ def list_cells(policy: Policy) -> tuple[str, list[str], list[list[str]]]:
 def render_markdown(policy: Policy) -> str:
     """Render the matrix as a Markdown table."""
     table = build_rows(policy)
-    used = _used(table)
+    used = _used(policy, table)
     lines = [
         ["#", *used, "do", "outcome", "origin"],
         ["--:", *("---" for _ in range(len(used) + 3))],
@@ -136,12 +134,12 @@ def _code(words: str) -> str:
     return f"`{plain}`"
 
 
-def _used(table: Iterable[Row]) -> list[str]:
+def _used(policy: Policy, table: Iterable[Row]) -> list[str]:
     named = {name for row in table for name, values in row.when.items() if values}
-    return [name for name in DIMENSIONS if name in named]
+    return [name for name in policy.table.values if name in named]
 
 
 def _format_heading(policy: Policy, used: Sequence[str]) -> str:
-    left = [name for name in DIMENSIONS if name not in used]
+    left = [name for name in policy.table.values if name not in used]
     idle = f" No rule restricts {', '.join(left)}." if left else ""
     return f"Policy {policy.name}: the first matching rule decides; an empty cell matches any value.{idle}"

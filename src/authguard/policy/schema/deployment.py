@@ -38,6 +38,8 @@ Effect = Literal["read", "write"]
 
 #: maximum headers of one operation; an approver must be able to read them
 MAX_BINDS: Final = 16
+#: maximum groups of one operation
+MAX_GROUPS: Final = 16
 #: maximum roles of one operation
 MAX_ROLES: Final = 32
 #: maximum limits of one operation; each request counts against all of them
@@ -171,6 +173,7 @@ class Operation(StrictModel, frozen=True, kw_only=True):
     idempotency: Literal["", "required"] = ""
     failed_on: Annotated[tuple[Annotated[int, Meta(ge=300, le=599)], ...], Meta(max_length=100)] | None = None
     actor: Literal["any", "required", "forbidden"] = "any"
+    groups: Annotated[tuple[Name, ...], Meta(max_length=MAX_GROUPS)] = ()
     binds: Annotated[tuple[BoundHeader, ...], Meta(max_length=MAX_BINDS)] = ()
 
 

@@ -136,6 +136,7 @@ KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {
         "limits": "Limits on amounts and calls.",
         "idempotency": "`required` if a request must have an `Idempotency-Key`.",
         "failed_on": "Statuses of the app that mean that nothing was done; default 307, 308 and 400 to 499.",
+        "groups": "Groups of operations, such as `money`: rules can name a group in place of its operations.",
         "binds": "Request headers, such as `X-Tenant`, that an approval covers and approvers see.",
         "actor": "Allowed actor: `any` registered, `required`: agents only, `forbidden`: the subject only.",
     },

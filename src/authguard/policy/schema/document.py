@@ -33,7 +33,9 @@ from authguard.policy.schema.deployment import (
 from authguard.policy.schema.issuer import Issuer
 from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import (
+    CellValues,
     Dest,
+    Dimension,
     Duration,
     EventName,
     EventNames,
@@ -48,8 +50,6 @@ from authguard.policy.schema.types import (
 )
 
 Machine = Literal["service", "account", "session", "verification", "transaction"]
-Condition = Literal["credential", "risk", "effect", "scope", "assurance", "limit", "channel_change", "actor"]
-Dimension = Literal[Machine, Condition]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
 Outcome = Literal["allow", Kind]
 
@@ -93,7 +93,7 @@ class Timer(StrictModel, frozen=True, kw_only=True):
 class Rule(StrictModel, frozen=True, kw_only=True):
     """A rule of the decision table."""
 
-    when: dict[Dimension, Names]
+    when: dict[Dimension, CellValues]
     do: Name
 
 
@@ -101,7 +101,7 @@ class Invariant(StrictModel, frozen=True, kw_only=True):
     """A property that the checks prove over all cells."""
 
     name: Text
-    never: dict[Literal[Dimension, "outcome"], Names] | None = None
+    never: dict[Dimension, CellValues] | None = None
     always_reachable: tuple[Outcome, ...] = ()
     by: tuple[Literal["caller", "clock", "operator"], ...] = ()
 

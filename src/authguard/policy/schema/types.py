@@ -284,6 +284,11 @@ ClaimValues = Annotated[
 Audience = Annotated[
     tuple[tuple[str, ...], tuple[str, ...]], Parsed(_parse_audience, "malformed-value", _AUDIENCE_SCHEMA)
 ]
+#: a machine, a condition of a request, or the name of a condition or flag that the policy declares
+Dimension = Annotated[str, _text(r"[a-z][a-z0-9_-]{0,63}", "write a machine, a condition of the request, or a flag")]
+#: a value of a dimension; the guard's own operations have dots
+CellValue = Annotated[str, _text(r"[a-z][a-z0-9_.-]{0,63}", "write a state or another value of the dimension")]
+CellValues = Annotated[tuple[CellValue, ...], Shorthand(_one_or_list, CellValue)]
 EventNames = Annotated[tuple[EventName, ...], Shorthand(_one_or_list, EventName)]
 
 #: format of a field of the model -> the type with its parser

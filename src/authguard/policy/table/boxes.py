@@ -94,6 +94,10 @@ class BoxCoverage(Struct, frozen=True):
             found |= cells
         return found
 
+    def count_decided(self, box: Box) -> int:
+        """Count the cells of a box that rules decide."""
+        return sum(self.cells(rule, box) for rule in range(len(self.reaches)))
+
     def _of(self, rule: int) -> tuple[Box, ...]:
         return self.gap if rule == GAP else self.reaches[rule]
 
@@ -125,14 +129,21 @@ class Space(Struct, frozen=True):
 
     Attributes:
         values: dimension -> its values, in order.
+        impossible: conditions of cells that no request can have; they are not decided, and are no gap.
     """
 
     values: Mapping[str, tuple[str, ...]]
+    impossible: tuple[Mapping[str, frozenset[str]], ...] = ()
 
     @property
     def whole(self) -> Box:
         """The box of all cells."""
         return tuple((1 << len(known)) - 1 for known in self.values.values())
+
+    @property
+    def impossible_boxes(self) -> tuple[Box, ...]:
+        """The boxes of the cells that no request can have."""
+        return tuple(self.box(when) for when in self.impossible)
 
     def box(self, when: Mapping[str, Iterable[str]]) -> Box:
         """Convert a condition to a box; a dimension that is not named takes any value.
@@ -255,13 +266,20 @@ def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCo
     Raises:
         KeyError: a rule names a dimension that the space does not have.
     """
-    return reach_of(tuple(space.box(rule.when) for rule in rules), space.whole, budget)
+    boxes = tuple(space.box(rule.when) for rule in rules)
+    return reach_of(boxes, space.whole, budget, space.impossible_boxes)
 
 
 @lru_cache(maxsize=16)  # several checks query the same policy
-def reach_of(rules: tuple[Box, ...], whole: Box, budget: int) -> BoxCoverage | Undecided:
-    """Compute the exact cells of each box, as `reach` does for rules."""
+def reach_of(
+    rules: tuple[Box, ...], whole: Box, budget: int, impossible: tuple[Box, ...] = ()
+) -> BoxCoverage | Undecided:
+    """Compute the exact cells of each box, as `reach` does for rules; no rule decides the impossible cells."""
     remaining: list[Box] = [] if is_empty(whole) else [whole]
+    for away in impossible:
+        remaining = [left for box in remaining for left in subtract(box, away)]
+        if len(remaining) > budget:
+            return Undecided(0, len(remaining))
     reaches: list[tuple[Box, ...]] = []
     nodes = 0
     for index, rule in enumerate(rules):

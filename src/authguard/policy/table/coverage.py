@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: boxes to process before a diagram takes over; the standard policy needs some 200
 MAX_BOXES: Final = 4_000
+#: leaf of the cells that no request can have
+IMPOSSIBLE: Final = -2
 
 
 class TableCoverage(Protocol):
@@ -36,6 +38,9 @@ class TableCoverage(Protocol):
 
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""
+
+    def count_decided(self, box: Box) -> int:
+        """Count the cells of a box that rules decide."""
 
     def example(self, rule: int, box: Box) -> Box:
         """Return cells of a box that a rule decides, as one wide box.
@@ -70,7 +75,8 @@ class DiagramCoverage(Struct, frozen=True):
 
     def deciders(self, box: Box) -> frozenset[int]:
         """Return the rules that decide some cell of a box."""
-        return frozenset(_rule(leaf) for (leaf,) in self.diagrams.leaves((self.root,), box))
+        found = self.diagrams.leaves((self.root,), box)
+        return frozenset(_rule(leaf) for (leaf,) in found if leaf != IMPOSSIBLE)
 
     def decides_any(self, rules: Collection[int], box: Box) -> bool:
         """Return whether any of some rules decides a cell of a box."""
@@ -79,6 +85,11 @@ class DiagramCoverage(Struct, frozen=True):
     def cells(self, rule: int, box: Box) -> int:
         """Count the cells of a box that a rule decides."""
         return self.diagrams.count_cells((self.root,), box).get((_leaf(rule),), 0)
+
+    def count_decided(self, box: Box) -> int:
+        """Count the cells of a box that rules decide."""
+        found = self.diagrams.count_cells((self.root,), box)
+        return sum(cells for (leaf,), cells in found.items() if leaf not in {GAP, IMPOSSIBLE})
 
     def example(self, rule: int, box: Box) -> Box:
         """Return cells of a box that a rule decides, as one wide box.
@@ -108,7 +119,7 @@ class DiagramCoverage(Struct, frozen=True):
 
 def _leaf(rule: int) -> int:
     """Map a rule to its leaf, or back; `GAP` maps to itself."""
-    return -2 - rule if rule != GAP else GAP
+    return IMPOSSIBLE - 1 - rule if rule != GAP else GAP
 
 
 _rule = _leaf  # the mapping is an involution
@@ -128,17 +139,20 @@ def compute_coverage(
     Raises:
         KeyError: a rule names a dimension that the space does not have.
     """
-    return _prove(tuple(space.box(rule.when) for rule in rules), space.whole, boxes, nodes)
+    return _prove(tuple(space.box(rule.when) for rule in rules), space.whole, space.impossible_boxes, boxes, nodes)
 
 
 @lru_cache(maxsize=8)  # several checks query the same policy
-def _prove(rules: tuple[Box, ...], whole: Box, boxes: int, nodes: int) -> TableCoverage | Undecided:
-    plain = reach_of(rules, whole, boxes)
+def _prove(
+    rules: tuple[Box, ...], whole: Box, impossible: tuple[Box, ...], boxes: int, nodes: int
+) -> TableCoverage | Undecided:
+    plain = reach_of(rules, whole, boxes, impossible)
     if not isinstance(plain, Undecided):
         return plain
-    diagrams = DecisionDiagrams(whole, rules, nodes)
+    diagrams = DecisionDiagrams(whole, (*impossible, *rules), nodes)
+    leaves = [(box, IMPOSSIBLE) for box in impossible]
     try:
-        root = diagrams.build_table([(box, _leaf(index)) for index, box in enumerate(rules)])
+        root = diagrams.build_table(leaves + [(box, _leaf(index)) for index, box in enumerate(rules)])
     except NodeLimitError as tangled:
-        return Undecided(tangled.rule, len(diagrams))
+        return Undecided(max(0, tangled.rule - len(impossible)), len(diagrams))
     return DiagramCoverage(diagrams, root)

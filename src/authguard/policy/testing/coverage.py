@@ -15,6 +15,7 @@ from msgspec import Struct
 from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES, NOT_REPORTS
 from authguard.policy.table.boxes import BoxCoverage, Space, intersect, reach
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.deployment import complete_policy, find_sources
 from authguard.policy.testing.scenario import format_line
 
@@ -141,7 +142,7 @@ def _can_take(policy: Policy, name: str, index: int, source: str) -> bool:
 
 def _idle_rules(policy: Policy, indexes: AbstractSet[int]) -> AbstractSet[int]:
     """Return the rules that only decide cells which the driver never derives: they guard against other machines."""
-    space = Space(policy.table.values)
+    space = policy_space(policy)
     proof = reach(policy.table.rules, space) if indexes else None
     if not isinstance(proof, BoxCoverage):
         return frozenset()

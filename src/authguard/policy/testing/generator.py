@@ -13,8 +13,11 @@ from msgspec import Struct
 
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import OPERATION
+from authguard.evaluation.extra_values import read_extra
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.table.boxes import BoxCoverage, Space, intersect, is_empty, reach
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.parser import PLACEHOLDER
 from authguard.policy.testing.request import ScenarioRequest
@@ -73,7 +76,7 @@ def generate_drafts(policy: Policy, coverage: Coverage) -> tuple[ScenarioDraft, 
 def _draft_for_rule(
     policy: Policy, deployment: Deployment, search: Reachability, item: CoverageItem
 ) -> Scenario | None:
-    space = Space(policy.table.values)
+    space = policy_space(policy)
     proof = reach(policy.table.rules, space)
     if not isinstance(proof, BoxCoverage):
         return None  # the table exceeds the box budget, so a person has to find the path
@@ -84,7 +87,7 @@ def _draft_for_rule(
         drafted = _scenario(policy, item, path.events, _request_at(policy, cell), policy.initial)
         if _takes_rule(policy, deployment, drafted, item.index):
             return drafted
-    for cell in islice((space.witness(one) for box in boxes for one in _parts(space, box)), MAX_CELLS):
+    for cell in islice((space.witness(one) for box in boxes for one in _parts(policy, space, box)), MAX_CELLS):
         given = dict(zip(MACHINES, cell, strict=False))
         drafted = _scenario(policy, item, (), _request_at(policy, cell), given)
         if _takes_rule(policy, deployment, drafted, item.index):
@@ -92,10 +95,10 @@ def _draft_for_rule(
     return None
 
 
-def _parts(space: Space, box: Box) -> Iterator[Box]:
+def _parts(policy: Policy, space: Space, box: Box) -> Iterator[Box]:
     """Yield the parts of a box with one state of every machine, one risk and one effect."""
     # the last ones vary first, since requests differ most by session, risk and effect
-    fixed = ("service", "account", "transaction", "verification", "session", "risk", "effect")
+    fixed = ("service", "account", "transaction", "verification", "session", "risk", "effect", *policy.table.extra)
     known = [
         [value for value in space.values[name] if not is_empty(intersect(box, space.box({name: {value}})))]
         for name in fixed
@@ -106,11 +109,10 @@ def _parts(space: Space, box: Box) -> Iterator[Box]:
 
 def _request_at(policy: Policy, cell: Cell) -> ScenarioRequest:
     """Return a request of the conditions of a cell, with those that differ from the usual ones."""
-    asked = dict(zip(DIMENSIONS, cell, strict=True))
+    asked = dict(zip(policy.table.values, cell, strict=True))
     described = {name: asked[name] for name in ("risk", "effect")}
-    operation = next(
-        (one for one in policy.all_operations if (one.risk, one.effect) == tuple(described.values())), None
-    )
+    alike = [one for one in policy.all_operations if (one.risk, one.effect) == tuple(described.values())]
+    operation = next((one for one in alike if one.name == asked.get(OPERATION, one.name)), None)
     unusual = {name: asked[name] for name, usual in DEFAULT_CONDITIONS.items() if asked[name] != usual}
     if asked["credential"] not in PROVEN_CREDENTIALS:
         unusual = {"credential": asked["credential"]}  # nothing else is known of an unproven caller
@@ -156,7 +158,8 @@ def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]
 
     def answer(states: Mapping[str, str], asked: Operation) -> str:
         known = {**states, **DEFAULT_CONDITIONS, "risk": asked.risk, "effect": asked.effect}
-        return policy.table.decide(tuple(known[dimension] for dimension in DIMENSIONS)).do
+        cell = tuple(known[dimension] for dimension in DIMENSIONS)
+        return policy.table.decide(cell + read_extra(policy, asked)).do
 
     found = next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
     named = found if found in policy.all_operations else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.decision_table import DIMENSIONS
+from authguard.core.extra_dimensions import OPERATION
 from authguard.core.outcomes import Outcome
 from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.render.html_document import escape_whole, render_table
@@ -14,6 +14,7 @@ from authguard.policy.table.boxes import MAX_BOXES, Space, count
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
+    from authguard.core.request import Operation
     from authguard.policy.render.matrix import Row
 
 
@@ -42,7 +43,7 @@ def render_decisions(policy: Policy) -> str:
 
 def _conditions(policy: Policy, row: Row) -> str:
     parts = []
-    for name in DIMENSIONS:
+    for name in policy.table.values:
         values = abbreviate(row.when[name], policy.table.values[name])
         if values != (ANY,):
             words = "<span>, </span>".join(f'<span class="v">{render_text(value)}</span>' for value in values)
@@ -52,13 +53,13 @@ def _conditions(policy: Policy, row: Row) -> str:
 
 def _form(policy: Policy) -> str:
     """Render the filter form; it stays hidden without scripts, and the table is then complete."""
-    operations = "".join(
-        f'<option value="{escape_whole(one.name)}" data-risk="{escape_whole(one.risk)}"'
-        f' data-effect="{escape_whole(one.effect)}">{escape_whole(one.name)}</option>'
-        for one in policy.all_operations
-    )
-    fields = [_select("operation", operations)]
-    fields += [_select(name, "".join(map(_option, policy.table.values[name])), dimension=name) for name in DIMENSIONS]
+    values = policy.table.values
+    known = {one.name: one for one in policy.all_operations}
+    operations = "".join(_operation(name, known.get(name)) for name in values.get(OPERATION, known))
+    fields = [] if OPERATION in values else [_select(OPERATION, operations)]
+    for name in values:
+        options = operations if name == OPERATION else "".join(map(_option, values[name]))
+        fields.append(_select(name, options, dimension=name))
     fields.append(_select("outcome", "".join(map(_option, Outcome))))
     fields.append(
         '<label>text in the row<input type="search" name="words" maxlength="100" autocomplete="off" spellcheck="false">'
@@ -77,6 +78,16 @@ def _select(name: str, options: str, dimension: str = "") -> str:
     data = f' data-dimension="{escape_whole(dimension)}"' if dimension else ""
     choices = f'<option value="">any</option>{options}'
     return f'<label>{escape_whole(name)}<select name="{escape_whole(name)}"{data}>{choices}</select></label>'
+
+
+def _operation(name: str, operation: Operation | None) -> str:
+    """Render the option of an operation, which selects its risk and effect, too."""
+    if operation is None:
+        return _option(name)
+    return (
+        f'<option value="{escape_whole(name)}" data-risk="{escape_whole(operation.risk)}"'
+        f' data-effect="{escape_whole(operation.effect)}">{escape_whole(name)}</option>'
+    )
 
 
 def _option(value: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome
 from authguard.policy.render.html_document import render_table
@@ -104,7 +103,7 @@ def _promise(policy: Policy, invariant: Invariant) -> str:
         goals = render_codes(invariant.always_reachable)
         return f"a dead end: from each state that can occur, one of {goals} can be reached{by}"
     parts = []
-    for name in DIMENSIONS:
+    for name in policy.table.values:
         if name in invariant.never:
             values = [value for value in policy.table.values[name] if value in invariant.never[name]]
             words = render_text(join_words(values))

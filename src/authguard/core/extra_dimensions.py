@@ -1,0 +1,98 @@
+"""Dimensions that a policy adds to its decision table, after those that every table has: today, the operation.
+
+A table has only those of them that a rule or an invariant names, so that a policy without them pays nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from authguard.core.request import Operation
+
+#: dimension of the requested operation, by its name
+OPERATION: Final = "operation"
+#: dimensions that a record states in a field of their own
+RECORDED: Final = frozenset({OPERATION, "channel"})
+#: the value for an operation that no rule can name: one that is described only, or that matches no other
+OTHERWISE: Final = "otherwise"
+#: (risk, effect) of the guard's own endpoints -> the value for all of them
+OWN_OPERATIONS: Final = {
+    ("public", "read"): "authguard.public.read",
+    ("self", "read"): "authguard.self.read",
+    ("self", "write"): "authguard.self.write",
+    ("staff", "read"): "authguard.staff.read",
+    ("staff", "write"): "authguard.staff.write",
+}
+
+
+class Declarations(Protocol):
+    """What a policy declares, compiled or not."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations; the first match wins."""
+
+    @property
+    def otherwise(self) -> Operation:
+        """The operation for requests that match no other."""
+
+    @property
+    def admits_unnamed(self) -> bool:
+        """Whether requests that match no operation are decided as `otherwise`."""
+
+
+def extra_names(policy: Declarations) -> tuple[str, ...]:
+    """Return the names of all dimensions that a policy may add, in the order in which a cell has them."""
+    return tuple(_all_values(policy))
+
+
+def find_extra(policy: Declarations, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the dimensions that a policy adds to its table -> their values.
+
+    Args:
+        policy: declares them.
+        named: the dimensions that its rules and invariants name.
+    """
+    wanted = set(named)
+    return {name: values for name, values in _all_values(policy).items() if name in wanted}
+
+
+def _all_values(policy: Declarations) -> dict[str, tuple[str, ...]]:
+    operations = dict.fromkeys(operation.name for operation in policy.operations)
+    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values())}
+
+
+def operation_value(operation: Operation, declared: Container[str]) -> str:
+    """Return the value of the dimension `operation` for a request.
+
+    Args:
+        operation: of the request.
+        declared: names of the policy's operations.
+    """
+    if operation.name in declared:
+        return operation.name
+    if operation.name.startswith("authguard."):
+        return OWN_OPERATIONS.get((operation.risk, operation.effect), OTHERWISE)
+    return OTHERWISE
+
+
+def named_dimensions(conditions: Iterable[Mapping[str, object]]) -> frozenset[str]:
+    """Return the dimensions that some conditions name.
+
+    Args:
+        conditions: of rules and invariants.
+    """
+    return frozenset(name for one in conditions for name in one)
+
+
+def expand_groups(groups: Mapping[str, frozenset[str]], values: Iterable[str]) -> frozenset[str]:
+    """Return the operations that some names stand for; a name that is no group stands for itself.
+
+    Args:
+        groups: group -> the names of its operations.
+        values: of a condition.
+    """
+    return frozenset(name for value in values for name in groups.get(value, (value,)))

@@ -1,0 +1,50 @@
+"""The values that a request for one operation can bring to the decision table, whoever makes it and whenever.
+
+A value is left out only if no request can have it. Proofs leave such cells out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from authguard.core.decision_table import CONDITIONS
+
+if TYPE_CHECKING:
+    from authguard.core.agents import Agent
+    from authguard.core.deployment import Channels
+    from authguard.core.request import Operation
+
+
+class Settings(Protocol):
+    """What a policy declares outside its operations, compiled or not."""
+
+    @property
+    def channels(self) -> Channels:
+        """Channel settings."""
+
+    @property
+    def agents(self) -> frozenset[Agent]:
+        """Actors that may act for a subject or alone."""
+
+
+def find_possible(policy: Settings, operation: Operation) -> dict[str, tuple[str, ...]]:
+    """Return dimension -> values that a request for an operation can have; a missing dimension can have all.
+
+    Args:
+        policy: declares channels and agents.
+        operation: with its requirements.
+    """
+    values: dict[str, tuple[str, ...]] = {"risk": (operation.risk,), "effect": (operation.effect,)}
+    if not operation.scopes and not operation.roles:
+        values["scope"] = ("granted",)
+    if not operation.max_age:  # with `max_age`, a request without a credential is insufficient too
+        values["assurance"] = ("met", "insufficient") if operation.acr else ("met",)
+    if not operation.limits:
+        values["limit"] = ("within", "unmeasured") if operation.has_amount else ("within",)
+    if not policy.channels.declared:
+        values["channel_change"] = ("same",)
+    if not policy.agents:
+        values["actor"] = ("subject", "stranger")
+    if operation.risk == "public":  # its credential is not checked
+        values["credential"] = ("missing",)
+    return {name: one for name, one in values.items() if set(one) != set(CONDITIONS[name])}
