@@ -87,7 +87,7 @@ def test_the_nearest_allowing_cells_are_those_that_counting_finds(
     letting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in ADMITTING]
     if policy.table.decide(cell).index in letting:
         return
-    found = nearest.find_nearest(boxes, letting, point, space.whole, 10**9)
+    found = nearest.find_nearest(DIMENSIONS, boxes, letting, point, space.whole, 10**9)
     assert found is not None
     fixed = set(nearest.SETTLED)
     for distance in (1, 2):

@@ -19,7 +19,7 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem
-from authguard.policy.table.boxes import GAP, Box, Undecided, count, intersect, widen_gap
+from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
 from authguard.policy.table.coverage import compute_coverage
 from authguard.policy.table_space import of_operation, table_space
 
@@ -191,10 +191,16 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
     if proof is None:
         return
     decide = proof.deciders(known.whole)
+    unmet = _impossible_rules(draft) - decide
     for index, rule in enumerate(draft.rules):
         if index in decide:
             continue
         place = _rule_place(draft, index)
+        if index in unmet:  # an inherited rule may be for operations that this policy does not have
+            if place.file == draft.place().file:
+                message = f"rule `{rule.name}` decides nothing: no request to an operation of this policy can meet it"
+                yield Problem(code="rule-shadowed", place=place, message=message, advice="correct it, or delete it")
+            continue
         takers = [f"`{draft.rules[earlier].name}`" for earlier in sorted(proof.deciders(known.box(rule.when)))]
         message = (
             f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
@@ -206,6 +212,13 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
         else:
             advice = "move it before them, or delete it"
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
+
+
+def _impossible_rules(draft: Draft) -> frozenset[int]:
+    """Return the rules that would decide a cell if every operation could bring every value."""
+    space = table_space(draft)
+    proof = compute_coverage(draft.rules, Space(space.values)) if space.impossible else None
+    return frozenset() if proof is None or isinstance(proof, Undecided) else proof.deciders(space.whole)
 
 
 def follow_then(draft: Draft, name: str) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ def _defaults(policy: Policy) -> dict[str, str]:
     """Return the default of each dimension, as in scenarios."""
     account = {} if policy.accounts else {"account": "normal"}  # without an account source, every account is normal
     return {
+        **{name: policy.table.values[name][0] for name in policy.table.extra},
         **policy.initial,
         **DEFAULT_STATES,
         **account,
