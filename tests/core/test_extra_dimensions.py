@@ -1,7 +1,6 @@
 """Tests of the dimensions that a policy adds to its table."""
 
-from dataclasses import dataclass
-
+from authguard.core.content import Content
 from authguard.core.extra_dimensions import (
     OPERATION,
     OTHERWISE,
@@ -18,25 +17,24 @@ CHAT = Operation(name="chat", risk="routine", effect="read")
 PAY = Operation(name="pay", risk="high", effect="write")
 
 
-@dataclass(frozen=True)
-class Declared:
-    operations: tuple[Operation, ...] = (CHAT, PAY)
-    otherwise: Operation = Operation(name="otherwise")  # noqa: RUF009 - immutable
-    admits_unnamed: bool = False
+def declared(*operations: Operation) -> Content:
+    return Content(name="p", digest="", otherwise=Operation(name="otherwise"), operations=operations)
 
 
 def test_a_table_has_only_the_dimensions_that_are_named() -> None:
-    assert find_extra(Declared(), {"account", "risk"}) == {}
-    assert find_extra(Declared(), {OPERATION}) == {OPERATION: ("chat", "pay", OTHERWISE, *OWN_OPERATIONS.values())}
+    assert find_extra(declared(CHAT, PAY), {"account", "risk"}) == {}
+    assert find_extra(declared(CHAT, PAY), {OPERATION}) == {
+        OPERATION: ("chat", "pay", OTHERWISE, *OWN_OPERATIONS.values())
+    }
 
 
 def test_every_policy_can_add_the_operation() -> None:
-    assert extra_names(Declared())[0] == OPERATION
-    assert find_extra(Declared(operations=()), {OPERATION})[OPERATION][0] == OTHERWISE
+    assert extra_names(declared(CHAT, PAY))[0] == OPERATION
+    assert find_extra(declared(), {OPERATION})[OPERATION][0] == OTHERWISE
 
 
 def test_operations_of_one_name_are_one_value() -> None:
-    found = find_extra(Declared(operations=(CHAT, CHAT, PAY)), {OPERATION})[OPERATION]
+    found = find_extra(declared(CHAT, CHAT, PAY), {OPERATION})[OPERATION]
     assert found[:3] == ("chat", "pay", OTHERWISE)
 
 

@@ -1,22 +1,19 @@
 """Tests of the values that a request for an operation can bring."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from authguard.core.agents import Agent
+from authguard.core.content import Content
 from authguard.core.deployment import Channels
 from authguard.core.possible_values import find_possible
 from authguard.core.request import Limit, Operation
 
 
-@dataclass(frozen=True)
-class Declared:
-    channels: Channels = Channels()  # noqa: RUF009 - immutable
-    agents: frozenset[Agent] = frozenset()
+def declared(**given: object) -> Content:
+    return Content(name="p", digest="", otherwise=Operation(name="otherwise"), **given)  # type: ignore[arg-type]
 
 
-EVERYTHING = Declared(Channels(declared=True), frozenset({Agent("issuer", "client")}))
+EVERYTHING = declared(channels=Channels(declared=True), agents=frozenset({Agent("issuer", "client")}))
 LIMIT = Limit(name="pay/0", amount="1", currency="EUR")
 
 
@@ -45,6 +42,6 @@ def test_an_operation_without_a_need_cannot_fail_it(
 
 
 def test_without_channels_nothing_switches_and_without_agents_none_acts() -> None:
-    found = find_possible(Declared(), Operation(name="a"))
+    found = find_possible(declared(), Operation(name="a"))
     assert found["channel_change"] == ("same",)
     assert found["actor"] == ("subject", "stranger")

@@ -5,11 +5,12 @@ A table has only those of them that a rule or an invariant names, so that a poli
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
+    from authguard.core.content import Content
     from authguard.core.request import Operation
 
 #: dimension of the requested operation, by its name
@@ -28,28 +29,12 @@ OWN_OPERATIONS: Final = {
 }
 
 
-class Declarations(Protocol):
-    """What a policy declares, compiled or not."""
-
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        """The operations; the first match wins."""
-
-    @property
-    def otherwise(self) -> Operation:
-        """The operation for requests that match no other."""
-
-    @property
-    def admits_unnamed(self) -> bool:
-        """Whether requests that match no operation are decided as `otherwise`."""
-
-
-def extra_names(policy: Declarations) -> tuple[str, ...]:
+def extra_names(policy: Content) -> tuple[str, ...]:
     """Return the names of all dimensions that a policy may add, in the order in which a cell has them."""
     return tuple(_all_values(policy))
 
 
-def find_extra(policy: Declarations, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def find_extra(policy: Content, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Return the dimensions that a policy adds to its table -> their values.
 
     Args:
@@ -60,7 +45,7 @@ def find_extra(policy: Declarations, named: Iterable[str]) -> dict[str, tuple[st
     return {name: values for name, values in _all_values(policy).items() if name in wanted}
 
 
-def _all_values(policy: Declarations) -> dict[str, tuple[str, ...]]:
+def _all_values(policy: Content) -> dict[str, tuple[str, ...]]:
     operations = dict.fromkeys(operation.name for operation in policy.operations)
     return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values())}
 

@@ -5,29 +5,16 @@ A value is left out only if no request can have it. Proofs leave such cells out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from authguard.core.decision_table import CONDITIONS
 
 if TYPE_CHECKING:
-    from authguard.core.agents import Agent
-    from authguard.core.deployment import Channels
+    from authguard.core.content import Content
     from authguard.core.request import Operation
 
 
-class Settings(Protocol):
-    """What a policy declares outside its operations, compiled or not."""
-
-    @property
-    def channels(self) -> Channels:
-        """Channel settings."""
-
-    @property
-    def agents(self) -> frozenset[Agent]:
-        """Actors that may act for a subject or alone."""
-
-
-def find_possible(policy: Settings, operation: Operation) -> dict[str, tuple[str, ...]]:
+def find_possible(policy: Content, operation: Operation) -> dict[str, tuple[str, ...]]:
     """Return dimension -> values that a request for an operation can have; a missing dimension can have all.
 
     Args:

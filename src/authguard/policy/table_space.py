@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from authguard.core.decision_table import dimension_values
 from authguard.core.events import MACHINES
@@ -10,16 +10,16 @@ from authguard.core.extra_dimensions import (
     OPERATION,
     OTHERWISE,
     OWN_OPERATIONS,
-    Declarations,
     find_extra,
     named_dimensions,
 )
-from authguard.core.possible_values import Settings, find_possible
+from authguard.core.possible_values import find_possible
 from authguard.policy.table.boxes import Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.core.content import Content
     from authguard.core.decision_table import Table
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     #: dimension -> values
     Conditions = Mapping[str, frozenset[str]]
-
-
-class _Declared(Declarations, Settings, Protocol):
-    """What a policy declares, compiled or not."""
 
 
 def draft_values(draft: Draft) -> dict[str, tuple[str, ...]]:
@@ -61,11 +57,11 @@ def of_operation(space: Space, operation: Operation) -> dict[str, set[str]]:
     return {OPERATION: {operation.name}} if OPERATION in space.values else {}
 
 
-def _space(policy: _Declared, values: Mapping[str, tuple[str, ...]]) -> Space:
+def _space(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Space:
     return Space(values, tuple(impossible_conditions(policy, values)))
 
 
-def impossible_conditions(policy: _Declared, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
+def impossible_conditions(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
     """Yield conditions of cells that no request can have: nothing is proved about them, and nothing is missing there.
 
     Args:
@@ -76,7 +72,7 @@ def impossible_conditions(policy: _Declared, values: Mapping[str, tuple[str, ...
         yield from _impossible_for_operations(policy, values)
 
 
-def _impossible_for_operations(policy: _Declared, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
+def _impossible_for_operations(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
     """Yield what an operation cannot bring; operations with the same needs share their conditions."""
     known = {name: one for one in reversed(policy.operations) for name in (one.name,)}
     if policy.admits_unnamed:
