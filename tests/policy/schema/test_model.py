@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from authguard.policy.schema.deployment import AccountSource, Breaker
+from authguard.policy.schema.deployment import AccountSource
 from authguard.policy.schema.document import Document
 from authguard.policy.schema.model import DeclaredKey, keys_of
+from authguard.policy.schema.verification import Breaker
 
 
 def test_a_key_has_its_name_in_the_policy() -> None:

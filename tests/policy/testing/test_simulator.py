@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from authguard.core.sections import Transactions
 from authguard.policy.compiler import load
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.events import EventPlayer
@@ -137,7 +138,7 @@ def test_two_sessions_of_one_account_share_its_state_and_not_their_proofs(simula
 
 
 def test_an_account_holds_no_more_transactions_than_the_policy_permits(support_desk: Policy) -> None:
-    policy = replace(support_desk, max_held=2)
+    policy = replace(support_desk, transactions=Transactions(max_held=2))
     simulator = simulator_of(policy, account="normal", verification="verified")
     asks = [
         ScenarioRequest(operation="refund", conditions={"limit": "exceeded"}, idempotency=key)

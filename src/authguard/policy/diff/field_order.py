@@ -1,4 +1,4 @@
-"""How each field of a policy is compared: by an order of its values, as unordered, or as neutral.
+"""How each field of a policy is compared: as its key declares it, or, for what a builder computes, as given here.
 
 Every field has a row here, and a test compares the rows with the fields, so that none is omitted. The row of a field
 that is compared by its effect names the module that does so.
@@ -8,74 +8,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.cors import Cors
+from authguard.core.deployment import AccountSource, Channels, Issuer, Verifier
+from authguard.core.outcomes import Fallback
+from authguard.core.request import Operation
+from authguard.core.verification import Method
 from authguard.policy.diff.permissiveness import (
-    actors,
-    agents,
-    credential_places,
-    effect,
-    evidence,
-    fewer_demands,
+    APART,
+    COMPARISONS,
     larger_is_looser,
-    larger_is_looser_smaller_may_be,
-    narrower,
     neutral,
-    outcome,
-    risk,
-    sender,
     set_is_looser,
     smaller_is_looser,
-    token_type,
     unordered,
     verdicts,
     wider,
-    wider_or_all,
-    wider_or_any,
     zero_is_unbounded,
 )
+from authguard.policy.draft import Draft
+from authguard.policy.schema import deployment as model
+from authguard.policy.schema import document, verification
+from authguard.policy.schema import issuer as issuer_model
+from authguard.policy.schema.model import keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from msgspec import Struct
 
     from authguard.policy.diff.permissiveness import Direction
 
-ISSUER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "issuer": neutral,  # the name by which issuers are compared
-    "provider": neutral,  # its preset is part of the other fields
-    "audience": wider,
-    "algorithms": wider,
+    Rows = dict[str, Callable[[object, object], Direction]]
+
+
+def rows_of(declared: type[Struct], compiled: type[Struct]) -> Rows:
+    """Return the comparisons that the keys of a model declare, of the fields that have the same name when compiled."""
+    found = {one.field: one.declared.looser for one in keys_of(declared).values() if one.declared}
+    shared = found.keys() & set(compiled.__struct_fields__)
+    return {
+        field: COMPARISONS[looser] for field, looser in found.items() if field in shared and looser not in {"", APART}
+    }
+
+
+ISSUER: Final[Rows] = rows_of(issuer_model.Issuer, Issuer) | {
     "discovery": unordered,
     "discovery_url": unordered,
-    "tenants": wider,
     "template": unordered,
     "jwks_uri": unordered,
     "insecure_http": larger_is_looser,
     "key_file": unordered,
     "secret_env": unordered,
-    "leeway": larger_is_looser,
-    "stale_keys": larger_is_looser,
-    "token": unordered,
-    "type": token_type,
-    "max_lifetime": larger_is_looser,
-    "evidence": evidence,
-    "claims": unordered,
-    "require": fewer_demands,
-    "require_person": wider_or_all,
-    "machine": unordered,
-    "levels": unordered,
-    "scope_prefix": unordered,
-    "introspection": unordered,
-    "sender_constraint": sender,
     "nonce": smaller_is_looser,
     "proof_window": larger_is_looser,
 }
-OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "name": neutral,
-    "match": neutral,  # compared by the requests that it matches, in `routes`
-    "hosts": neutral,  # compared by the requests that it matches, in `routes`
-    "risk": risk,
-    "effect": effect,
-    "scopes": narrower,
-    "roles": wider_or_all,
+OPERATION: Final[Rows] = rows_of(model.Operation, Operation) | {
     "acr": unordered,  # compared by rank, in `requirements`
     "max_age": zero_is_unbounded,
     "amount_at": unordered,
@@ -86,101 +72,48 @@ OPERATION: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "currency": unordered,
     "payee_at": unordered,
     "payee_form": unordered,
-    "limits": unordered,  # compared one by one, in `requirements`
-    "idempotency": smaller_is_looser,
-    "failed_on": wider,  # a person settles a result in doubt, but not a failed one
-    "actor": actors,
-    "groups": neutral,  # a rule stands for the operations of its groups
-    "binds": narrower,  # a repeated request may differ in its unbound parts
 }
-FALLBACK: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+FALLBACK: Final[Rows] = rows_of(document.Fallback, Fallback) | {
     "name": neutral,
-    "kind": outcome,
-    "status": neutral,
-    "message": neutral,
-    "discloses": wider,
-    "attempts": zero_is_unbounded,
-    "per": smaller_is_looser,
-    "then": unordered,  # compared by what it leads to, in `fallbacks`
-    "acr": unordered,  # compared by rank, in `fallbacks`
-    "max_age": zero_is_unbounded,
     "since_entered": smaller_is_looser,
-    "methods": wider,
     "role": unordered,
     "count": smaller_is_looser,
-    "queue": neutral,  # a person decides in each queue
-    "after": smaller_is_looser,
-    "effects": wider,
-    "scopes": wider_or_all,
-    "error": neutral,
 }
-ACCOUNT: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+ACCOUNT: Final[Rows] = rows_of(model.AccountSource, AccountSource) | {
     "name": neutral,
-    "claim": unordered,
-    "map": unordered,  # compared by status, in `accounts`
-    "call": unordered,
-    "url": unordered,
     "status_at": unordered,
     "true_at": unordered,
     "delegations_at": set_is_looser,
-    "max_age": larger_is_looser_smaller_may_be,
-    "timeout": unordered,
     "failures": unordered,
     "open_for": unordered,
-    "max_concurrency": unordered,
     "bearer_env": unordered,
     "certificate": unordered,
     "key": unordered,
     "authority": unordered,
 }
-CHANNELS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+CHANNELS: Final[Rows] = rows_of(model.Channels, Channels) | {
     "header": unordered,
     "secret_header": unordered,
     "secret_env": unordered,
     "claim": unordered,
     "paths": unordered,
-    "trusts": wider,  # compared by channel, in `settings`
     "declared": smaller_is_looser,
 }
-CORS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+CORS: Final[Rows] = rows_of(model.Cors, Cors) | {
     "declared": larger_is_looser,
-    "allow_origins": wider_or_any,
-    "allow_origin_regex": set_is_looser,
-    "allow_methods": wider_or_any,
-    "allow_headers": wider_or_any,
-    "allow_credentials": larger_is_looser,
-    "expose_headers": wider_or_any,
-    "max_age": larger_is_looser,
 }
-METHOD: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+METHOD: Final[Rows] = rows_of(verification.Method, Method) | {
     "name": neutral,
     "verifiers": unordered,  # compared by the sets that suffice, in `methods`
     "need": unordered,  # compared by the sets that suffice, in `methods`
     "in_order": unordered,  # compared by the sets that suffice, in `methods`
     "alternatives": unordered,  # compared by the sets that suffice, in `methods`
-    "on_contradiction": unordered,  # compared by the event that it raises, in `methods`
-    "on_doubt": unordered,  # compared by the event that it raises, in `methods`
-    "on_unavailable": unordered,  # compared by the event that it raises, in `methods`
-    "attempts": zero_is_unbounded,
-    "per": unordered,  # compared by the window that counts, in `methods`
-    "backoff": smaller_is_looser,
 }
-VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
+VERIFIER: Final[Rows] = rows_of(verification.Verifier, Verifier) | {
     "name": neutral,
-    "type": unordered,
-    "url": unordered,
-    "call": unordered,
-    "interactive": unordered,
-    "timeout": unordered,
-    "pass_at": smaller_is_looser,  # a lower score passes
-    "fail_at": unordered,  # a doubt ends an attempt, and a failure does not
-    "retries": unordered,
     "failures": unordered,
     "open_for": unordered,
-    "max_concurrency": unordered,
-    "hedge": unordered,
     "hedge_after": unordered,
-    "request": unordered,
     "answer_at": unordered,
     "answer_as": unordered,
     "map": verdicts,
@@ -188,19 +121,11 @@ VERIFIER: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "certificate": unordered,
     "key": unordered,
     "authority": unordered,
-    "digits": smaller_is_looser,  # fewer digits are guessed sooner
-    "window": larger_is_looser,
-    "expires": larger_is_looser,
-    "questions": narrower,
 }
 #: fields of the policy itself
-POLICY: Final[Mapping[str, Callable[[object, object], Direction]]] = {
-    "credentials": credential_places,
-    "agents": agents,
+POLICY: Final[Rows] = rows_of(document.Document, Draft) | {
     "accounts_declared": neutral,  # the sources are compared one by one
-    "hosts": wider_or_all,
     "staff_claim": unordered,
     "staff_issuers": wider,
     "staff_roles": unordered,
-    "base": neutral,
 }

@@ -19,7 +19,7 @@ from authguard.core.deployment import (
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
 from authguard.policy.loading import locator
-from authguard.policy.schema import deployment
+from authguard.policy.schema import deployment, verification
 from authguard.policy.schema import issuer as issuer_model
 from authguard.policy.schema.removed_key import CHANNEL_HEADER
 
@@ -262,7 +262,7 @@ def build_account_source(
     )
 
 
-def build_method(name: str, method: deployment.Method, found: ProblemCollector) -> Method:
+def build_method(name: str, method: verification.Method, found: ProblemCollector) -> Method:
     """Build a combination of verifiers."""
     path = f"methods.{name}"
     ways = [way for way in (method.all, method.any, method.sequence, method.of) if way]
@@ -310,7 +310,7 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
 _OF_SOME: Final = frozenset().union(*_TAKEN.values())
 
 
-def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found: ProblemCollector) -> Verifier:
+def build_verifier(name: str, verifier: verification.Verifier, folder: Path, found: ProblemCollector) -> Verifier:
     """Build a verifier."""
     path, key, other = f"verifiers.{name}", *(("url", "call") if verifier.type == "http" else ("call", "url"))
     foreign = {other, *_OF_SOME} - _TAKEN[verifier.type]
@@ -360,7 +360,7 @@ def build_verifier(name: str, verifier: deployment.Verifier, folder: Path, found
 
 
 def _response_pointer(
-    answer: deployment.ServiceAnswer, path: str, found: ProblemCollector
+    answer: verification.ServiceAnswer, path: str, found: ProblemCollector
 ) -> tuple[Literal["score", "passed", "verdict"], str]:
     """Return the type of a service's result and its JSON Pointer."""
     ways: list[tuple[Literal["score", "passed", "verdict"], str]] = [

@@ -1,10 +1,11 @@
-"""Models of deployment settings: issuers, operations, assurance, verifiers, channels and log."""
+"""Models of deployment settings: account sources, operations, assurance, channels and staff."""
 
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
 from authguard.core.cors import ALLOWED_HEADERS
+from authguard.core.declaration import Key
 from authguard.core.sections import Risk
 from authguard.policy.schema.model import StrictModel
 from authguard.policy.schema.types import (
@@ -25,7 +26,6 @@ from authguard.policy.schema.types import (
     Period,
     Pointer,
     Role,
-    Source,
     Template,
     Text,
     Texts,
@@ -33,6 +33,7 @@ from authguard.policy.schema.types import (
     Tolerance,
     Variable,
 )
+from authguard.policy.schema.verification import Breaker, ServiceAuth
 
 Effect = Literal["read", "write"]
 
@@ -53,9 +54,11 @@ MAX_ACCESS_ITEMS: Final = 200
 class Agent(StrictModel, frozen=True, kw_only=True):
     """An actor that may act for a subject."""
 
-    issuer: Text = ""
-    client: Text
-    alone: bool = False
+    issuer: Annotated[Text, Key("Issuer of the client; default: the only issuer.")] = ""
+    client: Annotated[Text, Key("Client id: `act.sub` (RFC 8693), otherwise `client_id`, `azp`, `cid` or `appid`.")]
+    alone: Annotated[
+        bool, Key("Whether the client may also act as its own subject, without a person; default `false`.")
+    ] = False
 
 
 def agent_by_client(typed: object) -> object:
@@ -63,38 +66,41 @@ def agent_by_client(typed: object) -> object:
     return typed if isinstance(typed, dict) else {"client": typed}
 
 
-class Breaker(StrictModel, frozen=True, kw_only=True):
-    """Circuit breaker of a service."""
-
-    failures: Annotated[int, Meta(ge=1, le=1_000)]
-    open_for: Duration
-
-
-class ServiceAuth(StrictModel, frozen=True, kw_only=True):
-    """Credentials of the guard for a service: a token, or a certificate (mutual TLS)."""
-
-    bearer_env: Variable = ""
-    certificate: Text = ""
-    key: Text = ""
-    authority: Text = ""
-
-
 class AccountSource(StrictModel, frozen=True, kw_only=True):
     """A source of account states."""
 
-    source: Literal["claim", "python", "http"] = field(name="from")
-    claim: ClaimName = ""
-    map: dict[str, Name] = field(default_factory=dict)
-    call: Callable_ = ""
-    url: Address = ""
-    status: Pointer = "/status"
-    at: Pointer = ""
-    delegations: Pointer = ""
-    max_age: Tolerance = 300.0
-    timeout: Duration = 0.5
-    breaker: Breaker | None = None
-    max_concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 50
-    auth: ServiceAuth = ServiceAuth()
+    source: Annotated[
+        Literal["claim", "python", "http"],
+        Key("A `claim` of the token, a `python` function of the app, or an `http` service."),
+    ] = field(name="from")
+    claim: Annotated[
+        ClaimName, Key("Claim with the status, by name or JSON Pointer such as `/app_metadata/status`.", "unordered")
+    ] = ""
+    # compared by status, in `accounts`
+    map: Annotated[
+        dict[str, Name],
+        Key("Status (a text, boolean or number) to account state; any other status is `unrecognised`.", "unordered"),
+    ] = field(default_factory=dict)
+    call: Annotated[
+        Callable_, Key("The function, `package.module:function`, in a module that the app allows.", "unordered")
+    ] = ""
+    url: Annotated[Address, Key("Address of an `http` service.", "unordered")] = ""
+    status: Annotated[Pointer, Key("JSON Pointer to the status in the response; default `/status`.")] = "/status"
+    at: Annotated[
+        Pointer, Key("JSON Pointer to the time of the status in epoch seconds; default: the time of the response.")
+    ] = ""
+    delegations: Annotated[
+        Pointer, Key("JSON Pointer to who may act for a `minor` or `delegated` account, and in which operations.")
+    ] = ""
+    max_age: Annotated[Tolerance, Key("Time for which a response is cached; default 5m.", "larger_smaller_may_be")] = (
+        300.0
+    )
+    timeout: Annotated[Duration, Key("Time limit of one call; default 500ms.", "unordered")] = 0.5
+    breaker: Annotated[Breaker | None, Key("Circuit breaker of the service.")] = None
+    max_concurrency: Annotated[
+        int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls; default 50.", "unordered")
+    ] = 50
+    auth: Annotated[ServiceAuth, Key("Credentials of the guard for an `http` service.")] = ServiceAuth()
 
 
 def accounts_or_none(typed: object) -> object:
@@ -105,50 +111,64 @@ def accounts_or_none(typed: object) -> object:
 class Match(StrictModel, frozen=True, kw_only=True):
     """Requests of an operation."""
 
-    path: Template = ""
-    method: Literal["", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] = ""
-    websocket: Template = ""
+    path: Annotated[
+        Template, Key("The path, such as `/orders/{order_id}`; `{rest:path}` matches the rest of a path.")
+    ] = ""
+    method: Annotated[
+        Literal["", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"],
+        Key("The HTTP method; default: any. GET includes HEAD."),
+    ] = ""
+    websocket: Annotated[Template, Key("Path of a WebSocket.")] = ""
 
 
 class Need(StrictModel, frozen=True, kw_only=True):
     """Required strength and age of a sign-in."""
 
-    acr: Token = ""
-    max_age: Duration = 0.0
+    acr: Annotated[Token, Key("Assurance level, one of `assurance.order`.")] = ""
+    max_age: Annotated[Duration, Key("Maximum age of the sign-in.")] = 0.0
 
 
 class Amount(StrictModel, frozen=True, kw_only=True):
     """Place of the amount in the body."""
 
-    at: Pointer = ""
-    form: FormField = ""
-    scale: Annotated[int, Meta(ge=0, le=MAX_SCALE)] = 0
-    currency: Currency
+    at: Annotated[Pointer, Key("JSON Pointer (RFC 6901) to the amount in a JSON body.")] = ""
+    form: Annotated[FormField, Key("Field of a form with the amount, instead of `at`; it must be sent once.")] = ""
+    scale: Annotated[
+        int,
+        Meta(ge=0, le=MAX_SCALE),
+        Key("Digits of minor units: with 2, `1999` is 19.99; default 0, which takes `19.99`."),
+    ] = 0
+    currency: Annotated[
+        Currency, Key("Three letters (ISO 4217), `{at: POINTER}` or `{form: FIELD}`; read in any case.")
+    ]
 
 
 class Limit(StrictModel, frozen=True, kw_only=True):
     """A limit on amounts or calls."""
 
-    amount: Money | None = None
-    calls: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 0
-    per: Period
-    by: Literal["subject", "session", "actor", "client", "operation", "payee", "issuer", "service"] = "subject"
+    amount: Annotated[Money | None, Key("Maximum amount, such as `500 EUR`.")] = None
+    calls: Annotated[int, Meta(ge=1, le=1_000_000_000), Key("Maximum number of calls.")] = 0
+    per: Annotated[Period, Key("Time window of the limit, or `call`.")]
+    by: Annotated[
+        Literal["subject", "session", "actor", "client", "operation", "payee", "issuer", "service"],
+        Key("Owner of the counter: `subject`, `session` ...; `service` is one counter for all."),
+    ] = "subject"
 
 
 class Payee(StrictModel, frozen=True, kw_only=True):
     """Place of the payee in the body."""
 
-    at: Pointer = ""
-    form: FormField = ""
+    at: Annotated[Pointer, Key("JSON Pointer (RFC 6901) to the payee in a JSON body.")] = ""
+    form: Annotated[FormField, Key("Field of a form with the payee, instead of `at`; it must be sent once.")] = ""
 
 
 class Otherwise(StrictModel, frozen=True, kw_only=True):
     """Properties of requests that match no operation, if they are not refused."""
 
-    risk: Risk = "sensitive"
-    effect: Effect = "write"
-    scopes: tuple[Token, ...] = ()
-    assurance: Need = Need()
+    risk: Annotated[Risk, Key("Risk class; never public.")] = "sensitive"
+    effect: Annotated[Effect, Key("`read` or `write`.")] = "write"
+    scopes: Annotated[tuple[Token, ...], Key("Required token scopes, all of them.")] = ()
+    assurance: Annotated[Need, Key("Required strength and age of the sign-in.")] = Need()
 
 
 def otherwise_or_deny(typed: object) -> object:
@@ -159,140 +179,147 @@ def otherwise_or_deny(typed: object) -> object:
 class Operation(StrictModel, frozen=True, kw_only=True):
     """An operation of the app."""
 
-    name: Name
-    match: Match
-    hosts: Annotated[tuple[HostName, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ()
-    risk: Risk
-    effect: Effect
-    scopes: tuple[Token, ...] = ()
-    roles: Annotated[tuple[Role, ...], Meta(max_length=MAX_ROLES)] = ()
-    assurance: Need = Need()
-    amount: Amount | None = None
-    payee: Payee | None = None
-    limits: Annotated[tuple[Limit, ...], Meta(max_length=MAX_LIMITS)] = ()
-    idempotency: Literal["", "required"] = ""
-    failed_on: Annotated[tuple[Annotated[int, Meta(ge=300, le=599)], ...], Meta(max_length=100)] | None = None
-    actor: Literal["any", "required", "forbidden"] = "any"
-    groups: Annotated[tuple[Name, ...], Meta(max_length=MAX_GROUPS)] = ()
-    binds: Annotated[tuple[BoundHeader, ...], Meta(max_length=MAX_BINDS)] = ()
+    name: Annotated[Name, Key("Name in rules, scenarios and logs.", "neutral")]
+    # compared by the requests that it matches, in `routes`
+    match: Annotated[Match, Key("Requests of this operation.", "neutral")]
+    # compared by the requests that it matches, in `routes`
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(max_length=MAX_ACCESS_ITEMS),
+        Key("Hosts of this operation, such as `admin.example`; requests for other hosts do not match.", "neutral"),
+    ] = ()
+    risk: Annotated[Risk, Key("Risk class, used by rules.", "risk")]
+    effect: Annotated[Effect, Key("`read` or `write`.", "effect")]
+    scopes: Annotated[tuple[Token, ...], Key("Required token scopes, all of them.", "narrower")] = ()
+    roles: Annotated[
+        tuple[Role, ...],
+        Meta(max_length=MAX_ROLES),
+        Key("Staff roles of which one is required; see `staff`. An agent has none.", "wider_or_all"),
+    ] = ()
+    assurance: Annotated[Need, Key("Required strength and age of the sign-in.")] = Need()
+    amount: Annotated[Amount | None, Key("Place of the amount in the request body.")] = None
+    payee: Annotated[Payee | None, Key("Place of the payee in the request body.")] = None
+    # compared one by one, in `requirements`
+    limits: Annotated[
+        tuple[Limit, ...], Meta(max_length=MAX_LIMITS), Key("Limits on amounts and calls.", "unordered")
+    ] = ()
+    idempotency: Annotated[
+        Literal["", "required"], Key("`required` if a request must have an `Idempotency-Key`.", "smaller")
+    ] = ""
+    # a person settles a result in doubt, but not a failed one
+    failed_on: Annotated[
+        Annotated[tuple[Annotated[int, Meta(ge=300, le=599)], ...], Meta(max_length=100)] | None,
+        Key("Statuses of the app that mean that nothing was done; default 307, 308 and 400 to 499.", "wider"),
+    ] = None
+    actor: Annotated[
+        Literal["any", "required", "forbidden"],
+        Key("Allowed actor: `any` registered, `required`: agents only, `forbidden`: the subject only.", "actors"),
+    ] = "any"
+    # a rule stands for the operations of its groups
+    groups: Annotated[
+        tuple[Name, ...],
+        Meta(max_length=MAX_GROUPS),
+        Key("Groups of operations, such as `money`: rules can name a group in place of its operations.", "neutral"),
+    ] = ()
+    # a repeated request may differ in its unbound parts
+    binds: Annotated[
+        tuple[BoundHeader, ...],
+        Meta(max_length=MAX_BINDS),
+        Key("Request headers, such as `X-Tenant`, that an approval covers and approvers see.", "narrower"),
+    ] = ()
 
 
 class Assurance(StrictModel, frozen=True, kw_only=True):
     """Order of assurance levels."""
 
-    order: tuple[Token, ...]
-    map: dict[str, Token] = field(default_factory=dict)
+    order: Annotated[tuple[Token, ...], Key("Levels, weakest first.")]
+    map: Annotated[dict[str, Token], Key("`acr` value of an issuer to level.")] = field(default_factory=dict)
 
 
 class Identity(StrictModel, frozen=True, kw_only=True):
     """Sign-ins that prove identity without a verifier."""
 
-    credential: Token
-
-
-class Hedge(StrictModel, frozen=True, kw_only=True):
-    """Second service, called if the first does not respond in time."""
-
-    url: Address = ""
-    call: Callable_ = ""
-    after: Duration
-
-
-class ServiceAnswer(StrictModel, frozen=True, kw_only=True):
-    """Place and format of the result in a service's response."""
-
-    score: Pointer = ""
-    passed: Pointer = ""
-    verdict: Pointer = ""
-    map: dict[str, Literal["passed", "failed", "doubted", "unavailable"]] = field(default_factory=dict)
-
-
-class Verifier(StrictModel, frozen=True, kw_only=True):
-    """A service that verifies identity."""
-
-    type: Literal["http", "python", "totp", "kba", "code"]
-    url: Address = ""
-    call: Callable_ = ""
-    timeout: Duration = 2.0
-    pass_at: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    fail_at: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    interactive: bool = True
-    retries: Annotated[int, Meta(ge=0, le=10)] = 0
-    breaker: Breaker | None = None
-    max_concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 50
-    auth: ServiceAuth = ServiceAuth()
-    request: dict[Pointer, Source] = field(default_factory=dict)
-    response: ServiceAnswer = ServiceAnswer()
-    hedge: Hedge | None = None
-    digits: Annotated[int, Meta(ge=6, le=10)] = 6
-    window: Annotated[int, Meta(ge=0, le=2)] = 1
-    expires: Duration = 300.0
-    questions: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
-
-
-class Method(StrictModel, frozen=True, kw_only=True):
-    """A combination of verifiers."""
-
-    all: tuple[Name, ...] = ()
-    any: tuple[Name, ...] = ()
-    sequence: tuple[Name, ...] = ()
-    quorum: Annotated[int, Meta(ge=1, le=100)] = 0
-    of: tuple[Name, ...] = ()
-    on_contradiction: Literal["ambiguous", "failed"] = "ambiguous"
-    on_doubt: Literal["ambiguous", "failed"] = "ambiguous"
-    on_unavailable: Literal["unavailable", "ambiguous"] = "unavailable"
-    backoff: Duration = 0.0
-    attempts: Annotated[int, Meta(ge=1, le=1_000)] = 0
-    per: Duration = 0.0
+    credential: Annotated[Token, Key("Assurance level at which a sign-in proves identity.")]
 
 
 class ChannelPath(StrictModel, frozen=True, kw_only=True):
     """A channel that is identified by its path."""
 
-    path: Template
-    channel: Name
+    path: Annotated[Template, Key("Path template.")]
+    channel: Annotated[Name, Key("Channel.")]
 
 
 class ChannelFrom(StrictModel, frozen=True, kw_only=True):
     """Source of a request's channel."""
 
-    header: Header = ""
-    secret_header: Header = ""
-    secret_env: Variable = ""
-    claim: ClaimName = ""
-    paths: tuple[ChannelPath, ...] = ()
+    header: Annotated[Header, Key("Header with the channel; ignored unless `secret_header` contains the secret.")] = ""
+    secret_header: Annotated[Header, Key("Header with the gateway's secret; removed before the app runs.")] = ""
+    secret_env: Annotated[
+        Variable, Key("Environment variable with the secret (32 characters or more); blanks separate several.")
+    ] = ""
+    claim: Annotated[ClaimName, Key("Claim with the channel, by name or JSON Pointer.")] = ""
+    paths: Annotated[tuple[ChannelPath, ...], Key("Path templates of channels; the first match wins.")] = ()
 
 
 class Channels(StrictModel, frozen=True, kw_only=True):
     """Channels of customers."""
 
-    source: ChannelFrom = field(name="from")
-    trusts: dict[Name, tuple[Name, ...]]
+    source: Annotated[ChannelFrom, Key("Source of a request's channel.")] = field(name="from")
+    # compared by channel, in `settings`
+    trusts: Annotated[
+        dict[Name, tuple[Name, ...]],
+        Key("Channel to other channels in which proof of identity from this channel counts.", "wider"),
+    ]
 
 
 class Cors(StrictModel, frozen=True, kw_only=True):
     """CORS settings, named as the options of Starlette's `CORSMiddleware`."""
 
-    allow_origins: Annotated[tuple[Origin, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ()
-    allow_origin_regex: Annotated[Text, Meta(max_length=500)] = ""
-    allow_methods: Annotated[tuple[AnyMethod, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ("GET",)
-    allow_headers: Annotated[tuple[AnyHeader, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ALLOWED_HEADERS
-    allow_credentials: bool = False
-    expose_headers: Annotated[tuple[AnyHeader, ...], Meta(max_length=MAX_ACCESS_ITEMS)] = ()
-    max_age: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    allow_origins: Annotated[
+        tuple[Origin, ...],
+        Meta(max_length=MAX_ACCESS_ITEMS),
+        Key("Origins whose pages may read responses, such as `https://shop.example`; `'*'` for any.", "wider_or_any"),
+    ] = ()
+    allow_origin_regex: Annotated[
+        Text, Meta(max_length=500), Key("Pattern that a whole origin may match instead.", "set")
+    ] = ""
+    allow_methods: Annotated[
+        tuple[AnyMethod, ...],
+        Meta(max_length=MAX_ACCESS_ITEMS),
+        Key("Methods that a pre-flight allows; default `GET`, `'*'` for any.", "wider_or_any"),
+    ] = ("GET",)
+    allow_headers: Annotated[
+        tuple[AnyHeader, ...],
+        Meta(max_length=MAX_ACCESS_ITEMS),
+        Key("Request headers that a pre-flight allows; default: those that the guard reads.", "wider_or_any"),
+    ] = ALLOWED_HEADERS
+    allow_credentials: Annotated[bool, Key("Whether pages may send cookies; default `false`.", "larger")] = False
+    expose_headers: Annotated[
+        tuple[AnyHeader, ...],
+        Meta(max_length=MAX_ACCESS_ITEMS),
+        Key("Response headers that scripts may read, in addition to the guard's.", "wider_or_any"),
+    ] = ()
+    max_age: Annotated[
+        int, Meta(ge=0, le=86_400), Key("Seconds for which a browser caches a pre-flight; default 600.", "larger")
+    ] = 600
 
 
 class Approvers(StrictModel, frozen=True, kw_only=True):
     """Role, number and assurance level of the approvers of a hold."""
 
-    role: Role
-    count: Annotated[int, Meta(ge=1, le=100)] = 1
-    acr: Token = ""
+    role: Annotated[Role, Key("Role of the approvers, in the claim that `staff` names.")]
+    count: Annotated[int, Meta(ge=1, le=100), Key("Number of different persons who must approve; default 1.")] = 1
+    acr: Annotated[Token, Key("Assurance level of an approver's sign-in, one of `assurance.order`.")] = ""
 
 
 class Staff(StrictModel, frozen=True, kw_only=True):
     """Claim with staff roles, and the roles that may perform staff actions."""
 
-    claim: Text
-    issuer: Texts | None = None
-    authority: dict[Literal["reinstate", "reset"], Role] = field(default_factory=dict)
+    claim: Annotated[
+        Text, Key("Claim with the roles, such as `roles` (RFC 9068 2.2.3.1), or a JSON Pointer into the claims.")
+    ]
+    issuer: Annotated[Texts | None, Key("Issuers whose roles count; default: the only issuer, `[]` for none.")] = None
+    authority: Annotated[
+        dict[Literal["reinstate", "reset"], Role],
+        Key("Roles that may `reinstate` accounts and `reset` verifications; default: nobody."),
+    ] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from authguard.core.declaration import Key
 from authguard.core.outcomes import LocalizedText
 from authguard.core.sections import Audit, Budget, Reports, Rollback, Settings, Transactions
 from authguard.policy.schema.credential_place import Credentials
@@ -21,11 +22,9 @@ from authguard.policy.schema.deployment import (
     Cors,
     Effect,
     Identity,
-    Method,
     Operation,
     Otherwise,
     Staff,
-    Verifier,
     accounts_or_none,
     agent_by_client,
     otherwise_or_deny,
@@ -48,6 +47,7 @@ from authguard.policy.schema.types import (
     Text,
     Token,
 )
+from authguard.policy.schema.verification import Method, Verifier
 
 Machine = Literal["service", "account", "session", "verification", "transaction"]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
@@ -67,64 +67,97 @@ MAX_PARTS: Final = 200
 class Line(StrictModel, frozen=True, kw_only=True):
     """A transition, with the field names of the package `transitions`."""
 
-    trigger: Patterns
-    source: Patterns
-    dest: Dest
-    raises: EventNames = ()
+    trigger: Annotated[Patterns, Key("Event or list of events, without the machine's name.")]
+    source: Annotated[Patterns, Key("Source states, or `'*'` for all.")]
+    dest: Annotated[Dest, Key("Target state, or `'='` to stay.")]
+    raises: Annotated[EventNames, Key("Events raised in other machines, `machine.event`.")] = ()
 
 
 class States(StrictModel, frozen=True, kw_only=True):
     """A state machine."""
 
-    initial: Name = ""
-    states: Annotated[tuple[Name, ...], Meta(max_length=MAX_STATES)] = ()
-    transitions: Annotated[tuple[Line, ...], Meta(max_length=MAX_LINES)] = ()
+    initial: Annotated[Name, Key("Initial state.")] = ""
+    states: Annotated[
+        tuple[Name, ...],
+        Meta(max_length=MAX_STATES),
+        Key("Added states; of the account machine in order of strictness."),
+    ] = ()
+    transitions: Annotated[
+        tuple[Line, ...],
+        Meta(max_length=MAX_LINES),
+        Key("Transitions, placed before the inherited ones; the first match wins."),
+    ] = ()
 
 
 class Timer(StrictModel, frozen=True, kw_only=True):
     """A timer."""
 
-    event: EventName
-    after: Duration
-    since: Literal["entered", "signed_in", "last_seen", "reported", "faulted"]
-    states: Names = ()
+    event: Annotated[EventName, Key("Raised event, `machine.event`.")]
+    after: Annotated[Duration, Key("Time after the moment in `since`.")]
+    since: Annotated[
+        Literal["entered", "signed_in", "last_seen", "reported", "faulted"], Key("Moment from which the time counts.")
+    ]
+    states: Annotated[Names, Key("States in which the timer runs; default: any.")] = ()
 
 
 class Rule(StrictModel, frozen=True, kw_only=True):
     """A rule of the decision table."""
 
-    when: dict[Dimension, CellValues]
-    do: Name
+    when: Annotated[
+        dict[Dimension, CellValues], Key("Machines and conditions to matching values; a missing key matches any value.")
+    ]
+    do: Annotated[Name, Key("`allow`, or the name of a fallback.")]
 
 
 class Invariant(StrictModel, frozen=True, kw_only=True):
     """A property that the checks prove over all cells."""
 
-    name: Text
-    never: dict[Dimension, CellValues] | None = None
-    always_reachable: tuple[Outcome, ...] = ()
-    by: tuple[Literal["caller", "clock", "operator"], ...] = ()
+    name: Annotated[Text, Key("The property, as a sentence.")]
+    never: Annotated[
+        dict[Dimension, CellValues] | None,
+        Key("Machines, conditions and `outcome` to values that must never occur together."),
+    ] = None
+    always_reachable: Annotated[tuple[Outcome, ...], Key("Outcomes of which one must always be reachable.")] = ()
+    by: Annotated[
+        tuple[Literal["caller", "clock", "operator"], ...],
+        Key("Parties whose events may lead there: `caller`, `clock`, `operator`."),
+    ] = ()
 
 
 class Fallback(StrictModel, frozen=True, kw_only=True):
     """A named response; `KIND_KEYS` lists the keys of each kind."""
 
-    kind: Kind
-    status: Annotated[int, Meta(ge=200, le=599)] = 0
-    message: Message = LocalizedText()
-    discloses: tuple[Machine, ...] = ()
-    attempts: Annotated[int, Meta(ge=1, le=1_000)] = 0
-    per: Duration = 0.0
-    then: Name = ""
-    acr: Token = ""
-    max_age: Freshness = 0.0
-    methods: tuple[Name, ...] = ()
-    approvers: Approvers | None = None
-    queue: Name = ""
-    after: Duration = 0.0
-    effects: tuple[Effect, ...] = ()
-    scopes: tuple[Token, ...] = ()
-    error: Token = ""
+    kind: Annotated[Kind, Key("Kind of outcome.", "outcome")]
+    status: Annotated[int, Meta(ge=200, le=599), Key("HTTP status instead of the outcome's status.", "neutral")] = 0
+    message: Annotated[
+        Message, Key("Text for the customer: one text, or texts by channel, or by language and channel.", "neutral")
+    ] = LocalizedText()
+    discloses: Annotated[tuple[Machine, ...], Key("Machines whose state the reply may contain.", "wider")] = ()
+    attempts: Annotated[
+        int, Meta(ge=1, le=1_000), Key("How often this fallback is sent before `then`.", "zero_is_unbounded")
+    ] = 0
+    per: Annotated[Duration, Key("Time window of the attempts.", "smaller")] = 0.0
+    # compared by what it leads to, in `fallbacks`
+    then: Annotated[Name, Key("Fallback after the last attempt.", "unordered")] = ""
+    # compared by rank, in `fallbacks`
+    acr: Annotated[Token, Key("For `step_up`: the level; default: the operation's requirement.", "unordered")] = ""
+    max_age: Annotated[
+        Freshness,
+        Key(
+            "For `step_up`: maximum age of the sign-in, or `since_entered`: newer than the current state.",
+            "zero_is_unbounded",
+        ),
+    ] = 0.0
+    methods: Annotated[tuple[Name, ...], Key("For `verify`: accepted methods.", "wider")] = ()
+    approvers: Annotated[Approvers | None, Key("For `hold`: the approvers.")] = None
+    # a person decides in each queue
+    queue: Annotated[Name, Key("For `handoff`: queue of the staff who take over.", "neutral")] = ""
+    after: Annotated[Duration, Key("For `retry`: time before the next request.", "smaller")] = 0.0
+    effects: Annotated[tuple[Effect, ...], Key("For `restrict`: remaining effects.", "wider")] = ()
+    scopes: Annotated[
+        tuple[Token, ...], Key("For `restrict`: remaining scopes; intersected with the token's scopes.", "wider_or_all")
+    ] = ()
+    error: Annotated[Token, Key("For `deny`: error code of RFC 6750.", "neutral")] = ""
 
 
 #: kind -> its keys in addition to the keys of every kind (POLICY, "Fallbacks")
@@ -142,43 +175,84 @@ KIND_KEYS: Final[dict[str, frozenset[str]]] = {
 class Document(StrictModel, frozen=True, kw_only=True):
     """A policy file, merged with its base policies."""
 
-    authguard: Literal[1]
-    name: Name
-    extends: Text = ""
-    base: bool = False
-    issuers: Annotated[tuple[Issuer, ...], Meta(max_length=MAX_PARTS)] = ()
-    credentials: Credentials | None = None
+    authguard: Annotated[Literal[1], Key("Version of the policy language: 1.")]
+    name: Annotated[Name, Key("Name of the policy in logs and records.")]
+    extends: Annotated[Text, Key("Base policy: a shipped name such as `standard`, or a file in the same folder.")] = ""
+    base: Annotated[
+        bool, Key("Whether the policy is made to be extended; settings of a deployment may then be missing.", "neutral")
+    ] = False
+    issuers: Annotated[tuple[Issuer, ...], Meta(max_length=MAX_PARTS), Key("Issuers whose tokens are accepted.")] = ()
+    credentials: Annotated[
+        Credentials | None,
+        Key("Places from which the credential is read; default: the `Authorization` header.", "credential_places"),
+    ] = None
     agents: Annotated[
         tuple[Annotated[Agent, Shorthand(agent_by_client, Text)], ...],
         Meta(max_length=MAX_OPERATIONS),
+        Key("Clients that may act for a subject: a client id, or `{issuer, client}` with several issuers.", "agents"),
     ] = ()
     accounts: Annotated[
         tuple[AccountSource, ...] | None,
         Meta(max_length=MAX_PARTS),
         Shorthand(accounts_or_none, Literal["none"]),
+        Key("Sources of account states; `none` if every account is `normal`."),
     ] = None
-    operations: Annotated[tuple[Operation, ...], Meta(max_length=MAX_OPERATIONS)] = ()
-    hosts: Annotated[tuple[HostName, ...], Meta(max_length=MAX_PARTS)] = ()
+    operations: Annotated[
+        tuple[Operation, ...], Meta(max_length=MAX_OPERATIONS), Key("Operations of the app; the first match wins.")
+    ] = ()
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(max_length=MAX_PARTS),
+        Key(
+            "Accepted hosts, such as `shop.example` or `*.shop.example`; any other host is refused with 421.",
+            "wider_or_all",
+        ),
+    ] = ()
     otherwise: Annotated[
         Otherwise | None,
         Shorthand(otherwise_or_deny, Literal["deny"]),
+        Key("Requests that match no operation: `deny` (404), or the properties with which they are decided."),
     ] = None
-    assurance: Assurance = Assurance(order=())
-    identity: Identity | None = None
-    verifiers: Annotated[dict[Name, Verifier], Meta(max_length=MAX_PARTS)] = field(default_factory=dict)
-    methods: Annotated[dict[Name, Method], Meta(max_length=MAX_PARTS)] = field(default_factory=dict)
-    channels: Channels | None = None
-    budget: Budget = Budget()
-    cors: Cors | None = None
-    settings: Settings = Settings()
-    rollback: Rollback = Rollback()
-    staff: Staff | None = None
-    audit: Audit = Audit()
-    transactions: Transactions = Transactions()
-    reports: Reports = Reports()
-    machines: dict[Machine, States] = field(default_factory=dict)
-    decisions: Annotated[tuple[Rule, ...], Meta(max_length=MAX_RULES)] = ()
-    fallbacks: Annotated[dict[Name, Fallback], Meta(max_length=MAX_FALLBACKS)] = field(default_factory=dict)
-    invariants: Annotated[tuple[Invariant, ...], Meta(max_length=MAX_PARTS)] = ()
-    timers: Annotated[tuple[Timer, ...], Meta(max_length=MAX_PARTS)] = ()
-    on_fault: Name = ""
+    assurance: Annotated[Assurance, Key("Order of assurance levels.")] = Assurance(order=())
+    identity: Annotated[Identity | None, Key("Sign-ins that prove identity without a verifier.")] = None
+    verifiers: Annotated[
+        dict[Name, Verifier], Meta(max_length=MAX_PARTS), Key("Services that verify identity, by name.")
+    ] = field(default_factory=dict)
+    methods: Annotated[dict[Name, Method], Meta(max_length=MAX_PARTS), Key("Combinations of verifiers, by name.")] = (
+        field(default_factory=dict)
+    )
+    channels: Annotated[Channels | None, Key("Channels of customers, and the trust between channels.")] = None
+    budget: Annotated[Budget, Key("Resources that the guard may use for one request.")] = Budget()
+    cors: Annotated[Cors | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")] = None
+    settings: Annotated[Settings, Key("External addresses of the app.")] = Settings()
+    rollback: Annotated[Rollback, Key("Rollback from the agent to human service.")] = Rollback()
+    staff: Annotated[
+        Staff | None, Key("Staff: the claim with a person's roles, and the roles that may perform staff actions.")
+    ] = None
+    audit: Annotated[Audit, Key("Storage of the audit log.")] = Audit()
+    transactions: Annotated[Transactions, Key("Storage of transactions.")] = Transactions()
+    reports: Annotated[Reports, Key("Account events that the app may report; only staff can reverse them.")] = Reports()
+    machines: Annotated[
+        dict[Machine, States], Key("States and transitions, added to the inherited ones; new transitions come first.")
+    ] = field(default_factory=dict)
+    decisions: Annotated[
+        tuple[Rule, ...],
+        Meta(max_length=MAX_RULES),
+        Key("Rules of the decision table, placed before the inherited rules; the first match decides."),
+    ] = ()
+    fallbacks: Annotated[
+        dict[Name, Fallback],
+        Meta(max_length=MAX_FALLBACKS),
+        Key("Named responses; an equal name replaces the inherited fallback."),
+    ] = field(default_factory=dict)
+    invariants: Annotated[
+        tuple[Invariant, ...],
+        Meta(max_length=MAX_PARTS),
+        Key("Properties that must hold in all cells; added to the inherited ones."),
+    ] = ()
+    timers: Annotated[
+        tuple[Timer, ...],
+        Meta(max_length=MAX_PARTS),
+        Key("Events raised after a time; they replace the inherited timers of the same event."),
+    ] = ()
+    on_fault: Annotated[Name, Key("Fallback if the guard fails: a retry, a denial or a hand-off.")] = ""
