@@ -160,7 +160,7 @@ def _answer(fallback: Fallback) -> str:
         case Outcome.HANDOFF:
             return f"a person takes over: {fallback.queue}"
         case Outcome.HOLD:
-            return f"wait for {fallback.count} of the role {fallback.role}"
+            return "wait for " + " and ".join(f"{one.count} of the role {one.role}" for one in fallback.approvers)
         case Outcome.VERIFY:
             return f"prove identity: {', '.join(fallback.methods)}"
         case _:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authguard.core.approvers import Approvers
 from authguard.core.sections import Authority
 from authguard.core.staff import MAX_ROLES
 from authguard.credentials.bearer import MAX_TOKEN_BYTES
@@ -130,7 +131,7 @@ def test_a_hold_and_staff_acts_take_such_roles(tmp_path: Path) -> None:
     )
     draft = load_draft(path).draft
     assert draft is not None
-    assert draft.fallbacks["await_approval"].role == "Shop Supervisor"
+    assert draft.fallbacks["await_approval"].approvers == (Approvers("Shop Supervisor"),)
     assert draft.staff_roles == {"reinstate": "shop:admin", "reset": "CN=A,DC=b"}
     assert draft.rollback.authority == {
         "engage": Authority(role="On Call"),

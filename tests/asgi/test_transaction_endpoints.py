@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from starlette.responses import JSONResponse
 
 from authguard.asgi.control import Control
+from authguard.core.outcomes import Reason
 from authguard.core.request import Proven
 from authguard.core.snapshot import Keys
 from authguard.encryption import PayloadCipher
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import httpx2
 
 OVER = {"amount": 900, "currency": "EUR"}
+JOINT = (
+    POLICY + "fallbacks:\n  await_approval: {kind: hold, approvers: [{role: officer}, {role: controller, acr: aal3}]}\n"
+)
 TWO = POLICY + "fallbacks:\n  await_approval: {kind: hold, approvers: {role: supervisor, count: 2, acr: aal3}}\n"
 HELD = "/.authguard/transactions"
 
@@ -84,7 +88,7 @@ async def test_what_a_supervisor_approved_runs_once_and_is_answered_again_from_t
     assert (seen["operation"], seen["state"], seen["approvers"]) == (
         "refund",
         "held",
-        {"role": "supervisor", "count": 1},
+        [{"role": "supervisor", "count": 1, "acr": "", "open": 1}],
     )
     assert seen["shown"][0] == 'POST "/orders/7/refund?"'
     assert '"/amount": 900' in seen["shown"]
@@ -337,3 +341,26 @@ async def test_a_job_of_the_app_settles_what_it_finds_out(*, happened: bool) -> 
         f"transaction.settled_{'done' if happened else 'failed'}",
         "the bank says so",
     )
+
+
+async def test_approvers_of_two_roles_see_what_is_missing_and_approve_in_any_order() -> None:
+    desk = Counter(JOINT)
+    name = await desk.held()
+    officer, controller = desk.staff("olaf", "officer"), desk.staff("cara", "controller", acr="aal3")
+    seen = (await desk.fetch(f"/{name}", controller)).json()
+    assert seen["held_by"] == "await_approval"
+    assert seen["approvers"] == [
+        {"role": "officer", "count": 1, "acr": "", "open": 1},
+        {"role": "controller", "count": 1, "acr": "aal3", "open": 1},
+    ]
+    listed = [(await desk.fetch("?state=held", token)).json()["transactions"] for token in (officer, controller)]
+    assert [[one["transaction"] for one in each] for each in listed] == [[name], [name]]
+
+    assert (await desk.say(name, "approve", officer)).json()["state"] == "held"
+    assert [one["open"] for one in (await desk.fetch(f"/{name}", officer)).json()["approvers"]] == [0, 1]
+    refused = await desk.say(name, "approve", desk.staff("otto", "officer"))
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == Reason.TRANSACTION_OVER.public
+    assert (await desk.buy()).status_code == 202
+    assert (await desk.say(name, "approve", controller)).json()["state"] == "approved"
+    assert (await desk.buy()).status_code == 200

@@ -22,7 +22,7 @@ GROUPS: Final = ("accounts", "handoff", "rollback", "sessions", "transactions")
 TRANSACTION: Final = {
     *("transaction", "operation", "amount", "currency", "state", "needs", "entered", "created", "lapses", "subject"),
     *("actors", "session", "digest", "shown", "role", "count", "approvals", "held_for", "tripped", "over", "by"),
-    *("reason", "status"),
+    *("reason", "status", "hold", "approvers"),
 }
 LIMIT: Final = {
     *("limit", "most", "currency", "seconds", "by", "spent", "booked", "remaining", "cost", "exceeded", "tripped"),

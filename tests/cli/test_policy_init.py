@@ -11,6 +11,7 @@ import pytest
 from authguard.cli import main
 from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.agents import Agent
+from authguard.core.approvers import Approvers
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 
@@ -138,7 +139,7 @@ def test_an_answer_that_cannot_stand_is_told_and_nothing_is_written(
 def test_a_role_is_written_as_one_text(capsys: pytest.CaptureFixture[str], tmp_path: Path, role: str) -> None:
     assert call(capsys, "init", str(tmp_path / "new"), "--yes", "--approver", role)[0] == OK
     fallback = load(tmp_path / "new" / "policy.yaml").fallbacks["await_approval"]
-    assert (fallback.role, fallback.count) == (role, 1)
+    assert fallback.approvers == (Approvers(role),)
 
 
 def test_options_that_do_not_exist_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

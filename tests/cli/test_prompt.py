@@ -13,6 +13,7 @@ import pytest
 
 from authguard.cli.output import FAILED, OK, USAGE
 from authguard.core.agents import Agent
+from authguard.core.approvers import Approvers
 from authguard.policy.compiler import load
 from tests.cli.deployment import Deployment, deploy
 from tests.cli.test_audit_erase import fill, named
@@ -67,7 +68,7 @@ def test_each_answer_is_validated_as_it_is_given(tmp_path: Path) -> None:
     policy = load(tmp_path / "shop" / "policy.yaml")
     assert policy.issuers["https://login.test"].audience == ("the-desk",)
     assert policy.agents == frozenset({Agent("https://login.test", "concierge")})
-    assert policy.fallbacks["await_approval"].role == "duty-officer"
+    assert policy.fallbacks["await_approval"].approvers == (Approvers("duty-officer"),)
     assert policy.accounts[0].claim == "status"
 
 

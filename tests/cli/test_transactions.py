@@ -11,8 +11,9 @@ import pytest
 
 from authguard.cli import transactions
 from authguard.cli.output import FAILED, OK, UNAUTHORISED, USAGE
+from authguard.core.approvers import Approvers
 from authguard.core.record_keys import account_key
-from authguard.core.snapshot import Keys, TransactionRecord, blank
+from authguard.core.snapshot import Approval, Keys, TransactionRecord, blank
 from authguard.deployment_keys import create_cipher
 from authguard.evaluation.canonical import canonicalize
 from authguard.evaluation.request_binding import RequestBinding
@@ -228,3 +229,37 @@ def test_whoever_asked_for_it_cannot_approve_it(app: Deployment) -> None:
 def test_a_limit_that_is_none_is_refused(app: Deployment) -> None:
     code, _, err = app.call("transactions", "approve", "t1", "--by", "a", "--reason", "b", "--over", "daily")
     assert (code, "--over" in err) == (USAGE, True)
+
+
+def test_a_hold_for_two_roles_says_who_is_missing(app: Deployment) -> None:
+    joint = msgspec.structs.replace(
+        HELD,
+        role="",
+        count=0,
+        hold="both_desks",
+        approvers=(Approvers("officer", 2, "aal2"), Approvers("controller")),
+        approvals=(Approval(b"o" * 16, "olaf", NOW, "seen", (), ("controller", "officer"), "aal2"),),
+    )
+
+    async def fill() -> None:
+        store = SqliteStore(app.store)
+        await store.open()
+        await store.commit(Keys(transaction="t3"), BLANK, msgspec.structs.replace(BLANK, transaction=joint))
+        await store.close()
+
+    anyio.run(fill)
+    out = app.call("transactions", "show", "t3")[1]
+    assert "it waits for 2 approvals by 2 officer or controller" in out, "whoever has both roles fills either place"
+    assert "1 of 3: 2 officer (aal2) and 1 controller" in " ".join(out.split())
+    assert "both_desks" in out
+    for role in ("officer", "controller"):
+        assert "t3 " in app.call("transactions", "list", "--role", role)[1]
+    found = json.loads(app.call("transactions", "show", "t3", "--json")[1])
+    assert (found["hold"], found["role"], found["count"]) == ("both_desks", "controller, officer", 3)
+    assert found["approvers"] == [
+        {"role": "officer", "count": 2, "acr": "aal2", "open": 2},
+        {"role": "controller", "count": 1, "acr": "", "open": 1},
+    ]
+    out = app.call("transactions", "approve", "t3", "--by", "Ines", "--reason", "called back")[1]
+    assert "it needs 1 approval by officer or controller more, each of another person" in " ".join(out.split())
+    assert "is approved by" in app.call("transactions", "approve", "t3", "--by", "Omar", "--reason", "fine")[1]

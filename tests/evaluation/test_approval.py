@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from authguard.core.outcomes import Reason
 from authguard.core.owners import TOGETHER
 from authguard.core.snapshot import AccountRecord, Approval, TransactionRecord, blank
-from authguard.evaluation.approval import ActRefusedError, add_approvals, is_settlement, is_still_valid
+from authguard.evaluation.approval import ActRefusedError, add_approvals, is_settlement, renew_approval
 from authguard.evaluation.driver import Evaluation
 from tests.support.harness import policy_of
 
@@ -41,11 +41,11 @@ def test_an_approver_needs_the_role_and_an_account_in_order_and_is_not_involved(
     policy, one = policy_of(), Approval(b"a", "ann", 2.0)
     record = TransactionRecord(state="approved", role="supervisor", account=b"c")
     account = AccountRecord(state="normal", roles=("supervisor",))
-    assert is_still_valid(policy, one, record, account)
+    assert renew_approval(policy, one, record, account).roles == ("supervisor",), "of a store from before several roles"
     for lost in (replace(account, roles=()), replace(account, state="locked"), replace(account, not_before=3.0)):
-        assert not is_still_valid(policy, one, record, lost)
-    assert not is_still_valid(policy, one, replace(record, account=b"a"), account)
-    assert not is_still_valid(policy, one, replace(record, actors=(b"a",)), account)
+        assert not renew_approval(policy, one, record, lost).roles
+    assert not renew_approval(policy, one, replace(record, account=b"a"), account).roles
+    assert not renew_approval(policy, one, replace(record, actors=(b"a",)), account).roles
 
 
 def test_what_settles_a_transaction_in_doubt() -> None:

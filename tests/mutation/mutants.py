@@ -135,8 +135,8 @@ MUTANTS: Final = (
         "an approval holds though its approver lost the role",
         APPROVALS,
         APPROVAL,
-        "        record.role in account.roles\n        and rank[",
-        "        record.role\n        and rank[",
+        "for role in given.roles if is_valid and role in account.roles)",
+        "for role in given.roles if is_valid)",
     ),
     Mutant(
         "an older credential brings a lost role back",

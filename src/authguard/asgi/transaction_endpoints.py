@@ -160,7 +160,11 @@ class TransactionEndpoints:
             "created": record.created,
             "digest": record.digest,
             "shown": self._approvals.render_request(name, record),
-            "approvers": {"role": record.role, "count": record.count},
+            "held_by": record.hold,
+            "approvers": [
+                {"role": one.role, "count": one.count, "acr": one.acr, "open": missing}
+                for one, missing in zip(record.required, self._approvals.open_places(record), strict=True)
+            ],
             "approvals": [{"by": one.by, "at": one.at, "note": one.note, "over": one.over} for one in record.approvals],
             "note": record.note,
             "tripped": record.tripped,

@@ -13,6 +13,7 @@ from authguard.cli.next_command import list_commands
 from authguard.cli.reason_cure import describe_cure
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.recorded_decision import explain_record
+from authguard.core.approvers import format_approvers
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason
@@ -144,7 +145,7 @@ def _decision(index: Index, one: Match, policy: Policy, source: str, person: str
         conditions={name: value for name, value in values.items() if name not in MACHINES},
         causes=tuple(find_causes(index, one, [name for name in blocking if name in MACHINES])),
         limits=tuple(describe_limit(limit) for limit in operation.limits) if operation and over else (),
-        approvers=f"{hold.count} {hold.role}" if hold and hold.kind is Outcome.HOLD and hold.role else "",
+        approvers=format_approvers(hold.approvers) if hold and hold.kind is Outcome.HOLD and hold.approvers else "",
         commands=tuple(list_commands(policy, source, record, values, frozenset(blocking), person)),
         notes=tuple(note for note in notes if not note.startswith("reason ")),
         policy=(policy.name, policy.digest),

@@ -27,7 +27,9 @@ from authguard.cli.terminal import escape, format_time
 from authguard.cli.transaction_view import (
     TransactionView,
     commands,
+    format_approvals,
     format_limit,
+    format_missing,
     spell,
     to_document,
     view_transaction,
@@ -173,9 +175,13 @@ def _refuse_involved(policy: Policy, view: TransactionView, names: Sequence[str]
     for name in names:
         if any(account_key(issuer, name) in involved for issuer in policy.issuers):
             print_error(f"{escape(name)} asked for this transaction, and cannot approve it; nothing was changed")
-            print_error(f"another person{f' of role `{record.role}`' if record.role else ''} can:")
+            print_error(f"another person{_of_roles(record)} can:")
             print_error(next(commands(view)))
             raise typer.Exit(UNAUTHORISED)
+
+
+def _of_roles(record: TransactionRecord) -> str:
+    return f" of role {' or '.join(f'`{role}`' for role in sorted(record.roles))}" if record.roles else ""
 
 
 def _report(before: TransactionRecord, after: TransactionView, names: Sequence[str], now: float) -> Iterator[str]:
@@ -186,13 +192,12 @@ def _report(before: TransactionRecord, after: TransactionView, names: Sequence[s
         lapse = f"; the requester can run it until {format_time(after.lapses)}" if after.lapses != float("inf") else ""
         yield f"{what} is {spell(record.state)} by {who}{lapse}"
         return
-    missing = record.count - len(record.approvals)
-    yield f"{what} is still {spell(record.state)}: {len(record.approvals)} of {record.count} approvals by {record.role}"
+    yield f"{what} is still {spell(record.state)}: {format_approvals(after)}"
     given = {normalize_name(one.by) for one in before.approvals}
     again = [name for name in names if normalize_name(name) in given]
     if again:
         yield f"{', '.join(again)} had approved it already, and counts once"
-    yield f"{missing} other person{'s have' if missing != 1 else ' has'} to approve it, {_deadline(after, now)}"
+    yield f"it needs {format_missing(after)} more, each of another person, {_deadline(after, now)}"
     yield next(commands(after))
 
 

@@ -11,7 +11,9 @@ from msgspec import Struct
 from authguard.cli.json_document import json_time
 from authguard.cli.span import format_ago, format_span, format_until
 from authguard.cli.terminal import format_time
+from authguard.core.approvers import count_places, format_approvers
 from authguard.core.record_keys import account_key
+from authguard.evaluation.approval import count_approved, open_places
 from authguard.evaluation.transactions import UNMEASURED, decrypt_request
 from authguard.runtime.held_amount import find_amount
 from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time
@@ -49,6 +51,8 @@ class TransactionView(Struct, frozen=True):
         lapses: epoch seconds UTC; infinity for never.
         actors: agents that act in it: their names in the policy, or pseudonyms.
         needs: `approval`, `settlement`, or empty if it waits for no person.
+        missing: number of persons who still have to approve it.
+        open: for each kind of its approvers, how many persons of that role alone could.
     """
 
     id: str
@@ -59,6 +63,8 @@ class TransactionView(Struct, frozen=True):
     lapses: float
     actors: tuple[str, ...]
     needs: str
+    missing: int = 0
+    open: tuple[int, ...] = ()
 
     @property
     def sum(self) -> str:
@@ -97,6 +103,10 @@ def view_transaction(
         lapses=lapse_time(policy, record),
         actors=tuple(known.get(key) or name_account(key) or "an agent" for key in record.actors),
         needs="settlement" if state in doubtful_states(policy) else needs,
+        missing=max(
+            0, count_places(record.required) - count_approved(policy, record, record.required, record.approvals)
+        ),
+        open=open_places(policy, record),
     )
 
 
@@ -111,7 +121,7 @@ def row(view: TransactionView, now: float) -> tuple[str, ...]:
         format_span(now - record.entered),
         format_until(view.lapses, now),
         spell(record.state),
-        format_approvals(record) if view.needs == "approval" else "",
+        format_approvals(view) if view.needs == "approval" else "",
         explain_hold(view) if view.needs == "approval" else "",
     )
 
@@ -133,9 +143,22 @@ def format_requester(view: TransactionView) -> str:
     return f"{short_name(view.record.subject)}{through}"
 
 
-def format_approvals(record: TransactionRecord) -> str:
-    """Return how many approvals there are, of how many, by which role."""
-    return f"{len(record.approvals)} of {record.count} {record.role}".rstrip() if record.count else ""
+def format_approvals(view: TransactionView) -> str:
+    """Return how many approvals count, of how many, and by which roles."""
+    required = view.record.required
+    count = count_places(required)
+    if len(required) > 1:
+        return f"{count - view.missing} of {count}: {format_approvers(required)}"
+    return f"{count - view.missing} of {count} {required[0].role}".rstrip() if required else ""
+
+
+def format_missing(view: TransactionView) -> str:
+    """Return which approvals are missing: `2 approvals by officer and controller`."""
+    kinds = [(kind, number) for kind, number in zip(view.record.required, view.open, strict=True) if number]
+    roles = [f"{number} {one.role}" if number > 1 and len(kinds) > 1 else one.role for one, number in kinds]
+    joint = " and " if sum(number for _, number in kinds) == view.missing else " or "
+    noun = f"{view.missing} approval{'s' * (view.missing != 1)}"
+    return f"{noun} by {joint.join(filter(None, roles)) or 'a person'}"
 
 
 def explain_hold(view: TransactionView) -> str:
@@ -157,9 +180,7 @@ def verdict(view: TransactionView, now: float) -> str:
     if view.needs == "settlement":
         return f"{name} is {spell(record.state)}: the app began it, and nobody knows whether it took effect"
     if view.needs == "approval":
-        missing = record.count - len(record.approvals)
-        wanted = f"waits for {missing} approval{'s' * (missing != 1)} by {record.role or 'a person'}"
-        return f"{name} is {spell(record.state)}: it {wanted}{_lapse(view, now)}"
+        return f"{name} is {spell(record.state)}: it waits for {format_missing(view)}{_lapse(view, now)}"
     return f"{name} is {spell(record.state)}{_lapse(view, now)}"
 
 
@@ -180,8 +201,9 @@ def fields(view: TransactionView, now: float) -> list[tuple[str, str]]:
         ("asked at", _time_and_distance(record.created, format_ago(record.created, now))),
         ("state", f"{spell(record.state)} since {format_time(record.entered)}"),
         ("lapses", _time_and_distance(view.lapses, format_until(view.lapses, now))),
-        ("why held", explain_hold(view) if record.role else ""),
-        ("approvals", format_approvals(record)),
+        ("why held", explain_hold(view) if record.roles else ""),
+        ("held by", record.hold),
+        ("approvals", format_approvals(view)),
         *(
             ("approved", f"by {one.by} at {format_time(one.at)}: {one.note or 'no reason given'}")
             for one in record.approvals
@@ -242,13 +264,18 @@ def to_document(view: TransactionView, cipher: Callable[[], Cipher]) -> dict[str
         "session": record.session.hex(),
         "digest": record.digest,
         "shown": list(decrypt_request(record, view.id, cipher())) if record.request else list(record.shown),
-        "role": record.role,
-        "count": record.count,
+        "role": ", ".join(sorted(record.roles)),
+        "count": count_places(record.required),
+        "hold": record.hold,
+        "approvers": [
+            {"role": one.role, "count": one.count, "acr": one.acr, "open": missing}
+            for one, missing in zip(record.required, view.open, strict=True)
+        ],
         "approvals": [
             {"by": one.by, "at": json_time(one.at), "reason": one.note, "over": list(one.over)}
             for one in record.approvals
         ],
-        "held_for": explain_hold(view) if record.role else "",
+        "held_for": explain_hold(view) if record.roles else "",
         "tripped": list(record.tripped),
         "over": list(record.over),
         "by": record.by,

@@ -253,7 +253,7 @@ async def _require_known(repository: StateRepository, filters: dict[str, str]) -
     policy = repository.policy
     known = {
         "operation": {one.name for one in (*policy.operations, policy.otherwise)},
-        "role": {one.role for one in policy.fallbacks.values() if one.role},
+        "role": {one.role for fallback in policy.fallbacks.values() for one in fallback.approvers},
     }
     for name, values in known.items():
         typed = filters[name]

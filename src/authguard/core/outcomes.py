@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
+from authguard.core.approvers import Required  # noqa: TC001 - the types of fields are read
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -213,12 +215,11 @@ class Fallback(Struct, frozen=True, kw_only=True):
         attempts: number of attempts before `then`; 0 for no bound.
         per: the window of `attempts`, seconds.
         then: the fallback once the attempts run out.
-        acr: required level; empty for the operation's; for a hold, the level of its approvers' sign-ins.
+        acr: required level; empty for the operation's.
         max_age: seconds; 0 for the operation's.
         since_entered: whether the sign-in must be later than the start of the session's state.
         methods: verification methods, by name.
-        role: role of the approvers.
-        count: number of approvers.
+        approvers: places that different persons must fill before a held request runs.
         queue: of a hand-off.
         after: seconds to wait before a retry.
         effects: remaining effects of a restricted request.
@@ -238,8 +239,7 @@ class Fallback(Struct, frozen=True, kw_only=True):
     max_age: float = 0.0
     since_entered: bool = False
     methods: tuple[str, ...] = ()
-    role: str = ""
-    count: int = 1
+    approvers: Required = ()
     queue: str = ""
     after: float = 0.0
     effects: frozenset[str] = frozenset()

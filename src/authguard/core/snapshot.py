@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from authguard.core.approvers import Approvers, Required
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -204,6 +206,9 @@ class Approval(msgspec.Struct, frozen=True, array_like=True):
         at: epoch seconds UTC.
         note: reason; bounded.
         over: limits, by name, that it permits to exceed, in addition to those that caused the hold.
+        roles: of the approver when approving, as far as the policy names them for approvers; empty for an operator, and
+            in stores from before a hold could require several roles.
+        acr: level of the approver's sign-in.
     """
 
     account: bytes
@@ -211,6 +216,8 @@ class Approval(msgspec.Struct, frozen=True, array_like=True):
     at: float
     note: str = ""
     over: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    acr: str = ""
 
 
 class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -230,9 +237,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         kept: whether ``answer`` is the whole body.
         version: number of replacements.
         shown: the request as an approver reads it, in stores from before it was encrypted in `request`.
-        role: role of the approvers; empty if it waits for none.
-        count: number of approvals needed.
-        acr: level of the approvers' sign-ins; empty for any.
+        role: role of the approvers, in stores from before `approvers`.
+        count: number of approvals needed, in such stores.
+        acr: level of the approvers' sign-ins, in such stores.
         actors: keys of the accounts that act in it; none of them may approve.
         approvals: so far.
         by: who denied, withdrew or settled it; empty for none.
@@ -247,6 +254,8 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         tripped: limits that it exceeded when it was held.
         over: limits that it exceeded when it was approved, accepted by every approver.
         queued: position in the approvers' list, epoch seconds UTC; 0 for `created`.
+        hold: name of the fallback that held it; empty for none.
+        approvers: places that different persons must fill before it runs.
     """
 
     state: str
@@ -278,6 +287,21 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tripped: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     queued: float = 0.0
+    hold: str = ""
+    approvers: Required = ()
+
+    @property
+    def required(self) -> Required:
+        """Places that different persons must fill; empty if it waits for nobody."""
+        return self.approvers or self._required_by_one_role()
+
+    def _required_by_one_role(self) -> Required:
+        return (Approvers(self.role, max(self.count, 1), self.acr),) if self.role or self.count else ()
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles of its approvers."""
+        return frozenset([one.role for one in self.required if one.role])
 
     @property
     def place(self) -> float:

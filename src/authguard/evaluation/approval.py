@@ -1,17 +1,24 @@
-"""Approvals of held transactions, as changes of an evaluation: which count, and what the last one books."""
+"""Approvals of held transactions, as changes of an evaluation: which count, and what the last one books.
+
+Each approval is by another person and fills one place of the hold (`authguard.core.approvers`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from authguard.core.approvers import count_filled, count_places, find_fits, list_open
 from authguard.core.events import NORMAL
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import normalize_name
 from authguard.evaluation import booking, transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from authguard.core.approvers import Required
     from authguard.core.policy import Policy
     from authguard.core.snapshot import AccountRecord, Approval, TransactionRecord
     from authguard.evaluation.driver import Evaluation
@@ -39,16 +46,63 @@ def add_approvals(
     over = booking.exceeded_limits(evaluation, transaction)
     if not all([over <= {*one.over, *record.tripped} for one in added]):  # noqa: C419 - a list is faster
         raise ActRefusedError(Reason.LIMIT_EXCEEDED)
-    counted = [one for one in earlier if over <= {*one.over, *record.tripped}]
-    givers = {_person(one) for one in counted}
-    counted += [one for one in added if _person(one) not in givers]
-    evaluation.update_record("transaction", approvals=tuple(counted))
-    if len(counted) >= record.count and evaluation.send("transaction.approved", cause):
+    policy, required = evaluation.policy, record.required
+    counted = {_person(one): one for one in earlier if over <= {*one.over, *record.tripped}}
+    for one in added:
+        person, filled = _person(one), count_approved(policy, record, required, counted.values())
+        if person in counted:
+            # a person counts once, by the approval that fits more places: with another role, or a stronger sign-in
+            if find_places(policy, record, required, counted[person]) < find_places(policy, record, required, one):
+                counted[person] = one
+            continue
+        counted[person] = one
+        if filled < count_places(required) and filled == count_approved(policy, record, required, counted.values()):
+            raise ActRefusedError(Reason.TRANSACTION_OVER)
+    evaluation.update_record("transaction", approvals=tuple(counted.values()))
+    if is_satisfied(policy, record, required, counted.values()) and evaluation.send("transaction.approved", cause):
         booking.book(evaluation, transaction, over)
 
 
-def is_still_valid(policy: Policy, one: Approval, record: TransactionRecord, account: AccountRecord) -> bool:
-    """Return whether an approver may still approve: account in good standing, and role still held.
+def find_places(policy: Policy, record: TransactionRecord, required: Required, one: Approval) -> frozenset[int]:
+    """Return which kinds of places of a hold the giver of an approval can fill.
+
+    Args:
+        policy: checked.
+        record: of the approved transaction.
+        required: of the hold: that of the transaction, or another.
+        one: the approval.
+    """
+    if not one.account:  # an operator has the authority of all roles
+        return frozenset(range(len(required)))
+    given = _with_role(one, record)
+    return find_fits(required, given.roles, given.acr, policy.assurance.rank)
+
+
+def count_approved(policy: Policy, record: TransactionRecord, required: Required, given: Iterable[Approval]) -> int:
+    """Return how many places of a hold approvals fill; arguments as for `find_places`."""
+    return count_filled(required, [find_places(policy, record, required, one) for one in given])
+
+
+def is_satisfied(policy: Policy, record: TransactionRecord, required: Required, given: Iterable[Approval]) -> bool:
+    """Return whether approvals fill all places of a hold; arguments as for `find_places`."""
+    return count_approved(policy, record, required, given) >= count_places(required)
+
+
+def open_places(policy: Policy, record: TransactionRecord) -> tuple[int, ...]:
+    """Return for each kind of place of a transaction how many more persons of that role alone could approve it."""
+    required = record.required
+    return list_open(required, [find_places(policy, record, required, one) for one in record.approvals])
+
+
+def _with_role(one: Approval, record: TransactionRecord) -> Approval:
+    """Return an approval with its role and level, also one from before a hold could require several roles."""
+    if record.approvers or one.roles:
+        return one
+    return replace(one, roles=(record.role,), acr=record.acr)
+
+
+def renew_approval(policy: Policy, one: Approval, record: TransactionRecord, account: AccountRecord) -> Approval:
+    """Return an approval with the roles that its giver still has; none if the account may no longer approve.
 
     Args:
         policy: checked.
@@ -56,14 +110,14 @@ def is_still_valid(policy: Policy, one: Approval, record: TransactionRecord, acc
         record: of the transaction.
         account: the approver's current record.
     """
-    rank = policy.strictness
-    return (
-        record.role in account.roles
-        and rank[account.state] <= rank[NORMAL]
+    rank, given = policy.strictness, _with_role(one, record)
+    is_valid = (
+        rank[account.state] <= rank[NORMAL]
         and account.not_before <= one.at
         and one.account != record.account
         and one.account not in record.actors
     )
+    return replace(given, roles=tuple(role for role in given.roles if is_valid and role in account.roles))
 
 
 def _person(one: Approval) -> bytes | str:

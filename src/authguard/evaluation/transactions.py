@@ -267,14 +267,13 @@ def open_transaction(
             asked=binding.asked,
             subject=principal.pseudonym,
         )
-    if fallback.kind is Outcome.HOLD and not evaluation.snapshot.transaction.role:
+    if fallback.kind is Outcome.HOLD and not evaluation.snapshot.transaction.required:
         outermost = (principal.actor_issuer or principal.issuer, principal.actor)
         actors = dict.fromkeys((issuer, actor) for issuer, actor in (outermost, *principal.chain) if actor)
         evaluation.update_record(
             "transaction",
-            role=fallback.role,
-            count=fallback.count,
-            acr=fallback.acr,
+            hold=fallback.name,
+            approvers=fallback.approvers,
             actors=tuple(account_key(issuer, actor) for issuer, actor in actors),
             costs=held.costs,
             tripped=held.tripped,

@@ -1,8 +1,8 @@
 """Decisions of people on transactions: approve, deny, withdraw, settle, and the check that approvers still may approve.
 
-Rules: approvers are neither the subject nor an actor of the transaction, have the role now, and signed in as strongly
-as the hold requires. A reason is stored in the record and the log. A transaction that a person may not see is reported
-as unknown.
+Rules: approvers are neither the subject nor an actor of the transaction, have a role of the hold now, and signed in as
+strongly as the hold requires of that role. An approval that fills no open place is refused. A reason is stored in the
+record and the log. A transaction that a person may not see is reported as unknown.
 """
 
 from __future__ import annotations
@@ -10,12 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
+from authguard.core.approvers import find_fits
 from authguard.core.outcomes import Reason
 from authguard.core.person_name import distinct_names
 from authguard.core.snapshot import Approval, Keys
 from authguard.core.staff import parse_roles
 from authguard.evaluation import booking, transactions
-from authguard.evaluation.approval import ActRefusedError, add_approvals, is_settlement, is_still_valid
+from authguard.evaluation.approval import (
+    ActRefusedError,
+    add_approvals,
+    is_satisfied,
+    is_settlement,
+    open_places,
+    renew_approval,
+)
 from authguard.ports import FIRST
 from authguard.runtime.journal import sanitize_text
 from authguard.runtime.transaction_list import effective_record, list_transactions
@@ -54,6 +62,10 @@ class Approvals:
         """Return the bound request as text lines for an approver; empty if it cannot be decrypted."""
         return transactions.decrypt_request(record, transaction, self._cipher)
 
+    def open_places(self, record: TransactionRecord) -> tuple[int, ...]:
+        """Return for each kind of place of a transaction how many persons of that role may still approve it."""
+        return open_places(self._repository.policy, record)
+
     async def get(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Return a transaction with due timers applied; a reason for a person who is neither approver nor requester."""
         stored = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
@@ -82,7 +94,7 @@ class Approvals:
             after: place and id of the last transaction of the previous page.
             limit: maximum number.
         """
-        found: list[tuple[str, TransactionRecord]] = []
+        found: dict[str, TransactionRecord] = {}
         for role in sorted(self._roles(principal)):
             listing = list_transactions(
                 self._repository,
@@ -93,8 +105,8 @@ class Approvals:
                 after=after,
                 limit=limit,
             )
-            found += await self._repository.with_deadline(listing)
-        return tuple(sorted(found, key=lambda one: (one[1].place, one[0]))[:limit])
+            found |= {name: one for name, one in await self._repository.with_deadline(listing) if role in one.roles}
+        return tuple(sorted(found.items(), key=lambda one: (one[1].place, one[0]))[:limit])
 
     async def limit_usages(self, transaction: str) -> tuple[LimitUsage, ...]:
         """Return the current usage of a transaction's limits, for an approver."""
@@ -120,14 +132,22 @@ class Approvals:
         keys = Keys(account=principal.account_key, transaction=transaction)
         stored = (await self._repository.load(keys)).snapshot
         record, mine = stored.transaction, stored.account
-        given = record.approvals
-        valid = [one for one in given if await self._is_still_valid(one, record)]
+        given, counting = record.approvals, await self._renew_approvals(record)
 
         def apply(evaluation: Evaluation) -> None:
             self._check_may_decide(evaluation, principal, mine, "transaction.approved")
-            earlier = [one for one in evaluation.snapshot.transaction.approvals if one in valid or one not in given]
+            now = evaluation.snapshot.transaction
+            earlier = [counting.get(one, one) for one in now.approvals if one in counting or one not in given]
             named = self._known_limits(evaluation, over)
-            yes = Approval(principal.account_key, principal.pseudonym, evaluation.now, sanitize_text(note), named)
+            yes = Approval(
+                principal.account_key,
+                principal.pseudonym,
+                evaluation.now,
+                sanitize_text(note),
+                named,
+                tuple(sorted(self._roles_for(principal, mine))),
+                principal.acr,
+            )
             add_approvals(evaluation, transaction, earlier, (yes,), "approver")
 
         return await self._do(verdict, transaction, "transaction.approved", note, apply, record=record, over=over)
@@ -197,12 +217,10 @@ class Approvals:
 
     async def lacks_quorum(self, record: TransactionRecord) -> bool:
         """Return whether a transaction had enough approvals, and too few of the approvers may still approve it."""
-        if not record.count or len(record.approvals) < record.count:
+        policy, required = self._repository.policy, record.required
+        if not required or not is_satisfied(policy, record, required, record.approvals):
             return False
-        valid = 0
-        for one in record.approvals:
-            valid += await self._is_still_valid(one, record)
-        return valid < record.count
+        return not is_satisfied(policy, record, required, (await self._renew_approvals(record)).values())
 
     async def recheck_before_run(self, verdict: Verdict) -> bool:
         """Check the approvers again after the commit, just before the transaction runs; return whether it must not run.
@@ -233,15 +251,25 @@ class Approvals:
         known = booking.known_limits(evaluation.policy, evaluation.snapshot.transaction)
         return tuple(sorted(known.intersection(over)))
 
-    async def _is_still_valid(self, one: Approval, record: TransactionRecord) -> bool:
-        """Return whether an approver may still approve."""
-        if not one.account:
-            return True
-        account = (await self._repository.load(Keys(account=one.account))).snapshot.account
-        return is_still_valid(self._repository.policy, one, record, account)
+    async def _renew_approvals(self, record: TransactionRecord) -> dict[Approval, Approval]:
+        """Return the approvals that still count, each as stored -> with the roles that its giver still has."""
+        found = {}
+        for one in record.approvals:
+            renewed = one
+            if one.account:
+                account = (await self._repository.load(Keys(account=one.account))).snapshot.account
+                renewed = renew_approval(self._repository.policy, one, record, account)
+            if renewed.roles or not one.account:
+                found[one] = renewed
+        return found
 
     def _is_approver(self, record: TransactionRecord, principal: Principal) -> bool:
-        return bool(record.version and record.role) and record.role in self._roles(principal)
+        return bool(record.version and record.roles & self._roles(principal))
+
+    def _roles_for(self, principal: Principal, mine: AccountRecord) -> frozenset[str]:
+        """Return the roles of a person that holds of the policy ask for; those of their newest credential count."""
+        asked = {one.role for fallback in self._repository.policy.fallbacks.values() for one in fallback.approvers}
+        return self._roles(principal) & asked.intersection(mine.roles)
 
     def _roles(self, principal: Principal) -> frozenset[str]:
         """Return the roles that count; an agent has none of its customer's."""
@@ -253,8 +281,8 @@ class Approvals:
     def _check_may_decide(self, evaluation: Evaluation, principal: Principal, mine: AccountRecord, event: str) -> None:
         """Require that a person may decide on a transaction, and that it waits for the decision."""
         record, rank = evaluation.snapshot.transaction, evaluation.policy.assurance.rank
-        lost = record.role not in mine.roles
-        if not self._is_approver(record, principal) or lost:
+        roles = self._roles_for(principal, mine)
+        if not self._is_approver(record, principal) or not roles & record.roles:
             raise ActRefusedError(Reason.TRANSACTION_UNKNOWN)
         involved = {record.account, *record.actors}
         if (
@@ -262,7 +290,7 @@ class Approvals:
             or principal.account_key in involved
         ):
             raise ActRefusedError(Reason.APPROVER_INVOLVED)
-        if record.acr and rank(principal.acr) < rank(record.acr):
+        if not find_fits(record.required, roles, principal.acr, rank):
             raise ActRefusedError(Reason.APPROVER_WEAK)
         if not evaluation.can(event):
             raise ActRefusedError(Reason.TRANSACTION_OVER)

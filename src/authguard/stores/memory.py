@@ -73,8 +73,8 @@ class MemoryStore:
         self._records = RecordTable()
         self._documents: dict[str, dict[str, bytes]] = {}
         self._claims: dict[bytes, float] = {}
-        #: name -> index fields of a transaction: state, role, operation, subject, place
-        self._transactions: dict[bytes, tuple[str, str, str, str, float]] = {}
+        #: name -> index fields of a transaction: state, roles, operation, subject, place
+        self._transactions: dict[bytes, tuple[str, frozenset[str], str, str, float]] = {}
         self._size = 0
         self._changes = 0
         self._sweep_position = 0
@@ -138,7 +138,7 @@ class MemoryStore:
             self._records.put(name, value)
             if name[:1] == record_codec.TRANSACTION:
                 held = after.transaction
-                self._transactions[name] = (held.state, held.role, held.operation, held.subject, held.place)
+                self._transactions[name] = (held.state, held.roles, held.operation, held.subject, held.place)
         return True
 
     async def transactions(
@@ -155,9 +155,9 @@ class MemoryStore:
         since = (after[0], record_codec.transaction_key(after[1]))
         found = (
             (place, name)
-            for name, (held_state, held_role, held_operation, held_subject, place) in self._transactions.items()
+            for name, (held_state, held_roles, held_operation, held_subject, place) in self._transactions.items()
             if state in {"", held_state}
-            and role in {"", held_role}
+            and (not role or role in held_roles)
             and operation in {"", held_operation}
             and subject in {"", held_subject}
             if (place, name) > since

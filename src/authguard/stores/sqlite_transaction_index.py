@@ -1,6 +1,9 @@
 """Index of transactions in the SQLite file, by state, order, role, operation and subject.
 
-Rule: all functions run in the store's worker thread and inside its transactions.
+Rules of this file:
+- All functions run in the store's worker thread and inside its transactions.
+- The roles of a transaction's approvers are one text, with a line feed between two of them. A row with one role is the
+  same as in files from before a transaction could have several.
 """
 
 from __future__ import annotations
@@ -23,14 +26,15 @@ DELETE: Final = "DELETE FROM transaction_index WHERE state = ? AND place = ? AND
 #: an empty text disables its filter
 SELECT: Final = (
     "SELECT name, value FROM (SELECT place, name FROM transaction_index WHERE {} AND (place, name) > (?, ?)"
-    " AND (? = '' OR role = ?) AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
+    " AND (? = '' OR instr(char(10) || role || char(10), char(10) || ? || char(10)))"
+    " AND (? = '' OR operation = ?) AND (? = '' OR subject = ?)"
     " ORDER BY place, name LIMIT ?) JOIN records USING (name) ORDER BY place, name"
 )
 
 
 def add_to_index(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
     """Insert or replace a transaction in the index."""
-    writer.execute(INSERT, (held.state, held.place, name, held.role, held.operation, held.subject))
+    writer.execute(INSERT, (held.state, held.place, name, _roles(held), held.operation, held.subject))
 
 
 def remove_from_index(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
@@ -43,7 +47,11 @@ def update_index(writer: sqlite3.Connection, name: bytes, before: TransactionRec
     place = after.place
     if before.version and (before.state != after.state or before.place != place):
         remove_from_index(writer, name, before)
-    writer.execute(INSERT, (after.state, place, name, after.role, after.operation, after.subject))
+    writer.execute(INSERT, (after.state, place, name, _roles(after), after.operation, after.subject))
+
+
+def _roles(held: TransactionRecord) -> str:
+    return "\n".join(sorted(held.roles))
 
 
 def find_transactions(

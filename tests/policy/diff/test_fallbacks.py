@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from authguard.core.approvers import Approvers
 from authguard.core.outcomes import Outcome
 from authguard.policy.diff.fallbacks import compare_outcomes, diff_fallbacks
 from authguard.policy.diff.policy_pair import PolicyPair
@@ -73,8 +74,30 @@ def test_a_shorter_window_of_all_proofs_of_identity_is_looser_though_no_shared_f
     assert told(old, wider) == set()
 
 
-@pytest.mark.parametrize("values", [{"role": "another"}, {"methods": ("pin",)}], ids=["role", "methods"])
+@pytest.mark.parametrize(
+    "values", [{"approvers": (Approvers("another"),)}, {"methods": ("pin",)}], ids=["role", "methods"]
+)
 def test_other_approvers_or_methods_may_be_looser(values: dict[str, object]) -> None:
     old = draft_of(POLICY)
-    name = "await_approval" if "role" in values else "prove_identity"
+    name = "await_approval" if "approvers" in values else "prove_identity"
     assert told(old, changed(old, name, **values)) == {MAY}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([("officer", 1, "aal2")], [("officer", 1, "aal2"), ("boss", 1, "")], {STRICTER}),
+        ([("officer", 1, "aal2"), ("boss", 1, "")], [("boss", 1, ""), ("officer", 1, "aal2")], set()),
+        ([("officer", 2, "")], [("officer", 1, ""), ("officer", 1, "")], set()),
+        ([("officer", 2, "aal2")], [("officer", 1, "aal2"), ("officer", 1, "aal1")], {LOOSER}),
+        ([("officer", 1, "aal2"), ("boss", 1, "")], [("officer", 2, "aal2")], {MAY}),
+    ],
+)
+def test_approvers_are_compared_by_who_satisfies_them(
+    before: list[tuple[str, int, str]], after: list[tuple[str, int, str]], expected: set[Direction]
+) -> None:
+    old, new = (
+        changed(draft_of(POLICY), "await_approval", approvers=tuple(Approvers(*one) for one in each))
+        for each in (before, after)
+    )
+    assert told(old, new) == expected

@@ -11,6 +11,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from authguard.core.agents import Agent
+from authguard.core.approvers import Approvers
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
@@ -238,7 +239,7 @@ BEYOND = [
     (LOOSER, "fallbacks", changed_fallback("prove_identity", attempts=30)),
     (LOOSER, "fallbacks", changed_fallback("step_up", attempts=0, per=0.0, then="")),
     (LOOSER, "fallbacks", changed_fallback("sign_in_fresh", since_entered=False)),
-    (STRICTER, "fallbacks", changed_fallback("await_approval", count=2)),
+    (STRICTER, "fallbacks", changed_fallback("await_approval", approvers=(Approvers("supervisor", 2),))),
     (LOOSER, "fallbacks", changed_fallback("read_only", effects=frozenset({"read", "write"}))),
     (LOOSER, "fallbacks", changed_fallback("refuse", discloses=frozenset({"account"}))),
     (CHANGED, "fallbacks", changed_fallback("sign_in", status=403)),

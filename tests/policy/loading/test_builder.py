@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.core.agents import Agent
+from authguard.core.approvers import Approvers
 from authguard.core.decision_table import dimension_values
 from authguard.core.deployment import Introspection
 from authguard.core.machine import expand
@@ -181,7 +182,7 @@ staff: {claim: /realm/roles, issuer: three}
         65_536,
         "https://support.example",
     )
-    assert (draft.fallbacks["approve"].acr, draft.staff_claim) == ("aal2", "/realm/roles")
+    assert draft.staff_claim == "/realm/roles"
     assert (draft.agents, draft.staff_issuers) == ({Agent("two", "bot")}, {"three"})
     assert draft.rollback.authority == {
         "engage": Authority(role="operations"),
@@ -196,7 +197,7 @@ staff: {claim: /realm/roles, issuer: three}
     )
     fresh, approve = draft.fallbacks["fresh"], draft.fallbacks["approve"]
     assert (fresh.kind, fresh.since_entered, fresh.max_age, fresh.acr) == (Outcome.STEP_UP, True, 0.0, "aal2")
-    assert (approve.role, approve.count) == ("boss", 2)
+    assert approve.approvers == (Approvers("boss", 2, "aal2"),)
 
 
 def test_accounts_none_is_not_the_same_as_saying_nothing() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.mutation import behaviour_kinds
+from authguard.policy.mutation.mutant import make_mutant
 from tests.policy.mutation.desk import desk_tree
 
 if TYPE_CHECKING:
@@ -80,3 +81,20 @@ RELEASE = "rollback.authority.release"
 def test_a_kind_finds_every_place_of_the_file(kind: Callable[[Node], Iterator[Mutant]], expected: list[str]) -> None:
     found = [mutant.name for mutant in kind(desk_tree()) if mutant.place.file == "desk.yaml"]
     assert found == expected
+
+
+def test_each_kind_of_several_approvers_is_changed_and_left_out() -> None:
+    """Mutate a hold of two roles."""
+    joint = [{"role": "boss", "acr": "aal2"}, {"role": "clerk", "count": 2}]
+    base, path = desk_tree(), ("fallbacks", "await_approval", "approvers")
+    tree = make_mutant("joint", base, path, joint).apply(base)
+    found = [(one.kind, one.where.rpartition(".approvers")[2]) for one in behaviour_kinds.change_approvers(tree)]
+    assert found == [
+        ("approver-role-changed", "[0].role"),
+        ("approver-count-changed", "[0].count"),
+        ("approver-level-dropped", "[0].acr"),
+        ("approver-role-changed", "[1].role"),
+        ("approver-count-changed", "[1].count"),
+        ("approvers-dropped", "[0]"),
+        ("approvers-dropped", "[1]"),
+    ]

@@ -13,8 +13,8 @@ from authguard.policy.render.content import build_content
 
 RULE = ("rule", "when", "do", "outcome", "origin")
 FALLBACK = (
-    *("fallback", "outcome", "status", "methods", "acr", "max_age", "since_entered", "role", "count", "queue", "after"),
-    *("effects", "scopes", "error", "attempts", "per", "then", "discloses", "messages"),
+    *("fallback", "outcome", "status", "methods", "acr", "max_age", "since_entered", "role", "count", "approvers"),
+    *("queue", "after", "effects", "scopes", "error", "attempts", "per", "then", "discloses", "messages"),
 )
 ISSUER = (
     *("issuer", "provider", "tenants", "audience", "algorithms", "keys", "levels", "token", "type", "max_lifetime"),

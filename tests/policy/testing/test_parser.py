@@ -244,7 +244,7 @@ def test_details_of_a_reply_are_expected(support_desk: Policy, tmp_path: Path) -
     assert problems == ()
     assert one.steps[0].details == {
         "queue": "fraud",
-        "approvers": {"role": "boss", "count": 2},
+        "approvers": [{"role": "boss", "count": 2}],
         "methods": ["default"],
         "scopes": [],
         "max_age": "since_entered",

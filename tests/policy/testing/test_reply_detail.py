@@ -27,11 +27,9 @@ def decide(fallback: str, *scopes: str) -> ScenarioDecision:
 
 def test_details_are_read_from_the_fallback(banking: Policy) -> None:
     assert read_details(banking, decide("to_fraud"))["queue"] == "fraud"
-    assert read_details(banking, decide("await_approval"))["approvers"] == {
-        "role": "payments-officer",
-        "count": 2,
-        "acr": "",
-    }
+    assert read_details(banking, decide("await_approval"))["approvers"] == [
+        {"role": "payments-officer", "count": 2, "acr": ""}
+    ]
     assert read_details(banking, decide("prove_otherwise"))["verifiers"] == ["card_reader", "officer_call"]
     assert read_details(banking, decide("sign_in_fresh"))["max_age"] == "since_entered"
     assert read_details(banking, decide("step_up"))["max_age"] == "0ms"
@@ -40,8 +38,8 @@ def test_details_are_read_from_the_fallback(banking: Policy) -> None:
 @pytest.mark.parametrize(
     ("fallback", "expected", "differences"),
     [
-        ("await_approval", {"approvers": {"count": 2}}, []),
-        ("await_approval", {"approvers": {"count": 1}}, ["`approvers` is `count 2`, not `count 1`"]),
+        ("await_approval", {"approvers": [{"count": 2}]}, []),
+        ("await_approval", {"approvers": [{"count": 1}]}, ["`approvers` is `count 2`, not `count 1`"]),
         ("to_fraud", {"queue": "fraud", "methods": []}, []),
         ("to_fraud", {"queue": "desk"}, ["`queue` is `fraud`, not `desk`"]),
         ("refuse", {"queue": "desk"}, ["`queue` is `none`, not `desk`"]),

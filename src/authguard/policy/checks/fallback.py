@@ -98,7 +98,7 @@ def check_required_keys(draft: Draft) -> Iterator[Problem]:
             case Outcome.HANDOFF if not fallback.queue and not draft.base:
                 message = f"fallback `{name}` has no queue"
                 yield Problem(code="queue-missing", place=place, message=message, advice="add `queue: NAME`")
-            case Outcome.HOLD if not fallback.role or fallback.count < 1:
+            case Outcome.HOLD if not fallback.approvers:
                 message = f"fallback `{name}` has no approvers"
                 advice = "add `approvers: {role: ROLE, count: 1}`"
                 yield Problem(code="hold-without-approver", place=place, message=message, advice=advice)

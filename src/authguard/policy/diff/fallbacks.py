@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.approvers import format_approvers, is_implied
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.policy.diff import field_order
 from authguard.policy.diff import permissiveness as order
@@ -15,6 +16,7 @@ from authguard.policy.schema.units import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authguard.core.approvers import Required
     from authguard.policy.diff.difference import Difference
     from authguard.policy.diff.permissiveness import Direction
     from authguard.policy.diff.policy_pair import PolicyPair
@@ -47,15 +49,31 @@ def compare_fallbacks(pair: PolicyPair, before: Fallback, after: Fallback, chain
 def _compare(
     pair: PolicyPair, before: Fallback, after: Fallback, chain: int = 0
 ) -> Iterator[tuple[str, Direction, str]]:
-    for field, found, text in compare_fields(before, after, field_order.FALLBACK):
-        direction = found
+    for field, found, line in compare_fields(before, after, field_order.FALLBACK):
+        direction, text = found, line
         if field == "kind":
             direction = compare_outcomes(before.kind, after.kind)
         elif field == "acr":
             direction = compare_levels(pair, before.acr, after.acr)
+        elif field == "approvers":
+            direction = compare_approvers(pair, before.approvers, after.approvers)
+            text = f"`approvers` were {_format(before.approvers)}, become {_format(after.approvers)}"
         elif field == "then":
             direction = _compare_ends(pair, before.then, after.then, chain)
         yield field, direction, text
+
+
+def compare_approvers(pair: PolicyPair, before: Required, after: Required) -> Direction:
+    """Compare approvers by who satisfies them: looser if all who satisfy the old ones satisfy the new ones too."""
+    old, new = pair.old.assurance.rank, pair.new.assurance.rank
+    loosens, tightens = is_implied(after, before, new, old), is_implied(before, after, old, new)
+    if loosens and tightens:
+        return order.Direction.CHANGED
+    return LOOSER if loosens else STRICTER if tightens else MAY_LOOSEN
+
+
+def _format(required: Required) -> str:
+    return f"`{format_approvers(required)}`" if required else "nobody"
 
 
 def _compare_ends(pair: PolicyPair, before: str, after: str, chain: int) -> Direction:

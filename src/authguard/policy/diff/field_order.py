@@ -76,8 +76,6 @@ OPERATION: Final[Rows] = rows_of(model.Operation, Operation) | {
 FALLBACK: Final[Rows] = rows_of(document.Fallback, Fallback) | {
     "name": neutral,
     "since_entered": smaller_is_looser,
-    "role": unordered,
-    "count": smaller_is_looser,
 }
 ACCOUNT: Final[Rows] = rows_of(model.AccountSource, AccountSource) | {
     "name": neutral,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.approvers import Approvers
 from authguard.core.decision_table import Rule
 from authguard.core.deployment import Assurance
 from authguard.core.extra_dimensions import OPERATION, expand_groups
@@ -153,12 +154,11 @@ def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> F
         attempts=fallback.attempts,
         per=fallback.per,
         then=fallback.then,
-        acr=fallback.approvers.acr if fallback.approvers else fallback.acr,
+        acr=fallback.acr,
         max_age=max(fallback.max_age, 0.0),
         since_entered=fallback.max_age < 0,
         methods=fallback.methods,
-        role=fallback.approvers.role if fallback.approvers else "",
-        count=fallback.approvers.count if fallback.approvers else 1,
+        approvers=tuple(Approvers(one.role, one.count, one.acr) for one in fallback.approvers),
         queue=fallback.queue,
         after=fallback.after,
         effects=frozenset(fallback.effects),

@@ -67,9 +67,8 @@ def loosen_rules(tree: Node) -> Iterator[Mutant]:
 
 
 def change_approvers(tree: Node) -> Iterator[Mutant]:
-    """Change the role, the number or the level of the approvers of one hold."""
-    for path, fallback in _fallbacks(tree, "approvers"):
-        approvers = fallback.entries()
+    """Change the role, the number or the level of one kind of approvers of a hold, or do without it."""
+    for path, approvers in _approvers(tree):
         if "role" in approvers:
             yield make_mutant("approver-role-changed", tree, (*path, "role"), ADDED_ROLE)
         count = approvers["count"].value if "count" in approvers else 1
@@ -77,6 +76,19 @@ def change_approvers(tree: Node) -> Iterator[Mutant]:
         yield make_mutant("approver-count-changed", tree, (*path, "count"), new, f"count: {count} -> {new}")
         if "acr" in approvers:
             yield make_mutant("approver-level-dropped", tree, (*path, "acr"), None)
+    for path, found in _fallbacks(tree, "approvers"):
+        for index, one in enumerate(found.items() if len(found.items()) > 1 else ()):
+            change = f"{format_plain(one.to_plain())} removed"
+            yield make_mutant("approvers-dropped", tree, (*path, index), None, change)
+
+
+def _approvers(tree: Node) -> Iterator[tuple[Path, dict[str, Node]]]:
+    """Yield the path and the keys of each kind of approvers, of one mapping or of a list."""
+    for path, found in _fallbacks(tree, "approvers"):
+        if isinstance(found.value, dict):
+            yield path, found.entries()
+        for index, one in enumerate(found.items()):
+            yield (*path, index), one.entries()
 
 
 def raise_attempts(tree: Node) -> Iterator[Mutant]:

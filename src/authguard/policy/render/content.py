@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from authguard.core.approvers import count_places
 from authguard.core.outcomes import ALLOW
 
 if TYPE_CHECKING:
@@ -144,8 +145,9 @@ def _fallback(one: Fallback) -> dict[str, Any]:
         "acr": one.acr,
         "max_age": one.max_age,
         "since_entered": one.since_entered,
-        "role": one.role,
-        "count": one.count,
+        "role": ", ".join(place.role for place in one.approvers),
+        "count": count_places(one.approvers) or 1,
+        "approvers": [{"role": place.role, "count": place.count, "acr": place.acr} for place in one.approvers],
         "queue": one.queue,
         "after": one.after,
         "effects": sorted(one.effects),

@@ -304,6 +304,11 @@ class Cors(StrictModel, frozen=True, kw_only=True):
     ] = 600
 
 
+def approvers_in_list(typed: object) -> object:
+    """Convert the approvers of one role to a list."""
+    return [typed] if isinstance(typed, dict) else typed
+
+
 class Approvers(StrictModel, frozen=True, kw_only=True):
     """Role, number and assurance level of the approvers of a hold."""
 

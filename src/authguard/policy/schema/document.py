@@ -27,6 +27,7 @@ from authguard.policy.schema.deployment import (
     Staff,
     accounts_or_none,
     agent_by_client,
+    approvers_in_list,
     otherwise_or_deny,
 )
 from authguard.policy.schema.issuer import Issuer
@@ -62,6 +63,8 @@ MAX_OPERATIONS: Final = 1_000
 MAX_LINES: Final = 1_000
 MAX_FALLBACKS: Final = 500
 MAX_PARTS: Final = 200
+#: maximum kinds of approvers of one hold
+MAX_APPROVERS: Final = 10
 
 
 class Line(StrictModel, frozen=True, kw_only=True):
@@ -149,7 +152,13 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
         ),
     ] = 0.0
     methods: Annotated[tuple[Name, ...], Key("For `verify`: accepted methods.", "wider")] = ()
-    approvers: Annotated[Approvers | None, Key("For `hold`: the approvers.")] = None
+    # compared by who satisfies them, in `fallbacks`
+    approvers: Annotated[
+        tuple[Approvers, ...],
+        Meta(max_length=MAX_APPROVERS),
+        Shorthand(approvers_in_list, Approvers),
+        Key("For `hold`: the approvers; a list for several roles. Each place takes another person.", "unordered"),
+    ] = ()
     # a person decides in each queue
     queue: Annotated[Name, Key("For `handoff`: queue of the staff who take over.", "neutral")] = ""
     after: Annotated[Duration, Key("For `retry`: time before the next request.", "smaller")] = 0.0

@@ -139,7 +139,7 @@ def _reply_details() -> dict[str, Any]:
     approvers = {"role": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "acr": {"type": "string"}}
     return {
         "queue": {"type": "string"},
-        "approvers": _closed(approvers, least=1),
+        "approvers": _one_or_list(_closed(approvers, least=1)),
         "methods": names,
         "verifiers": names,
         "scopes": names,

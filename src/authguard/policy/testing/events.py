@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from authguard.core.approvers import count_places
 from authguard.core.events import NOT_REPORTS
 from authguard.core.request import Operation
 from authguard.core.snapshot import Approval, Keys, Report
@@ -318,7 +319,7 @@ class EventPlayer:
             over = tuple(sorted(booking.known_limits(evaluation.policy, record)))
             added = [
                 Approval(b"", f"approver {number}", evaluation.now, "", over)
-                for number in range(max(1, record.count) - len(record.approvals))
+                for number in range(max(1, count_places(record.required)) - len(record.approvals))
             ]
             add_approvals(evaluation, keys.transaction, record.approvals, added, "operator")
 

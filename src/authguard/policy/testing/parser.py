@@ -302,17 +302,22 @@ class _ScenarioParser:
 
     def _detail(self, node: Node, key: str) -> Any:  # noqa: ANN401 - a text, a list or a mapping
         """Parse an expected detail of a reply, and report one of another form."""
-        known = read_details(self._policy, _ADMITTED)[key]
         form = f"it is {DETAILS[key]}"
+        if key == "approvers":
+            return [self._approvers(one, form) for one in (node.items() if isinstance(node.value, tuple) else (node,))]
+        known = read_details(self._policy, _ADMITTED)[key]
         if type(node.to_plain()) is not type(known):
             self._report("wrong-type", node, f"`{key}` has another form", form)
             return known
-        if isinstance(known, dict):
-            parts = self._mapping(node, known, f"a key of `{key}`")
-            if any(type(one.value) is not type(known[name]) for name, one in parts.items()):
-                self._report("wrong-type", node, f"`{key}` has another form", form)
-            return {name: one.value for name, one in parts.items()}
         return node.to_plain()
+
+    def _approvers(self, node: Node, form: str) -> dict[str, Any]:
+        """Parse the expected approvers of one role."""
+        kinds = {"role": str, "count": int, "acr": str}
+        parts = self._mapping(node, kinds, "a key of `approvers`") if isinstance(node.value, dict) else {}
+        if not parts or any(type(one.value) is not kinds[name] for name, one in parts.items() if name in kinds):
+            self._report("wrong-type", node, "`approvers` has another form", form)
+        return {name: one.value for name, one in parts.items()}
 
     def _duration(self, node: Node) -> float:
         try:

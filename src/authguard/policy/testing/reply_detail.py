@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: key of `then` -> the form of its value
 DETAILS: Final[dict[str, str]] = {
     "queue": "the queue of a hand-off",
-    "approvers": "the approvers of a hold: `{role: NAME, count: NUMBER, acr: LEVEL}`",
+    "approvers": "the approvers of a hold: `{role: NAME, count: NUMBER, acr: LEVEL}`, or a list of such",
     "methods": "the offered methods: `[NAME]`",
     "verifiers": "the verifiers of the offered methods: `[NAME]`",
     "scopes": "the scopes of the token that remain for the app: `[NAME]`",
@@ -36,7 +36,7 @@ def read_details(policy: Policy, answer: ScenarioDecision) -> dict[str, Any]:
     offered = [policy.methods[name] for name in found.methods if name in policy.methods]
     return {
         "queue": found.queue,
-        "approvers": {"role": found.role, "count": found.count, "acr": found.acr},
+        "approvers": [{"role": one.role, "count": one.count, "acr": one.acr} for one in found.approvers],
         "methods": list(found.methods),
         "verifiers": list(dict.fromkeys(name for method in offered for name in method.verifiers)),
         "scopes": list(answer.scopes),
@@ -50,17 +50,20 @@ def compare_details(policy: Policy, answer: ScenarioDecision, expected: Mapping[
     Args:
         policy: the policy.
         answer: the decision.
-        expected: key of `DETAILS` -> value; keys of a mapping that are left out are not compared.
+        expected: key of `DETAILS` -> value; keys of approvers that are left out are not compared.
     """
     actual = read_details(policy, answer)
     for key, value in expected.items():
         found = actual.get(key)
-        named = {name: found[name] for name in value if name in found} if isinstance(found, dict) else found
-        if named != value:
-            yield f"`{key}` is `{_format(named)}`, not `{_format(value)}`"
+        if key == "approvers" and isinstance(found, list) and len(found) == len(value):
+            found = [{name: one[name] for name in wanted} for one, wanted in zip(found, value, strict=True)]
+        if found != value:
+            yield f"`{key}` is `{_format(found)}`, not `{_format(value)}`"
 
 
 def _format(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
+        return " ".join(f"{key} {one}" for key, one in value.items())
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return "; ".join(map(_format, value))
     return ", ".join(map(str, value if isinstance(value, list) else [value or ""])) or "none"

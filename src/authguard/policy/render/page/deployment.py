@@ -209,8 +209,9 @@ def _demands(one: Fallback) -> Iterator[str]:
     if one.acr or one.max_age:
         age = f"within {format_duration(one.max_age)}" if one.max_age else ""
         yield render_text(f"sign-in {one.acr} {age}".rstrip())
-    if one.role:
-        yield f"{one.count} of role {render_code(one.role)}"
+    for place in one.approvers:
+        level = f" at {render_code(place.acr)}" if place.acr else ""
+        yield f"{place.count} of role {render_code(place.role)}{level}"
 
 
 def _language(language: str) -> str:
