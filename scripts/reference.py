@@ -9,9 +9,10 @@ import inspect
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
+from msgspec import Struct
 
 import authguard
 import authguard.testing
@@ -28,8 +29,10 @@ from authguard.middleware import AuthGuard
 from authguard.policy.checks import registry, route_coverage
 from authguard.policy.compiler import load
 from authguard.policy.loading import loader
-from authguard.policy.schema import units
-from authguard.policy.schema.document import KIND_KEYS
+from authguard.policy.schema import key_text, units
+from authguard.policy.schema.document import KIND_KEYS, Document
+from authguard.policy.schema.model import keys_of
+from authguard.policy.schema.types import parser_of
 from authguard.policy.testing import parser
 from authguard.records import entries
 from authguard.records.record_schema import schema_text
@@ -51,6 +54,14 @@ This page is generated from the code by `{HOW}`; do not edit it. [The guide](gui
 [writing policies](policies.md) and [operations](operations.md) explain what it lists."""
 #: width of a command's help, independent of the terminal
 COLUMNS = 100
+#: comparison of a key -> what the page says instead of its name
+COMPARED_AS = {
+    **dict.fromkeys(("larger", "smaller", "wider", "narrower", "unordered", "neutral", ""), None),
+    "larger_smaller_may_be": "larger",
+    "wider_or_all": "wider, or none",
+    "wider_or_any": "wider",
+    "zero_is_unbounded": "larger, or none",
+}
 #: reasons of a credential that the table decides through its condition
 _OF_THE_TABLE = {one for one in Reason if one.status == 401}  # noqa: PLR2004 - HTTP's own
 _OF_THE_TABLE |= {one for one in Reason if one.code.startswith(("keys-", "introspection-"))}
@@ -61,6 +72,7 @@ def page() -> str:
     """Return the whole page."""
     standard = load("standard")
     sections: tuple[tuple[str, Iterator[str]], ...] = (
+        ("Keys of a policy", policy_keys()),
         ("Outcomes", outcomes()),
         ("Reasons", reasons()),
         ("Machines of the standard policy", machines(standard)),
@@ -80,6 +92,38 @@ def page() -> str:
     for title, blocks in sections:
         parts += [f"## {title}", *blocks]
     return "\n\n".join(parts) + "\n"
+
+
+def policy_keys() -> Iterator[str]:
+    """Format the keys of a policy, each model at its first place."""
+    yield (
+        "The last column is the value that `authguard policy diff` reports as looser. A change of an `unordered` value "
+        "may be looser, and that of a `neutral` one never is; a key without an entry is compared by its effect."
+    )
+    places: list[tuple[type[Struct], str]] = [(Document, "")]
+    for model, place in places:  # grows while it is read
+        yield f"### {code(place)}" if place else "### A policy file"
+        rows = []
+        for key, one in keys_of(model).items():
+            path = f"{place}.{key}".removeprefix(".")
+            known = {part for part, _ in places}
+            places += [(part, path + end) for part, end in parts_of(one.annotation) if part not in known]
+            bounds = key_text.format_bounds(one.annotation)
+            value = key_text.kind_of(one.annotation) + (f", {bounds}" if bounds else "")
+            looser = one.declared.looser if one.declared else ""
+            rows.append((code(key), value, key_text.describe(one), COMPARED_AS.get(looser, "by value") or looser))
+        yield grid(("key", "value", "meaning", "looser"), rows)
+
+
+def parts_of(annotation: Any, suffix: str = "") -> Iterator[tuple[type[Struct], str]]:  # noqa: ANN401 - any annotation
+    """Yield the models in a type, with what follows their key in a path."""
+    inner = {tuple: "[]", frozenset: "[]", dict: ".NAME"}.get(get_origin(annotation), "")
+    if get_origin(annotation) is Annotated and parser_of(get_args(annotation)[1:]) is not None:
+        return  # one value in a policy, whatever it is parsed to
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        yield annotation, suffix
+    for one in get_args(annotation):
+        yield from parts_of(one, suffix + inner)
 
 
 def outcomes() -> Iterator[str]:

@@ -33,30 +33,30 @@ class Budget(Struct, frozen=True, kw_only=True):
 
     request: Annotated[
         Seconds,
-        Key("Time for all waits of the guard in one request, except for its body; default 2s.", "unordered"),
+        Key("Time for all waits of the guard in one request, except for its body.", "unordered"),
     ] = 2.0
-    body: Annotated[Bytes, Key("Maximum size of a body that the guard reads; default 1MiB.", "larger")] = 1_048_576
+    body: Annotated[Bytes, Key("Maximum size of a body that the guard reads.", "larger")] = 1_048_576
     body_idle_timeout: Annotated[
-        Seconds, Meta(ge=0.1, le=300.0), Key("Maximum time without a part of the body; default 10s.", "larger")
+        Seconds, Meta(ge=0.1, le=300.0), Key("Maximum time without a part of the body.", "larger")
     ] = 10.0
     # a slower client holds its place longer
     body_min_rate: Annotated[
         Bytes,
         Meta(ge=1),
-        Key("Minimum average size per second, after the first `body_idle_timeout`; default 1KiB.", "smaller"),
+        Key("Minimum average size per second, after the first `body_idle_timeout`.", "smaller"),
     ] = 1_024
-    body_timeout: Annotated[
-        Seconds, Meta(ge=0.1, le=3_600.0), Key("Maximum time for the whole body; default 2m.", "larger")
-    ] = 120.0
+    body_timeout: Annotated[Seconds, Meta(ge=0.1, le=3_600.0), Key("Maximum time for the whole body.", "larger")] = (
+        120.0
+    )
     nodes: Annotated[
         int,
         Meta(ge=100, le=10_000_000),
-        Key("Maximum number of values of a JSON body, including containers; default 50000.", "larger"),
+        Key("Maximum number of values of a JSON body, including containers.", "larger"),
     ] = 50_000
     in_flight: Annotated[
         int,
         Meta(ge=1, le=100_000),
-        Key("Maximum number of concurrent requests of one account; default 64.", "larger"),
+        Key("Maximum number of concurrent requests of one account.", "larger"),
     ] = 64
 
 
@@ -83,7 +83,7 @@ class Authority(Struct, frozen=True, kw_only=True):
     """Role and number of persons for a rollback act."""
 
     role: Annotated[Role, Key("Required role.", "apart")]
-    count: Annotated[int, Meta(ge=1, le=100), Key("Number of persons who must agree; default 1.", "apart")] = 1
+    count: Annotated[int, Meta(ge=1, le=100), Key("Number of persons who must agree.", "apart")] = 1
 
 
 class Rollback(Struct, frozen=True, kw_only=True):
@@ -113,14 +113,14 @@ class Transactions(Struct, frozen=True, kw_only=True):
     max_held: Annotated[
         int,
         Meta(ge=1, le=10_000),
-        Key("Maximum number of transactions of one account that wait for approval; default 20.", "larger"),
+        Key("Maximum number of transactions of one account that wait for approval.", "larger"),
     ] = 20
     # kept longer, more is repeated; forgotten sooner, a request may run again
     response_retention: Annotated[
         Seconds,
         Meta(ge=60.0, le=2_592_000.0),
         Key(
-            "Time for which first responses are kept for repeats, `1m` to `30d`; default `24h`.",
+            "Time for which first responses are kept for repeats, `1m` to `30d`.",
             "larger_smaller_may_be",
         ),
     ] = 86_400.0
@@ -129,13 +129,11 @@ class Transactions(Struct, frozen=True, kw_only=True):
 class Checkpoints(Struct, frozen=True, kw_only=True):
     """When a checkpoint is signed: after a number of lines or a time, whichever is first."""
 
-    every: Annotated[
-        int, Meta(ge=1, le=1_000_000), Key("Number of lines between checkpoints; default 1000.", "larger")
-    ] = 1_000
+    every: Annotated[int, Meta(ge=1, le=1_000_000), Key("Number of lines between checkpoints.", "larger")] = 1_000
     max_interval: Annotated[
         Seconds,
         Meta(ge=1.0, le=3_600.0),
-        Key("Maximum time between checkpoints, `1s` to `1h`; default `10s`.", "larger"),
+        Key("Maximum time between checkpoints, `1s` to `1h`.", "larger"),
     ] = 10.0
 
 
@@ -145,11 +143,11 @@ class Rotate(Struct, frozen=True, kw_only=True):
     size: Annotated[
         Bytes,
         Meta(ge=65_536),
-        Key("Size at which a log file is rotated, `64KiB` to `64MiB`; default `64MiB`.", "neutral"),
+        Key("Size at which a log file is rotated, `64KiB` to `64MiB`.", "neutral"),
     ] = 67_108_864
-    max_age: Annotated[
-        Seconds, Meta(ge=60.0), Key("Age at which a log file is rotated, at least `1m`; default `7d`.", "neutral")
-    ] = 604_800.0
+    max_age: Annotated[Seconds, Meta(ge=60.0), Key("Age at which a log file is rotated, at least `1m`.", "neutral")] = (
+        604_800.0
+    )
 
 
 class Audit(Struct, frozen=True, kw_only=True):

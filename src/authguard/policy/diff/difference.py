@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from authguard.core.outcomes import LocalizedText
 from authguard.policy.diff.permissiveness import APART, COMPARISONS, Direction
+from authguard.policy.schema.key_text import format_written, kind_of
 from authguard.policy.schema.model import keys_of
-from authguard.policy.schema.units import format_duration, format_size
+from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,16 +82,16 @@ def compare_declared(before: Struct, after: Struct, prefix: str = "") -> Iterato
         if not one.declared.looser:
             yield from compare_declared(was, becomes, f"{prefix}{key}.")
         else:
-            written = (format_written(value, one.format) for value in (was, becomes))
-            text = "`{}{}` was {}, becomes {}".format(prefix, key, *written)
+            kind = kind_of(one.annotation)
+            text = f"`{prefix}{key}` was {_format_typed(was, kind)}, becomes {_format_typed(becomes, kind)}"
             yield text, COMPARISONS[one.declared.looser](was, becomes)
 
 
-def format_written(value: object, form: str) -> str:
-    """Format a value in the unit in which a policy states it."""
-    if form == "duration" and isinstance(value, float):
-        return "without end" if value == inf else format_duration(value)
-    return format_size(value) if form == "size" and isinstance(value, int) else format_value(value)
+def _format_typed(value: object, kind: str) -> str:
+    """Format a value of a key, numbers in the unit in which a policy states them."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_written(value, kind)
+    return format_value(value)
 
 
 def _format_field(field: str, value: object) -> str:

@@ -65,7 +65,7 @@ def read_document(value: object) -> tuple[Document | None, list[DocumentError]]:
 
 @cache
 def _model_reader(model: type[Struct]) -> Read:
-    keys = [(key, *declared) for key, declared in keys_of(model).items()]
+    keys = [(key, one.field, one.annotation, one.is_required) for key, one in keys_of(model).items()]
     known = tuple(key for key, *_ in keys)
     readers: dict[str, Read] = {}
 

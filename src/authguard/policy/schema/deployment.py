@@ -56,9 +56,7 @@ class Agent(StrictModel, frozen=True, kw_only=True):
 
     issuer: Annotated[Text, Key("Issuer of the client; default: the only issuer.")] = ""
     client: Annotated[Text, Key("Client id: `act.sub` (RFC 8693), otherwise `client_id`, `azp`, `cid` or `appid`.")]
-    alone: Annotated[
-        bool, Key("Whether the client may also act as its own subject, without a person; default `false`.")
-    ] = False
+    alone: Annotated[bool, Key("Whether the client may also act as its own subject, without a person.")] = False
 
 
 def agent_by_client(typed: object) -> object:
@@ -85,21 +83,17 @@ class AccountSource(StrictModel, frozen=True, kw_only=True):
         Callable_, Key("The function, `package.module:function`, in a module that the app allows.", "unordered")
     ] = ""
     url: Annotated[Address, Key("Address of an `http` service.", "unordered")] = ""
-    status: Annotated[Pointer, Key("JSON Pointer to the status in the response; default `/status`.")] = "/status"
+    status: Annotated[Pointer, Key("JSON Pointer to the status in the response.")] = "/status"
     at: Annotated[
         Pointer, Key("JSON Pointer to the time of the status in epoch seconds; default: the time of the response.")
     ] = ""
     delegations: Annotated[
         Pointer, Key("JSON Pointer to who may act for a `minor` or `delegated` account, and in which operations.")
     ] = ""
-    max_age: Annotated[Tolerance, Key("Time for which a response is cached; default 5m.", "larger_smaller_may_be")] = (
-        300.0
-    )
-    timeout: Annotated[Duration, Key("Time limit of one call; default 500ms.", "unordered")] = 0.5
+    max_age: Annotated[Tolerance, Key("Time for which a response is cached.", "larger_smaller_may_be")] = 300.0
+    timeout: Annotated[Duration, Key("Time limit of one call.", "unordered")] = 0.5
     breaker: Annotated[Breaker | None, Key("Circuit breaker of the service.")] = None
-    max_concurrency: Annotated[
-        int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls; default 50.", "unordered")
-    ] = 50
+    max_concurrency: Annotated[int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls.", "unordered")] = 50
     auth: Annotated[ServiceAuth, Key("Credentials of the guard for an `http` service.")] = ServiceAuth()
 
 
@@ -293,14 +287,14 @@ class Cors(StrictModel, frozen=True, kw_only=True):
         Meta(max_length=MAX_ACCESS_ITEMS),
         Key("Request headers that a pre-flight allows; default: those that the guard reads.", "wider_or_any"),
     ] = ALLOWED_HEADERS
-    allow_credentials: Annotated[bool, Key("Whether pages may send cookies; default `false`.", "larger")] = False
+    allow_credentials: Annotated[bool, Key("Whether pages may send cookies.", "larger")] = False
     expose_headers: Annotated[
         tuple[AnyHeader, ...],
         Meta(max_length=MAX_ACCESS_ITEMS),
         Key("Response headers that scripts may read, in addition to the guard's.", "wider_or_any"),
     ] = ()
     max_age: Annotated[
-        int, Meta(ge=0, le=86_400), Key("Seconds for which a browser caches a pre-flight; default 600.", "larger")
+        int, Meta(ge=0, le=86_400), Key("Seconds for which a browser caches a pre-flight.", "larger")
     ] = 600
 
 
@@ -313,7 +307,7 @@ class Approvers(StrictModel, frozen=True, kw_only=True):
     """Role, number and assurance level of the approvers of a hold."""
 
     role: Annotated[Role, Key("Role of the approvers, in the claim that `staff` names.")]
-    count: Annotated[int, Meta(ge=1, le=100), Key("Number of different persons who must approve; default 1.")] = 1
+    count: Annotated[int, Meta(ge=1, le=100), Key("Number of different persons who must approve.")] = 1
     acr: Annotated[Token, Key("Assurance level of an approver's sign-in, one of `assurance.order`.")] = ""
 
 

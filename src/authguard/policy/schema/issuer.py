@@ -37,7 +37,7 @@ class Keys(StrictModel, frozen=True, kw_only=True):
     file: Annotated[Text, Key("File of the keys, a JWK Set in the policy's folder.")] = ""
     secret_env: Annotated[Variable, Key("Environment variable with an HMAC secret; for development only.")] = ""
     insecure_http: Annotated[
-        bool, Key("Whether metadata and keys may be fetched without TLS, in a private network; default false.")
+        bool, Key("Whether metadata and keys may be fetched without TLS, in a private network.")
     ] = False
 
 
@@ -51,9 +51,9 @@ class Introspection(StrictModel, frozen=True, kw_only=True):
     url: Annotated[Address, Key("The issuer's introspection endpoint.")]
     client_id: Annotated[Text, Key("Client id of the guard at the endpoint.")]
     secret_env: Annotated[Variable, Key("Environment variable with the client secret.")]
-    cache: Annotated[
-        Tolerance, Key("Time for which a response is cached, and a revoked token is still accepted; default 30s.")
-    ] = 30.0
+    cache: Annotated[Tolerance, Key("Time for which a response is cached, and a revoked token is still accepted.")] = (
+        30.0
+    )
     on: Annotated[
         Literal["opaque", "always"],
         Key("`opaque`: only tokens that are not JWTs; `always`: JWTs too, after local validation."),
@@ -68,7 +68,7 @@ class SenderConstraint(StrictModel, frozen=True, kw_only=True):
     """Proof of possession for an issuer's tokens."""
 
     type: Annotated[Literal["none", "dpop"], Key("`dpop` or `none`.")]
-    window: Annotated[Duration, Key("Maximum age of a proof; default 60s.")] = 60.0
+    window: Annotated[Duration, Key("Maximum age of a proof.")] = 60.0
     nonce: Annotated[
         Literal["", "required"], Key("`required` if proofs must contain a nonce issued by the guard (RFC 9449 9).")
     ] = ""
@@ -81,7 +81,7 @@ def _by_type(typed: object) -> object:
 class Claims(StrictModel, frozen=True, kw_only=True):
     """Claims in which an issuer states each fact."""
 
-    subject: Annotated[ClaimNames, Key("The subject; default `sub`.")] = ("sub",)
+    subject: Annotated[ClaimNames, Key("The subject.")] = ("sub",)
     client: Annotated[ClaimNames, Key("The OAuth client; claims that are present must agree.")] = (
         "client_id",
         "azp",
@@ -90,12 +90,12 @@ class Claims(StrictModel, frozen=True, kw_only=True):
     )
     scopes: Annotated[ClaimNames, Key("Scopes, a list or a text separated by blanks.")] = ("scope", "scp")
     roles: Annotated[ClaimNames, Key("Staff roles; default: the claim of `staff`.")] = ()
-    acr: Annotated[ClaimNames, Key("Authentication context class; default `acr`.")] = ("acr",)
+    acr: Annotated[ClaimNames, Key("Authentication context class.")] = ("acr",)
     auth_time: Annotated[
         ClaimNames, Key("Time of the sign-in in epoch seconds; `*` in a pointer is any item, and the newest counts.")
     ] = ("auth_time",)
-    session: Annotated[ClaimNames, Key("Session id of the issuer; default `sid`.")] = ("sid",)
-    audience: Annotated[ClaimNames, Key("Recipients; default `aud`.")] = ("aud",)
+    session: Annotated[ClaimNames, Key("Session id of the issuer.")] = ("sid",)
+    audience: Annotated[ClaimNames, Key("Recipients.")] = ("aud",)
 
 
 class Levels(StrictModel, frozen=True, kw_only=True):
@@ -139,18 +139,18 @@ class Issuer(StrictModel, frozen=True, kw_only=True):
         Shorthand(_by_discovery, Literal["discovery"]),
         Key("Source of its keys: `discovery`, or one of `discovery: URL`, `jwks_uri`, `file`, `secret_env`."),
     ]
-    leeway: Annotated[Tolerance, Key("Allowed clock skew; default 30s.", "larger")] = 30.0
+    leeway: Annotated[Tolerance, Key("Allowed clock skew.", "larger")] = 30.0
     stale_keys: Annotated[
-        Tolerance, Key("Time for which cached keys are used while the issuer is unreachable; default 24h.", "larger")
+        Tolerance, Key("Time for which cached keys are used while the issuer is unreachable.", "larger")
     ] = 86_400.0
     token: Annotated[
         Literal["access", "id", "assertion"],
-        Key("The only accepted kind of token: `access`, `id` or `assertion`; default `access`.", "unordered"),
+        Key("The only accepted kind of token: `access`, `id` or `assertion`.", "unordered"),
     ] = "access"  # noqa: S105 - a kind of token
     type: Annotated[
         Literal["at+jwt", "any"], Key("Required `typ` of access tokens: `at+jwt` (RFC 9068), or `any`.", "token_type")
     ] = "at+jwt"
-    max_lifetime: Annotated[Duration, Key("Longest accepted lifetime of a token; default 1h.", "larger")] = 3_600.0
+    max_lifetime: Annotated[Duration, Key("Longest accepted lifetime of a token.", "larger")] = 3_600.0
     evidence: Annotated[
         Literal["auth_time", "sid", "none", "any"],
         Key("What each token states about the sign-in: `auth_time`, `sid`, `none`, or `any` if it varies.", "evidence"),

@@ -15,6 +15,7 @@ from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import Document
+from authguard.policy.schema.key_text import describe
 from authguard.policy.schema.model import Shorthand, keys_of
 from authguard.policy.schema.types import parser_of
 
@@ -43,7 +44,7 @@ def _model_schema(model: type[Struct], models: dict[str, dict[str, Any]]) -> dic
             "description": model.__doc__,
             "properties": {
                 key: {
-                    "description": one.declared.description if one.declared else KEY_DESCRIPTIONS[name][key],
+                    "description": describe(one) or KEY_DESCRIPTIONS[name][key],
                     **_schema(one.annotation, models),
                 }
                 for key, one in keys.items()

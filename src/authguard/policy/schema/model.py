@@ -8,17 +8,14 @@ the rest of the check of a policy.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import NODEFAULT, Struct
 
-from authguard.core.declaration import Format, Key
+from authguard.core.declaration import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-
-Kind = TypeVar("Kind")
 
 
 class StrictModel(Struct, frozen=True):
@@ -58,26 +55,19 @@ class DeclaredKey(NamedTuple):
         field: name of the attribute.
         annotation: type of the value.
         is_required: whether the key has no default.
+        default: value of a missing key; `NODEFAULT` if the key is required, or if each document has its own.
     """
 
     field: str
     annotation: Any
     is_required: bool
+    default: Any = NODEFAULT
 
     @property
     def declared(self) -> Key | None:
         """What the field declares of itself."""
-        return self._find(Key)
-
-    @property
-    def format(self) -> str:
-        """Name of the format in which the value is written; empty for a plain value."""
-        found = self._find(Format)
-        return found.name if found is not None else ""
-
-    def _find(self, kind: type[Kind]) -> Kind | None:
         rules = getattr(self.annotation, "__metadata__", ())
-        return next((rule for rule in rules if isinstance(rule, kind)), None)
+        return next((rule for rule in rules if isinstance(rule, Key)), None)
 
 
 @cache
@@ -86,6 +76,6 @@ def keys_of(model: type[Struct]) -> dict[str, DeclaredKey]:
     names = model.__struct_fields__
     defaults = (*(NODEFAULT,) * (len(names) - len(model.__struct_defaults__)), *model.__struct_defaults__)
     return {
-        key: DeclaredKey(name, model.__annotations__[name], default is NODEFAULT)
+        key: DeclaredKey(name, model.__annotations__[name], default is NODEFAULT, default)
         for key, name, default in zip(model.__struct_encode_fields__, names, defaults, strict=True)
     }

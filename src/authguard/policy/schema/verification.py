@@ -67,21 +67,19 @@ class Verifier(StrictModel, frozen=True, kw_only=True):
     call: Annotated[
         Callable_, Key("The function, `package.module:function`, in a module that the app allows.", "unordered")
     ] = ""
-    timeout: Annotated[Duration, Key("Time limit of one call; default 2s.", "unordered")] = 2.0
+    timeout: Annotated[Duration, Key("Time limit of one call.", "unordered")] = 2.0
     # a lower score passes
     pass_at: Annotated[float, Meta(ge=0, le=1), Key("Lowest score that passes, 0 to 1.", "smaller")] = 1.0
     # a doubt ends an attempt, and a failure does not
     fail_at: Annotated[
         float, Meta(ge=0, le=1), Key("Highest score that fails; a score between the two is in doubt.", "unordered")
     ] = 0.0
-    interactive: Annotated[bool, Key("Whether the customer must enter an answer; default `true`.", "unordered")] = True
+    interactive: Annotated[bool, Key("Whether the customer must enter an answer.", "unordered")] = True
     retries: Annotated[
         int, Meta(ge=0, le=10), Key("Maximum number of retries if it does not respond.", "unordered")
     ] = 0
     breaker: Annotated[Breaker | None, Key("Circuit breaker of the service.")] = None
-    max_concurrency: Annotated[
-        int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls; default 50.", "unordered")
-    ] = 50
+    max_concurrency: Annotated[int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls.", "unordered")] = 50
     auth: Annotated[ServiceAuth, Key("Credentials of the guard for an `http` service.")] = ServiceAuth()
     request: Annotated[
         dict[Pointer, Source],
@@ -94,13 +92,13 @@ class Verifier(StrictModel, frozen=True, kw_only=True):
         Hedge | None, Key("Second service, called if the first does not respond in time.", "unordered")
     ] = None
     # fewer digits are guessed sooner
-    digits: Annotated[int, Meta(ge=6, le=10), Key("Length of a `totp` or a `code`; default 6.", "smaller")] = 6
+    digits: Annotated[int, Meta(ge=6, le=10), Key("Length of a `totp` or a `code`.", "smaller")] = 6
     window: Annotated[
         int,
         Meta(ge=0, le=2),
-        Key("Accepted steps of 30s before and after the current one of a `totp`; default 1.", "larger"),
+        Key("Accepted steps of 30s before and after the current one of a `totp`.", "larger"),
     ] = 1
-    expires: Annotated[Duration, Key("Lifetime of a `code`, at most 10m; default 5m.", "larger")] = 300.0
+    expires: Annotated[Duration, Key("Lifetime of a `code`, at most 10m.", "larger")] = 300.0
     questions: Annotated[
         tuple[Name, ...],
         Meta(max_length=16),
@@ -118,17 +116,17 @@ class Method(StrictModel, frozen=True, kw_only=True):
     of: Annotated[tuple[Name, ...], Key("Verifiers of a quorum.")] = ()
     # compared by the event that it raises, in `methods`
     on_contradiction: Annotated[
-        Literal["ambiguous", "failed"], Key("Result if two verifiers disagree; default `ambiguous`.", "unordered")
+        Literal["ambiguous", "failed"], Key("Result if two verifiers disagree.", "unordered")
     ] = "ambiguous"
     # compared by the event that it raises, in `methods`
     on_doubt: Annotated[
         Literal["ambiguous", "failed"],
-        Key("Result of a score between the thresholds; default `ambiguous`.", "unordered"),
+        Key("Result of a score between the thresholds.", "unordered"),
     ] = "ambiguous"
     # compared by the event that it raises, in `methods`
     on_unavailable: Annotated[
         Literal["unavailable", "ambiguous"],
-        Key("Result if services that could have decided are unavailable; default `unavailable`.", "unordered"),
+        Key("Result if services that could have decided are unavailable.", "unordered"),
     ] = "unavailable"
     backoff: Annotated[Duration, Key("Wait after a failed attempt; doubled after each further one.", "smaller")] = 0.0
     attempts: Annotated[int, Meta(ge=1, le=1_000), Key("Maximum number of attempts.", "zero_is_unbounded")] = 0
