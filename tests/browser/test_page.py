@@ -72,7 +72,7 @@ def choices(tab: Page, chosen: dict[str, str]) -> dict[str, str]:
 
 def test_it_opens_from_a_file_and_asks_for_nothing_else(tab: Page, tmp_path: Path, said: list[str]) -> None:
     address = opened(tab, tmp_path)
-    assert tab.inner_text("#found") == "All 47 rules, for all 191,056,320 cells."
+    assert tab.inner_text("#found") == "All 48 rules, for all 254,741,760 cells."
     assert said == [f"request: {address}"]
 
 
@@ -319,7 +319,7 @@ def test_every_field_can_be_reached_and_set_by_keyboard(tab: Page, tmp_path: Pat
     tab.focus("select[name=session]")
     tab.keyboard.type("rev")
     assert tab.input_value("select[name=session]") == "revoked"
-    assert tab.inner_text("#found").startswith("13 of 47 rules decide")
+    assert tab.inner_text("#found").startswith("13 of 48 rules decide")
 
 
 def test_without_scripts_the_whole_table_is_there(browser: Browser, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_who_gives_a_condition_is_told_and_so_is_that_nobody_does(capsys: pytest
 def test_rules_above_are_all_named_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "support-desk", "--operation", "chat", "--state", "account=normal")
     assert code == OK
-    assert "18 more; --all shows them" in out
+    assert "19 more; --all shows them" in out
     assert "To be allowed" not in out
     code, out, _ = call(capsys, "support-desk", "--operation", "chat", "--state", "account=normal", "--all")
     assert out.count("(standard.yaml:") + out.count("(support-desk/policy.yaml:") >= 24

@@ -191,6 +191,9 @@ def replace_principal(who: Principal, **facts: Any) -> Principal:
         ("forbidden", "agent", "stranger"),
         ("forbidden", "subject", "subject"),
         ("any", "stranger", "stranger"),
+        ("any", "representative", "representative"),
+        ("required", "representative", "representative"),
+        ("forbidden", "representative", "stranger"),
     ],
 )
 def test_an_actor_that_an_operation_does_not_accept_is_a_stranger(accepted: Any, acting: str, actor: str) -> None:

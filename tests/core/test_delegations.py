@@ -87,7 +87,6 @@ def test_a_delegation_covers_an_operation_by_its_name_or_by_every_scope_that_it_
         (account("pay"), "eve"),
         (account("pay"), ""),
         (account("pay"), "https://elsewhere.test gus"),
-        (account("pay", state="normal", said="normal"), "gus"),
         (account("pay", state="locked"), "gus"),
         (account("pay", state="minor"), "gus"),  # another report decides where it stands
         (AccountRecord(state="minor"), "gus"),

@@ -4,7 +4,7 @@ import pytest
 
 from authguard.core.agents import Agent
 from authguard.core.content import Content
-from authguard.core.deployment import Channels
+from authguard.core.deployment import AccountSource, Channels
 from authguard.core.possible_values import find_possible
 from authguard.core.request import Limit, Operation
 
@@ -13,7 +13,10 @@ def declared(**given: object) -> Content:
     return Content(name="p", digest="", otherwise=Operation(name="otherwise"), **given)  # type: ignore[arg-type]
 
 
-EVERYTHING = declared(channels=Channels(declared=True), agents=frozenset({Agent("issuer", "client")}))
+NAMING = AccountSource(name="claim:status", claim="status", delegations_at="/may_act")
+EVERYTHING = declared(
+    channels=Channels(declared=True), agents=frozenset({Agent("issuer", "client")}), accounts=(NAMING,)
+)
 LIMIT = Limit(name="pay/0", amount="1", currency="EUR")
 
 
@@ -45,3 +48,8 @@ def test_without_channels_nothing_switches_and_without_agents_none_acts() -> Non
     found = find_possible(declared(), Operation(name="a"))
     assert found["channel_change"] == ("same",)
     assert found["actor"] == ("subject", "stranger")
+    assert find_possible(declared(accounts=(NAMING,)), Operation(name="a"))["actor"] == (
+        "subject",
+        "representative",
+        "stranger",
+    )

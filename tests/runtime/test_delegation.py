@@ -43,7 +43,7 @@ async def test_a_teenager_asks_and_looks_and_for_a_purchase_a_person_takes_over(
 async def test_her_guardian_acts_for_her_in_what_the_mandate_names_and_the_rest_is_refused() -> None:
     desk = EnforcerHarness(TEXT)
     allowed = await ask(desk, "balance", actor="gus")
-    assert (allowed.fallback.kind, allowed.cell[-1]) == ("allow", "agent")
+    assert (allowed.fallback.kind, allowed.cell[-1]) == ("allow", "representative")
     refused = await ask(desk, "refund", actor="gus")
     assert (refused.fallback.kind, refused.cell[-1]) == ("deny", "stranger")
 
@@ -51,7 +51,7 @@ async def test_her_guardian_acts_for_her_in_what_the_mandate_names_and_the_rest_
 async def test_what_costs_goes_to_a_person_although_her_guardian_may_ask_for_it() -> None:
     desk = EnforcerHarness(TEXT)
     asked = await ask(desk, "refund", actor="gus", may_act={"sub": "gus", "for": ["refund"]})
-    assert (asked.fallback.kind, asked.cell[-1]) == ("handoff", "agent")
+    assert (asked.fallback.kind, asked.cell[-1]) == ("handoff", "representative")
 
 
 async def test_a_delegate_with_power_over_chats_sees_no_balance() -> None:
@@ -63,9 +63,28 @@ async def test_a_delegate_with_power_over_chats_sees_no_balance() -> None:
 
 
 @pytest.mark.parametrize("status", ["ok", "locked"])
-async def test_a_mandate_counts_in_no_other_state(status: str) -> None:
+async def test_the_standard_policy_takes_a_representative_in_no_other_state(status: str) -> None:
     desk = EnforcerHarness(TEXT)
-    assert (await ask(desk, "chat", actor="gus", status=status)).fallback.kind == "deny"
+    refused = await ask(desk, "chat", actor="gus", status=status)
+    assert (refused.fallback.kind, refused.cell[-1]) == ("deny", "representative")
+
+
+async def test_a_rule_may_take_a_representative_in_another_state() -> None:
+    own = (
+        "decisions:\n  - {when: {account: normal, actor: representative, session: active, credential: good,"
+        " scope: granted, risk: routine, effect: read, service: live, limit: within}, do: allow}\n"
+    )
+    desk = EnforcerHarness(TEXT + own)
+    assert (await ask(desk, "chat", actor="gus", status="ok")).fallback.kind == "allow"
+    assert (await ask(desk, "chat", actor="otto", status="ok")).fallback.kind == "deny"
+
+
+async def test_an_operation_for_the_subject_alone_takes_no_representative_and_one_for_others_does() -> None:
+    for demand, answer in (("forbidden", ("deny", "stranger")), ("required", ("allow", "representative"))):
+        text = TEXT.replace("name: chat,", f"name: chat, actor: {demand},")
+        assert text != TEXT
+        found = await ask(EnforcerHarness(text), "chat", actor="gus")
+        assert (found.fallback.kind, found.cell[-1]) == answer
 
 
 async def test_a_mandate_that_was_taken_away_acts_at_the_next_look_on_every_session() -> None:

@@ -19,7 +19,7 @@ from authguard.core.decision_table import CONDITIONS, DIMENSIONS, PROVEN_CREDENT
 from authguard.core.deployment import Verifier
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
-from authguard.core.request import NotProven, Proven
+from authguard.core.request import NotProven, Operation, Proven
 from authguard.core.snapshot import Keys
 from authguard.evaluation.decision import Decision, Verdict
 from authguard.policy.testing.deployment import STATUS, Deployment, request_line
@@ -121,8 +121,8 @@ class TracedSimulator(Simulator):
             self.trace.append(Sent(self.now, *self._line, credential, NO_BODY, "", "", expected=answer))
         return answer
 
-    def _facts(self, credential: Credential, asked: ScenarioRequest) -> RequestFacts:
-        facts = super()._facts(credential, asked)
+    def _facts(self, operation: Operation, credential: Credential, asked: ScenarioRequest) -> RequestFacts:
+        facts = super()._facts(operation, credential, asked)
         self._chosen = facts.channel
         return facts
 

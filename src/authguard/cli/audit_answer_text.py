@@ -20,6 +20,8 @@ KEY_DIGITS: Final = 8
 MAX_SKIPPED_SHOWN: Final = 12
 #: ways to be allowed that are shown
 MAX_REMEDIES_SHOWN: Final = 3
+#: value of the condition `actor` -> who acted; an agent by default
+_ACTED: Final = {"representative": "representative", "stranger": "stranger"}
 _REQUEST: Final = ("channel", "peer", "method", "path", "trace_id")
 
 
@@ -52,7 +54,7 @@ def _headline(answer: Answer, person: str) -> str:
         operation = answer.text("operation") or "a request"
         parts += [f"{operation} of {_who(answer, person)}"]
     if actor := answer.text("actor"):
-        parts += [f"by the agent {actor[:KEY_DIGITS]}"]
+        parts += [f"by the {_ACTED.get(answer.conditions.get('actor', ''), 'agent')} {actor[:KEY_DIGITS]}"]
     return ", ".join(parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import can_act_alone, is_registered
+from authguard.core.delegations import covers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from authguard.core.agents import Agent
     from authguard.core.request import Operation, Principal
-    from authguard.core.snapshot import SessionRecord, Snapshot
+    from authguard.core.snapshot import AccountRecord, SessionRecord, Snapshot
 
 
 def check_scope(operation: Operation, token_scopes: frozenset[str], held: frozenset[str]) -> str:
@@ -137,19 +138,32 @@ def classify_actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
     return "agent" if principal.actor or is_registered(agents, issuer, client) else "subject"
 
 
+def represent(operation: Operation, principal: Principal, acting: str, account: AccountRecord) -> str:
+    """Return ``representative`` for a stranger whom the account's delegations name, else the actor.
+
+    Args:
+        operation: requested.
+        principal: verified.
+        acting: from `classify_actor`; a registered agent needs no delegation, and gains nothing by one.
+        account: after the reports of this request.
+    """
+    return "representative" if acting == "stranger" and covers(account, principal, operation) else acting
+
+
 def restrict_actor(operation: Operation, acting: str) -> str:
     """Return ``stranger`` for an actor that the operation does not accept, else the actor.
 
     Args:
-        operation: that may require or forbid an agent (RFC 8693 1.1: impersonation and delegation differ).
-        acting: from `classify_actor`.
+        operation: that may require or forbid an actor besides the subject (RFC 8693 1.1: impersonation and delegation
+            differ).
+        acting: from `represent`.
     """
-    taken = _TAKEN[operation.actor]
-    return acting if acting in taken else "stranger"
+    return acting if acting in ACCEPTED_ACTORS[operation.actor] else "stranger"
 
 
-_TAKEN: Final[dict[str, frozenset[str]]] = {
-    "any": frozenset({"subject", "agent"}),
-    "required": frozenset({"agent"}),
-    "forbidden": frozenset({"subject"}),
+#: an operation's `actor` -> the actors that it accepts
+ACCEPTED_ACTORS: Final[Mapping[str, tuple[str, ...]]] = {
+    "any": ("subject", "agent", "representative"),
+    "required": ("agent", "representative"),
+    "forbidden": ("subject",),
 }

@@ -26,7 +26,7 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     "assurance": ("met", "insufficient", "stale"),
     "limit": ("within", "exceeded", "unmeasured"),
     "channel_change": ("same", "switched", "unknown"),
-    "actor": ("subject", "agent", "stranger"),
+    "actor": ("subject", "agent", "representative", "stranger"),
 }
 
 #: values of ``credential`` for a proven principal; the others are those of `NotProven`

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord
 
-#: account states in which another may act for the subject
-DELEGATED_STATES: Final = frozenset({"minor", "delegated"})
 #: delegations per account, names per delegation, and characters per name, at the most
 MAX_DELEGATIONS: Final = 16
 MAX_NAMES: Final = 32
@@ -74,7 +72,7 @@ def covers(account: AccountRecord, principal: Principal, operation: Operation) -
         principal: with the outermost actor; a subject that acts alone needs no delegation.
         operation: requested.
     """
-    if not principal.actor or not principal.person or account.state not in DELEGATED_STATES:
+    if not principal.actor or not principal.person:
         return False
     actor = account_key(principal.actor_issuer or principal.issuer, principal.actor)
     return any(

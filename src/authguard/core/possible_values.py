@@ -18,7 +18,7 @@ def find_possible(policy: Content, operation: Operation) -> dict[str, tuple[str,
     """Return dimension -> values that a request for an operation can have; a missing dimension can have all.
 
     Args:
-        policy: declares channels and agents.
+        policy: declares channels, agents and account sources.
         operation: with its requirements.
     """
     values: dict[str, tuple[str, ...]] = {"risk": (operation.risk,), "effect": (operation.effect,)}
@@ -30,8 +30,9 @@ def find_possible(policy: Content, operation: Operation) -> dict[str, tuple[str,
         values["limit"] = ("within", "unmeasured") if operation.has_amount else ("within",)
     if not policy.channels.declared:
         values["channel_change"] = ("same",)
-    if not policy.agents:
-        values["actor"] = ("subject", "stranger")
+    agents = ("agent",) if policy.agents else ()
+    named = ("representative",) if any(source.delegations_at for source in policy.accounts) else ()
+    values["actor"] = ("subject", *agents, *named, "stranger")
     if operation.risk == "public":  # its credential is not checked
         values["credential"] = ("missing",)
     return {name: one for name, one in values.items() if set(one) != set(CONDITIONS[name])}

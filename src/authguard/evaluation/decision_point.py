@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from authguard.core import conditions, delegations
+from authguard.core import conditions
 from authguard.core.limits import NOTHING, WITHIN, Measure, measure, reserve
 from authguard.core.outcomes import ADMITTING, NEEDS, Fallback, Need, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, NotProven, Proven
@@ -68,8 +68,7 @@ def evaluate(
     is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
-    if acting == "stranger" and delegations.covers(evaluation.snapshot.account, principal, operation):
-        acting = "agent"
+    acting = conditions.represent(operation, principal, acting, evaluation.snapshot.account)
     if is_new and policy.identity and principal.person and not is_in_doubt(evaluation):
         apply_identity(evaluation, principal, proof, facts.channel)
     channel = apply_channel(evaluation, facts.channel) if policy.channels.declared else "same"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from authguard.core import conditions, delegations
+from authguard.core import conditions
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
@@ -123,8 +123,7 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         unproven = ("missing", "insufficient", "within", "same", "subject")
         return (*states, *credential, *unproven, *read_extra(policy, operation))
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
-    if acting == "stranger" and delegations.covers(verdict.snapshot.account, principal, operation):
-        acting = "agent"
+    acting = conditions.represent(operation, principal, acting, verdict.snapshot.account)
     if policy.channels.declared:
         channel = conditions.compare_channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts)
     held = effective_roles(operation, principal, acting, policy.role_sources)

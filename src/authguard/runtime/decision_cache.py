@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import force_setattr, replace
 
 from authguard.core.conditions import find_proof_time
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import Outcome, Reason
 from authguard.core.request import NotProven
 from authguard.errors import StoreError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 4_096
 #: outcomes with replies that do not depend on the time
 TIME_INDEPENDENT: Final = frozenset({Outcome.ALLOW, Outcome.RESTRICT, Outcome.CHALLENGE, Outcome.DENY})
+_ACTOR: Final = DIMENSIONS.index("actor")
+#: actors besides the subject: their requests do not show that the person is present
+_OTHERS: Final = frozenset({"agent", "representative"})
 
 
 class CachedDecision(LineTemplate, frozen=True, gc=False):
@@ -207,7 +211,7 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     if isinstance(credential, NotProven):
         return until
     session = snapshot.session
-    if decision.cell[-1] != "agent" and session.state in policy.idle_session_states:
+    if decision.cell[_ACTOR] not in _OTHERS and session.state in policy.idle_session_states:
         until = min(until, session.last_seen + policy.last_seen_tolerance)
     if not max_age:
         return until

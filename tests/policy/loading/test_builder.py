@@ -39,7 +39,7 @@ def draft_of(text: str) -> Draft:
     return draft
 
 
-def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_191056320_cells() -> None:
+def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_254741760_cells() -> None:
     reading = load_draft("standard")
     assert reading.problems == ()
     draft = reading.draft
@@ -50,8 +50,8 @@ def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_191056320_
     assert [expansion.holes for expansion in expansions] == [()] * 5
     assert [expansion.shadowed for expansion in expansions] == [()] * 5
     values = dimension_values({name: spec.states for name, spec in draft.machines.items()})
-    assert prod(len(each) for each in values.values()) == 191_056_320
-    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (45, 16, 8)
+    assert prod(len(each) for each in values.values()) == 254_741_760
+    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (46, 16, 8)
     assert draft.base
     assert draft.on_fault == "try_later"
 
@@ -62,7 +62,7 @@ def test_places_of_what_was_inherited_name_the_file_it_came_from() -> None:
     assert draft.rules[0].origin == "policy.yaml:5"
     assert draft.place("decisions[1]").file == "standard.yaml"
     assert draft.rules[1].origin == f"standard.yaml:{draft.place('decisions[1]').line}"
-    assert [rule.index for rule in draft.rules] == list(range(46))
+    assert [rule.index for rule in draft.rules] == list(range(47))
     assert draft.place("machines.session.transitions[3]").file == "standard.yaml"
     assert str(draft.place("no.such.path")) == "policy.yaml:1:1"
 

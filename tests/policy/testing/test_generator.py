@@ -40,7 +40,7 @@ def test_a_draft_says_of_every_answer_that_it_is_open_and_nothing_else_is_wrong_
     scenarios, problems = parse_scenarios([file], policy)
     assert scenarios == ()
     assert {problem.code for problem in problems} == {"scenario-unfinished"}
-    assert len({problem.place.line for problem in problems}) == 106
+    assert len({problem.place.line for problem in problems}) == 107
 
 
 def test_a_draft_that_a_person_completed_is_a_scenario_like_any_other(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class CellReplay:
         self._operations: Final = operations
         self._own: Final = own
         self._begin: Final = begin
+        self._names_actors: Final = any(source.delegations_at for source in policy.accounts)
         #: subject or session -> whether a decision on it differed
         self._diverged: set[str] = set()
         #: limits that other callers' decisions count against, of which one differed
@@ -116,7 +117,7 @@ class CellReplay:
         if was_public and operation.risk != "public":
             raise UnknownInputError("the credential of a public operation is not checked")
         cell = dict(zip(DIMENSIONS, one.cell, strict=True))
-        cell |= {"risk": operation.risk, "effect": operation.effect}
+        cell |= {"risk": operation.risk, "effect": operation.effect, "actor": self._actor(one, has_facts=has_facts)}
         unknown: tuple[str, ...] = ()
         if cell["credential"] in PROVEN_CREDENTIALS and operation.risk != "public":
             if not is_own and not comparison.demands_same(one.operation):
@@ -129,6 +130,15 @@ class CellReplay:
         else:
             self._make_unproven(cell, operation)
         return self._find(one, operation, cell, unknown, comparison, has_facts=has_facts, is_own=is_own)
+
+    def _actor(self, one: RecordedDecision, *, has_facts: bool) -> str:
+        """Return the recorded actor; records from before representatives had a value hold them as agents."""
+        recorded = one.cell[_PLACE["actor"]]
+        if recorded != "agent" or not one.actor or not self._names_actors:
+            return recorded
+        if not has_facts:
+            raise NeedsFactsError
+        return recorded if one.text("actor_agent") else "representative"
 
     def _make_unproven(self, cell: dict[str, str], operation: Operation) -> None:
         """Set what a request without a proven caller lacks (`authguard.evaluation.decision_point`)."""

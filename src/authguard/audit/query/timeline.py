@@ -22,6 +22,8 @@ _OUTCOMES: Final = {
     "deny": "it was denied",
     "terminate": "it was denied, and the session was ended",
 }
+#: value of the dimension `actor` -> who asked
+_ASKED: Final = {"representative": "Their representative asked", "stranger": "A stranger asked for them"}
 _EVENTS: Final = {
     "session.accepted": "the sign-in was accepted",
     "session.renewed": "they signed in again",
@@ -88,7 +90,11 @@ def _sentence(one: Match) -> str:
     template, record = one.template, one.record
     match template.kind:
         case "decision":
-            who = "An agent asked" if record.get("actor") else "They asked"
+            who = (
+                _ASKED.get(template.states().get("actor", ""), "An agent asked")
+                if record.get("actor")
+                else "They asked"
+            )
             way = f" from {template.channel}" if template.channel else ""
             why = "" if template.reason in {"", "decided"} else f", {template.reason.replace('-', ' ')}"
             outcome = _OUTCOMES.get(template.outcome, template.outcome)

@@ -153,6 +153,7 @@ def condition_actor(operation: Operation, condition: str, values: tuple[str, ...
         ): "the customer, on the channel where trust was earned, or by proving identity here",
         ("actor", "subject"): "the customer, by acting without an agent",
         ("actor", "agent"): "the deployment, by naming the agent under `agents`",
+        ("actor", "representative"): "a source of the account, by naming who acts",
     }
     for value in values:
         if (condition, value) in format_step:

@@ -221,9 +221,11 @@ def check_shadowed_operations(draft: Draft) -> Iterator[Problem]:
             message = f"operation `{operation.name}` requires a role, and the policy names no claim with roles"
             advice = "add `staff: {claim: roles}`, with the issuer's claim of roles"
             yield Problem(code="roles-unclaimed", place=place, message=message, advice=advice)
-        if operation.actor == "required" and not draft.agents and not draft.base:
-            message = f"operation `{operation.name}` is for agents only, and the policy names none"
-            yield Problem(code="actor-unmet", place=place, message=message, advice="add `agents: [NAME]`")
+        has_actors = draft.agents or draft.base or any(source.delegations_at for source in draft.accounts)
+        if operation.actor == "required" and not has_actors:
+            message = f"operation `{operation.name}` is for agents and representatives only, and the policy knows none"
+            advice = "add `agents: [NAME]`, or `delegations: POINTER` to an account source"
+            yield Problem(code="actor-unmet", place=place, message=message, advice=advice)
         for earlier in _candidates(begun, operation.match):
             same_hosts = not earlier.hosts or (operation.hosts and operation.hosts <= earlier.hosts)
             if same_hosts and _covers(earlier.match, operation.match):

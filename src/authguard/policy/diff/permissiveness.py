@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.agents import Agent
+from authguard.core.conditions import ACCEPTED_ACTORS
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.outcomes import Outcome
 
@@ -174,7 +175,7 @@ def fewer_reports(before: object, after: object) -> Direction:
 
 def actors(before: object, after: object) -> Direction:
     """Compare which actors an operation accepts."""
-    return wider(_ACTORS.get(str(before), ()), _ACTORS.get(str(after), ()))
+    return wider(ACCEPTED_ACTORS.get(str(before), ()), ACCEPTED_ACTORS.get(str(after), ()))
 
 
 def verdicts(before: object, after: object) -> Direction:
@@ -217,7 +218,6 @@ COMPARISONS: Final[Mapping[str, Callable[[object, object], Direction]]] = {
     "windows": windows,
     "reports": fewer_reports,
 }
-_ACTORS: Final = {"any": ("subject", "agent"), "required": ("agent",), "forbidden": ("subject",)}
 
 
 def _openings(value: object) -> frozenset[object]:

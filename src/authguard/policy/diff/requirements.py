@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.conditions import ACCEPTED_ACTORS
 from authguard.core.extra_dimensions import OPERATION
 from authguard.policy.diff import field_order
 from authguard.policy.diff.difference import LOOSER, MAY_LOOSEN, STRICTER, compare_fields
@@ -23,7 +24,7 @@ _UNMET: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     "acr": (("assurance", "insufficient", "met"),),
     "max_age": (("assurance", "stale", "met"), ("credential", "undated", "good")),
     "limits": (("limit", "exceeded", "within"), ("limit", "unmeasured", "within")),
-    "actor": (("actor", "stranger", "subject"), ("actor", "stranger", "agent")),
+    "actor": tuple(("actor", "stranger", accepted) for accepted in ACCEPTED_ACTORS["any"]),
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.delegations import DELEGATED_STATES
 from authguard.core.events import MACHINES
 from authguard.core.machine import Edge, expand
 from authguard.policy.checks.event_sources import CLOCK, possible_events
@@ -39,15 +38,12 @@ class StateOrder:
         self.states: Mapping[str, tuple[str, ...]] = {name: draft.machines[name].states for name in MACHINES}
         self._edges: Mapping[str, Mapping[Pair, Edge]] = {name: expand(draft.machines[name]).edges for name in MACHINES}
         self._moves = {name: _without_idle_clock(draft, name, self._edges[name]) for name in MACHINES}
-        # only in these states the run time lets another act for the account: what it reports of them counts
-        apart = DELEGATED_STATES if any(source.delegations_at for source in draft.accounts) else frozenset[str]()
         self._below: dict[str, set[Pair]] = {
             name: {
                 (one, other)
                 for one in self.states[name]
                 for other in self.states[name]
                 if table.is_below({name: one}, {name: other})
-                and not (name == "account" and one in apart and other not in apart)
             }
             for name in MACHINES
         }

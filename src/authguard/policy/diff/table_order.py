@@ -44,10 +44,13 @@ class TableOrder:
         self._restricted: dict[tuple[tuple[str, str], ...], int] = {}
         self._below: dict[tuple[int, ...], bool] = {}
         self._without_offer: dict[tuple[int, ...], bool] = {}
-        rules = [(box, rule.do) for rule in draft.rules if not is_empty(box := self._space.box(rule.when))]
+        rules = [(self._space.box(rule.when), self._leaf(rule.do)) for rule in draft.rules]
+        if not draft.base and not any(source.delegations_at for source in draft.accounts):
+            rules.insert(0, (self._space.box({"actor": {"representative"}}), REFUSED))  # nobody is one
+        rules = [(box, leaf) for box, leaf in rules if not is_empty(box)]
         self._diagrams = DecisionDiagrams(self._space.whole, [box for box, _ in rules], nodes)
         try:
-            self._root = self._diagrams.build_table([(box, self._leaf(do)) for box, do in rules])
+            self._root = self._diagrams.build_table(rules)
             self.is_decided = True
         except NodeLimitError:
             self.is_decided = False

@@ -198,7 +198,7 @@ def _impossible_notes(operation: Operation, space: Space, point: Box, possible: 
         "assurance": "it requires no higher assurance",
         "limit": "it has none",
         "channel_change": "the policy declares no channels",
-        "actor": "the policy registers no agents",
+        "actor": "the policy registers no agents, or no source names representatives",
     }
     for place, dimension in enumerate(space.values):
         if not point[place] & possible[place]:

@@ -87,9 +87,7 @@ class AccountSource(StrictModel, frozen=True, kw_only=True):
     at: Annotated[
         Pointer, Key("JSON Pointer to the time of the status in epoch seconds; default: the time of the response.")
     ] = ""
-    delegations: Annotated[
-        Pointer, Key("JSON Pointer to who may act for a `minor` or `delegated` account, and in which operations.")
-    ] = ""
+    delegations: Annotated[Pointer, Key("JSON Pointer to who may act for the account, and in which operations.")] = ""
     max_age: Annotated[Tolerance, Key("Time for which a response is cached.", "larger_smaller_may_be")] = 300.0
     timeout: Annotated[Duration, Key("Time limit of one call.", "unordered")] = 0.5
     breaker: Annotated[Breaker | None, Key("Circuit breaker of the service.")] = None
@@ -207,7 +205,10 @@ class Operation(StrictModel, frozen=True, kw_only=True):
     ] = None
     actor: Annotated[
         Literal["any", "required", "forbidden"],
-        Key("Allowed actor: `any` registered, `required`: agents only, `forbidden`: the subject only.", "actors"),
+        Key(
+            "Allowed actor: `any` known one, `required`: agents and representatives, `forbidden`: the subject.",
+            "actors",
+        ),
     ] = "any"
     # a rule stands for the operations of its groups
     groups: Annotated[

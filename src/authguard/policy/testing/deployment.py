@@ -35,7 +35,7 @@ ISSUER: Final = "https://issuer.example"
 AGENT: Final = "agent"
 SCOPE: Final = "scenario"
 #: the source that a base policy is completed with; a directory, so that it may be unreachable
-SOURCE: Final = AccountSource(name="directory", url="https://accounts.example")
+SOURCE: Final = AccountSource(name="directory", url="https://accounts.example", delegations_at="/may_act")
 LEVELS: Final = Assurance(order=("aal1", "aal2", "aal3"))
 CHANNELS: Final = Channels(trusts={"app": frozenset(), "voice": frozenset()}, declared=True)
 #: seconds since authentication that an operation which is only described requires

@@ -81,7 +81,9 @@ def _actor_reason(policy: Policy, operation: Operation, derived: Mapping[str, st
     del derived
     if operation.actor != "any":
         return f"`{operation.name}` has `actor: {operation.actor}`"
-    return "" if policy.agents else "the policy registers no agents"
+    if not policy.agents:
+        return "the policy registers no agents"
+    return "" if any(source.delegations_at for source in policy.accounts) else "no account source has `delegations`"
 
 
 _REASONS: Final = {

@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from authguard.core.agents import Agent
-from authguard.core.snapshot import LedgerEntry
+from authguard.core.record_keys import account_key
+from authguard.core.snapshot import Delegation, LedgerEntry, Report
 from authguard.evaluation.request import Body
 from authguard.policy.testing.token import UNPROVEN, TokenFacts, TokenSpec, issue_token
 
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
     from authguard.core.deployment import Issuer
     from authguard.core.policy import Policy
-    from authguard.core.request import Credential, Limit, Operation
+    from authguard.core.request import Credential, Limit, Operation, Principal
+    from authguard.core.snapshot import AccountRecord
     from authguard.policy.testing.deployment import Deployment
     from authguard.policy.testing.request import ScenarioRequest
 
 STRANGER: Final = "stranger"
+#: actor whom a report of the account names
+REPRESENTATIVE: Final = "representative"
 PAYEE: Final = "payee-1"
 #: seconds by which an old sign-in is older than the operation permits
 MARGIN_S: Final = 1.0
@@ -91,6 +95,8 @@ def _actor(
     policy: Policy, issuer: Issuer, operation: Operation, asked: ScenarioRequest, spec: TokenSpec
 ) -> tuple[str, ...]:
     wanted = asked.conditions.get("actor", "")
+    if wanted == "representative":
+        return (REPRESENTATIVE,)
     if wanted == "stranger" and operation.actor != "required":
         return (STRANGER,)
     if wanted == "agent" or (not wanted and asked.token is None and operation.actor == "required"):
@@ -118,6 +124,27 @@ def _auth_time(issuer: Issuer, operation: Operation, asked: ScenarioRequest, sig
     if asked.conditions.get("assurance") == "stale" and operation.max_age:
         return sign_in.now - operation.max_age - MARGIN_S
     return sign_in.at or sign_in.now
+
+
+def name_representative(
+    policy: Policy, account: AccountRecord, principal: Principal, operation: Operation
+) -> AccountRecord:
+    """Return the account with a report, behind its state, that lets the actor of a token act in an operation.
+
+    Args:
+        policy: of the deployment; a source without `delegations` names nobody.
+        account: stored.
+        principal: with the actor.
+        operation: requested.
+    """
+    named = Delegation(account_key(principal.actor_issuer or principal.issuer, principal.actor), (operation.name,))
+    reports = dict(account.reports or {})
+    for source in policy.accounts:
+        report = reports.get(source.name) or Report(account.state, account.reported)
+        if source.delegations_at and report.state == account.state:
+            reports[source.name] = replace(report, delegations=(named,))
+            return replace(account, reports=reports)
+    return account
 
 
 def build_body(operation: Operation, asked: ScenarioRequest, target: bytes) -> Body:

@@ -261,7 +261,7 @@ class Simulator:
             asked: what the scenario types of it.
             body: read if the operation's decision depends on it.
         """
-        facts = self._facts(credential, asked)
+        facts = self._facts(request.operation, credential, asked)
         proven = facts.credential
         if isinstance(proven, Proven) and request.operation.reads_body:
             facts = self._bind(request, facts, proven, asked, body)
@@ -273,7 +273,7 @@ class Simulator:
             raise MachineFaultError("the evaluation requests a body that was already read")
         return decided
 
-    def _facts(self, credential: Credential, asked: ScenarioRequest) -> RequestFacts:
+    def _facts(self, operation: Operation, credential: Credential, asked: ScenarioRequest) -> RequestFacts:
         if not isinstance(credential, Proven):
             channel = synthetic.pick_channel(self.policy, asked, "")
             return RequestFacts(now=self.now, credential=credential, channel=channel)
@@ -288,6 +288,9 @@ class Simulator:
         ):
             home = next(iter(self.policy.channels.trusts), "")  # identity was proved there before
             self.suppose(keys, stored, replace(stored, session=replace(stored.session, channel=home)))
+        if asked.conditions.get("actor") == synthetic.REPRESENTATIVE and principal.actor:
+            account = synthetic.name_representative(self.policy, stored.account, principal, operation)
+            self.suppose(keys, stored, replace(stored, account=account))
         reports = read_statements(self.policy, principal).reports
         reported = stored.account.reports or {}
         silent = any(not source.claim and source.name not in reported for source in self.policy.accounts)
