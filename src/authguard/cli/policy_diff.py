@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -113,12 +113,23 @@ def as_text(found: PolicyDiff) -> str:
 def _text(found: PolicyDiff) -> Iterator[str]:
     yield _total(found)
     for one in found.differences:
-        risk = f" {one.risk}:" if one.risk else ""
-        cells = f", {one.cells:,} cells" if one.cells else ""
-        yield f"{one.direction}: {one.what}:{risk} {one.message}{cells}"
+        yield f"{one.direction}: {_sentence(one)}"
         if one.box:
             yield f"    where {one.box}"
             yield f"    after {one.path}"
+    if found.of(Direction.MAY_LOOSEN):
+        yield _UNORDERED
+
+
+#: what a reviewer has to know of differences that may be looser
+_UNORDERED: Final = "may be looser: the two values have no order, so that a person has to judge the change"
+
+
+def _sentence(one: Difference) -> str:
+    """Return a difference as one sentence: the part, the risk, the change and the number of affected cells."""
+    risk = f" {one.risk} risk:" if one.risk else ""
+    cells = f" ({one.cells:,} {'cell' if one.cells == 1 else 'cells'} of the decision table)" if one.cells else ""
+    return f"{one.what}:{risk} {one.message}{cells}"
 
 
 def _total(found: PolicyDiff) -> str:
@@ -134,14 +145,23 @@ def as_json_document(found: PolicyDiff) -> str:
 
 
 def as_markdown(found: PolicyDiff) -> str:
-    """Format a Markdown table for a pull request."""
-    lines = [f"**{_total(found)}**", ""]
-    if found.differences:
-        lines += ["| | what | risk | change | cells | where | after |", "| --- | --- | --- | --- | ---: | --- | --- |"]
-        lines += ["| " + " | ".join(_row(one)) + " |" for one in found.differences]
+    """Format a comment for a pull request: a list for each direction, the one that a reviewer reads first on top."""
+    lines = [f"**{_escape(_total(found))}**"]
+    for direction in Direction:
+        listed = found.of(direction)
+        if not listed:
+            continue
+        lines += ["", f"### {direction.capitalize()} ({len(listed)})", ""]
+        if direction is Direction.MAY_LOOSEN:
+            lines += ["The two values have no order, so that a person has to judge the change.", ""]
+        for one in listed:
+            lines.append(f"- {_escape(_sentence(one))}")
+            if one.box:
+                lines.append(f"  - where {_escape(one.box)}")
+                lines.append(f"  - after {_escape(one.path)}")
     return "\n".join(lines) + "\n"
 
 
-def _row(one: Difference) -> list[str]:
-    columns = [one.direction.value, one.what, one.risk, one.message, f"{one.cells:,}" if one.cells else ""]
-    return [column.replace("|", "\\|") for column in [*columns, one.box, one.path]]
+def _escape(text: str) -> str:
+    """Return text without HTML and line ends, so that a policy cannot change the comment around it."""
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")

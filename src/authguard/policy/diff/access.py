@@ -18,8 +18,8 @@ def diff_access(old: Draft, new: Draft) -> Iterator[Difference]:
     """Compare how two policies treat unnamed requests and other origins."""
     if old.admits_unnamed != new.admits_unnamed:
         judged = new.otherwise if new.admits_unnamed else old.otherwise
-        what = f"judged as {judged.risk} {judged.effect}"
-        text = f"was {'refused' if new.admits_unnamed else what}, becomes {what if new.admits_unnamed else 'refused'}"
+        what = f"decided as a {judged.risk} {judged.effect}"
+        text = f"was refused, is now {what}" if new.admits_unnamed else f"was {what}, is now refused"
         yield make_difference("otherwise", f"an unnamed request {text}", LOOSER if new.admits_unnamed else STRICTER)
     before, after = old.cors, new.cors
     if before.declared != after.declared:

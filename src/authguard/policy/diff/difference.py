@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from authguard.core.outcomes import LocalizedText
 from authguard.policy.diff.permissiveness import APART, COMPARISONS, Direction
-from authguard.policy.schema.key_text import format_written, kind_of
+from authguard.policy.diff.words import describe_change, describe_declared
+from authguard.policy.schema.key_text import kind_of
 from authguard.policy.schema.model import keys_of
-from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Rows = Mapping[str, "Callable[[object, object], Direction]"]
-#: fields in seconds
-DURATIONS = frozenset(
-    {
-        *("after", "expires", "hedge_after", "leeway", "max_age", "max_lifetime", "open_for", "per", "proof_window"),
-        *("stale_keys", "timeout"),
-    }
-)
 LOOSER, MAY_LOOSEN = Direction.LOOSER, Direction.MAY_LOOSEN
 STRICTER, CHANGED = Direction.STRICTER, Direction.CHANGED
 
@@ -69,7 +60,7 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
             yield (
                 field,
                 rows[field](was, becomes),
-                f"`{field}` was {_format_field(field, was)}, becomes {_format_field(field, becomes)}",
+                describe_change(type(before).__name__, field, was, becomes),
             )
 
 
@@ -82,36 +73,8 @@ def compare_declared(before: Struct, after: Struct, prefix: str = "") -> Iterato
         if not one.declared.looser:
             yield from compare_declared(was, becomes, f"{prefix}{key}.")
         else:
-            kind = kind_of(one.annotation)
-            text = f"`{prefix}{key}` was {_format_typed(was, kind)}, becomes {_format_typed(becomes, kind)}"
+            text = describe_declared(f"{prefix}{key}", one.declared.description, kind_of(one.annotation), was, becomes)
             yield text, COMPARISONS[one.declared.looser](was, becomes)
-
-
-def _format_typed(value: object, kind: str) -> str:
-    """Format a value of a key, numbers in the unit in which a policy states them."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return format_written(value, kind)
-    return format_value(value)
-
-
-def _format_field(field: str, value: object) -> str:
-    """Format the value of a field; seconds as they are written in a policy."""
-    if field in DURATIONS and isinstance(value, float) and 0 < value < inf:
-        return format_duration(value)
-    return format_value(value)
-
-
-def format_value(value: object) -> str:
-    """Format a value for people."""
-    if isinstance(value, LocalizedText):
-        return f"{len(value.texts)} texts"
-    if isinstance(value, frozenset | set | tuple | list):
-        return "[" + ", ".join(sorted(map(str, value))) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {format_value(one)}" for key, one in sorted(value.items())) + "}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else f"`{value}`" if str(value) else "nothing"
 
 
 def make_difference(what: str, message: str, direction: Direction, risk: str = "") -> Difference:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.approvers import format_approvers, is_implied
+from authguard.core.approvers import is_implied
 from authguard.core.outcomes import ADMITTING, Fallback, Outcome
 from authguard.policy.diff import field_order
 from authguard.policy.diff import permissiveness as order
 from authguard.policy.diff.difference import LOOSER, MAY_LOOSEN, STRICTER, compare_fields, make_difference
 from authguard.policy.diff.requirements import compare_levels
 from authguard.policy.diff.state_order import summarize
-from authguard.policy.schema.units import format_duration
+from authguard.policy.diff.words import count
+from authguard.policy.schema.units import describe_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.approvers import Required
+    from authguard.core.approvers import Approvers, Required
     from authguard.policy.diff.difference import Difference
     from authguard.policy.diff.permissiveness import Direction
     from authguard.policy.diff.policy_pair import PolicyPair
@@ -57,7 +58,8 @@ def _compare(
             direction = compare_levels(pair, before.acr, after.acr)
         elif field == "approvers":
             direction = compare_approvers(pair, before.approvers, after.approvers)
-            text = f"`approvers` were {_format(before.approvers)}, become {_format(after.approvers)}"
+            follows = {LOOSER: ": less approval suffices", STRICTER: ": more approval is needed"}.get(direction, "")
+            text = f"`approvers` were {_format(before.approvers)}, are now {_format(after.approvers)}{follows}"
         elif field == "then":
             direction = _compare_ends(pair, before.then, after.then, chain)
         yield field, direction, text
@@ -73,7 +75,12 @@ def compare_approvers(pair: PolicyPair, before: Required, after: Required) -> Di
 
 
 def _format(required: Required) -> str:
-    return f"`{format_approvers(required)}`" if required else "nobody"
+    return " and ".join(map(_format_place, required)) or "nobody"
+
+
+def _format_place(one: Approvers) -> str:
+    role = f" with the role `{one.role}`" if one.role else ""
+    return f"{count(one.count, 'person')}{role}{f' at level `{one.acr}`' if one.acr else ''}"
 
 
 def _compare_ends(pair: PolicyPair, before: str, after: str, chain: int) -> Direction:
@@ -99,8 +106,8 @@ def diff_fallbacks(pair: PolicyPair) -> Iterator[Difference]:
                 yield make_difference("fallbacks", f"fallback `{name}`: {text}", direction)
     windows = verify_window(old), verify_window(new)
     if windows[0] > windows[1]:
-        was, becomes = (format_duration(window) if window else "no time" for window in windows)
-        text = f"failed proofs of identity counted for {was}, count for {becomes}"
+        was, becomes = (describe_duration(window) for window in windows)
+        text = f"failed proofs of identity counted for {was}, count for {becomes} now: more guesses are possible"
         yield make_difference("fallbacks", text, LOOSER)
 
 

@@ -27,7 +27,7 @@ def diff_machines(pair: PolicyPair) -> Iterator[Difference]:
             direction = pair.compare_states(name, before.initial, after.initial)
             if name == "verification" and direction is not LOOSER:
                 direction = MAY_LOOSEN  # a sign-in proves identity in the initial state only
-            text = f"machine `{name}` began in `{before.initial}`, begins in `{after.initial}`"
+            text = f"machine `{name}` began in `{before.initial}`, begins in `{after.initial}` now"
             yield make_difference("machines", text, direction)
         yield from _diff_edges(pair, before, after)
     yield from _diff_live_states(pair)
@@ -54,7 +54,7 @@ def _diff_edges(pair: PolicyPair, before: Spec, after: Spec) -> Iterator[Differe
         was, becomes = olds[state, trigger], news[state, trigger]
         if was.dest != becomes.dest:
             direction = pair.compare_states(name, was.dest, becomes.dest)
-            text = f"`{name}.{trigger}` led from `{state}` to `{was.dest}`, leads to `{becomes.dest}`"
+            text = f"`{name}.{trigger}` led from `{state}` to `{was.dest}`, leads to `{becomes.dest}` now"
             yield make_difference("machines", text, direction)
         elif was.moves != becomes.moves:
             text = f"`{name}.{trigger}` in `{state}` {'no longer restarts' if was.moves else 'now restarts'} its timers"

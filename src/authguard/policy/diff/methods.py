@@ -12,12 +12,12 @@ from authguard.policy.diff.difference import (
     STRICTER,
     compare_fields,
     compare_named,
-    format_value,
     make_difference,
 )
 from authguard.policy.diff.fallbacks import verify_window
 from authguard.policy.diff.permissiveness import smaller_is_looser
 from authguard.policy.diff.state_order import combine
+from authguard.policy.diff.words import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def diff_methods(pair: PolicyPair) -> Iterator[Difference]:
     old, new = pair.old.methods, pair.new.methods
     for name in (*new, *(name for name in old if name not in new)):
         if name not in old or name not in new:
-            text = f"method `{name}` is {'new' if name in new else 'gone'}"
+            text = f"method `{name}` is {'new' if name in new else 'gone'}: only fallbacks that name it are affected"
             yield make_difference("methods", text, CHANGED)
             continue
         for direction, text in _compare(pair, old[name], new[name]):
@@ -53,7 +53,7 @@ def diff_methods(pair: PolicyPair) -> Iterator[Difference]:
 
 def _compare(pair: PolicyPair, before: Method, after: Method) -> Iterator[tuple[Direction, str]]:
     if any(getattr(before, field) != getattr(after, field) for field in _COMBINATION):
-        text = f"it took {_describe(before)}, takes {_describe(after)}"
+        text = f"it took {_describe(before)}, takes {_describe(after)} now"
         yield _compare_combinations(before, after), text
     for field, direction, text in compare_fields(before, after, field_order.METHOD):
         if field in _RAISED:
@@ -86,7 +86,7 @@ def _has_further(before: Method, after: Method) -> bool:
 
 
 def _describe(method: Method) -> str:
-    listed = "[" + ", ".join(method.verifiers) + "]" if method.in_order else format_value(method.verifiers)
     if method.in_order:
-        return f"{listed} in order"
+        return ", then ".join(f"`{one}`" for one in method.verifiers)
+    listed = format_value(method.verifiers)
     return f"{method.need} of {listed}" if method.alternatives else f"all of {listed}"

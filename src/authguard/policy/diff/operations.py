@@ -59,7 +59,7 @@ def _diff_route(
     is_split: bool,
 ) -> Difference:
     before, after = olds.get(found.before), news.get(found.after)
-    text = f"`{found.request}` was {_called(before)}, becomes {_called(after)}"
+    text = f"`{found.request}` was {_called(before)}, is now {_called(after)}"
     if after is None:
         return make_difference("operations", text, STRICTER)
     if before is None:
@@ -74,7 +74,11 @@ def _diff_route(
 
 
 def _called(operation: Operation | None) -> str:
-    return "refused" if operation is None else f"`{operation.name}` ({operation.risk} {operation.effect})"
+    if operation is None:
+        return "refused"
+    if operation.name == "otherwise":
+        return f"taken as an unnamed request ({operation.risk} {operation.effect})"
+    return f"the operation `{operation.name}` ({operation.risk} {operation.effect})"
 
 
 def _diff_unnamed(pair: PolicyPair) -> Iterator[Difference]:
@@ -83,7 +87,7 @@ def _diff_unnamed(pair: PolicyPair) -> Iterator[Difference]:
         return
     named = [{one.match.path or one.match.websocket for one in draft.operations} for draft in (pair.old, pair.new)]
     for template in sorted(named[0] - named[1]):
-        text = f"paths that resemble `{template}` were refused, become unnamed requests"
+        text = f"paths that resemble `{template}` were refused, are unnamed requests now"
         yield make_difference("operations", text, MAY_LOOSEN, pair.new.otherwise.risk)
 
 

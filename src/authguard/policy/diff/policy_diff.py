@@ -32,6 +32,20 @@ if TYPE_CHECKING:
 
 #: the answer to a state that a policy does not have
 UNKNOWN_STATE: Final = "?"
+#: outcome -> its words
+_KINDS: Final = {
+    Outcome.ALLOW: "the app answers",
+    Outcome.RESTRICT: "the app answers, with fewer scopes",
+    Outcome.REPEAT: "the first response again",
+    Outcome.CHALLENGE: "a sign-in is asked for",
+    Outcome.STEP_UP: "a stronger or fresher sign-in is asked for",
+    Outcome.VERIFY: "a proof of identity is asked for",
+    Outcome.HOLD: "it waits for approval",
+    Outcome.RETRY: "try again later",
+    Outcome.HANDOFF: "a person takes over",
+    Outcome.DENY: "refused",
+    Outcome.TERMINATE: "refused, and the session ends",
+}
 _DIRECTIONS = tuple(Direction)
 
 
@@ -74,7 +88,7 @@ def diff_policies(old: Draft, new: Draft, *, find_paths: bool = True) -> PolicyD
     beyond = list(diff_parts(pair))
     found = [*(table or ()), *beyond]
     if not found and table is not None and old.digest != new.digest:
-        message = "what is written differs, and what is admitted does not"
+        message = "the text differs, and the same is admitted"
         found = [Difference(direction=Direction.CHANGED, what="policy", message=message)]
     return PolicyDiff(
         old=old.name, new=new.name, differences=tuple(sorted(found, key=_sort_key)), undecided=table is None
@@ -122,7 +136,10 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
             Difference(
                 direction=direction,
                 what="decisions",
-                message=f"{_format_answer(change.before, before)} becomes {_format_answer(change.after, after)}",
+                message=(
+                    f"the answer was {_format_answer(change.before, before)},"
+                    f" is now {_format_answer(change.after, after)}"
+                ),
                 risk=CONDITIONS["risk"][change.slice],
                 before=before.kind.value,
                 after=after.kind.value,
@@ -138,7 +155,7 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
 
 
 def _format_answer(answer: str, item: Fallback) -> str:
-    return "a state that it does not have" if answer == UNKNOWN_STATE else f"{item.name} ({item.kind})"
+    return "none (the policy has no such state)" if answer == UNKNOWN_STATE else f"`{item.name}` ({_KINDS[item.kind]})"
 
 
 def _state_direction(before: Fallback, after: Fallback, *, is_new: bool) -> Direction:

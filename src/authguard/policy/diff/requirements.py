@@ -9,7 +9,8 @@ from authguard.core.extra_dimensions import OPERATION
 from authguard.policy.diff import field_order
 from authguard.policy.diff.difference import LOOSER, MAY_LOOSEN, STRICTER, compare_fields
 from authguard.policy.diff.permissiveness import Direction, smaller_is_looser
-from authguard.policy.schema.units import format_duration
+from authguard.policy.diff.words import count
+from authguard.policy.schema.units import describe_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,10 @@ _UNMET: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     "limits": (("limit", "exceeded", "within"), ("limit", "unmeasured", "within")),
     "actor": tuple(("actor", "stranger", accepted) for accepted in ACCEPTED_ACTORS["any"]),
 }
+
+
+#: owner of a counter -> its words
+_BY: Final = {"subject": "for one customer", "session": "in one session", "payee": "to one payee"}
 
 
 def compare_needs(pair: PolicyPair, before: Operation, after: Operation) -> Iterator[tuple[str, Direction, str]]:
@@ -98,13 +103,20 @@ def _implies(limit: Limit, other: Limit) -> bool:
 
 
 def _describe_change(limit: Limit, others: tuple[Limit, ...], *, gone: bool) -> str:
-    period = f"per {format_duration(limit.per)} by {limit.by}" if limit.per else "per call"
-    what = f"limit in {limit.currency or 'calls'} {period}"
+    period = (
+        f"in {describe_duration(limit.per)} {_BY.get(limit.by, f'for one {limit.by}')}" if limit.per else "per call"
+    )
+    what = f"limit {period}"
     alike = [_most(one) for one in others if (one.currency, one.per, one.by) == (limit.currency, limit.per, limit.by)]
     if not alike:
-        return f"the {what} is {'gone' if gone else 'new'}: {_most(limit):g}"
+        return f"the {what} is {'gone' if gone else 'new'}: {_amount(_most(limit), limit)}"
     was, becomes = (_most(limit), min(alike)) if gone else (min(alike), _most(limit))
-    return f"the {what} was {was:g}, becomes {becomes:g}"
+    follows = "more is permitted" if becomes > was else "less is permitted"
+    return f"the {what} was {_amount(was, limit)}, is now {_amount(becomes, limit)}: {follows}"
+
+
+def _amount(most: float, limit: Limit) -> str:
+    return f"{most:,.15g} {limit.currency}" if limit.currency else count(most, "call")
 
 
 def _most(limit: Limit) -> float:

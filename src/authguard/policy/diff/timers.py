@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authguard.core.machine import expand
 from authguard.policy.diff.difference import CHANGED, MAY_LOOSEN, make_difference
-from authguard.policy.schema.units import format_duration
+from authguard.policy.diff.permissiveness import Direction
+from authguard.policy.diff.words import count
+from authguard.policy.schema.units import describe_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.diff.difference import Difference
-    from authguard.policy.diff.permissiveness import Direction
     from authguard.policy.diff.policy_pair import PolicyPair
     from authguard.policy.draft import Draft
 
 #: (event, state) -> moment from which it counts -> seconds
 Durations = dict[tuple[str, str], dict[str, float]]
+
+
+#: direction and whether the timer is sooner -> what follows
+_FOLLOWS: Final = {
+    (Direction.LOOSER, True): ": a state that admits less ends sooner",
+    (Direction.LOOSER, False): ": a state that admits more lasts longer",
+    (Direction.STRICTER, True): ": a state that admits more ends sooner",
+    (Direction.STRICTER, False): ": a state that admits less lasts longer",
+}
+#: moment from which a timer counts -> its words
+_MOMENTS: Final = {
+    "entered": "the state was entered",
+    "signed_in": "the sign-in",
+    "last_seen": "the last request of the person",
+    "reported": "the account's last report",
+    "faulted": "the last fault",
+}
 
 
 def diff_timers(pair: PolicyPair) -> Iterator[Difference]:
@@ -32,8 +50,8 @@ def diff_timers(pair: PolicyPair) -> Iterator[Difference]:
             for direction, text in _compare(pair, event, state, was, becomes):
                 reported.setdefault((direction, text), []).append(state)
     for (direction, text), states in reported.items():
-        others = " and others" if len(states) > 1 else ""
-        yield make_difference("timers", f"{text} (in `{states[0]}`{others})", direction)
+        more = f" and {count(len(states) - 1, 'further state')}" if len(states) > 1 else ""
+        yield make_difference("timers", f"in `{states[0]}`{more}, {text}", direction)
 
 
 def _durations(draft: Draft) -> Durations:
@@ -57,7 +75,7 @@ def _compare(
     sooner, later = pair.compare_wait(machine, state, trigger)
     gone, new = sorted(was.keys() - becomes.keys()), sorted(becomes.keys() - was.keys())
     if len(gone) == len(new) == 1:
-        text = f"`{event}` came {_format(was[gone[0]], gone[0])}, comes {_format(becomes[new[0]], new[0])}"
+        text = f"`{event}` came {_format(was[gone[0]], gone[0])}, comes {_format(becomes[new[0]], new[0])} now"
         yield CHANGED if sooner is CHANGED else MAY_LOOSEN, text
         gone, new = [], []
     for since in gone:
@@ -67,9 +85,10 @@ def _compare(
     for since in sorted(was.keys() & becomes.keys()):
         if was[since] != becomes[since]:
             direction = sooner if becomes[since] < was[since] else later
-            ends = format_duration(was[since]), format_duration(becomes[since])
-            yield direction, f"`{event}` came after {ends[0]}, comes after {ends[1]}"
+            ends = describe_duration(was[since]), describe_duration(becomes[since])
+            follows = _FOLLOWS.get((direction, becomes[since] < was[since]), "")
+            yield direction, f"`{event}` came after {ends[0]}, comes after {ends[1]} now{follows}"
 
 
 def _format(after: float, since: str) -> str:
-    return f"{format_duration(after)} after `{since}`"
+    return f"{describe_duration(after)} after {_MOMENTS[since]}"
