@@ -63,8 +63,8 @@ MISSHAPEN = {
         "`algorithms`",
     ),
     "unknown value": ("audit: {subjects: pseudonymus}\n", "unknown-value", 3, "did you mean `pseudonymous`?"),
-    "answers for seconds": ("transactions: {response_retention: 59s}\n", "out-of-range", 3, "60"),
-    "answers for months": ("transactions: {response_retention: 31d}\n", "out-of-range", 3, "2592000"),
+    "answers for seconds": ("transactions: {response_retention: 59s}\n", "out-of-range", 3, "at least 1m"),
+    "answers for months": ("transactions: {response_retention: 31d}\n", "out-of-range", 3, "at most 30d"),
     "unknown kind": ("fallbacks:\n  a: {kind: chalenge}\n", "unknown-value", 4, "did you mean `challenge`?"),
     "allow is no kind": ("fallbacks:\n  a: {kind: allow}\n", "unknown-value", 4, "`allow`"),
     "unknown method": (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, ge
 from msgspec import Meta, Struct
 
 from authguard.policy.schema.document import Document
+from authguard.policy.schema.key_text import format_written
 from authguard.policy.schema.model import Parsed, Shorthand, keys_of
 from authguard.policy.schema.types import parser_of
 
@@ -146,9 +147,9 @@ def _bounded_reader(inner: Read, bounds: Meta) -> Read:
 
 
 def _describe_bound(bound: float, value: object, found: object) -> str:
-    """Return a bound with the unit in which it is stated, if the value has a unit."""
-    unit = "" if not isinstance(value, str) else " seconds" if isinstance(found, float) else " bytes"
-    return f"{bound:.12g}{unit}"
+    """Return a bound in the unit in which a policy states it, if the value has a unit."""
+    kind = "" if not isinstance(value, str) else "duration" if isinstance(found, float) else "size"
+    return format_written(bound, kind)
 
 
 def _literal_reader(*values: object) -> Read:
