@@ -241,8 +241,8 @@ MUTANTS: Final = (
         "the table's memo tells two cells apart by less than all they hold",
         DIFFERENTIAL,
         f"{SOURCE}core/decision_table.py",
-        "        for rule in self.rules:\n            if rule.matches(cell):",
-        "        for rule in reversed(self.rules):\n            if rule.matches(cell):",
+        "        for rule in self.rules:\n            if rule.matches(cell, self.extra):",
+        "        for rule in reversed(self.rules):\n            if rule.matches(cell, self.extra):",
     ),
     # the fuzz
     Mutant(

@@ -59,6 +59,8 @@ def test_both_algorithms_count_alike() -> None:
     ("old", "new", "says"),
     [
         ("operation: [chat, money]", "operation: [chat, mony]", "`mony` is not a value of `operation`"),
+        ("account: dormant", "acount: dormant", "did you mean `account`?"),
+        ("account: dormant", "outcome: allow", "`outcome` is not a machine or a condition of a rule"),
         ("groups: [money]", "groups: [chat]", "has the name of an operation"),
         ("account: dormant}, do: to_a_person", "account: dormant}, do: allow", "operation `refund` requires"),
     ],

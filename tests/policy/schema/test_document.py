@@ -9,14 +9,13 @@ from typing import get_args
 import pytest
 
 from authguard.core import outcomes
-from authguard.core.decision_table import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.policy.loading.validation import validate_document
 from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.schema.deployment import Effect, Risk
 from authguard.policy.schema.document import (
     KIND_KEYS,
-    Dimension,
     Fallback,
     Machine,
     Outcome,
@@ -48,13 +47,6 @@ MISSHAPEN = {
         "did you mean `claim`?",
     ),
     "unknown machine": ("machines:\n  acount: {}\n", "unknown-key", 4, "did you mean `account`?"),
-    "unknown dimension": ("decisions:\n  - {when: {rsk: high}, do: a}\n", "unknown-key", 4, "did you mean `risk`?"),
-    "outcome is no dimension of a rule": (
-        "decisions:\n  - {when: {outcome: allow}, do: a}\n",
-        "unknown-key",
-        4,
-        "outcome",
-    ),
     "unknown act": ("rollback: {authority: {engaged: {role: a}}}\n", "unknown-key", 3, "did you mean `engage`?"),
     "missing key": (
         "issuers:\n  - issuer: https://a.example\n    audience: b\n    keys: discovery\n",
@@ -353,7 +345,6 @@ def test_every_key_of_a_fallback_goes_with_every_kind_or_with_a_named_one() -> N
 
 
 def test_the_closed_sets_are_those_of_the_core() -> None:
-    assert get_args(Dimension) == DIMENSIONS
     assert set(get_args(Outcome)) == set(outcomes.Outcome)
     assert get_args(Risk) == CONDITIONS["risk"]
     assert get_args(Effect) == CONDITIONS["effect"]
