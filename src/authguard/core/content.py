@@ -21,16 +21,34 @@ if TYPE_CHECKING:
     from authguard.core.verification import Method
 
 
+class ReplacedTimer(Struct, frozen=True, kw_only=True):
+    """A timer of the base policy that the timers of a policy replace.
+
+    Attributes:
+        event: its event.
+        after: its delay, as written.
+        since: the moment from which it counted.
+        states: states in which it ran; empty for all.
+    """
+
+    event: str
+    after: str
+    since: str
+    states: tuple[str, ...] = ()
+
+
 class Changes(Struct, frozen=True, kw_only=True):
     """Changes that a policy makes to its base policy, other than added transitions and rules.
 
     Attributes:
         fallbacks: fallbacks by name, including ``allow``.
         states: machine -> added states.
+        timers: replaced timers.
     """
 
     fallbacks: frozenset[str] = frozenset()
     states: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    timers: tuple[ReplacedTimer, ...] = ()
 
 
 class Content(Struct, frozen=True, kw_only=True):

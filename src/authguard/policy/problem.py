@@ -5,7 +5,7 @@ Messages are lower-case and have no final period, line break or internal type na
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -68,6 +68,26 @@ class Problem(Struct, frozen=True, kw_only=True):
             yield f"reached by: {', '.join(self.path)}" if self.path else "reached without any event"
 
 
+#: most characters of a word that is compared with the known ones
+MAX_WORD_CHARS: Final = 64
+#: most names in one list of a message
+MAX_NAMES: Final = 8
+
+
+def list_names(names: Iterable[str], *, last: str = "and", most: int = MAX_NAMES) -> str:
+    """Format quoted names, comma-separated; of a long list the first ones and the number of the others.
+
+    Args:
+        names: in order; not empty.
+        last: word before the last name.
+        most: most names that are shown.
+    """
+    words = [f"`{name}`" for name in names]
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1:,} more"]
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return advice with the most similar known word, or with a list of known words.
 
@@ -78,6 +98,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a problem needs it
 
     words = sorted(set(known))
+    word = word[:MAX_WORD_CHARS]
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"

@@ -5,6 +5,7 @@ A path in a tree is a tuple of keys and indexes. `format_path` writes it as ``ma
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -18,6 +19,9 @@ Path = tuple[str | int, ...]
 
 #: longest quotation of user input in a message
 MAX_QUOTE_CHARS: Final = 60
+#: most characters of an input that are considered for a quotation
+MAX_INPUT_CHARS: Final = 2_000
+_USER_INFO: Final = re.compile(r"//[^/?#@\s]*@")
 
 
 class Node(Struct, frozen=True):
@@ -82,7 +86,7 @@ def format_path(path: Sequence[str | int]) -> str:
     return text
 
 
-def quote(typed: object) -> str:
-    """Quote user input for a message: one line, of limited length."""
-    text = " ".join(str(typed).split())
-    return f"`{text[:MAX_QUOTE_CHARS]}...`" if len(text) > MAX_QUOTE_CHARS else f"`{text}`"
+def quote(typed: object, most: int = MAX_QUOTE_CHARS) -> str:
+    """Quote user input for a message: one line, of limited length, without the user and password of an address."""
+    text = _USER_INFO.sub("//...@", " ".join(str(typed)[:MAX_INPUT_CHARS].split()))
+    return f"`{text[:most]}...`" if len(text) > most else f"`{text}`"

@@ -23,6 +23,7 @@ from authguard.core.deployment import (
 )
 from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
+from authguard.core.content import Changes, ReplacedTimer
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.sections import Reports, Settings
 from authguard.core.timers import Timer
@@ -155,6 +156,15 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "the currency"),
     ("amount-undeclared", lambda d: operation(d, amount_at="/a", currency="USD", limits=(Limit(name="r/0", amount="5", currency="EUR"),)), "in `EUR`"),
     ("payee-undeclared", lambda d: operation(d, limits=(Limit(name="r/0", calls=5, per=60.0, by="payee"),)), "the place of the payee"),
+    ("amount-idle", lambda d: operation(d, effect="read", amount_at="/a", currency="EUR"), "has `amount` and `effect: read`"),
+    ("channel-undeclared", lambda d: replace(d, channels=replace(d.channels, trusts={"app": frozenset({"wbe"}), "web": frozenset()})), "`trusts` of `app` names the channel `wbe`.*did you mean `web`"),
+    ("currency-unknown", lambda d: operation(d, amount_at="/a", currency="EUT"), "`EUT` is no currency.*write `EUR`"),
+    ("invariant-idle", lambda d: invariant(d, never={"account": frozenset(), "outcome": frozenset({"allow"})}), "`account` names no value"),
+    ("issuer-address", lambda d: issuer(d, issuer="https://*.idp.example"), "has a wildcard"),
+    ("limit-currencies", lambda d: operation(d, amount_at="/a", currency_at="/c", limits=(Limit(name="r/0", amount="5", currency="EUR"), Limit(name="r/1", amount="5", currency="USD"))), "in `EUR` and `USD`"),
+    ("max-age-idle", lambda d: operation(d, max_age=90_000.0), "a session ends 12h after its sign-in"),
+    ("timer-dropped", lambda d: replace(d, timers=tuple(one for one in d.timers if one.states != ("approved",)), changes=Changes(timers=(ReplacedTimer(event="transaction.lapsed", after="5m", since="entered", states=("approved",)),))), "no longer falls due in `approved`; add `- {event: transaction.lapsed, after: 5m, since: entered, states: .approved.}`"),
+    ("value-unusual", lambda d: fallback(d, "await_approval", count=20), "`count: 20` is unusual"),
     ("approved-held", lambda d: rule(d, "await_approval", risk="high", actor="agent"), "holds what is approved already"),
     ("idempotency-idle", lambda d: operation(d, idempotency=True, effect="read"), "a read may be repeated freely"),
     ("idempotency-idle", lambda d: operation(d, idempotency=True, risk="public"), "no subject that owns the key"),

@@ -10,6 +10,7 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.deployment import expand_tenants
 from authguard.formats.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
+from authguard.policy.checks.read_operation import moves_nothing
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
@@ -306,26 +307,32 @@ def check_limits(draft: Draft) -> Iterator[Problem]:
             if bool(limit.amount) == (limit.calls > 0):
                 message = f"limit `{limit.name}` counts {'both amounts and calls' if limit.amount else 'nothing'}"
                 yield Problem(code="limit-incomplete", place=place, message=message, advice="write `amount` or `calls`")
-        if not operation.has_payee and any(limit.by == "payee" for limit in operation.limits):
-            message = f"operation `{operation.name}` has limits by payee without the place of the payee"
-            yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
-        amounts = [limit for limit in operation.limits if limit.amount]
-        if not amounts:
-            continue
-        if not operation.has_amount or not (operation.currency_at or operation.currency_form or operation.currency):
-            what = "the amount" if not operation.has_amount else "the currency"
-            message = f"operation `{operation.name}` limits amounts without the place of {what}"
-            advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
-            yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
-        for limit in amounts:
-            digits = MINOR_DIGITS.get(limit.currency, operation.scale)
-            if operation.scale not in {0, digits}:
-                message = f"the amount has `scale: {operation.scale}`, and `{limit.currency}` has {digits} minor digits"
-                advice = f"write `scale: {digits}`, unless the app sends other units (ISO 4217)"
-                yield Problem(code="amount-scale", place=place, message=message, advice=advice, severity="note")
-            if operation.currency and limit.currency != operation.currency:
-                message = f"limit `{limit.name}` is in `{limit.currency}`, the amount in `{operation.currency}`"
-                yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")
+        if not moves_nothing(operation):
+            yield from _check_measures(place, operation)
+
+
+def _check_measures(place: Place, operation: Operation) -> Iterator[Problem]:
+    """Check that what an operation limits can be read from its body."""
+    if not operation.has_payee and any(limit.by == "payee" for limit in operation.limits):
+        message = f"operation `{operation.name}` has limits by payee without the place of the payee"
+        yield Problem(code="payee-undeclared", place=place, message=message, advice="add `payee: {at: /to}`")
+    amounts = [limit for limit in operation.limits if limit.amount]
+    if not amounts:
+        return
+    if not operation.has_amount or not (operation.currency_at or operation.currency_form or operation.currency):
+        what = "the amount" if not operation.has_amount else "the currency"
+        message = f"operation `{operation.name}` limits amounts without the place of {what}"
+        advice = "add `amount: {at: /amount, currency: {at: /currency}}`"
+        yield Problem(code="amount-undeclared", place=place, message=message, advice=advice)
+    for limit in amounts:
+        digits = MINOR_DIGITS.get(limit.currency, operation.scale)
+        if operation.scale not in {0, digits}:
+            message = f"the amount has `scale: {operation.scale}`, and `{limit.currency}` has {digits} minor digits"
+            advice = f"write `scale: {digits}`, unless the app sends other units (ISO 4217)"
+            yield Problem(code="amount-scale", place=place, message=message, advice=advice, severity="note")
+        if operation.currency and limit.currency != operation.currency:
+            message = f"limit `{limit.name}` is in `{limit.currency}`, the amount in `{operation.currency}`"
+            yield Problem(code="amount-undeclared", place=place, message=message, advice="use one currency")
 
 
 def check_assurance_levels(draft: Draft) -> Iterator[Problem]:

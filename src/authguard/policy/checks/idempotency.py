@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
+from authguard.policy.checks.read_operation import BODILESS
 from authguard.policy.checks.table import deciding_rules, find_evidence, outcomes, prove_table
 from authguard.policy.problem import Problem
 from authguard.policy.table_space import of_operation, table_space
@@ -21,19 +22,29 @@ def check_idempotency_keys(draft: Draft) -> Iterator[Problem]:
     """Check that an operation with a required ``Idempotency-Key`` runs once under it."""
     wanted = [(place, one) for place, one in enumerate(draft.operations) if one.idempotency]
     for index, operation in wanted:
-        if operation.effect != "write" or operation.risk == "public":
-            is_write = operation.effect == "write"
-            message = f"operation `{operation.name}` demands an `Idempotency-Key`, and " + (
-                "a public operation has no subject that owns the key" if is_write else "a read may be repeated freely"
-            )
+        reason, advice = _find_idle_reason(operation)
+        if reason:
             yield Problem(
                 code="idempotency-idle",
                 place=draft.place(f"operations[{index}].idempotency", f"operations[{index}]", "operations"),
-                message=message,
-                advice="give it a higher risk, or take `idempotency` out" if is_write else "take `idempotency` out",
+                message=f"operation `{operation.name}` demands an `Idempotency-Key`, and {reason}",
+                advice=advice,
             )
         else:
             yield from _runs_again(draft, index, operation)
+
+
+def _find_idle_reason(operation: Operation) -> tuple[str, str]:
+    """Return why a key has no meaning for an operation, and advice; empty if it has one."""
+    if operation.effect != "write":
+        return "a read may be repeated freely", "take `idempotency` out"
+    if operation.match.method in BODILESS:
+        method = operation.match.method
+        return f"a `{method}` changes nothing (RFC 9110 9.2.1)", "write the method that does, or take `idempotency` out"
+    if operation.risk == "public":
+        reason = "a public operation has no subject that owns the key"
+        return reason, "give it a higher risk, or take `idempotency` out"
+    return "", ""
 
 
 def _runs_again(draft: Draft, index: int, operation: Operation) -> Iterator[Problem]:

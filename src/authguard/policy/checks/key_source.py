@@ -40,7 +40,7 @@ def _check_tls(place: Place, issuer: Issuer) -> Iterator[Problem]:
         message = f"keys of issuer `{issuer.issuer}` may be fetched without TLS: who can change the traffic can sign in"
         advice = "use https if the issuer can; otherwise keep the network between the two private"
         yield Problem(code="issuer-http", place=place, message=message, advice=advice, severity="note")
-    elif address and not is_secure(address):
+    elif address and not is_secure(address) and (issuer.jwks_uri or issuer.discovery_url or "://" in address):
         message = f"keys of issuer `{issuer.issuer}` would be fetched from `{address}` without TLS"
         advice = "use https, or add `insecure_http: true` to `keys` for an address in a private network"
         yield Problem(code="issuer-insecure", place=place, message=message, advice=advice)

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from authguard.core.content import Changes
+from authguard.core.content import Changes, ReplacedTimer
 from authguard.policy.tree import Node
 
 MergeFunction = Callable[[Node, Node], Node]
@@ -43,7 +43,28 @@ def find_changes(parent: Node, child: Node) -> Changes:
             name: frozenset(_state_names(machine) - _state_names(inherited.get(name, machine)))
             for name, machine in _entries_of(child, "machines").items()
         },
+        timers=tuple(_find_replaced_timers(parent, child)),
     )
+
+
+def _find_replaced_timers(parent: Node, child: Node) -> Iterator[ReplacedTimer]:
+    """Yield the timers of the parent that are replaced."""
+    replaced = {_event(timer) for timer in _items_of(child, "timers")}
+    for timer in _items_of(parent, "timers"):
+        if _event(timer) in replaced:
+            after, since = (_text_of(timer, key) for key in ("after", "since"))
+            states = timer.entries().get("states")
+            names = tuple(str(one.value) for one in (states.items() or (states,))) if states else ()
+            yield ReplacedTimer(event=_event(timer), after=after, since=since, states=names)
+
+
+def _text_of(node: Node, key: str) -> str:
+    entry = node.entries().get(key)
+    return str(entry.value) if entry and not isinstance(entry.value, dict | tuple) else ""
+
+
+def _items_of(node: Node, key: str) -> tuple[Node, ...]:
+    return node.entries()[key].items() if key in node.entries() else ()
 
 
 def _entries_of(node: Node, key: str) -> dict[str, Node]:
@@ -113,8 +134,7 @@ def _merge_timers(parent: Node, child: Node) -> Node:
 
 
 def _event(timer: Node) -> str:
-    event = timer.entries().get("event")
-    return event.value if event and isinstance(event.value, str) else ""
+    return _text_of(timer, "event")
 
 
 MERGE_FUNCTIONS: Final[Mapping[str, MergeFunction]] = {

@@ -12,6 +12,7 @@ from authguard.policy.schema.types import (
     ClaimNames,
     ClaimValues,
     Duration,
+    IssuerName,
     Name,
     Tenant,
     Text,
@@ -119,7 +120,7 @@ class Issuer(StrictModel, frozen=True, kw_only=True):
     ] = ""
     # the name by which issuers are compared
     issuer: Annotated[
-        Text, Key("The `iss` of its tokens, compared exactly; with `{tenantid}` for `tenants`.", "neutral")
+        IssuerName, Key("The `iss` of its tokens, compared exactly; with `{tenantid}` for `tenants`.", "neutral")
     ]
     tenants: Annotated[
         tuple[Tenant, ...],

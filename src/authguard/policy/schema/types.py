@@ -227,6 +227,16 @@ FormField = Annotated[str, _text(_FORM_FIELD, "write the name of a form's field,
 #: letters, pointer, form field; two are empty
 Currency = Annotated[tuple[str, str, str], Parsed(_parse_currency, "currency", _CURRENCY_SCHEMA)]
 Address = Annotated[str, _text(_ADDRESS, "write an address such as `https://idp.example`")]
+#: as ``iss`` has it; user information would be a password in a policy, and in the messages about it
+IssuerName = Annotated[
+    str,
+    _text(
+        r"(?!(?i:https?)://[^/?#]*@)(?s:.{1,2000})",
+        "write the issuer as `iss` has it, without a user or a password",
+        "issuer-address",
+        _SENTENCE,
+    ),
+]
 Tenant = Annotated[str, _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "write the ID of a tenant, as in `iss`")]
 Variable = Annotated[str, _text(r"[A-Za-z_]\w{0,127}", "write the name of an environment variable")]
 Callable_ = Annotated[
