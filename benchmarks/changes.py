@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 AGING: Final = """\
 timers:
   - {event: verification.aged, after: 5m, since: entered, states: [verified]}
+  - {event: verification.aged, after: 2m, since: entered, states: [pending]}
   - {event: verification.aged, after: 30s, since: entered, states: [unavailable]}
 """
 #: seconds after the sign-ins at which the proofs have aged

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from authguard.policy.problem import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean, list_names
 
 BARE = Problem(code="table-gap", place=Place("policy.yaml", 3, 5), message="no rule decides 2 cells")
 
@@ -40,3 +40,16 @@ def test_the_nearest_word_is_advised_and_else_the_known_ones() -> None:
     assert did_you_mean("zzz", ["active", "idle"]) == "known: `active`, `idle`"
     assert did_you_mean("zzz", []) == "nothing is declared here"
     assert did_you_mean("zzz", [f"word{n}" for n in range(20)]).endswith(", ...")
+
+
+def test_an_unknown_line_is_left_out_of_the_place() -> None:
+    missing = Problem(code="file-missing", place=Place("nope.yaml"), message="there is no file `nope.yaml`")
+    assert str(missing) == "nope.yaml: error[file-missing]: there is no file `nope.yaml`"
+    assert str(replace(missing, place=Place())) == "error[file-missing]: there is no file `nope.yaml`"
+
+
+def test_a_long_list_of_names_is_shortened() -> None:
+    assert list_names(["a"]) == "`a`"
+    assert list_names(["a", "b"], last="or") == "`a` or `b`"
+    assert list_names(f"n{at}" for at in range(8)) == "`n0`, `n1`, `n2`, `n3`, `n4`, `n5`, `n6` and `n7`"
+    assert list_names(f"n{at}" for at in range(2_000)).endswith("`n6` and 1,993 more")

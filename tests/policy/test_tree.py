@@ -30,8 +30,13 @@ def test_values_are_plain_without_places() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "quoted"),
-    [("a\n b", "`a b`"), ("x" * 61, f"`{'x' * 60}...`"), (1, "`1`")],
-    ids=["lines", "long", "number"],
+    [
+        ("a\n b", "`a b`"),
+        ("x" * 61, f"`{'x' * 60}...`"),
+        (1, "`1`"),
+        ("https://joe:pw@a.example/b@c", "`https://...@a.example/b@c`"),
+    ],
+    ids=["lines", "long", "number", "password"],
 )
 def test_input_is_quoted_on_one_line(typed: object, quoted: str) -> None:
     assert quote(typed) == quoted

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from authguard.core.content import Changes, ReplacedTimer
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
@@ -23,7 +24,6 @@ from authguard.core.deployment import (
 )
 from authguard.core.machine import Line, compile_machine
 from authguard.core.outcomes import Fallback, Outcome
-from authguard.core.content import Changes, ReplacedTimer
 from authguard.core.request import Limit, Match, Operation
 from authguard.core.sections import Reports, Settings
 from authguard.core.timers import Timer

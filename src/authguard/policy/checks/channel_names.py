@@ -28,7 +28,7 @@ def check_channel_names(draft: Draft) -> Iterator[Problem]:
             own = draft.place(f"channels.from.paths[{index}]", "channels")
             yield _undeclared(own, f"the path `{path}` belongs to the channel `{name}`, which", name, declared)
     texts = [(f"fallbacks.{name}", f"fallback `{name}`", item.message) for name, item in draft.fallbacks.items()]
-    texts.append(("rollback", "`rollback`", draft.rollback_message))
+    texts.append(("rollback", "`rollback`", draft.rollback.message))
     for path, owner, message in texts:
         yield from _check_texts(draft, draft.place(f"{path}.message", path), owner, message, declared)
 

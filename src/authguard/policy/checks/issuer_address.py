@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _URL: Final = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 #: what follows an issuer in the address of its metadata (RFC 8414 3, OpenID Connect Discovery 4)
-_METADATA: Final = re.compile(r"/\.well-known/(?:openid-configuration|oauth-authorization-server)\b/?")
+_METADATA: Final = re.compile(r"/\.well-known/(?:openid-configuration|oauth-authorization-server)(?:/$|(?=/|$))")
 #: ends of addresses of keys at the providers of the presets
 _KEYS: Final = re.compile(r"/(?:\.well-known/)?(?:jwks(?:\.json)?|openid-connect/certs|discovery/(?:v2\.0/)?keys)/?$")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}|<[^<>]*>")

@@ -34,8 +34,8 @@ def check_sign_in_age(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 code="max-age-idle",
                 place=draft.place(path, above),
-                message=f"{owner} has `max_age: {age}`, and a session ends {life} after its sign-in: only a token from before"
-                " the session can be too old",
+                message=f"{owner} has `max_age: {age}`, and a session ends {life} after its sign-in: only a token from"
+                " before it can be too old",
                 advice=f"write at most {life}",
                 severity="note",
             )

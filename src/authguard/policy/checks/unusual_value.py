@@ -74,8 +74,10 @@ def _of_fallbacks(draft: Draft) -> Iterator[_Value]:
         yield _Value(
             f"{path}.after", "after", item.after, _SECOND, _DAY, "`Retry-After` has whole seconds", "no client waits"
         )
-    for act, (_, count) in draft.rollback_roles.items():
-        yield _count(f"rollback.authority.{act}", "count", count, _MAX_PERSONS, "nobody finds so many in an emergency")
+    for act, authority in draft.rollback.authority.items():
+        yield _count(
+            f"rollback.authority.{act}", "count", authority.count, _MAX_PERSONS, "nobody finds so many in an emergency"
+        )
     for name, method in draft.methods.items():
         path = f"methods.{name}"
         yield _count(f"{path}.attempts", "attempts", method.attempts, _MAX_ATTEMPTS, "a guess succeeds sooner")
@@ -142,6 +144,6 @@ def _of_services(draft: Draft) -> Iterator[_Value]:
 
 def _of_deployment(draft: Draft) -> Iterator[_Value]:
     fails, waits = "every call takes longer and fails", "a request waits for all that time"
-    yield _Value("budget.request", "request", draft.request_budget, 0.05, _MINUTE, fails, waits)
+    yield _Value("budget.request", "request", draft.budget.request, 0.05, _MINUTE, fails, waits)
     lost = "who looks for a fraud later finds nothing (PCI DSS 10.5.1 asks for a year, three months of it at hand)"
-    yield _Value("audit.retention", "retention", draft.log_retention, _MIN_RETENTION, float("inf"), lost)
+    yield _Value("audit.retention", "retention", draft.audit.retention, _MIN_RETENTION, float("inf"), lost)
