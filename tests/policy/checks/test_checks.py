@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from authguard.core.approvers import Approvers
 from authguard.core.content import Changes, ReplacedTimer
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
@@ -164,7 +165,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("limit-currencies", lambda d: operation(d, amount_at="/a", currency_at="/c", limits=(Limit(name="r/0", amount="5", currency="EUR"), Limit(name="r/1", amount="5", currency="USD"))), "in `EUR` and `USD`"),
     ("max-age-idle", lambda d: operation(d, max_age=90_000.0), "a session ends 12h after its sign-in"),
     ("timer-dropped", lambda d: replace(d, timers=tuple(one for one in d.timers if one.states != ("approved",)), changes=Changes(timers=(ReplacedTimer(event="transaction.lapsed", after="5m", since="entered", states=("approved",)),))), "no longer falls due in `approved`; add `- {event: transaction.lapsed, after: 5m, since: entered, states: .approved.}`"),
-    ("value-unusual", lambda d: fallback(d, "await_approval", count=20), "`count: 20` is unusual"),
+    ("value-unusual", lambda d: fallback(d, "await_approval", approvers=(Approvers("supervisor", 20),)), "`count: 20` is unusual"),
     ("approved-held", lambda d: rule(d, "await_approval", risk="high", actor="agent"), "holds what is approved already"),
     ("idempotency-idle", lambda d: operation(d, idempotency=True, effect="read"), "a read may be repeated freely"),
     ("idempotency-idle", lambda d: operation(d, idempotency=True, risk="public"), "no subject that owns the key"),

@@ -78,7 +78,7 @@ CODES: Final[dict[str, str]] = {
     "introspection-optional": "responses may lack the subject without another claim for it, or the audience",
     "invariant-broken": "a rule leads to what an invariant forbids; the message names the rule and one cell",
     "invariant-empty": "an invariant has no content",
-    "invariant-idle": "an invariant holds only because no request or no fallback meets its condition",
+    "invariant-idle": "the condition of an invariant has no value, or an outcome that no fallback has",
     "issuer-address": "an issuer is not written as tokens name it: a wildcard, a blank, an address of metadata or keys",
     "issuer-audience": "an issuer has no audience: tokens for someone else would be accepted (RFC 8725 3.9)",
     "issuer-http": "keys may be fetched without TLS, by `insecure_http`",
@@ -88,7 +88,7 @@ CODES: Final[dict[str, str]] = {
     "issuer-missing": "no issuer is declared: a policy for use needs at least one",
     "issuer-tenants": "an issuer has tenants without a placeholder, or a placeholder without tenants",
     "issuer-without-algorithms": "an issuer has no list of signature algorithms (RFC 8725 3.1)",
-    "limit-currencies": "an operation limits amounts in several currencies, so that no request meets all limits",
+    "limit-currencies": "an operation limits amounts in several currencies, so that every request is refused",
     "limit-incomplete": "a limit has neither an amount nor a number of calls, or both",
     "machine-hole": "a state does not handle an event; the advice is the line to add",
     "machine-missing": "one of the five machines is not declared",
@@ -129,7 +129,7 @@ CODES: Final[dict[str, str]] = {
     "undecided": "the rules or the states of the machines exceed the proof's budget, so nothing is proved",
     "unknown-name": "a name is not declared; the message has the nearest one that is",
     "unreachable-state": "no transition leads to this state",
-    "value-unusual": "a count, a period or a retention is far from what is usual; the message has the consequence",
+    "value-unusual": "an unusual count, period or retention; the message has the consequence",
 }
 
 CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (

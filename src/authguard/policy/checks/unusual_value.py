@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from authguard.core.approvers import count_places
 from authguard.policy.problem import Problem
 from authguard.policy.schema.units import format_duration
 
@@ -60,7 +61,13 @@ def check_unusual_values(draft: Draft) -> Iterator[Problem]:
 def _of_fallbacks(draft: Draft) -> Iterator[_Value]:
     for name, item in draft.fallbacks.items():
         path = f"fallbacks.{name}"
-        yield _count(f"{path}.approvers", "count", item.count, _MAX_PERSONS, "each hold waits for as many persons")
+        yield _count(
+            f"{path}.approvers",
+            "count",
+            count_places(item.approvers),
+            _MAX_PERSONS,
+            "each hold waits for as many persons",
+        )
         yield _count(f"{path}.attempts", "attempts", item.attempts, _MAX_ATTEMPTS, "a guess succeeds sooner")
         yield _Value(
             f"{path}.per",
