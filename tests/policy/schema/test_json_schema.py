@@ -65,7 +65,8 @@ def objects(schema: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]
         if "properties" in schema:
             yield name, schema
         for key, inner in schema.items():
-            yield from objects(inner, key)
+            if key != "if":  # a condition, and no mapping
+                yield from objects(inner, key)
     elif isinstance(schema, list):
         for inner in schema:
             yield from objects(inner, name)

@@ -5,7 +5,7 @@ The schemas do not resolve names or prove properties; `authguard policy check` d
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct
 
@@ -14,10 +14,13 @@ from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
-from authguard.policy.schema.document import Document
+from authguard.policy.schema.document import KIND_KEYS, Document, Fallback
 from authguard.policy.schema.key_text import describe
 from authguard.policy.schema.model import Shorthand, keys_of
 from authguard.policy.schema.types import parser_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: Final[dict[type, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -29,7 +32,17 @@ def policy_schema() -> dict[str, Any]:
     models: dict[str, dict[str, Any]] = {}
     _model_schema(Document, models)
     written = models.pop(Document.__name__)
+    models[Fallback.__name__]["allOf"] = list(_keys_of_kinds(models[Fallback.__name__]["properties"]))
     return {"$schema": DIALECT, "title": "An authguard policy", "$defs": dict(sorted(models.items())), **written}
+
+
+def _keys_of_kinds(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield for each kind of fallback the keys that it may have."""
+    special = frozenset[str]().union(*KIND_KEYS.values())
+    for kind in properties["kind"]["enum"]:
+        keys = sorted(name for name in properties if name not in special or name in KIND_KEYS.get(kind, ()))
+        condition = {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+        yield {"if": condition, "then": {"propertyNames": {"enum": keys}}}
 
 
 def _model_schema(model: type[Struct], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
