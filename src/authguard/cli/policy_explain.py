@@ -17,6 +17,7 @@ from authguard.cli.options import JsonOption, LogOption, PolicyOption, option_na
 from authguard.cli.terminal import escape, require_log, resolve_log_path
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import CHANNEL, UNKNOWN_CHANNEL
 from authguard.policy.compiler import load
 from authguard.policy.explain.explainer import explain_decision
 from authguard.policy.problem import did_you_mean
@@ -55,6 +56,7 @@ def explain(
     scope: Annotated[str, _condition("scope")] = "",
     assurance: Annotated[str, _condition("assurance")] = "",
     limit: Annotated[str, _condition("limit")] = "",
+    channel: Annotated[str, typer.Option("--channel", metavar="NAME", help="A declared channel, or `unknown`.")] = "",
     channel_change: Annotated[str, _condition("channel_change")] = "",
     actor: Annotated[str, _condition("actor")] = "",
     request: Annotated[
@@ -113,9 +115,8 @@ def explain(
         "channel_change": channel_change,
         "actor": actor,
     }
-    if request and (
-        named := [name for name, value in (conditions | {"operation": operation, "id": record}).items() if value]
-    ):
+    others = {"operation": operation, "id": record, "channel": channel}
+    if request and (named := [name for name, value in (conditions | others).items() if value]):
         message = f"the request itself says it; leave out --{named[0].replace('_', '-')}"
         raise typer.BadParameter(message, param_hint="--request")
     sent = {"token": token, "body": body, "header": header, "at": at}
@@ -132,7 +133,7 @@ def explain(
         parts = sent_request.Parts(line=request, headers=tuple(header or ()), token=token, body=body)
         sent_request.print_answer(loaded, named_policy, parts, supposed, moment, as_json=as_json, everything=everything)
         return
-    given = supposed | _conditions(conditions)
+    given = supposed | _conditions(conditions) | _channel(loaded, channel)
     notes: list[str] = []
     if record:
         from authguard.cli import recorded_decision  # noqa: PLC0415 - only --id reads a log
@@ -172,6 +173,16 @@ def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
             raise typer.BadParameter(message, param_hint="--state")
         given[machine] = state
     return given
+
+
+def _channel(policy: Policy, name: str) -> dict[str, str]:
+    """Return the dimensions that a named channel determines."""
+    known = (*policy.channels.trusts, UNKNOWN_CHANNEL)
+    if name and name not in known:
+        message = f"`{escape(name)}` is no channel of the policy; {escape(did_you_mean(name, known))}"
+        raise typer.BadParameter(message, param_hint="--channel")
+    found = {CHANNEL: name} if name and CHANNEL in policy.table.extra else {}
+    return found | ({"channel_change": name} if name == UNKNOWN_CHANNEL else {})
 
 
 def _conditions(typed: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,8 @@ from authguard.cli.next_command import quote_value
 from authguard.cli.output import FAILED, USAGE, print_error
 from authguard.cli.reason_text import describe_reason
 from authguard.cli.terminal import escape, format_time_ms
-from authguard.core.decision_table import DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
+from authguard.core.extra_dimensions import CHANNEL, channel_value
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.explain.explainer import explain_decision
 
@@ -104,6 +105,10 @@ def read_cell(policy: Policy, recorded: Mapping[str, Any], *, settled: bool) -> 
         if value not in policy.table.values[name]:
             print_error(f"the record has `{name}` `{value}`, which this policy does not have")
             raise typer.Exit(FAILED)
+    extra: dict[str, str] = {**recorded.get("context", {})}
+    is_proven = cell["credential"] in PROVEN_CREDENTIALS
+    extra[CHANNEL] = channel_value(policy, str(recorded.get("channel", "")) if is_proven else "")
+    cell |= {name: value for name, value in extra.items() if value in policy.table.values.get(name, ())}
     return {name: value for name, value in cell.items() if not (settled and name in ("risk", "effect"))}
 
 

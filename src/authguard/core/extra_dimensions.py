@@ -1,4 +1,4 @@
-"""Dimensions that a policy adds to its decision table, after those that every table has: today, the operation.
+"""Dimensions that a policy adds to its decision table, after those that every table has: the operation, the channel.
 
 A table has only those of them that a rule or an invariant names, so that a policy without them pays nothing.
 """
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 #: dimension of the requested operation, by its name
 OPERATION: Final = "operation"
+#: dimension of the customer's channel, by its name
+CHANNEL: Final = "channel"
+#: the value for a request whose channel is not named, or not by whom the policy trusts
+UNKNOWN_CHANNEL: Final = "unknown"
+#: the one value of a policy that declares no channels
+NO_CHANNELS: Final = "default"
+#: names that no channel may have, since rules mean something else by them
+RESERVED_CHANNELS: Final = frozenset({"same", "switched", UNKNOWN_CHANNEL, NO_CHANNELS})
 #: dimensions that a record states in a field of their own
-RECORDED: Final = frozenset({OPERATION, "channel"})
+RECORDED: Final = frozenset({OPERATION, CHANNEL})
 #: the value for an operation that no rule can name: one that is described only, or that matches no other
 OTHERWISE: Final = "otherwise"
 #: (risk, effect) of the guard's own endpoints -> the value for all of them
@@ -47,7 +55,8 @@ def find_extra(policy: Content, named: Iterable[str]) -> dict[str, tuple[str, ..
 
 def _all_values(policy: Content) -> dict[str, tuple[str, ...]]:
     operations = dict.fromkeys(operation.name for operation in policy.operations)
-    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values())}
+    channels = (*policy.channels.trusts, UNKNOWN_CHANNEL) if policy.channels.declared else (NO_CHANNELS,)
+    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values()), CHANNEL: channels}
 
 
 def operation_value(operation: Operation, declared: Container[str]) -> str:
@@ -62,6 +71,18 @@ def operation_value(operation: Operation, declared: Container[str]) -> str:
     if operation.name.startswith("authguard."):
         return OWN_OPERATIONS.get((operation.risk, operation.effect), OTHERWISE)
     return OTHERWISE
+
+
+def channel_value(policy: Content, channel: str) -> str:
+    """Return the value of the dimension `channel` for a request.
+
+    Args:
+        policy: declares the channels.
+        channel: the trusted channel; empty for none, and for an unproven caller.
+    """
+    if not policy.channels.declared:
+        return NO_CHANNELS
+    return channel if channel in policy.channels.trusts else UNKNOWN_CHANNEL
 
 
 def named_dimensions(conditions: Iterable[Mapping[str, object]]) -> frozenset[str]:

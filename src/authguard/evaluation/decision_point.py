@@ -208,7 +208,7 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
     if not policy.table.extra:
         rule, cell = policy.table.find(cell)
     else:
-        extra = read_extra(policy, request.operation)
+        extra = read_extra(policy, request.operation, facts.channel if principal is not None else "")
         rule, context = policy.table.decide(cell + extra), describe_context(policy, extra)
     fallback = policy.fallbacks[rule.do]
     reason = Reason.DECIDED

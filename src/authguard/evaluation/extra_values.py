@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.extra_dimensions import OPERATION, RECORDED, operation_value
+from authguard.core.extra_dimensions import CHANNEL, OPERATION, RECORDED, channel_value, operation_value
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
 
 
-def read_extra(policy: Policy, operation: Operation) -> tuple[str, ...]:
+def read_extra(policy: Policy, operation: Operation, channel: str = "") -> tuple[str, ...]:
     """Return the values of `Table.extra`, in its order.
 
     Args:
         policy: checked.
         operation: of the request.
+        channel: trusted channel of a proven caller; empty for none.
     """
-    found = {OPERATION: operation_value(operation, policy.operation_limits)}
+    found = {
+        OPERATION: operation_value(operation, policy.operation_limits),
+        CHANNEL: channel_value(policy, channel),
+    }
     return tuple([found[name] for name in policy.table.extra])
 
 

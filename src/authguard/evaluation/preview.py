@@ -120,7 +120,8 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
     principal = verdict.principal
     if principal is None:
         credential = ("missing", operation.risk, operation.effect)
-        unproven = ("missing", "insufficient", "within", "same", "subject")
+        change = "unknown" if policy.channels.declared else "same"
+        unproven = ("missing", "insufficient", "within", change, "subject")
         return (*states, *credential, *unproven, *read_extra(policy, operation))
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
     acting = conditions.represent(operation, principal, acting, verdict.snapshot.account)
@@ -140,7 +141,7 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         "within",
         channel,
         acting,
-        *read_extra(policy, operation),
+        *read_extra(policy, operation, verdict.channel),
     )
 
 

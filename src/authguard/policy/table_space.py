@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from authguard.core.decision_table import dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import (
+    CHANNEL,
+    NO_CHANNELS,
     OPERATION,
     OTHERWISE,
     OWN_OPERATIONS,
+    UNKNOWN_CHANNEL,
     find_extra,
     named_dimensions,
 )
@@ -70,6 +73,18 @@ def impossible_conditions(policy: Content, values: Mapping[str, tuple[str, ...]]
     """
     if OPERATION in values:
         yield from _impossible_for_operations(policy, values)
+    if CHANNEL in values:
+        yield from _impossible_channels(policy, values)
+
+
+def _impossible_channels(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
+    """Yield that a channel is unknown by its name and not by its change, or the reverse: it is one fact."""
+    known, unknown = frozenset(policy.channels.trusts), frozenset({UNKNOWN_CHANNEL})
+    if policy.channels.declared:
+        yield {CHANNEL: unknown, "channel_change": frozenset(values["channel_change"]) - unknown}
+        yield {CHANNEL: known, "channel_change": unknown}
+    else:
+        yield {CHANNEL: frozenset({NO_CHANNELS}), "channel_change": frozenset(values["channel_change"]) - {"same"}}
 
 
 def _impossible_for_operations(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:

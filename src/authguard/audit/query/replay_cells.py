@@ -18,7 +18,7 @@ from authguard.audit.query.recorded_input import UnknownInputError, build_princi
 from authguard.audit.query.replay_result import ReplayedDecision
 from authguard.core import conditions
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
-from authguard.core.extra_dimensions import OPERATION, operation_value
+from authguard.core.extra_dimensions import CHANNEL, OPERATION, channel_value, operation_value
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, Principal
 from authguard.core.snapshot import AccountRecord, Keys, SessionRecord, blank
@@ -187,7 +187,13 @@ class CellReplay:
         is_own: bool,
     ) -> ReplayedDecision:
         table = self._policy.table
-        known = {**cell, OPERATION: operation_value(operation, self._policy.operation_limits), **one.context}
+        is_proven = cell["credential"] in PROVEN_CREDENTIALS
+        known = {
+            **cell,
+            OPERATION: operation_value(operation, self._policy.operation_limits),
+            CHANNEL: channel_value(self._policy, one.channel if is_proven else ""),
+            **one.context,
+        }
         values = [
             (known[name],) if name not in unknown and known.get(name) in options else options
             for name, options in table.values.items()

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
-from authguard.core.extra_dimensions import OPERATION, OTHERWISE
+from authguard.core.extra_dimensions import CHANNEL, OPERATION, OTHERWISE, UNKNOWN_CHANNEL
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.possible_values import find_possible
 from authguard.errors import MachineFaultError
@@ -71,6 +71,8 @@ def explain_decision(
     if OPERATION in names:
         asked[OPERATION] = operation or OTHERWISE
     defaults = _defaults(policy)
+    if asked.get(CHANNEL, asked.get("channel_change")) == UNKNOWN_CHANNEL:  # one fact with two names
+        asked |= {"channel_change": UNKNOWN_CHANNEL} | ({CHANNEL: UNKNOWN_CHANNEL} if CHANNEL in names else {})
     cell = tuple(asked.get(dimension, defaults[dimension]) for dimension in names)
     rule = policy.table.decide(cell)  # raises for an unknown value
     boxes = tuple(space.box(one.when) for one in policy.table.rules)

@@ -16,6 +16,7 @@ from authguard.core.deployment import (
     Levels,
     Verifier,
 )
+from authguard.core.extra_dimensions import RESERVED_CHANNELS
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
 from authguard.core.verification import Method
 from authguard.policy.loading import locator
@@ -389,6 +390,10 @@ def build_channels(channels: deployment.Channels | None, found: ProblemCollector
     if len(together) > 1 or (source.header and source.header.lower() == source.secret_header.lower()):
         message = "`header`, `secret_header` and `secret_env` need each other: anyone can send a header"
         found.add("channel-unclear", "channels.from", message, f"write `{CHANNEL_HEADER}`")
+    for name in channels.trusts:
+        if name in RESERVED_CHANNELS:
+            message = f"`{name}` is no name of a channel: rules mean something else by it"
+            found.add("channel-reserved", f"channels.trusts.{name}", message, "name the channel otherwise")
     return Channels(
         header=source.header.lower(),  # case-insensitive (RFC 9110 5.1); lower case in ASGI
         secret_header=source.secret_header.lower(),

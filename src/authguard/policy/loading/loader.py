@@ -40,6 +40,7 @@ CODES: Final[dict[str, str]] = {
     "blank": "a key without a value",
     "byte-order-mark": "the file starts with a byte order mark",
     "call": "a `call` that is not `package.module:function`",
+    "channel-reserved": "`same`, `switched`, `unknown` and `default` mean something else than a channel in rules",
     "channel-unclear": "channels come from exactly one of `header`, `claim`, `paths`; a header needs a secret",
     "credential-place": "an entry of `credentials` names no place, several, or one that another entry names",
     "currency": "a currency that is neither three letters nor a pointer into the body",

@@ -36,15 +36,19 @@ RENAMED: Final[Mapping[Path, str]] = {
     ("audit", "keep"): "retention",
     ("audit", "rotate", "or"): "max_age",
     ("channels", "carry"): "trusts",
-    ("decisions", "*", "when", "channel"): "channel_change",
     ("fallbacks", "*", "say"): "message",
-    ("invariants", "*", "never", "channel"): "channel_change",
     ("issuers", "*", "sender"): "sender_constraint",
     ("rollback", "say"): "message",
     ("transactions", "answers"): "response_retention",
     ("verifiers", "*", "asks"): "interactive",
     ("verifiers", "*", "at_once"): "max_concurrency",
 }
+
+
+#: conditions whose values were those of `channel_change`
+_CHANNELS: Final[tuple[Path, ...]] = (("decisions", "*", "when", "channel"), ("invariants", "*", "never", "channel"))
+#: values that `channel` had and no channel has
+_CHANGES: Final = frozenset({"same", "switched"})
 
 
 def report_removed_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
@@ -62,15 +66,19 @@ def report_removed_keys(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
             message = f"{quote(format_path(path))} is no longer a key: {why}"
             problems.append(Problem(code="removed-key", place=node.place, message=message, advice=advice))
     renamed: dict[Path, str] = {}
-    for pattern, name in RENAMED.items():
-        for path, node in find_matches(tree, pattern, ()):
-            renamed[path] = name
-            message = f"{quote(path[-1])} is now `{name}`"
-            problems.append(
-                Problem(code="renamed-key", place=node.place, message=message, advice=f"write `{name}: ...`")
-            )
+    changes = [(path, node) for pattern in _CHANNELS for path, node in find_matches(tree, pattern, ())]
+    changed = [(path, node, "channel_change") for path, node in changes if _CHANGES & set(_words(node))]
+    moved = [(*found, name) for pattern, name in RENAMED.items() for found in find_matches(tree, pattern, ())]
+    for path, node, name in (*moved, *changed):
+        renamed[path] = name
+        message = f"{quote(path[-1])} is now `{name}`"
+        problems.append(Problem(code="renamed-key", place=node.place, message=message, advice=f"write `{name}: ...`"))
     tree = _rename_keys(tree, renamed, ()) if renamed else tree
     return (remove_paths(tree, dropped, ()) if dropped else tree), tuple(problems)
+
+
+def _words(node: Node) -> list[object]:
+    return [one.value for one in node.items() or (node,) if isinstance(one.value, str)]
 
 
 def _rename_keys(node: Node, renamed: Mapping[Path, str], path: Path) -> Node:

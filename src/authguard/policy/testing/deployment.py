@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from authguard.core.agents import Agent
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.deployment import AccountSource, Assurance, Channels, Issuer
+from authguard.core.extra_dimensions import CHANNEL
 from authguard.core.request import Limit, Operation
 from authguard.core.verification import Method
 from authguard.evaluation.driver import APP_SOURCE, NO_SOURCE
@@ -56,7 +57,8 @@ def complete_policy(policy: Policy) -> Policy:
     added["agents"] = policy.agents or frozenset({Agent(ISSUER, AGENT)})
     added["accounts"] = policy.accounts or (SOURCE,)
     added["assurance"] = policy.assurance if policy.assurance.order else LEVELS
-    added["channels"] = policy.channels if policy.channels.declared else CHANNELS
+    if not policy.channels.declared and CHANNEL not in policy.table.extra:
+        added["channels"] = CHANNELS
     if not policy.operations:
         added["operations"] = tuple(
             describe_operation({"risk": risk, "effect": effect}, added["assurance"])

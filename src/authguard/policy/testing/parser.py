@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
+from authguard.core.extra_dimensions import UNKNOWN_CHANNEL
 from authguard.core.outcomes import ALLOW, Outcome, Reason
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
@@ -56,8 +57,6 @@ MAX_TIMES: Final = 100
 STEP: Final = ("after", "times", "when", "ask", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
 EXPECTED: Final = ("outcome", "fallback", "reason", *DETAILS, "states")
-#: the value of `channel` and of `channel_change` for a request whose channel nobody vouches for
-UNKNOWN_CHANNEL: Final = "unknown"
 #: what `ask` may state besides conditions
 ASKED: Final = ("operation", "request", "token", "body", "idempotency")
 #: a decision of which the details have the right types
