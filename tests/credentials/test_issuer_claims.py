@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from authguard.core.deployment import ClaimSources, Issuer, Levels
+from authguard.core.deployment import Issuer
+from authguard.core.issuer_settings import ClaimSources, Levels
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Principal
 from authguard.core.staff import parse_roles

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from authguard.core.deployment import ClaimSources, Introspection, Issuer
+from authguard.core.deployment import Introspection, Issuer
+from authguard.core.issuer_settings import ClaimSources
 from authguard.core.outcomes import Reason
 from authguard.core.request import UNSEEN, Evidence, NotProven, Proven
 from authguard.credentials.introspection import IntrospectionLimits

@@ -38,6 +38,31 @@ Seconds = Annotated[float, Format("duration")]
 Bytes = Annotated[int, Format("size")]
 #: base URL, without a trailing slash, a query or a fragment
 Url = Annotated[str, Format("address")]
+#: seconds, 0 or more
+Tolerance = Annotated[float, Format("tolerance")]
+Text = Annotated[str, Format("text")]
+#: one word without blanks and quotes
+Token = Annotated[str, Format("token")]
+#: name of a state, fallback, operation, method, verifier or question
+Name = Annotated[str, Format("name")]
+#: name of an environment variable
+Variable = Annotated[str, Format("variable")]
+#: ``package.module:function``
+CallablePath = Annotated[str, Format("call")]
+#: JSON Pointer (RFC 6901)
+Pointer = Annotated[str, Format("pointer")]
+#: what a verifier is sent: ``subject``, ``answers.FIELD`` ...
+Source = Annotated[str, Format("source")]
+#: ``iss`` of an issuer, or its template
+IssuerName = Annotated[str, Format("issuer")]
+#: ID of a tenant
+Tenant = Annotated[str, Format("tenant")]
+#: name of a claim, or a JSON Pointer into the claims
+ClaimName = Annotated[str, Format("claim")]
+#: alternatives, of which the first one present counts
+ClaimNames = Annotated[tuple[str, ...], Format("claims")]
+#: claim -> accepted values as text; no values if any is accepted
+ClaimValues = Annotated[dict[str, tuple[str, ...]], Format("claim_values")]
 #: path before those of the operations
 RootPath = Annotated[str, Format("root_path")]
 #: role as identity providers write it

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from authguard.core.service_settings import MethodSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,7 +65,7 @@ class IncompleteMethod(msgspec.Struct, frozen=True):
     verifiers: tuple[str, ...]
 
 
-class Method(msgspec.Struct, frozen=True, kw_only=True):
+class Method(MethodSettings, frozen=True, kw_only=True):
     """A combination of verifiers.
 
     Attributes:
@@ -72,12 +74,6 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
         need: number of verifiers that must pass.
         in_order: whether each verifier is asked only after the previous one passed.
         alternatives: whether the customer chooses which to answer (``any``, ``quorum``).
-        on_contradiction: result of a pass and a failure among alternatives.
-        on_doubt: result of a score between the thresholds.
-        on_unavailable: result if the missing answers could have made it pass.
-        attempts: failed attempts within `per`; 0 for as many as the fallback allows.
-        per: the window, seconds.
-        backoff: seconds to wait after the first failed attempt, doubled after each further one.
     """
 
     name: str
@@ -85,12 +81,6 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     need: int
     in_order: bool = False
     alternatives: bool = False
-    on_contradiction: Literal["ambiguous", "failed"] = "ambiguous"
-    on_doubt: Literal["ambiguous", "failed"] = "ambiguous"
-    on_unavailable: Literal["unavailable", "ambiguous"] = "unavailable"
-    attempts: int = 0
-    per: float = 0.0
-    backoff: float = 0.0
 
 
 _CONTRADICTED: Final[Mapping[str, MethodResult]] = {"ambiguous": "contradicted", "failed": "failed"}

@@ -185,7 +185,7 @@ KEYS: Final[dict[str, Change]] = {
     "Issuer.introspection": ("issuers.0.introspection", GONE, MAY),
     "Issuer.sender_constraint": ("issuers.0.sender_constraint", "none", LOOSER),
     **{
-        f"Claims.{name}": ("issuers.0.claims", {"roles": ["roles"]} | {name: ["elsewhere"]}, MAY)
+        f"ClaimSources.{name}": ("issuers.0.claims", {"roles": ["roles"]} | {name: ["elsewhere"]}, MAY)
         for name in ("subject", "client", "scopes", "roles", "acr", "auth_time", "session", "audience")
     },
     "Levels.claim": ("issuers.0.levels.claim", ["other"], MAY),

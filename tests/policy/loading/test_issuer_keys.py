@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from authguard.core.deployment import ClaimSources, Issuer, Levels
+from authguard.core.issuer_settings import ClaimSources, Levels
 from authguard.policy.loading.loader import load_draft
+
+if TYPE_CHECKING:
+    from authguard.core.deployment import Issuer
 
 POLICY = """\
 authguard: 1

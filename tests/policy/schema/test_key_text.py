@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from authguard.core.issuer_settings import ClaimSources
 from authguard.core.sections import Audit, Budget, Transactions
 from authguard.policy.schema.deployment import Agent, Operation
 from authguard.policy.schema.document import Document
-from authguard.policy.schema.issuer import Claims
 from authguard.policy.schema.key_text import describe, format_bounds, format_default, format_written, kind_of
 from authguard.policy.schema.model import DeclaredKey, keys_of
 from authguard.policy.schema.verification import Verifier
@@ -22,7 +22,7 @@ CASES = [
     (keys_of(Audit)["durability"], "mapping to `async` or `group` or `sync`", "", ""),
     (keys_of(Agent)["alone"], "`true` or `false`", "`false`", ""),
     (keys_of(Operation)["roles"], "list of text", "", "at most 32"),
-    (keys_of(Claims)["scopes"], "list of text", "`scope`, `scp`", "at most 32"),
+    (keys_of(ClaimSources)["scopes"], "list of text", "`scope`, `scp`", "at most 32"),
     (keys_of(Verifier)["pass_at"], "number", "1", "0 to 1"),
     (keys_of(Document)["name"], "text", "", ""),
     (keys_of(Document)["budget"], "Budget", "", ""),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from authguard.core.deployment import ClaimSources, Issuer, Levels
+from authguard.core.deployment import Issuer
+from authguard.core.issuer_settings import ClaimSources, Levels
 from authguard.core.request import NotProven, Proven
 from authguard.policy.compiler import compile_draft, load
 from authguard.policy.loading.loader import load_draft

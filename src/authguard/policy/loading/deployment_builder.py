@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from authguard.core.cors import NO_CORS, Cors
 from authguard.core.deployment import (
     AccountSource,
     Channels,
-    ClaimSources,
     Introspection,
     Issuer,
-    Levels,
     Verifier,
 )
 from authguard.core.extra_dimensions import RESERVED_CHANNELS
+from authguard.core.issuer_settings import IntrospectionSettings, IssuerSettings
 from authguard.core.request import NO_EFFECT, Limit, Match, Operation
+from authguard.core.service_settings import AccountSourceSettings, MethodSettings, VerifierSettings
 from authguard.core.verification import Method
 from authguard.policy.loading import locator
 from authguard.policy.schema import deployment, verification
@@ -28,8 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from msgspec import Struct
+
     from authguard.core.credential_place import CredentialPlace
+    from authguard.core.issuer_settings import Levels
     from authguard.policy.loading.problem_collector import ProblemCollector
+
+
+def declared_in(settings: type[Struct], model: Struct) -> dict[str, Any]:
+    """Return the values of a model that are compiled as they are declared."""
+    return {name: getattr(model, name) for name in settings.__struct_fields__}
 
 
 def build_operation(index: int, operation: deployment.Operation, found: ProblemCollector) -> Operation:
@@ -151,31 +159,16 @@ def build_issuer(
     if claim and found.is_given(f"issuers[{index}].claims.audience"):
         message = "the claim of the audience is declared twice: in `audience.claim` and in `claims.audience`"
         found.add("key-not-for-kind", f"issuers[{index}].audience", message, "keep one of them")
-    sources = ClaimSources(**{**asdict(issuer.claims), **({"audience": claim} if claim else {})})
+    sources = replace(issuer.claims, audience=claim) if claim else issuer.claims
     return Issuer(
-        issuer=issuer.issuer,
-        tenants=issuer.tenants,
-        provider=issuer.provider,
+        **(declared_in(IssuerSettings, issuer) | {"claims": sources, "levels": _order_levels(issuer.levels, order)}),
         audience=values,
-        algorithms=issuer.algorithms,
         discovery=bool(issuer.keys.discovery),
         discovery_url=issuer.keys.discovery if isinstance(issuer.keys.discovery, str) else "",
         jwks_uri=issuer.keys.jwks_uri,
         insecure_http=issuer.keys.insecure_http,
         key_file=_resolve_file(issuer.keys.file, f"issuers[{index}].keys.file", folder, found),
         secret_env=issuer.keys.secret_env,
-        leeway=issuer.leeway,
-        stale_keys=issuer.stale_keys,
-        token=issuer.token,
-        type=issuer.type,
-        max_lifetime=issuer.max_lifetime,
-        evidence=issuer.evidence,
-        claims=sources,
-        require=issuer.require,
-        require_person=issuer.require_person,
-        machine=issuer.machine,
-        levels=_build_levels(issuer.levels, order),
-        scope_prefix=issuer.scope_prefix,
         introspection=_build_introspection(issuer.introspection),
         sender_constraint=constraint.type,
         proof_window=constraint.window,
@@ -183,23 +176,20 @@ def build_issuer(
     )
 
 
-def _build_levels(model: issuer_model.Levels | None, order: tuple[str, ...]) -> Levels | None:
-    if model is None:
+def _order_levels(levels: Levels | None, order: tuple[str, ...]) -> Levels | None:
+    """Return levels with the strongest first."""
+    if levels is None:
         return None
-    strongest_first = sorted(model.map.items(), key=lambda one: -order.index(one[1]) if one[1] in order else 0)
-    return Levels(claim=model.claim, map=dict(strongest_first), none=model.none)
+    strongest_first = sorted(levels.map.items(), key=lambda one: -order.index(one[1]) if one[1] in order else 0)
+    return replace(levels, map=dict(strongest_first))
 
 
 def _build_introspection(model: issuer_model.Introspection | None) -> Introspection | None:
     if model is None:
         return None
     return Introspection(
-        url=model.url,
-        client_id=model.client_id,
-        secret_env=model.secret_env,
-        cache=model.cache,
+        **declared_in(IntrospectionSettings, model),
         always=model.on == "always",
-        optional=model.optional,
     )
 
 
@@ -243,19 +233,13 @@ def build_account_source(
     if bool(auth.certificate) != bool(auth.key):
         found.add("missing-key", f"{path}.auth", "`certificate` and `key` need each other")
     return AccountSource(
+        **declared_in(AccountSourceSettings, source),
         name=f"{kind}:{subject}",
-        claim=source.claim,
-        map=source.map,
-        call=source.call,
-        url=source.url,
         status_at=source.status,
         true_at=source.at,
         delegations_at=source.delegations,
-        max_age=source.max_age,
-        timeout=source.timeout,
         failures=source.breaker.failures if source.breaker else 0,
         open_for=source.breaker.open_for if source.breaker else 0.0,
-        max_concurrency=source.max_concurrency,
         bearer_env=auth.bearer_env,
         certificate=_resolve_file(auth.certificate, f"{path}.auth.certificate", folder, found),
         key=_resolve_file(auth.key, f"{path}.auth.key", folder, found),
@@ -283,17 +267,12 @@ def build_method(name: str, method: verification.Method, found: ProblemCollector
         )
     verifiers = ways[0] if ways else ()
     return Method(
+        **declared_in(MethodSettings, method),
         name=name,
         verifiers=verifiers,
         need=method.quorum or (1 if method.any else len(verifiers)),
         in_order=bool(method.sequence),
         alternatives=bool(method.any or method.of),
-        on_contradiction=method.on_contradiction,
-        on_doubt=method.on_doubt,
-        on_unavailable=method.on_unavailable,
-        attempts=method.attempts,
-        per=method.per,
-        backoff=method.backoff,
     )
 
 
@@ -331,21 +310,12 @@ def build_verifier(name: str, verifier: verification.Verifier, folder: Path, fou
         found.add("missing-key", f"{path}.auth", "`certificate` and `key` need each other")
     answer_as, answer_at = _response_pointer(verifier.response, f"{path}.response", found)
     return Verifier(
+        **declared_in(VerifierSettings, verifier),
         name=name,
-        type=verifier.type,
-        url=verifier.url,
-        call=verifier.call,
-        interactive=verifier.interactive,
-        timeout=verifier.timeout,
-        pass_at=verifier.pass_at,
-        fail_at=verifier.fail_at,
-        retries=verifier.retries,
         failures=verifier.breaker.failures if verifier.breaker else 0,
         open_for=verifier.breaker.open_for if verifier.breaker else 0.0,
-        max_concurrency=verifier.max_concurrency,
         hedge=(hedge.url or hedge.call) if hedge else "",
         hedge_after=hedge.after if hedge else 0.0,
-        request=verifier.request,
         answer_at=answer_at,
         answer_as=answer_as,
         map=verifier.response.map,
@@ -353,10 +323,6 @@ def build_verifier(name: str, verifier: verification.Verifier, folder: Path, fou
         certificate=_resolve_file(auth.certificate, f"{path}.auth.certificate", folder, found),
         key=_resolve_file(auth.key, f"{path}.auth.key", folder, found),
         authority=_resolve_file(auth.authority, f"{path}.auth.authority", folder, found),
-        digits=verifier.digits,
-        window=verifier.window,
-        expires=verifier.expires,
-        questions=verifier.questions,
     )
 
 

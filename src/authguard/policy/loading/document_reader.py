@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from authguard.policy.schema.document import Document
 from authguard.policy.schema.key_text import format_written
 from authguard.policy.schema.model import Parsed, Shorthand, keys_of
-from authguard.policy.schema.types import parser_of
+from authguard.policy.schema.types import resolve_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,8 @@ def _reader(annotation: Any) -> Read:  # noqa: ANN401 - annotations have no comm
 
 def _annotated_reader(kind: object, *rules: object) -> Read:
     """Build the reader of an annotated type; later annotations apply before earlier ones, as they enclose them."""
-    parsed = parser_of(rules)
+    kind, rules = resolve_format(kind, rules)
+    parsed = next((rule for rule in rules if isinstance(rule, Parsed)), None)
     read = _reader(kind) if parsed is None else _parsing_reader(parsed)
     for rule in rules:
         if isinstance(rule, Meta):

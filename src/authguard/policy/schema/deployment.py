@@ -7,13 +7,12 @@ from msgspec import Meta, field
 from authguard.core.cors import ALLOWED_HEADERS
 from authguard.core.declaration import Key
 from authguard.core.sections import Risk
+from authguard.core.service_settings import AccountSourceSettings
 from authguard.policy.schema.model import StrictModel
 from authguard.policy.schema.types import (
-    Address,
     AnyHeader,
     AnyMethod,
     BoundHeader,
-    Callable_,
     ClaimName,
     Currency,
     Duration,
@@ -30,7 +29,6 @@ from authguard.policy.schema.types import (
     Text,
     Texts,
     Token,
-    Tolerance,
     Variable,
 )
 from authguard.policy.schema.verification import Breaker, ServiceAuth
@@ -64,34 +62,19 @@ def agent_by_client(typed: object) -> object:
     return typed if isinstance(typed, dict) else {"client": typed}
 
 
-class AccountSource(StrictModel, frozen=True, kw_only=True):
+class AccountSource(AccountSourceSettings, frozen=True, kw_only=True):
     """A source of account states."""
 
     source: Annotated[
         Literal["claim", "python", "http"],
         Key("A `claim` of the token, a `python` function of the app, or an `http` service."),
     ] = field(name="from")
-    claim: Annotated[
-        ClaimName, Key("Claim with the status, by name or JSON Pointer such as `/app_metadata/status`.", "unordered")
-    ] = ""
-    # compared by status, in `accounts`
-    map: Annotated[
-        dict[str, Name],
-        Key("Status (a text, boolean or number) to account state; any other status is `unrecognised`.", "unordered"),
-    ] = field(default_factory=dict)
-    call: Annotated[
-        Callable_, Key("The function, `package.module:function`, in a module that the app allows.", "unordered")
-    ] = ""
-    url: Annotated[Address, Key("Address of an `http` service.", "unordered")] = ""
     status: Annotated[Pointer, Key("JSON Pointer to the status in the response.")] = "/status"
     at: Annotated[
         Pointer, Key("JSON Pointer to the time of the status in epoch seconds; default: the time of the response.")
     ] = ""
     delegations: Annotated[Pointer, Key("JSON Pointer to who may act for the account, and in which operations.")] = ""
-    max_age: Annotated[Tolerance, Key("Time for which a response is cached.", "larger_smaller_may_be")] = 300.0
-    timeout: Annotated[Duration, Key("Time limit of one call.", "unordered")] = 0.5
     breaker: Annotated[Breaker | None, Key("Circuit breaker of the service.")] = None
-    max_concurrency: Annotated[int, Meta(ge=1, le=10_000), Key("Maximum number of concurrent calls.", "unordered")] = 50
     auth: Annotated[ServiceAuth, Key("Credentials of the guard for an `http` service.")] = ServiceAuth()
 
 

@@ -16,8 +16,8 @@ from authguard.policy.schema import units
 from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import KIND_KEYS, Document, Fallback
 from authguard.policy.schema.key_text import describe
-from authguard.policy.schema.model import Shorthand, keys_of
-from authguard.policy.schema.types import parser_of
+from authguard.policy.schema.model import Parsed, Shorthand, keys_of
+from authguard.policy.schema.types import resolve_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,8 @@ def _schema(annotation: Any, models: dict[str, dict[str, Any]]) -> dict[str, Any
 
 def _annotated_schema(kind: object, rules: tuple[object, ...], models: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of an annotated type; bounds of a parsed value are not those of its text."""
-    parsed = parser_of(rules)
+    kind, rules = resolve_format(kind, rules)
+    parsed = next((rule for rule in rules if isinstance(rule, Parsed)), None)
     found = dict(parsed.schema) if parsed else _schema(kind, models)
     for rule in rules:
         if isinstance(rule, Shorthand):

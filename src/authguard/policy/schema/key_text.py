@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta
 
-from authguard.policy.schema.types import parser_of
+from authguard.policy.schema.types import parser_of, resolve_format
 from authguard.policy.schema.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def kind_of(annotation: Any) -> str:  # noqa: ANN401 - any annotation
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         parser = parser_of(arguments[1:])
-        return kind_of(arguments[0]) if parser is None else _KINDS.get(parser.code, "text")
+        kind, _ = resolve_format(arguments[0], arguments[1:])
+        return kind_of(kind) if parser is None else _KINDS.get(parser.code, "text")
     if origin is Literal:
         return " or ".join(f"`{str(one).lower() if isinstance(one, bool) else one}`" for one in arguments if one != "")
     if origin in {tuple, frozenset}:
@@ -66,7 +67,8 @@ def kind_of(annotation: Any) -> str:  # noqa: ANN401 - any annotation
 
 def format_bounds(annotation: Any) -> str:  # noqa: ANN401 - any annotation
     """Return the bounds of a value as ``1m to 30d``, ``at most 100``; empty without bounds."""
-    bounds = next((one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Meta)), None)
+    _, rules = resolve_format(None, getattr(annotation, "__metadata__", ()))
+    bounds = next((rule for rule in rules if isinstance(rule, Meta)), None)
     if bounds is None:
         return ""
     kind = kind_of(annotation)

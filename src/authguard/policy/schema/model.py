@@ -74,8 +74,11 @@ class DeclaredKey(NamedTuple):
 def keys_of(model: type[Struct]) -> dict[str, DeclaredKey]:
     """Return the keys of a model by their names in a policy."""
     names = model.__struct_fields__
+    annotations: dict[str, Any] = {}
+    for base in reversed(model.__mro__):
+        annotations |= getattr(base, "__annotations__", {})
     defaults = (*(NODEFAULT,) * (len(names) - len(model.__struct_defaults__)), *model.__struct_defaults__)
     return {
-        key: DeclaredKey(name, model.__annotations__[name], default is NODEFAULT, default)
+        key: DeclaredKey(name, annotations[name], default is NODEFAULT, default)
         for key, name, default in zip(model.__struct_encode_fields__, names, defaults, strict=True)
     }

@@ -301,23 +301,41 @@ CellValue = Annotated[str, _text(r"[a-z][a-z0-9_.-]{0,63}", "write a state or an
 CellValues = Annotated[tuple[CellValue, ...], Shorthand(_one_or_list, CellValue)]
 EventNames = Annotated[tuple[EventName, ...], Shorthand(_one_or_list, EventName)]
 
-#: format of a field of the model -> the type with its parser
+#: format of a field of the model -> the type that reads it
 FORMATS: Final[dict[str, Any]] = {
     "duration": Duration,
+    "tolerance": Tolerance,
     "size": Size,
-    "address": Address,
-    "root_path": RootPath,
+    "message": Message,
+    "name": Name,
     "role": Role,
     "event": EventName,
-    "message": Message,
+    "text": Text,
+    "token": Token,
+    "variable": Variable,
+    "tenant": Tenant,
+    "issuer": IssuerName,
+    "address": Address,
+    "root_path": RootPath,
+    "call": Callable_,
+    "pointer": Pointer,
+    "source": Source,
+    "claim": ClaimName,
+    "claims": ClaimNames,
+    "claim_values": ClaimValues,
 }
 
 
+def resolve_format(kind: Any, rules: tuple[object, ...]) -> tuple[Any, tuple[object, ...]]:  # noqa: ANN401 - any type
+    """Return a type and its annotations, with those of the type that the name of a format stands for."""
+    name = next((rule.name for rule in rules if isinstance(rule, Format)), "")
+    if not name:
+        return kind, rules
+    read = FORMATS[name]
+    return read.__origin__, (*read.__metadata__, *(rule for rule in rules if not isinstance(rule, Format)))
+
+
 def parser_of(rules: tuple[object, ...]) -> Parsed | None:
-    """Return the parser that the annotations of a value declare, by itself or by the name of its format."""
-    for rule in rules:
-        if isinstance(rule, Parsed):
-            return rule
-        if isinstance(rule, Format):
-            return parser_of(FORMATS[rule.name].__metadata__)
-    return None
+    """Return the parser that the annotations of a value declare, by themselves or by the name of a format."""
+    _, resolved = resolve_format(None, rules)
+    return next((rule for rule in resolved if isinstance(rule, Parsed)), None)
