@@ -14,6 +14,7 @@ from authguard.cli.audit_person import find_names, print_note
 from authguard.cli.audit_selection import Selector, find_record, parse_at, select_refusal, shorten
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.options import (
+    AtOption,
     IssuerOption,
     JsonOption,
     LogOption,
@@ -54,9 +55,7 @@ def explain(
         ),
     ] = "",
     *,
-    at: Annotated[
-        str, typer.Option("--at", metavar="TIME", help="The refusal nearest to this minute, in your time zone.")
-    ] = "",
+    at: AtOption = "",
     subject: SubjectOption = "",
     issuer: IssuerOption = "",
     session: SessionOption = "",

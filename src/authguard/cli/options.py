@@ -115,6 +115,10 @@ SinceOption = Annotated[
 UntilOption = Annotated[
     str, typer.Option("--until", metavar="TIME", help="End of the period, in the same forms; a day is included whole.")
 ]
+AtOption = Annotated[
+    str,
+    typer.Option("--at", metavar="TIME", help="A time, in your time zone unless it names one."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; times are ISO 8601 in UTC.")]
 OutputOption = Annotated[
     Path | None,

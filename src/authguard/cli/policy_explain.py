@@ -13,7 +13,7 @@ from authguard.cli.completion import complete
 from authguard.cli.explanation_text import format_json, format_text
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PolicyArgument, is_json, pick_policy
-from authguard.cli.options import JsonOption, LogOption, PolicyOption, option_name
+from authguard.cli.options import AtOption, JsonOption, LogOption, PolicyOption, option_name
 from authguard.cli.terminal import escape, require_log, resolve_log_path
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
@@ -75,7 +75,7 @@ def explain(
     header: Annotated[
         list[str] | None, typer.Option("--header", metavar="HEADER", help="`Name: value`; may be repeated.")
     ] = None,
-    at: Annotated[str, typer.Option("--at", metavar="TIME", help="Time of the request; default: now.")] = "",
+    at: AtOption = "",
     account: Annotated[
         str, typer.Option("--account", metavar="STATE", help="State of the account; the same as --state account=STATE.")
     ] = "",
