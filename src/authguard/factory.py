@@ -15,6 +15,7 @@ from authguard.credentials.cache import Cache
 from authguard.credentials.jwt_validator import JwtValidator, needs_token_validator
 from authguard.credentials.nonce import NonceGenerator
 from authguard.deployment_keys import DeploymentKeys
+from authguard.directories.condition import ConditionFunction
 from authguard.directories.function import FunctionLookup, find_function
 from authguard.directories.http import HttpLookup
 from authguard.directories.resilience import Lookup, ResilientDirectory
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from authguard.core.deployment import AccountSource
+    from authguard.core.deployment import AccountSource, Channels
     from authguard.core.deployment import Verifier as Declared
+    from authguard.core.own_conditions import OwnCondition
     from authguard.core.policy import Policy
-    from authguard.ports import AccountDirectory, Clock, CredentialValidator, Ids, Store, Verifier
+    from authguard.ports import AccountDirectory, Clock, ConditionSource, CredentialValidator, Ids, Store, Verifier
     from authguard.settings import Settings
 
 
@@ -133,17 +135,23 @@ def build_enforcer(
         require_files=keys.require_usable_files,
         report_closed=ClosedGuardLog(),
         peer_name=str if policy.audit.peers == "plain" else keys.peer,
-        channel_secrets=load_channel_secrets(policy, variables),
+        channel_secrets=load_gateway_secrets(policy.channels, variables),
+        condition_sources=create_condition_sources(policy, settings),
+        condition_secrets={one.name: load_gateway_secrets(one, variables) for one in policy.conditions},
     )
 
 
-def load_channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Return the secrets that authenticate a gateway that names the channel; several during a rotation.
+def load_gateway_secrets(declared: Channels | OwnCondition, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return the secrets that authenticate a gateway that sets a header; several during a rotation.
+
+    Args:
+        declared: what is read from the header.
+        environ: has the secrets.
 
     Raises:
         SettingsError: there is no secret, or one is too short or not printable ASCII.
     """
-    name = policy.channels.secret_env
+    name = declared.secret_env
     if not name:
         return ()
     secrets = environ.get(name, "").split()
@@ -152,7 +160,7 @@ def load_channel_secrets(policy: Policy, environ: Mapping[str, str]) -> tuple[by
     )
     if not 0 < len(secrets) <= MAX_SECRETS or not are_valid:
         raise SettingsError(
-            f"set {name} to the secret that the gateway sends in `{policy.channels.secret_header}`: {MIN_SECRET_LENGTH}"
+            f"set {name} to the secret that the gateway sends in `{declared.secret_header}`: {MIN_SECRET_LENGTH}"
             f" to {MAX_SECRET_LENGTH} characters of ASCII without blanks; up to {MAX_SECRETS} secrets, separated by"
             " blanks"
         )
@@ -172,10 +180,26 @@ def create_directories(
         if source.url:
             return HttpLookup(source, environ=environ, client=client)
         return FunctionLookup(
-            find_function(source.call, settings.allowed_modules), source.max_concurrency, source.delegations_at
+            find_function(source.call, settings.allowed_modules),
+            source.max_concurrency,
+            source.delegations_at,
+            source.pointers,
         )
 
     return {source.name: ResilientDirectory(source, lookup(source)) for source in policy.accounts if not source.claim}
+
+
+def create_condition_sources(policy: Policy, settings: Settings) -> dict[str, ConditionSource]:
+    """Create the adapter of each condition with a ``call``.
+
+    Raises:
+        SettingsError: a function is not allowed or cannot be imported.
+    """
+    return {
+        one.name: ConditionFunction(one, find_function(one.call, settings.allowed_modules))
+        for one in policy.conditions
+        if one.call
+    }
 
 
 def create_verifiers(

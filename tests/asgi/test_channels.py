@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from authguard.errors import SettingsError
-from authguard.factory import load_channel_secrets
+from authguard.factory import load_gateway_secrets
 from tests.asgi.shop import Shop
 from tests.support.harness import POLICY, EnforcerHarness, outcome, policy_of, states
 
@@ -90,13 +90,13 @@ async def test_without_a_secret_no_header_is_believed() -> None:
 @pytest.mark.parametrize("given", ["", "  ", "short", "x" * 257, "é" * 40, " ".join("x" * 32 for _ in range(5))])
 def test_a_guard_without_a_sound_secret_does_not_start(given: str) -> None:
     with pytest.raises(SettingsError, match="set CHANNEL_SECRET to the secret"):
-        load_channel_secrets(policy_of(POLICY + BY_HEADER), {"CHANNEL_SECRET": given} if given else {})
+        load_gateway_secrets(policy_of(POLICY + BY_HEADER).channels, {"CHANNEL_SECRET": given} if given else {})
 
 
 def test_while_a_secret_is_changed_two_are_good() -> None:
-    found = load_channel_secrets(policy_of(POLICY + BY_HEADER), {"CHANNEL_SECRET": f"{NEXT} {SECRET}"})
+    found = load_gateway_secrets(policy_of(POLICY + BY_HEADER).channels, {"CHANNEL_SECRET": f"{NEXT} {SECRET}"})
     assert found == (NEXT.encode(), SECRET.encode())
-    assert load_channel_secrets(policy_of(), {}) == ()
+    assert load_gateway_secrets(policy_of().channels, {}) == ()
 
 
 async def test_a_channel_may_be_told_by_the_path() -> None:

@@ -22,6 +22,7 @@ from authguard.core.opening_hours import (
     read_hours,
     value_at,
     value_of_day,
+    value_on,
 )
 
 BERLIN = "Europe/Berlin"
@@ -190,6 +191,12 @@ def test_a_minute_of_a_weekday_has_the_value_of_an_ordinary_week() -> None:
     desk = hours(DESK, BERLIN, "2026-12-25")
     assert value_of_day(desk, 4, 600) == "open"
     assert value_of_day(desk, 6, 600) == "closed"
+
+
+def test_a_minute_of_a_date_has_its_exceptions() -> None:
+    desk, christmas = hours(DESK, BERLIN, "2026-12-25"), parse_date("2026-12-25")
+    values = [value_on(desk, christmas + day, 600) for day in (-1, 0, 1, 2, 3)]
+    assert values == ["open", "closed", "open", "closed", "open"]
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlim", "Europe", "localtime", "right/Europe/Berlin", "../etc/passwd", ""])

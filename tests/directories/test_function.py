@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from authguard.core.deployment import AccountSource
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Delegation
+from authguard.directories.cached_call import MAX_CACHED_ACCOUNTS
 from authguard.directories.function import FunctionLookup, find_function
-from authguard.directories.resilience import MAX_CACHED_ACCOUNTS, ResilientDirectory
+from authguard.directories.resilience import ResilientDirectory
 from authguard.errors import SettingsError
 from authguard.ports import AccountStatus, Unreachable
 from tests.support.harness import signed_in
@@ -100,9 +101,9 @@ async def test_what_is_remembered_is_bounded() -> None:
     directory = directory_of(status)
     for number in range(MAX_CACHED_ACCOUNTS + 10):
         await directory.ask(signed_in(f"s{number}", at=NOW).principal, NOW)
-    assert len(directory._cached) == MAX_CACHED_ACCOUNTS
-    assert person("s9").account_key not in directory._cached  # the longest unused goes, and not all at once
-    assert person("s10").account_key in directory._cached
+    assert len(directory._calls._cached) == MAX_CACHED_ACCOUNTS
+    assert person("s9").account_key not in directory._calls._cached  # the longest unused goes, and not all at once
+    assert person("s10").account_key in directory._calls._cached
 
 
 async def test_an_account_is_asked_about_once_at_a_time_however_many_wait() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from authguard.core.policy import Policy
     from authguard.core.request import Credential, Unseen
     from authguard.core.verification import VerifierVerdict
-    from authguard.ports import AccountDirectory, IssuerStatus, Question, Store, Verifier
+    from authguard.ports import AccountDirectory, ConditionSource, IssuerStatus, Question, Store, Verifier
     from authguard.records.chain import LineTemplate
     from authguard.records.entries import Entry
 
@@ -274,6 +274,8 @@ class EnforcerHarness:
         directories: Mapping[str, AccountDirectory] | None = None,
         verifiers: Mapping[str, Verifier] | None = None,
         channel_secrets: tuple[bytes, ...] = (),
+        condition_sources: Mapping[str, ConditionSource] | None = None,
+        condition_secrets: Mapping[str, tuple[bytes, ...]] | None = None,
     ) -> None:
         self.policy = policy_of(text)
         self.clock = FakeClock()
@@ -293,6 +295,8 @@ class EnforcerHarness:
             directories=directories or {},
             verifiers=verifiers or {},
             channel_secrets=channel_secrets,
+            condition_sources=condition_sources or {},
+            condition_secrets=condition_secrets or {},
         )
 
     def login(self, subject: str = "alice", **facts: Any) -> bytes:

@@ -129,9 +129,9 @@ class GuardMiddleware:
             if policy.credentials == (AUTHORIZATION,)
             else CredentialReader(policy.credentials, policy.settings.public_url)
         )
-        self._secret: Final = frozenset({policy.channels.secret_header.encode("latin-1")} - {b""})
+        self._secret: Final = frozenset(one.secret_header.encode("latin-1") for one in policy.by_gateway)
         self._evidence: Final = EvidenceReader(
-            frozenset({policy.channels.header.encode("latin-1")} - {b""}) | self._secret,
+            frozenset(one.header.encode("latin-1") for one in policy.by_gateway) | self._secret,
             self._credentials.known if self._credentials else frozenset(),
         )
         self._body_limits: Final = BodyLimits(

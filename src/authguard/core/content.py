@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.credential_place import CredentialPlace
     from authguard.core.deployment import AccountSource, Verifier
+    from authguard.core.own_conditions import OwnCondition
     from authguard.core.request import Operation
     from authguard.core.verification import Method
 
@@ -69,6 +70,7 @@ class Content(Struct, frozen=True, kw_only=True):
         verifiers: verifiers by name.
         methods: combinations of verifiers by name.
         channels: channel settings.
+        conditions: the policy's own conditions, in order.
         budget: resources for one request.
         transactions: storage of transactions.
         audit: storage of the log.
@@ -97,6 +99,7 @@ class Content(Struct, frozen=True, kw_only=True):
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     methods: Mapping[str, Method] = field(default_factory=dict)
     channels: Channels = Channels()
+    conditions: tuple[OwnCondition, ...] = ()
     budget: Budget = Budget()
     transactions: Transactions = Transactions()
     audit: Audit = Audit()

@@ -82,6 +82,7 @@ class AccountSource(AccountSourceSettings, frozen=True, kw_only=True):
         status_at: JSON Pointer to the status in the response.
         true_at: JSON Pointer to the time of the status in epoch seconds (UTC); empty if the response has none.
         delegations_at: JSON Pointer to the delegations of the account, in the response or the claims; empty for none.
+        pointers: JSON Pointers to what conditions of the policy read of the response; none for a claim.
         failures: consecutive failures that open the circuit breaker; 0 for no breaker.
         open_for: seconds for which the breaker stays open.
         bearer_env: environment variable with the guard's token; empty for none.
@@ -94,6 +95,7 @@ class AccountSource(AccountSourceSettings, frozen=True, kw_only=True):
     status_at: str = "/status"
     true_at: str = ""
     delegations_at: str = ""
+    pointers: tuple[str, ...] = ()
     failures: int = 0
     open_for: float = 0.0
     bearer_env: str = ""

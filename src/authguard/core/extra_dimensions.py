@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.decision_table import DIMENSIONS
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
@@ -56,7 +58,10 @@ def find_extra(policy: Content, named: Iterable[str]) -> dict[str, tuple[str, ..
 def _all_values(policy: Content) -> dict[str, tuple[str, ...]]:
     operations = dict.fromkeys(operation.name for operation in policy.operations)
     channels = (*policy.channels.trusts, UNKNOWN_CHANNEL) if policy.channels.declared else (NO_CHANNELS,)
-    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values()), CHANNEL: channels}
+    # a name that is taken is a problem of its own, and does not change the dimension
+    taken = {*DIMENSIONS, OPERATION, CHANNEL}
+    conditions = {one.name: one.values for one in policy.conditions if one.name not in taken}
+    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values()), CHANNEL: channels, **conditions}
 
 
 def operation_value(operation: Operation, declared: Container[str]) -> str:

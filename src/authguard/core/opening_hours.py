@@ -158,6 +158,11 @@ def value_of_day(hours: OpeningHours, day: int, minute: int) -> str:
     return _value_of(hours, -1, day, minute)
 
 
+def value_on(hours: OpeningHours, ordinal: int, minute: int) -> str:
+    """Return the value at a minute of a date, by its ordinal."""
+    return _value_of(hours, ordinal, (ordinal - 1) % 7, minute)
+
+
 def next_change(hours: OpeningHours, at: float) -> float:
     """Return the moment until which the value of an instant holds.
 
@@ -169,7 +174,7 @@ def next_change(hours: OpeningHours, at: float) -> float:
         The next change of the value, epoch seconds UTC, at most `HORIZON_S` later.
     """
     zone, value, moment = ZoneInfo(hours.zone), value_at(hours, at), int(at // 1)
-    marks = sorted({0, *_marks(hours)})
+    marks = sorted({0, *find_marks(hours)})
     limit = moment + HORIZON_S
     while moment < limit:
         wall = datetime.fromtimestamp(moment, zone)
@@ -213,7 +218,7 @@ def _value_of(hours: OpeningHours, ordinal: int, day: int, minute: int) -> str:
     return hours.default
 
 
-def _marks(hours: OpeningHours) -> Iterator[int]:
+def find_marks(hours: OpeningHours) -> Iterator[int]:
     """Yield every minute of a day at which a span begins or ends."""
     for _, spans in hours.periods:
         for span in spans:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import field
 from msgspec.structs import force_setattr
 
+from authguard.core.asked_conditions import find_asked, used_conditions
 from authguard.core.content import Content
 from authguard.core.record_codec import FINAL_TRANSACTION_STATES
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from authguard.core.decision_table import Table
-    from authguard.core.deployment import Issuer
+    from authguard.core.deployment import Channels, Issuer
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
+    from authguard.core.own_conditions import OwnCondition
     from authguard.core.request import Limit
     from authguard.core.timers import Timers
     from authguard.core.verification import Method
@@ -47,6 +49,8 @@ class Policy(Content, frozen=True, kw_only=True):
         retention: seconds for which a record is kept after its last change, so that deletion restores no permission.
         limit_windows: limit -> length of its window in seconds.
         operation_limits: operation -> its limits.
+        own_conditions: conditions that rules or invariants name, in order.
+        asked_conditions: value of the dimension `operation` -> conditions with a ``call`` that its answers depend on.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
         asks_directories: whether an account source is asked for each request, and not a claim of the token.
         role_sources: issuer whose staff roles count -> claims or JSON Pointers with the roles.
@@ -71,15 +75,25 @@ class Policy(Content, frozen=True, kw_only=True):
     retention: float = 0.0
     limit_windows: Mapping[str, float] = field(default_factory=dict)
     operation_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    own_conditions: tuple[OwnCondition, ...] = ()
+    asked_conditions: Mapping[str, tuple[OwnCondition, ...]] = field(default_factory=dict)
     final_transaction_states: frozenset[str] = frozenset()
     waiting_risks: frozenset[str] = frozenset()
     answer_timeouts: Mapping[str, float] = field(default_factory=dict)
     asks_directories: bool = False
     role_sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def by_gateway(self) -> tuple[Channels | OwnCondition, ...]:
+        """What a gateway states in headers, with its secret."""
+        declared: list[Channels | OwnCondition] = [self.channels, *self.conditions]
+        return tuple(one for one in declared if one.header)
+
     def __post_init__(self) -> None:
         """Derive values that are read in each request."""
         derive = force_setattr
+        derive(self, "own_conditions", used_conditions(self))
+        derive(self, "asked_conditions", find_asked(self))
         derive(self, "initial", {name: machine.spec.initial for name, machine in self.machines.items()})
         derive(self, "strictness", {state: place for place, state in enumerate(self.machines["account"].spec.states)})
         idle = [timer.after for timer in self.timers.declared if timer.since == "last_seen"]

@@ -9,7 +9,7 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from authguard.directories.resilience import RawAccountStatus, find_or_none
+from authguard.directories.resilience import RawAccountStatus, find_or_none, read_labels
 from authguard.errors import SettingsError
 from authguard.outbound.thread_pool import BoundedThreadPool
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 class FunctionLookup:
     """Calls a function of the app ``(issuer, subject) -> status``, sync or async."""
 
-    def __init__(self, function: Callable[[str, str], Any], max_concurrency: int, mandates_at: str = "") -> None:
+    def __init__(
+        self,
+        function: Callable[[str, str], Any],
+        max_concurrency: int,
+        mandates_at: str = "",
+        pointers: tuple[str, ...] = (),
+    ) -> None:
         """Store the function.
 
         Args:
@@ -30,7 +36,9 @@ class FunctionLookup:
             max_concurrency: maximum number of threads, including those of abandoned calls.
             mandates_at: JSON Pointer to the delegations, in a document that then also has ``status``; empty if the
                 function returns the status alone.
+            pointers: JSON Pointers to what conditions read of such a document.
         """
+        self._pointers = pointers
         self._mandates_at = mandates_at
         self._function = function
         self._workers = BoundedThreadPool(max_concurrency)
@@ -47,9 +55,10 @@ class FunctionLookup:
             result = await self._function(principal.issuer, principal.subject)
         else:
             result = await self._workers.run(self._function, principal.issuer, principal.subject)
-        if not self._mandates_at:
+        if not self._mandates_at and not self._pointers:
             return RawAccountStatus(result)
-        return RawAccountStatus(find_or_none(result, "/status"), delegations=find_or_none(result, self._mandates_at))
+        labels, delegations = read_labels(result, self._pointers), find_or_none(result, self._mandates_at)
+        return RawAccountStatus(find_or_none(result, "/status"), delegations=delegations, labels=labels)
 
 
 def find_function(call: str, modules: tuple[str, ...]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.directories.resilience import RawAccountStatus, find_or_none
+from authguard.directories.resilience import RawAccountStatus, find_or_none, read_labels
 from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.outbound.error import ServiceError
 from authguard.outbound.json_service import JsonService, ServiceAuth
@@ -74,4 +74,5 @@ class HttpLookup:
             raise ServiceError("nonsense") from error
         if self._source.true_at and at is None:
             raise ServiceError("nonsense")
-        return RawAccountStatus(status, at, find_or_none(document, self._source.delegations_at))
+        labels = read_labels(document, self._source.pointers)
+        return RawAccountStatus(status, at, find_or_none(document, self._source.delegations_at), labels)

@@ -1,32 +1,29 @@
-"""Resilience for account directories: cache, deadline, repeat, circuit breaker, concurrency limit and single-flight.
+"""Resilience for account directories: deadline and repeat, behind the cache of `authguard.directories.cached_call`.
 
-Rules: any error is `Unreachable` with its cause, and never a status. An answer is cached until its maximum age and no
-longer. There is one call for an account at a time, and no caller that is cancelled cancels it for the others. A call is
-repeated once after an error that may pass, within the same deadline; the breaker counts both as one.
+Rules: any error is `Unreachable` with its cause, and never a status. A call is repeated once after an error that may
+pass, within the same deadline; the breaker counts both as one.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
 from authguard.core.claim_source import label_of
 from authguard.core.delegations import DelegationError, parse_delegations
+from authguard.core.own_conditions import label_or_empty
+from authguard.directories.cached_call import CachedCall, CallBounds, wait
 from authguard.formats.json_pointer import PointerError, resolve_pointer
 from authguard.outbound import retry
-from authguard.outbound.circuit_breaker import CircuitBreaker
 from authguard.outbound.error import ServiceError
-from authguard.outbound.single_flight import CallCancelledError, SingleFlight
-from authguard.ports import AccountStatus, Unreachable
+from authguard.ports import AccountStatus
 
 if TYPE_CHECKING:
     from authguard.core.deployment import AccountSource
     from authguard.core.request import Principal
+    from authguard.ports import Unreachable
 
-#: maximum number of cached answers; the least recently used is dropped first
-MAX_CACHED_ACCOUNTS: Final = 10_000
 #: maximum length of a status; a longer one is invalid
 MAX_STATUS_LENGTH: Final = 256
 #: latest valid time, epoch seconds; excludes milliseconds, infinity and NaN
@@ -40,11 +37,13 @@ class RawAccountStatus(Struct, frozen=True):
         status: a text, a boolean or a number, if it is valid.
         at: time at which it was true, epoch seconds UTC; ``None`` if the directory does not state it.
         delegations: the delegations; ``None`` if the directory does not state them.
+        labels: JSON Pointer of a condition -> text at that place.
     """
 
     status: object
     at: object = None
     delegations: object = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def find_or_none(document: object, pointer: str) -> object:
@@ -53,6 +52,11 @@ def find_or_none(document: object, pointer: str) -> object:
         return resolve_pointer(document, pointer) if pointer else None
     except PointerError:
         return None
+
+
+def read_labels(document: object, pointers: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return each pointer with the text at its place; empty for what is no scalar, or too long."""
+    return tuple((pointer, label_or_empty(find_or_none(document, pointer))) for pointer in pointers)
 
 
 def _validate_status(raw: RawAccountStatus, issuer: str, now: float) -> AccountStatus:
@@ -67,7 +71,7 @@ def _validate_status(raw: RawAccountStatus, issuer: str, now: float) -> AccountS
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 < at < MAX_TIMESTAMP_S:
         raise ServiceError("nonsense")
     # a time in the future counts as now: with a fast clock, it would supersede later answers
-    return AccountStatus(status, min(float(at), now), parse_delegations(raw.delegations, issuer))
+    return AccountStatus(status, min(float(at), now), parse_delegations(raw.delegations, issuer), raw.labels)
 
 
 class Lookup(Protocol):
@@ -98,9 +102,14 @@ class ResilientDirectory:
         """
         self._source = source
         self._lookup = lookup
-        self._breaker = CircuitBreaker(source.failures, source.open_for)
-        self._cached: OrderedDict[bytes, tuple[AccountStatus, float]] = OrderedDict()
-        self._calls: SingleFlight[bytes, AccountStatus | Unreachable] = SingleFlight(source.max_concurrency)
+        self._calls: CachedCall[AccountStatus] = CachedCall(
+            CallBounds(
+                max_age=source.max_age,
+                failures=source.failures,
+                open_for=source.open_for,
+                max_concurrency=source.max_concurrency,
+            )
+        )
 
     async def open(self) -> None:
         """Open the lookup."""
@@ -114,56 +123,11 @@ class ResilientDirectory:
 
     async def ask(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
         """Return an account's status; raise nothing except cancellation, and wait no longer than the timeout."""
-        known = self._get_cached(principal.account_key, now)
-        if known is not None:
-            return known
-        call = self._calls.find(principal.account_key)
-        if call is None:
-            if self._calls.is_full:
-                return Unreachable("busy")
-            if not self._breaker.allow(now):
-                return Unreachable("open")
-            call = self._calls.start(principal.account_key, lambda: self._query(principal, now))
-        try:
-            return await call.wait()
-        except CallCancelledError:
-            return Unreachable("error")
+        return await wait(self._calls.start(principal.account_key, lambda: self._fetch(principal, now), now))
 
-    def _get_cached(self, account: bytes, now: float) -> AccountStatus | None:
-        found = self._cached.get(account)
-        if found is None or not 0 <= now - found[1] < self._source.max_age:
-            return None
-        self._cached.move_to_end(account)
-        return found[0]
-
-    async def _query(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        """Call the directory for all callers that wait for this account."""
-        has_ended = False
-        try:
-            answer = await self._fetch(principal, now)
-            has_ended = True
-        finally:
-            if not has_ended:
-                self._breaker.abandon()
-        self._breaker.record(now, succeeded=isinstance(answer, AccountStatus))
-        if isinstance(answer, AccountStatus):
-            self._store_answer(principal.account_key, answer, now)
-        return answer
-
-    async def _fetch(self, principal: Principal, now: float) -> AccountStatus | Unreachable:
-        try:
-            raw = await retry.call_with_retries(lambda: self._lookup.fetch(principal), timeout=self._source.timeout)
-        except ServiceError as problem:
-            return Unreachable(problem.cause)
-        except Exception:  # noqa: BLE001 - an error of the app's function is an event, not a fault of the guard
-            return Unreachable("error")
+    async def _fetch(self, principal: Principal, now: float) -> AccountStatus:
+        raw = await retry.call_with_retries(lambda: self._lookup.fetch(principal), timeout=self._source.timeout)
         try:
             return _validate_status(raw, principal.issuer, now)
-        except (ServiceError, DelegationError):
-            return Unreachable("nonsense")
-
-    def _store_answer(self, account: bytes, answer: AccountStatus, now: float) -> None:
-        self._cached[account] = (answer, now)
-        self._cached.move_to_end(account)
-        while len(self._cached) > MAX_CACHED_ACCOUNTS:
-            self._cached.popitem(last=False)
+        except DelegationError as error:
+            raise ServiceError("nonsense") from error

@@ -28,7 +28,7 @@ from authguard.evaluation.driver import (
     apply_reports,
     apply_roles,
 )
-from authguard.evaluation.extra_values import describe_context, read_extra
+from authguard.evaluation.extra_values import Given, describe_context, read_extra
 
 if TYPE_CHECKING:
     from authguard.core.decision_table import Rule
@@ -208,8 +208,10 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
     if not policy.table.extra:
         rule, cell = policy.table.find(cell)
     else:
-        extra = read_extra(policy, request.operation, facts.channel if principal is not None else "")
-        rule, context = policy.table.decide(cell + extra), describe_context(policy, extra)
+        channel = facts.channel if principal is not None else ""
+        given = Given(principal=principal, channel=channel, conditions=facts.brought, now=facts.now)
+        extra = read_extra(policy, request.operation, given)
+        rule, context = policy.table.decide(cell + extra), describe_context(policy, request.operation, extra)
     fallback = policy.fallbacks[rule.do]
     reason = Reason.DECIDED
     if measured.condition == "unmeasured" and "limit" in rule.when:

@@ -14,7 +14,7 @@ from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
 from authguard.evaluation.attempts import follow_then
 from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
-from authguard.evaluation.extra_values import read_extra
+from authguard.evaluation.extra_values import Given, read_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +122,7 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         credential = ("missing", operation.risk, operation.effect)
         change = "unknown" if policy.channels.declared else "same"
         unproven = ("missing", "insufficient", "within", change, "subject")
-        return (*states, *credential, *unproven, *read_extra(policy, operation))
+        return (*states, *credential, *unproven, *_extra(policy, verdict, operation))
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
     acting = conditions.represent(operation, principal, acting, verdict.snapshot.account)
     if policy.channels.declared:
@@ -141,8 +141,22 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         "within",
         channel,
         acting,
-        *read_extra(policy, operation, verdict.channel),
+        *_extra(policy, verdict, operation),
     )
+
+
+def _extra(policy: Policy, verdict: Verdict, operation: Operation) -> tuple[str, ...]:
+    """Return the values of the policy's own dimensions: those of the caller's request.
+
+    A condition that was not asked counts as its first value, as limits count as not exceeded.
+    """
+    if not policy.table.extra:
+        return ()
+    expected = {one.name: one.values[0] for one in policy.own_conditions if one.call}
+    principal, brought = verdict.principal, {**expected, **verdict.decision.context}
+    channel = "" if principal is None else verdict.channel
+    given = Given(principal=principal, channel=channel, conditions=brought, now=verdict.at)
+    return read_extra(policy, operation, given)
 
 
 def briefing(policy: Policy, verdict: Verdict) -> str:

@@ -101,6 +101,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         channel: the trusted channel; empty for none.
         lacks_quorum: whether too few approvers of the transaction may still approve it.
         principal: verified by the credential, also if a sign-out made it void; ``None`` for none.
+        brought: condition of the policy's own -> its value, of those that a header, a response or a call brings.
     """
 
     now: float
@@ -115,6 +116,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     channel: str = ""
     lacks_quorum: bool = False
     principal: Principal | None = None
+    brought: Mapping[str, str] = {}
 
 
 def add_ledgers(policy: Policy, request: AccessRequest, facts: RequestFacts) -> RequestFacts:

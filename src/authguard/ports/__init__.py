@@ -9,6 +9,7 @@ from __future__ import annotations
 from authguard.ports.account_directory import AccountDirectory, AccountStatus, Unreachable
 from authguard.ports.audit_sink import AuditSink
 from authguard.ports.cipher import Cipher, DecryptionFailure
+from authguard.ports.condition_source import ConditionSource, PendingValue
 from authguard.ports.credential_validator import (
     CredentialValidator,
     IgnoredKeyStatus,
@@ -28,6 +29,7 @@ __all__ = [
     "AuditSink",
     "Cipher",
     "Clock",
+    "ConditionSource",
     "CredentialValidator",
     "DecryptionFailure",
     "HandoffDesk",
@@ -36,6 +38,7 @@ __all__ = [
     "IntrospectionProblem",
     "IssuerStatus",
     "KeysState",
+    "PendingValue",
     "Question",
     "RecordKind",
     "Store",

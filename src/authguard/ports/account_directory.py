@@ -18,11 +18,13 @@ class AccountStatus(Struct, frozen=True):
         status: as the directory names it, bounded.
         at: time of the status, epoch seconds UTC.
         delegations: actors of the account, and their operations.
+        labels: JSON Pointer of a condition -> text at that place of the response, bounded; empty for no scalar.
     """
 
     status: str
     at: float
     delegations: tuple[Delegation, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Unreachable(Struct, frozen=True):

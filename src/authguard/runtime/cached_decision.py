@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from authguard.evaluation.request import AccessRequest
     from authguard.ports import Clock, CredentialValidator, Store
     from authguard.runtime.channel import ChannelFinder
+    from authguard.runtime.condition_reader import ConditionReader
     from authguard.runtime.journal import Journal
     from authguard.runtime.lifecycle import Lifecycle
     from authguard.runtime.refusal_window import RefusalWindows
@@ -55,6 +56,7 @@ class CachedDecider:
         store: of the records.
         checker: of credentials.
         channels: finds the channel of a request.
+        conditions: reads what headers bring.
         windows: of refusals.
         journal: the audit log.
         clock: the only source of time.
@@ -68,6 +70,7 @@ class CachedDecider:
         "_channels",
         "_checker",
         "_clock",
+        "_conditions",
         "_journal",
         "_lifecycle",
         "_store",
@@ -81,6 +84,7 @@ class CachedDecider:
         store: Store,
         checker: CredentialValidator,
         channels: ChannelFinder,
+        conditions: ConditionReader,
         windows: RefusalWindows,
         journal: Journal,
         clock: Clock,
@@ -89,6 +93,7 @@ class CachedDecider:
         self._store = store
         self._checker = checker
         self._channels = channels
+        self._conditions = conditions
         self._windows = windows
         self._journal = journal
         self._clock = clock
@@ -119,8 +124,9 @@ class CachedDecider:
         if isinstance(credential, Unseen):
             return UNSEEN_CREDENTIAL
         key = operation.identity
-        if self._channels.declared:
-            key = cache_key(operation, self._channels.find(request, credential))
+        if self._channels.declared or self._conditions.has_headers:
+            headers = tuple(self._conditions.read_headers(request).values())
+            key = cache_key(operation, self._channels.find(request, credential), headers)
         found = self.cache.get(credential, key)
         if not isinstance(found, CachedDecision) or now >= found.until:
             return Missed(credential=credential, is_checked=True)

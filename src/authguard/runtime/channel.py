@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from authguard.core.claim_source import find
 from authguard.core.request import Proven
+from authguard.runtime.gateway import is_gateway_proven
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
@@ -43,13 +43,8 @@ class ChannelFinder:
             claims = credential.principal.claims if isinstance(credential, Proven) else {}
             named: object = find(claims, (channels.claim,))
         elif channels.header:
-            named = request.evidence.headers.get(channels.header) if self._is_gateway_proven(request) else None
+            is_proven = is_gateway_proven(request.evidence, channels.secret_header, self._secrets)
+            named = request.evidence.headers.get(channels.header) if is_proven else None
         else:
             named = request.channel
         return named if isinstance(named, str) and named in channels.trusts else ""
-
-    def _is_gateway_proven(self, request: AccessRequest) -> bool:
-        """Return whether the gateway that names the channel proved itself; every secret is compared in full."""
-        sent = request.evidence.headers.get(self._channels.secret_header, "").encode("latin-1")
-        # every secret is compared, so that the time does not show which one matched
-        return bool(sum(compare_digest(sent, secret) for secret in self._secrets))

@@ -151,9 +151,17 @@ class Committer:
             and not decision.running
             and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot)
         ):
-            key = cache_key(request.operation, facts.channel) if facts.channel else request.operation.identity
+            key = self._cache_key(facts.channel, decision)
             self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
         return verdict
+
+    def _cache_key(self, channel: str, decision: Decision) -> bytes:
+        """Return the key under which the same request is found, with the values of what headers bring."""
+        conditions = self._repository.policy.own_conditions
+        if not channel and not conditions:
+            return decision.operation.identity
+        headers = [decision.context[one.name] for one in conditions if one.header]
+        return cache_key(decision.operation, channel, headers)
 
     async def commit_held(
         self, request: AccessRequest, facts: RequestFacts, before: LoadedState, decision: Decision

@@ -1,4 +1,4 @@
-"""Cache of repeatable decisions, keyed by credential, operation and channel.
+"""Cache of repeatable decisions, keyed by credential, operation, channel, and what headers bring.
 
 A decision is cached only if it moved no machine, counted nothing, bound nothing and set no time limit. Evaluating it
 again could only produce the same result. The last-activity time of a session may have been written with it. An entry
@@ -15,12 +15,16 @@ from msgspec.structs import force_setattr, replace
 from authguard.core.conditions import find_proof_time
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import Outcome, Reason
+from authguard.core.own_conditions import next_clock_change
 from authguard.core.request import NotProven
 from authguard.errors import StoreError
 from authguard.evaluation.decision import UNREAD
+from authguard.evaluation.extra_values import asked_conditions
 from authguard.records.chain import LineTemplate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authguard.core.policy import Policy
     from authguard.core.request import Credential, Operation
     from authguard.core.snapshot import Keys, Snapshot
@@ -43,7 +47,7 @@ class CachedDecision(LineTemplate, frozen=True, gc=False):
     Few objects are touched to repeat it: among many credentials, each costs as much as a hundred bytes of copying.
 
     Attributes:
-        key: identity of the operation, and the channel.
+        key: from `cache_key`.
         record_keys: of the records that it used.
         versions: their versions.
         until: expiry, epoch seconds UTC.
@@ -92,7 +96,7 @@ class DecisionCache:
 
         Args:
             credential: the result of the credential check; a new check has a new cache.
-            key: identity of the operation, and the channel.
+            key: from `cache_key`.
         """
         if isinstance(credential, NotProven):
             return self._unproven.get((credential.condition, credential.reason.code, key))
@@ -167,9 +171,15 @@ class DecisionCache:
             self.store(verdict.credential, entry)
 
 
-def cache_key(operation: Operation, channel: str) -> bytes:
-    """Return the cache key; an operation's identity has a fixed length, so two pairs never share a key."""
-    return operation.identity + channel.encode()
+def cache_key(operation: Operation, channel: str, headers: Sequence[str] = ()) -> bytes:
+    """Return the cache key: two different requests never share one.
+
+    Args:
+        operation: its identity has a fixed length.
+        channel: of the request; a name, or empty.
+        headers: values of the conditions that headers bring, in order; names.
+    """
+    return operation.identity + "".join([channel, *(f",{value}" for value in headers)]).encode()
 
 
 def is_last_seen_only(before: Snapshot, after: Snapshot) -> bool:
@@ -195,12 +205,14 @@ def is_repeatable(
         and not request.operation.limits
         and not request.operation.idempotency
         and not policy.asks_directories
+        # a call answers for its own maximum age
+        and not (policy.asked_conditions and asked_conditions(policy, request.operation))
         and request.operation.risk not in policy.waiting_risks
     )
 
 
 def expires_at(policy: Policy, verdict: Verdict) -> float:
-    """Return when time alone could change a decision: by a timer, an age, or a write of the last-activity time.
+    """Return when time alone could change a decision: by a timer, a clock, an age, or a write of the last activity.
 
     Returns:
         Epoch seconds UTC; infinity for never.
@@ -208,6 +220,8 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     decision, credential = verdict.decision, verdict.credential
     snapshot, max_age = decision.snapshot, decision.operation.max_age
     until, _ = policy.timers.next_due(snapshot)
+    if policy.own_conditions:
+        until = min(until, next_clock_change(policy.own_conditions, verdict.at))
     if isinstance(credential, NotProven):
         return until
     session = snapshot.session

@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from authguard.runtime.bulkhead import AccountBulkhead
 from authguard.runtime.cached_decision import MISSED, CachedDecider
 from authguard.runtime.channel import ChannelFinder
 from authguard.runtime.commit import Committer
+from authguard.runtime.condition_reader import ConditionReader
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
 from authguard.runtime.handoff_ticket import TicketOpener
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         AccountDirectory,
         Cipher,
         Clock,
+        ConditionSource,
         CredentialValidator,
         HandoffDesk,
         Ids,
@@ -83,6 +86,8 @@ class Enforcer:
         report_closed: Callable[[Exception], object] = bool,
         peer_name: Callable[[str], str] = str,
         channel_secrets: tuple[bytes, ...] = (),
+        condition_sources: Mapping[str, ConditionSource] = MappingProxyType({}),
+        condition_secrets: Mapping[str, tuple[bytes, ...]] = MappingProxyType({}),
     ) -> None:
         """Store the parts; nothing is opened yet.
 
@@ -103,6 +108,8 @@ class Enforcer:
             verifiers: name in the policy -> verifier; one for each that a method combines.
             cipher: encrypts stored requests and responses.
             channel_secrets: the gateway that names the channel proves itself by any of these.
+            condition_sources: condition -> what it asks, of those with a ``call``.
+            condition_secrets: condition -> secrets of the gateway that sets its header.
         """
         self.policy: Final = policy
         self.clock: Final = clock
@@ -118,6 +125,7 @@ class Enforcer:
         self._checker = checker
         self._account_lookup = AccountLookup(self.repository, directories)
         self._channels = ChannelFinder(policy, channel_secrets)
+        self._conditions = ConditionReader(policy, condition_sources, condition_secrets)
         self.in_flight: Final = AccountBulkhead(policy.budget.in_flight)
         self._windows = RefusalWindows(journal, covers_public=policy.audit.public == "windows")
         self.hold_queue: Final = HoldQueue(self.repository)
@@ -126,7 +134,7 @@ class Enforcer:
         self._lifecycle = Lifecycle(
             self.repository,
             checker=checker,
-            services=(*verifiers.values(), *directories.values()),
+            services=(*verifiers.values(), *directories.values(), *condition_sources.values()),
             threads=(self._binder, self.fair_worker),
             windows=self._windows,
             pseudonym_check=lambda: self.staff_actions.naming.check,
@@ -138,6 +146,7 @@ class Enforcer:
             store=store,
             checker=checker,
             channels=self._channels,
+            conditions=self._conditions,
             windows=self._windows,
             journal=journal,
             clock=clock,
@@ -218,7 +227,10 @@ class Enforcer:
 
     async def _decide(self, request: AccessRequest, credential: Credential, now: float) -> Verdict | Refusal:
         channel = self._channels.find(request, credential) if self._channels.declared else ""
-        facts = await self._account_lookup.collect(credential, channel, now)
+        if self._conditions.is_idle:
+            facts = await self._account_lookup.collect(credential, channel, now)
+        else:
+            facts = await self._collect(request, credential, channel, now)
         # only proven callers' bodies are read
         needs_body = isinstance(credential, Proven) and (request.operation.reads_body or request.evidence.transaction)
         was_read = False
@@ -238,6 +250,12 @@ class Enforcer:
                 return read
             facts, needs_body, was_read = read, False, True
 
+    async def _collect(self, request: AccessRequest, credential: Credential, channel: str, now: float) -> RequestFacts:
+        """Return the facts of a request without its body: the account's reports, and what conditions ask for."""
+        pending = self._conditions.start(request.operation, credential, now)
+        facts = await self._account_lookup.collect(credential, channel, now)
+        return await self._conditions.complete(request, facts, pending)
+
     async def _read_body(self, request: AccessRequest, facts: RequestFacts) -> RequestFacts | Refusal:
         """Read the body of a request; return the facts with its binding, or refuse a body that cannot be read."""
         body = await request.read_body()
@@ -251,7 +269,7 @@ class Enforcer:
             if request.operation.risk != "public":
                 credential = await self._verify_credential(known, arrived)
             channel = self._channels.find(request, credential)
-            facts = await self._account_lookup.collect(credential, channel, arrived)
+            facts = await self._collect(request, credential, channel, arrived)
         if not isinstance(facts.credential, Proven):
             return facts
         binding = await self._binder.bind(request, facts.credential.principal, body)

@@ -13,7 +13,7 @@ from authguard.runtime.pseudonymizer import store_pseudonym_check
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from authguard.ports import AccountDirectory, CredentialValidator, Verifier
+    from authguard.ports import AccountDirectory, ConditionSource, CredentialValidator, Verifier
     from authguard.runtime.refusal_window import RefusalWindows
     from authguard.runtime.state_repository import StateRepository
 
@@ -42,7 +42,7 @@ class Lifecycle:
     Args:
         repository: with the store, the log, the clock and the policy.
         checker: of credentials.
-        services: verifiers and account directories.
+        services: verifiers, account directories, and what conditions ask.
         threads: parts with threads of their own.
         windows: of refusals; closed with the guard.
         pseudonym_check: of the pseudonym keys; empty if there are none.
@@ -74,7 +74,7 @@ class Lifecycle:
         repository: StateRepository,
         *,
         checker: CredentialValidator,
-        services: Sequence[Verifier | AccountDirectory],
+        services: Sequence[Verifier | AccountDirectory | ConditionSource],
         threads: Sequence[Closeable],
         windows: RefusalWindows,
         pseudonym_check: Callable[[], str],

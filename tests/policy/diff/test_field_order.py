@@ -35,7 +35,7 @@ COMPARED = {
         "otherwise",
         "admits_unnamed",
     ),
-    *("issuers", "accounts", "assurance", "identity", "methods", "verifiers", "channels", "cors"),
+    *("issuers", "accounts", "assurance", "identity", "methods", "verifiers", "channels", "conditions", "cors"),
 }
 #: fields that say where a policy comes from
 ORIGIN = {"name", "digest", "places", "changes"}

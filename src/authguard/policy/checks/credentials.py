@@ -43,9 +43,22 @@ _NAMES: Final = frozenset(
 _LOAD_BALANCER: Final = "x-amzn-oidc-data"
 
 
+def find_header_conflict(header: str) -> str:
+    """Return why a gateway cannot state a fact in a header; empty if it can.
+
+    Args:
+        header: lower-case name.
+    """
+    if header in _RESERVED or header in _PROTOCOL or header.startswith(_PROTOCOL_PREFIXES):
+        return f"`{header}` is a header of the protocol or of the guard"
+    return ""
+
+
 def check_credential_headers(draft: Draft) -> Iterator[Problem]:
     """Check that no place is a header of another meaning, or one that carries a name instead of a token."""
     taken = {draft.channels.header: "channels", draft.channels.secret_header: "channels"}
+    for condition in draft.conditions:
+        taken |= dict.fromkeys((condition.header, condition.secret_header), f"conditions.{condition.name}")
     for index, one in enumerate(draft.credentials):
         if one.kind != "header":
             continue

@@ -24,6 +24,7 @@ from authguard.policy.checks import (
     liveness,
     machine,
     outcome_needs,
+    own_conditions,
     raised_events,
     read_operation,
     replaced_timer,
@@ -95,7 +96,7 @@ CODES: Final[dict[str, str]] = {
     "max-age-idle": "a `max_age` is longer than a session lasts, so it hardly ever decides",
     "method-unknown": "a fallback or a method names a verification method or a verifier that is not declared",
     "methods-missing": "a `verify` fallback names no method",
-    "name-reserved": "an operation has a reserved name: `otherwise` or `authguard...`",
+    "name-reserved": "an operation or a condition has a reserved name",
     "need-ignored": "an operation has a requirement that the table does not check",
     "operation-shadowed": "an earlier operation matches everything that this one does",
     "otherwise-open": "requests without an operation would be public, or treated like the guard's endpoints",
@@ -189,6 +190,8 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     credentials.check_bound_credentials,
     credentials.check_credential_cookies,
     credentials.check_credential_kinds,
+    own_conditions.check_condition_names,
+    own_conditions.check_condition_headers,
 )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.checks.reachability import Reachability
-from authguard.policy.table.boxes import Space
+from authguard.policy.diff.own_conditions import translate
+from authguard.policy.table.boxes import Space, unite
 from authguard.policy.table_space import draft_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from authguard.policy.diff.own_conditions import Pairs
     from authguard.policy.draft import Draft
     from authguard.policy.table.boxes import Box
     from authguard.policy.table.comparison import TableDifference
@@ -22,15 +24,17 @@ MAX_LOOKUPS: Final = 5_000
 class ExampleSearch:
     """Searches examples of changes within one bound."""
 
-    def __init__(self, drafts: Sequence[Draft], space: Space, lookups: int = MAX_LOOKUPS) -> None:
+    def __init__(self, drafts: Sequence[Draft], space: Space, pairs: Pairs, lookups: int = MAX_LOOKUPS) -> None:
         """Prepare the search.
 
         Args:
             drafts: whose events may lead to a cell: the new policy, then the old one; none for no search.
             space: the values of both policies.
+            pairs: of the values of their own conditions.
             lookups: largest number of states to look up.
         """
         self._space = space
+        self._pairs = pairs
         self._left = lookups
         self._reaches = [(Reachability.of(draft), Space(draft_values(draft))) for draft in drafts]
 
@@ -42,8 +46,10 @@ class ExampleSearch:
             find: returns cells of the change within a box.
         """
         path_text = "no events lead there" if self._reaches else ""
-        for (reach, own), suffix in zip(self._reaches, ("", ", under the old policy"), strict=False):
-            found = reach.find_cell(self._bounded(_translated(find, own, self._space))) if self._left > 0 else None
+        for side, (reach, own) in zip((1, 0), self._reaches, strict=False):
+            suffix = "" if side else ", under the old policy"
+            asked = self._bounded(_translated(find, own, self._space, self._pairs, side))
+            found = reach.find_cell(asked) if self._left > 0 else None
             if isinstance(found, tuple):
                 cell, path = found
                 return cell, f"{path}{suffix}"
@@ -58,21 +64,26 @@ class ExampleSearch:
         return ask
 
 
-def _translated(find: Callable[[Box], Box | None], own: Space, union: Space) -> Callable[[Box], Box | None]:
+def _translated(
+    find: Callable[[Box], Box | None], own: Space, union: Space, pairs: Pairs, side: int
+) -> Callable[[Box], Box | None]:
     """Translate a search over the states of both policies into one over the states of one policy."""
     places = {name: place for place, name in enumerate(union.values)}
-    maps = {name: [union.values[name].index(value) for value in here] for name, here in own.values.items()}
+    maps: dict[str, list[int]] = {}
+    for name, here in own.values.items():
+        there = [translate({name: {value}}, pairs, side)[name] for value in here]
+        maps[name] = [sum(1 << union.values[name].index(label) for label in labels) for labels in there]
 
     def ask(box: Box) -> Box | None:
         wide = list(union.whole)  # a dimension that this policy does not have takes any value
-        for mask, (name, there) in zip(box, maps.items(), strict=True):
-            wide[places[name]] = sum(1 << bit for place, bit in enumerate(there) if mask >> place & 1)
+        for mask, (name, masks) in zip(box, maps.items(), strict=True):
+            wide[places[name]] = unite(masks, mask)
         found = find(tuple(wide))
         if found is None:
             return None
         return tuple(
-            sum(1 << place for place, bit in enumerate(there) if found[places[name]] >> bit & 1)
-            for name, there in maps.items()
+            sum(1 << place for place, bits in enumerate(masks) if found[places[name]] & bits)
+            for name, masks in maps.items()
         )
 
     return ask

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.cors import Cors
 from authguard.core.deployment import AccountSource, Channels, Issuer, Verifier
 from authguard.core.outcomes import Fallback
+from authguard.core.own_conditions import OwnCondition
 from authguard.core.request import Operation
 from authguard.core.verification import Method
 from authguard.policy.diff.permissiveness import (
@@ -26,8 +27,8 @@ from authguard.policy.diff.permissiveness import (
     zero_is_unbounded,
 )
 from authguard.policy.draft import Draft
+from authguard.policy.schema import condition, document, verification
 from authguard.policy.schema import deployment as model
-from authguard.policy.schema import document, verification
 from authguard.policy.schema import issuer as issuer_model
 from authguard.policy.schema.model import keys_of
 
@@ -82,6 +83,7 @@ ACCOUNT: Final[Rows] = rows_of(model.AccountSource, AccountSource) | {
     "status_at": unordered,
     "true_at": unordered,
     "delegations_at": set_is_looser,
+    "pointers": neutral,  # compared with the conditions that read them
     "failures": unordered,
     "open_for": unordered,
     "bearer_env": unordered,
@@ -96,6 +98,14 @@ CHANNELS: Final[Rows] = rows_of(model.Channels, Channels) | {
     "claim": unordered,
     "paths": unordered,
     "declared": smaller_is_looser,
+}
+#: without the values and what they are read from, which are compared by their effect, in `own_conditions`
+CONDITION: Final[Rows] = rows_of(condition.ConditionFrom, OwnCondition) | {
+    "name": neutral,
+    "kind": unordered,
+    "pointer": unordered,
+    "failures": unordered,
+    "open_for": unordered,
 }
 CORS: Final[Rows] = rows_of(model.Cors, Cors) | {
     "declared": larger_is_looser,

@@ -28,6 +28,7 @@ from authguard.policy.diff.fallbacks import compare_fallbacks, diff_fallbacks
 from authguard.policy.diff.machines import diff_machines
 from authguard.policy.diff.methods import diff_methods
 from authguard.policy.diff.operations import diff_operations
+from authguard.policy.diff.own_conditions import diff_conditions
 from authguard.policy.diff.timers import diff_timers
 from authguard.policy.diff.words import count, describe_change, format_value
 
@@ -62,6 +63,7 @@ def diff_parts(pair: PolicyPair) -> Iterator[Difference]:
     yield from _sections(pair)
     yield from _log_settings(pair)
     yield from _channels(pair)
+    yield from diff_conditions(pair.old, pair.new)
     yield from diff_access(pair.old, pair.new)
     yield from _invariants(pair)
 

@@ -19,6 +19,7 @@ from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
 from authguard.policy.diff.difference import Difference
 from authguard.policy.diff.example_search import ExampleSearch
 from authguard.policy.diff.fallbacks import compare_fallbacks
+from authguard.policy.diff.own_conditions import pair_conditions, translate
 from authguard.policy.diff.part_diff import diff_parts
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.diff.policy_pair import PolicyPair
@@ -28,6 +29,7 @@ from authguard.policy.table_space import draft_values, impossible_conditions
 
 if TYPE_CHECKING:
     from authguard.core.outcomes import Fallback
+    from authguard.policy.diff.own_conditions import Pairs
     from authguard.policy.draft import Draft
 
 #: the answer to a state that a policy does not have
@@ -104,7 +106,8 @@ def _sort_key(one: Difference) -> tuple[int, int, bool, int, int, str]:
 def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | None:
     """Compare the tables; return None if they exceed the budget."""
     old, new = pair.old, pair.new
-    values = _values(old, new)
+    pairs = pair_conditions(old, new)
+    values = _values(old, new, pairs)
     space = Space(values)
     impossible = [space.box(when) for draft in (old, new) for when in impossible_conditions(draft, values)]
     olds, news = (
@@ -113,7 +116,7 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
         for draft in (old, new)
     )
     idle = [(box, UNKNOWN_STATE) for box in impossible if not is_empty(box)]
-    tables = (idle + _rules(old, old, space), idle + _rules(new, old, space))
+    tables = (idle + _rules(old, old, space, pairs), idle + _rules(new, old, space, pairs))
     slices = [space.box({"risk": {risk}}) for risk in CONDITIONS["risk"]]
     compared = compare(space.whole, tables, slices)
     if isinstance(compared, Undecided):
@@ -126,7 +129,7 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
         else:
             direction = compare_fallbacks(pair, before, after)
         directed.append((direction, change))
-    search = ExampleSearch((new, old) if find_paths else (), space)
+    search = ExampleSearch((new, old) if find_paths else (), space, pairs)
     found = []
     # the search for events is bounded, so that the worst changes come first
     for direction, change in sorted(directed, key=lambda one: _DIRECTIONS.index(one[0])):
@@ -165,13 +168,13 @@ def _state_direction(before: Fallback, after: Fallback, *, is_new: bool) -> Dire
     return Direction.CHANGED
 
 
-def _values(old: Draft, new: Draft) -> dict[str, tuple[str, ...]]:
+def _values(old: Draft, new: Draft, pairs: Pairs) -> dict[str, tuple[str, ...]]:
     states = {name: tuple(dict.fromkeys((*old.machines[name].states, *new.machines[name].states))) for name in MACHINES}
     named = set(draft_values(old)) | set(draft_values(new))
     extra = dict[str, tuple[str, ...]]()
     for draft in (old, new):
         for name, values in find_extra(draft, named).items():
-            extra[name] = tuple(dict.fromkeys((*extra.get(name, ()), *values)))
+            extra[name] = tuple(pairs.get(name, ())) or tuple(dict.fromkeys((*extra.get(name, ()), *values)))
     return dimension_values(states, extra)
 
 
@@ -179,12 +182,13 @@ def _fallbacks(draft: Draft) -> dict[str, Fallback]:
     return {ALLOW.name: ALLOW} | dict(draft.fallbacks)
 
 
-def _rules(draft: Draft, old: Draft, space: Space) -> list[tuple[Box, str]]:
+def _rules(draft: Draft, old: Draft, space: Space, pairs: Pairs) -> list[tuple[Box, str]]:
     """Return the rules of a policy as boxes over the states of both; unknown states have the answer of `on_fault`."""
-    known = _fallbacks(draft)
+    known, side = _fallbacks(draft), int(draft is not old)
     unknown = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
     rules = [(space.box(when), UNKNOWN_STATE) for when in unknown]
-    rules += [(space.box(rule.when), _answer_key(known[rule.do], old)) for rule in draft.rules]
+    boxes = (space.box(translate(rule.when, pairs, side)) for rule in draft.rules)
+    rules += [(box, _answer_key(known[rule.do], old)) for box, rule in zip(boxes, draft.rules, strict=True)]
     return [(box, do) for box, do in rules if not is_empty(box)]
 
 

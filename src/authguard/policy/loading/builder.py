@@ -17,7 +17,7 @@ from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.timers import Timer
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.loading import credential_builder, deployment_builder, party_builder
+from authguard.policy.loading import condition_builder, credential_builder, deployment_builder, party_builder
 from authguard.policy.loading.problem_collector import ProblemCollector
 from authguard.policy.loading.validation import canonical_json
 from authguard.policy.schema.document import KIND_KEYS
@@ -48,6 +48,13 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         found.add("key-not-for-kind", "audit.peers", message, "write `request: [peer]`, or remove `peers`")
     credentials = credential_builder.build_credential_places(document.credentials, found)
     groups = _find_groups(document)
+    conditions = tuple(
+        condition_builder.build_condition(name, condition, found) for name, condition in document.conditions.items()
+    )
+    accounts = tuple(
+        deployment_builder.build_account_source(index, source, folder, found)
+        for index, source in enumerate(document.accounts or ())
+    )
     draft = Draft(
         name=document.name,
         digest=sha256(canonical_json(tree)).hexdigest(),
@@ -75,10 +82,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         ),
         credentials=credentials,
         agents=party_builder.build_agents(document, found),
-        accounts=tuple(
-            deployment_builder.build_account_source(index, source, folder, found)
-            for index, source in enumerate(document.accounts or ())
-        ),
+        accounts=condition_builder.add_pointers(accounts, conditions, found, base=document.base),
         accounts_declared=document.accounts is not None,
         assurance=Assurance(order=document.assurance.order, map=document.assurance.map),
         identity=document.identity.credential if document.identity else "",
@@ -90,6 +94,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
             for name, one in document.verifiers.items()
         },
         channels=deployment_builder.build_channels(document.channels, found),
+        conditions=conditions,
         budget=document.budget,
         transactions=document.transactions,
         audit=document.audit,

@@ -139,6 +139,7 @@ def _event(timer: Node) -> str:
 
 MERGE_FUNCTIONS: Final[Mapping[str, MergeFunction]] = {
     "machines": _merge_by_key({}, otherwise=_merge_by_key({"states": _merge_states, "transitions": _prepend})),
+    "conditions": _merge_by_key({}),
     "decisions": _prepend,
     "fallbacks": _merge_by_key({}),
     "invariants": _append,

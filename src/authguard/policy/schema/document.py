@@ -11,7 +11,9 @@ from msgspec import Meta, field
 
 from authguard.core.declaration import Key
 from authguard.core.outcomes import LocalizedText
+from authguard.core.own_conditions import MAX_CONDITIONS
 from authguard.core.sections import Audit, Budget, Reports, Rollback, Settings, Transactions
+from authguard.policy.schema.condition import OwnCondition
 from authguard.policy.schema.credential_place import Credentials
 from authguard.policy.schema.deployment import (
     AccountSource,
@@ -231,6 +233,11 @@ class Document(StrictModel, frozen=True, kw_only=True):
         field(default_factory=dict)
     )
     channels: Annotated[Channels | None, Key("Channels of customers, and the trust between channels.")] = None
+    conditions: Annotated[
+        dict[Name, OwnCondition],
+        Meta(max_length=MAX_CONDITIONS),
+        Key("Conditions of the policy's own: closed values that a request or a moment brings, by name."),
+    ] = field(default_factory=dict)
     budget: Annotated[Budget, Key("Resources that the guard may use for one request.")] = Budget()
     cors: Annotated[Cors | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")] = None
     settings: Annotated[Settings, Key("External addresses of the app.")] = Settings()

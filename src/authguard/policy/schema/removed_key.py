@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
 #: the configuration of a channel header; a header is trusted only together with its secret
 CHANNEL_HEADER: Final = "{header: X-Channel, secret_header: X-Channel-Secret, secret_env: CHANNEL_SECRET}"
+#: the same for a condition of the policy's own
+CONDITION_HEADER: Final = "{header: X-Segment, secret_header: X-Segment-Secret, secret_env: SEGMENT_SECRET}"
 #: path, reason for the removal, replacement
 REMOVED: Final[tuple[tuple[Path, str, str], ...]] = (
     (
         ("channels", "from", "trusted_peers"),
         "a server rewrites the address of the peer, so a network proves nothing",
         f"write `from: {CHANNEL_HEADER}`, and let the gateway send the secret",
+    ),
+    (
+        ("conditions", "*", "from", "trusted_peers"),
+        "a server rewrites the address of the peer, so a network proves nothing",
+        f"write `from: {CONDITION_HEADER}`, and let the gateway send the secret",
     ),
     (
         ("issuers", "*", "renewal"),

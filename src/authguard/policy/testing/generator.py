@@ -14,7 +14,7 @@ from msgspec import Struct
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import OPERATION
-from authguard.evaluation.extra_values import read_extra
+from authguard.evaluation.extra_values import Given, read_extra
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.table.boxes import BoxCoverage, Space, intersect, is_empty, reach
 from authguard.policy.table_space import policy_space
@@ -159,7 +159,7 @@ def _distinguishing_request(policy: Policy, path: Path, after: Mapping[str, str]
     def answer(states: Mapping[str, str], asked: Operation) -> str:
         known = {**states, **DEFAULT_CONDITIONS, "risk": asked.risk, "effect": asked.effect}
         cell = tuple(known[dimension] for dimension in DIMENSIONS)
-        return policy.table.decide(cell + read_extra(policy, asked)).do
+        return policy.table.decide(cell + read_extra(policy, asked, Given())).do
 
     found = next((ask for ask in asks if answer(path.states, ask) != answer(after, ask)), asks[0])
     named = found if found in policy.all_operations else None
