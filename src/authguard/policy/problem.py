@@ -8,9 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+#: most characters of the parts of a problem
+MAX_MESSAGE_CHARS: Final = 600
+MAX_ADVICE_CHARS: Final = 600
+MAX_BOX_CHARS: Final = 400
+#: most characters of a quotation in a part that is too long
+MAX_QUOTED_CHARS: Final = 120
 
 
 class Place(Struct, frozen=True, order=True):
@@ -49,6 +58,12 @@ class Problem(Struct, frozen=True, kw_only=True):
     cell: tuple[tuple[str, str], ...] = ()
     path: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Shorten message, advice and box, so that a problem of the largest policy fits on a screen."""
+        for field, most in (("message", MAX_MESSAGE_CHARS), ("advice", MAX_ADVICE_CHARS), ("box", MAX_BOX_CHARS)):
+            if len(getattr(self, field)) > most:
+                force_setattr(self, field, shorten(getattr(self, field), most))
+
     def __str__(self) -> str:
         """Return one printable line."""
         place = str(self.place)
@@ -63,15 +78,35 @@ class Problem(Struct, frozen=True, kw_only=True):
         if self.box:
             yield f"widest: {self.box}"
         if self.cell:
-            yield f"for one: {', '.join(f'{dimension} `{value}`' for dimension, value in self.cell)}"
+            cell = ", ".join(f"{dimension} `{value}`" for dimension, value in self.cell)
+            yield f"for one: {shorten(cell, MAX_BOX_CHARS)}"
         if self.path is not None:
-            yield f"reached by: {', '.join(self.path)}" if self.path else "reached without any event"
+            reached = shorten(", ".join(self.path), MAX_BOX_CHARS)
+            yield f"reached by: {reached}" if self.path else "reached without any event"
 
 
 #: most characters of a word that is compared with the known ones
 MAX_WORD_CHARS: Final = 64
 #: most names in one list of a message
 MAX_NAMES: Final = 8
+
+
+def shorten(text: str, most: int) -> str:
+    """Shorten a text that is too long: first its long quotations, then its end.
+
+    Args:
+        text: with quotations in backticks.
+        most: most characters of the result.
+    """
+    if len(text) <= most:
+        return text
+    parts = text.split("`")
+    parts[1::2] = [part if len(part) <= MAX_QUOTED_CHARS else f"{part[:MAX_QUOTED_CHARS]}..." for part in parts[1::2]]
+    short = "`".join(parts)
+    if len(short) <= most:
+        return short
+    short = short[: most - len(" ...`")].rstrip()
+    return f"{short} ...{'`' if short.count('`') % 2 else ''}"
 
 
 def list_names(names: Iterable[str], *, last: str = "and", most: int = MAX_NAMES) -> str:

@@ -213,7 +213,7 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("issuer-without-algorithms", lambda d: issuer(d, algorithms=()), "list of signature algorithms"),
     ("limit-incomplete", lambda d: operation(d, limits=(Limit(name="r/0"),)), "counts nothing"),
     ("limit-incomplete", lambda d: operation(d, amount_at="/a", currency="EUR", limits=(Limit(name="r/0", amount="5", currency="EUR", calls=2),)), "both"),
-    ("machine-hole", lambda d: line(d, "session", *d.machines["session"].lines[:-1], first=False), "no answer to `accepted` in states `absent`, `active`;"),
+    ("machine-hole", lambda d: line(d, "session", *d.machines["session"].lines[:-1], first=False), "no answer to `accepted` in states `absent` and `active`;"),
     ("machine-missing", lambda d: replace(d, machines={n: s for n, s in d.machines.items() if n != "service"}), "`service` is not declared"),
     ("method-unknown", lambda d: replace(d, methods={"default": method("default", "otp")}), "method `alternate`"),
     ("method-unknown", lambda d: replace(d, methods={**d.methods, "default": method("default", "opt")}), "did you mean `otp`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.currency import MINOR_DIGITS
@@ -30,16 +31,14 @@ def check_currencies(draft: Draft) -> Iterator[Problem]:
                 f"operation `{operation.name}` limits amounts in {list_names(currencies)}:"
                 " each request must meet every limit, and no amount has two currencies"
             )
-            advice = "keep one currency; write another operation, with another path, for the other"
+            advice = "keep one currency, or write another operation with another path for the other"
             place = draft.place(f"{path}.limits", path, "operations")
             yield Problem(code="limit-currencies", place=place, message=message, advice=advice)
 
 
 def _unknown(draft: Draft, path: str, operation: Operation, currency: str) -> Problem:
     """Build the note about a currency that ISO 4217 does not list."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only a problem needs it
-
-    found = get_close_matches(currency, MINOR_DIGITS, n=_MAX_NEAR, cutoff=0.6)
+    found = _find_near(currency)
     near = f"write {list_names(found, last='or')}, or " if found else ""
     paths = [f"{path}.amount"] if currency == operation.currency else []
     paths += [f"{path}.limits[{place}]" for place, limit in enumerate(operation.limits) if limit.currency == currency]
@@ -50,3 +49,10 @@ def _unknown(draft: Draft, path: str, operation: Operation, currency: str) -> Pr
         advice=f"{near}keep it if requests name it so",
         severity="note",
     )
+
+
+@lru_cache(maxsize=64)
+def _find_near(currency: str) -> tuple[str, ...]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a problem needs it
+
+    return tuple(get_close_matches(currency, MINOR_DIGITS, n=_MAX_NEAR, cutoff=0.6))

@@ -11,7 +11,7 @@ from authguard.core.deployment import expand_tenants
 from authguard.formats.urls import is_secure
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.checks.read_operation import moves_nothing
-from authguard.policy.problem import Place, Problem
+from authguard.policy.problem import Place, Problem, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,16 +165,18 @@ def check_dpop_public_url(draft: Draft) -> Iterator[Problem]:
     """Check that `public_url` is set for DPoP: a proof is compared with it, never with what the caller sends."""
     if draft.settings.public_url or draft.base:
         return
-    for index, issuer in enumerate(draft.issuers):
-        if issuer.sender_constraint == "dpop":
-            message = (
-                f"issuer `{issuer.issuer}` has `sender_constraint: dpop`,"
-                " and the policy does not say by which address it is met"
-            )
-            advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
-            place = draft.place(f"issuers[{index}].sender_constraint", f"issuers[{index}]")
-            # a note, since only the deployment knows the variable; the app refuses to start without it
-            yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
+    bound = [index for index, issuer in enumerate(draft.issuers) if issuer.sender_constraint == "dpop"]
+    if bound:
+        several = len(bound) > 1
+        message = (
+            f"issuer{'s' if several else ''} {list_names(draft.issuers[index].issuer for index in bound)}"
+            f" {'have' if several else 'has'} `sender_constraint: dpop`,"
+            " and the policy does not say by which address it is met"
+        )
+        advice = "add `settings: {public_url: https://...}`, as callers write it, or set AUTHGUARD_PUBLIC_URL"
+        place = draft.place(f"issuers[{bound[0]}].sender_constraint", f"issuers[{bound[0]}]")
+        # a note, since only the deployment knows the variable; the app refuses to start without it
+        yield Problem(code="public-url-missing", place=place, message=message, advice=advice, severity="note")
 
 
 def _algorithms(place: Place, issuer: Issuer) -> Iterator[Problem]:

@@ -69,13 +69,17 @@ def _format_chain(names: tuple[str, ...]) -> str:
 
 def check_then_chains(draft: Draft) -> Iterator[Problem]:
     """Check that a caller without attempts reaches a hand-off or a denial, and neither a cycle nor an admission."""
+    looping: set[str] = set()
     for name, fallback in draft.fallbacks.items():
         if not fallback.then:
             continue
         place = _place(draft, name)
         way = follow_then(draft, name)
         last = draft.fallbacks[way[-1]]
+        if last.then in way and last.then in looping:
+            continue
         if last.then in way:
+            looping.update(way)
             message = f"`then` forms a cycle: {_format_chain((*way, last.then))}"
             yield Problem(code="then-loop", place=place, message=message, advice="end it in a hand-off or a denial")
         elif not last.then and last.kind not in END_OUTCOMES:

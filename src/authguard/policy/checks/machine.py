@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from authguard.core.events import MACHINES, MOMENTS, REENTERING
 from authguard.core.machine import ANY, MAX_CHAIN_LENGTH, STAY, Spec, expand
-from authguard.policy.problem import Place, Problem, did_you_mean
+from authguard.policy.problem import Place, Problem, did_you_mean, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,18 +122,14 @@ def check_totality(draft: Draft) -> Iterator[Problem]:
         place = draft.place(f"machines.{spec.name}.transitions", f"machines.{spec.name}", "machines")
         for holes, triggers in grouped.items():
             everywhere = set(holes) == set(spec.states)
-            where = "any state" if everywhere else f"state{'s' if len(holes) > 1 else ''} {_names(holes)}"
+            where = "any state" if everywhere else f"state{'s' if len(holes) > 1 else ''} {list_names(holes)}"
             source = "'*'" if everywhere else _yaml(holes)
             yield Problem(
                 code="machine-hole",
                 place=place,
-                message=f"machine `{spec.name}` has no answer to {_names(triggers)} in {where}",
+                message=f"machine `{spec.name}` has no answer to {list_names(triggers)} in {where}",
                 advice=f"add `- {{trigger: {_yaml(triggers)}, source: {source}, dest: '='}}`, or the state it leads to",
             )
-
-
-def _names(words: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(f"`{word}`" for word in words)
 
 
 def _yaml(words: list[str] | tuple[str, ...]) -> str:

@@ -18,7 +18,7 @@ from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
-from authguard.policy.problem import Place, Problem
+from authguard.policy.problem import Place, Problem, list_names
 from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
 from authguard.policy.table.coverage import compute_coverage
 from authguard.policy.table_space import of_operation, table_space
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from authguard.policy.table.coverage import TableCoverage
 
 OUTCOME: Final = "outcome"
+#: most values of one dimension in the line that fills a gap
+_MAX_GAP_VALUES: Final = 20
 
 
 class ProofCounts(Struct, frozen=True, kw_only=True):
@@ -181,7 +183,8 @@ def find_evidence(draft: Draft, proof: TableCoverage, rule: int, box: Box, wide:
 
 
 def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
-    values = [value for place, value in enumerate(known) if mask >> place & 1]
+    """Format values as YAML; of many the first ones, whose line leaves a smaller gap."""
+    values = [value for place, value in enumerate(known) if mask >> place & 1][:_MAX_GAP_VALUES]
     return values[0] if len(values) == 1 else f"[{', '.join(values)}]"
 
 
@@ -201,10 +204,11 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
                 message = f"rule `{rule.name}` decides nothing: no request to an operation of this policy can meet it"
                 yield Problem(code="rule-shadowed", place=place, message=message, advice="correct it, or delete it")
             continue
-        takers = [f"`{draft.rules[earlier].name}`" for earlier in sorted(proof.deciders(known.box(rule.when)))]
-        message = (
-            f"rule `{rule.name}` decides nothing: {', '.join(takers) or 'no rule'} before it decides all its cells"
+        takers = [draft.rules[earlier].name for earlier in sorted(proof.deciders(known.box(rule.when)))]
+        deciding = (
+            f"{list_names(takers)} before it decide{'' if len(takers) > 1 else 's'}" if takers else "no rule decides"
         )
+        message = f"rule `{rule.name}` decides nothing: {deciding} all its cells"
         own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
         alone = compute_coverage([draft.rules[earlier] for earlier in own], known)
         if not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
@@ -252,13 +256,14 @@ def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant)
     forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
     box = known.box(conditions)
     for rule in deciding_rules(draft, proof, box):
-        for outcome in sorted(outcomes(draft, rule) & forbidden):
+        led = sorted(outcomes(draft, rule) & forbidden)
+        if led:
             wide = proof.example(rule.index, box)
             yield Problem(
                 code="invariant-broken",
                 place=draft.place(f"invariants[{index}]", "invariants"),
                 message=f"`{invariant.name}` is broken by rule `{rule.name}` ({rule.origin or 'unplaced'}), which leads"
-                f" to `{outcome}` in {proof.cells(rule.index, box)} cells",
+                f" to {list_names(led, last='or')} in {proof.cells(rule.index, box)} cells",
                 **find_evidence(draft, proof, rule.index, box, wide),
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
@@ -293,12 +298,32 @@ def check_restrictions(draft: Draft) -> Iterator[Problem]:
 
 def check_operation_needs(draft: Draft) -> Iterator[Problem]:
     """Check that no rule admits an operation without one of its requirements."""
-    proof, known = prove_table(draft), table_space(draft)
+    proof = prove_table(draft)
     if proof is None:
         return
+    ignored: dict[tuple[str, int, str, str], list[tuple[Operation, str, Box]]] = {}
+    for operation, path, need, rule, box in _ignored_needs(draft, proof):
+        group = (need, rule.index, operation.risk, operation.effect)
+        ignored.setdefault(group, []).append((operation, path, box))
+    for (need, index, _, _), found in ignored.items():
+        _, path, box = found[0]
+        several = len(found) > 1
+        yield Problem(
+            code="need-ignored",
+            place=draft.place(path, "operations"),
+            message=f"operation{'s' if several else ''} {list_names(one.name for one, _, _ in found)}"
+            f" require{'' if several else 's'} {need}, and rule `{draft.rules[index].name}` does not check it",
+            **find_evidence(draft, proof, index, box, proof.example(index, box)),
+            advice="raise its risk, add a rule before it that checks, or remove the requirement",
+        )
+
+
+def _ignored_needs(draft: Draft, proof: TableCoverage) -> Iterator[tuple[Operation, str, str, Rule, Box]]:
+    """Yield each operation with its path, a need, a rule that admits it without, and the cells in question."""
+    known = table_space(draft)
     named = [(operation, f"operations[{index}]") for index, operation in enumerate(draft.operations)]
-    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations have the same requirements
     unnamed = [(draft.otherwise, "otherwise")] if draft.admits_unnamed else []
+    opened: dict[Box, tuple[Rule, ...]] = {}  # many operations have the same requirements
     for operation, path in (*named, *unnamed):
         for need, unmet in _needs(operation):
             kind = {"risk": {operation.risk}, "effect": {operation.effect}} | of_operation(known, operation)
@@ -307,15 +332,7 @@ def check_operation_needs(draft: Draft) -> Iterator[Problem]:
                 opened[box] = tuple(
                     rule for rule in deciding_rules(draft, proof, box) if outcomes(draft, rule) & ADMITTING
                 )
-            for rule in opened[box]:
-                wide = proof.example(rule.index, box)
-                yield Problem(
-                    code="need-ignored",
-                    place=draft.place(path, "operations"),
-                    message=f"operation `{operation.name}` requires {need}, and rule `{rule.name}` does not check it",
-                    **find_evidence(draft, proof, rule.index, box, wide),
-                    advice="raise its risk, add a rule before it that checks, or remove the requirement",
-                )
+            yield from ((operation, path, need, rule, box) for rule in opened[box])
 
 
 def _needs(operation: Operation) -> Iterator[tuple[str, dict[str, set[str]]]]:

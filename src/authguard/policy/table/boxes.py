@@ -32,6 +32,8 @@ GAP: Final = -1
 
 #: boxes to process before rules count as too complex (about a second); the standard policy needs under a thousand
 MAX_BOXES: Final = 200_000
+#: most values of one dimension in words
+_MAX_VALUES: Final = 12
 
 
 class BoxCoverage(Struct, frozen=True):
@@ -187,8 +189,15 @@ def _describe_values(mask: int, known: Sequence[str]) -> str:
     held = [value for place, value in enumerate(known) if mask >> place & 1]
     lacking = [value for value in known if value not in held]
     if len(lacking) < len(held):
-        return "not " + " nor ".join(f"`{value}`" for value in lacking)
-    return " or ".join(f"`{value}`" for value in held) or "of no value"
+        return "not " + " nor ".join(_quote_values(lacking))
+    return " or ".join(_quote_values(held)) or "of no value"
+
+
+def _quote_values(values: list[str]) -> list[str]:
+    """Quote values; of many the first ones, and the number of the others."""
+    shown = values if len(values) <= _MAX_VALUES else values[: _MAX_VALUES - 1]
+    rest = [f"{len(values) - len(shown):,} more"] if len(shown) < len(values) else []
+    return [*(f"`{value}`" for value in shown), *rest]
 
 
 def count(box: Box) -> int:
