@@ -33,6 +33,10 @@ issuers:
   - {issuer: 'https://issuer.test', audience: 'https://agent.test', algorithms: [ES256], keys: {file: keys.json}}
 agents: [{issuer: 'https://issuer.test', client: concierge}]
 rollback: {authority: {engage: {role: operations}, release: {role: operations}}}
+flags:
+  hurried: {by: subject, expires: 24h, set_by: [{app: report}, {role: fraud}], cleared_by: [{role: fraud}]}
+decisions:
+  - {when: {credential: good, session: active, risk: high, account: normal, hurried: set}, do: slow_down}
 """
 OK, FAILED = 200, 500
 STRONG: dict[str, Any] = {"acr": "aal2", "scope": "chat refunds:write", "account_status": "ok"}

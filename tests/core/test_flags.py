@@ -100,7 +100,7 @@ def test_expired_entries_are_dropped_and_nothing_else() -> None:
 
 def test_a_full_ledger_merges_calls_and_never_flags() -> None:
     ledger = flags.set_flag(flags.set_flag((), HELD, 1.0), FOREVER, 2.0)
-    windows = {"pay/0": 1e6, **flags.entry_windows((HELD, FOREVER))}
+    windows = {"pay/0": 1e6, HELD.key: HELD.expires, FOREVER.key: inf}
     for number in range(MAX_EXACT_ENTRIES + 20):
         ledger = reserve(ledger, (LedgerEntry("pay/0", 10.0 + number, "1"),), windows, 10.0 + number)
     assert len(ledger) < MAX_EXACT_ENTRIES

@@ -58,6 +58,7 @@ FULL: dict[str, Entry] = {
         method="POST",
         path="/orders/{order_id}/refund",
         trace_id=TRACE,
+        context={"fraud_hold": "clear"},
         facts={"issuer": "https://issuer.test", "auth_time": 1_800_000_000.0, "sid": True},
     ),
     "transition": TransitionEntry(
@@ -113,6 +114,7 @@ FULL: dict[str, Entry] = {
         over=("refund/1",),
         parts=("reading=0a1b2c3d4e5f",),
         unmoved=("session.ended",),
+        flag="fraud_hold",
     ),
     "log": AppLogEntry(
         **SAID, level="warning", message="slow", trace_id=TRACE, fields={"ms": 12, "late": True}, refused=("token",)

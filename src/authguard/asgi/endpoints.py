@@ -191,7 +191,7 @@ def bind_endpoints(enforcer: Enforcer, replies: ReplyBuilder) -> dict[str, Endpo
     )
     states = policy.machines["transaction"].spec.states
     transactions = TransactionEndpoints(enforcer.approvals, enforcer.hold_queue, states)
-    staff = StaffEndpoints(enforcer.staff_actions)
+    staff = StaffEndpoints(enforcer.staff_actions, enforcer.flag_actions)
     return {
         **{name: partial(endpoint, sessions) for name, endpoint in SESSION_ENDPOINTS.items()},
         **{name: partial(endpoint, transactions) for name, endpoint in transaction_endpoints.ENDPOINTS.items()},

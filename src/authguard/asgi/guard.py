@@ -226,6 +226,24 @@ class Guard(msgspec.Struct, eq=False, gc=False):
         after = await self._services.reports.report(self._verdict, event, note)
         self._current = replace(after, transaction=self._snapshot.transaction)
 
+    async def set_flag(self, name: str, note: str = "") -> None:
+        """Set a flag about this customer that the policy lets the app set: ``set_by: [{app: report}]``.
+
+        Such a flag only restricts, which the checks of the policy prove. It expires as the policy says, and only people
+        with a role of its ``cleared_by`` can clear it earlier.
+
+        Args:
+            name: of the flag.
+            note: reason for the log; without personal data.
+
+        Raises:
+            ReportRefusedError: there is no such flag, the app may not set it, no credential is proven, or the flag is
+                kept by payee and this request names none.
+            AuditError, StoreError, TimeoutError: as for `report`.
+        """
+        after = await self._services.reports.set_flag(self._verdict, name, note)
+        self._current = replace(after, transaction=self._snapshot.transaction)
+
     async def end_session(self, *, everywhere: bool = False) -> None:
         """Sign the customer out: no token of this session is accepted without a fresh sign-in.
 

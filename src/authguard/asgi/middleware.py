@@ -35,11 +35,12 @@ from authguard.asgi.metadata import METADATA, Metadata, schemes, scope_prefixes
 from authguard.asgi.reply import Reply, ReplyBuilder
 from authguard.asgi.reply_sender import deny, send_reply, with_outcome_header
 from authguard.asgi.request_context import RequestContext
-from authguard.asgi.response_recorder import run_transaction
+from authguard.asgi.response_recorder import run_flagged, run_transaction
 from authguard.asgi.unnamed_route_log import UnnamedRouteLog
 from authguard.asgi.user import User, build_user, wrap_app
 from authguard.asgi.websocket_verification import WebSocketVerification
 from authguard.core.credential_place import AUTHORIZATION
+from authguard.core.flags import COMMITTED
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import Evidence
 from authguard.errors import AuthguardError, BusyError, StoreError
@@ -121,6 +122,9 @@ class GuardMiddleware:
         self._faults: Final = enforcer.faults
         self._in_flight: Final = enforcer.in_flight
         self._settle: Final = enforcer.reports.settle
+        self._commit_flags: Final = enforcer.reports.commit_flags
+        #: operations of which a 2xx response sets flags; mostly none, which costs a request one look
+        self._flagging: Final = frozenset(one for event, one in policy.flag_setters if event == COMMITTED)
         self._run_in_thread: Final = enforcer.fair_worker.run
         self._proofs: Final = ProofReader(policy.settings.public_url) if "DPoP" in schemes(enforcer) else None
         #: `None` if only ``Authorization`` is read, so that other policies cost nothing
@@ -261,6 +265,8 @@ class GuardMiddleware:
             app = wrap_app(scope["user"], self._app)
             return run_transaction(app, partial(self._settle, verdict), scope, receive, send)
         app = self._app if type(scope["user"]) is User else wrap_app(scope["user"], self._app)
+        if self._flagging and name in self._flagging and verdict.principal is not None:
+            return run_flagged(app, partial(self._commit_flags, verdict), scope, receive, send)
         return app(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The run of a transaction by the app: its response is recorded, and settles it before the last byte is sent."""
+"""Watched responses of the app: one settles a transaction, another sets flags, before the last byte is sent."""
 
 from __future__ import annotations
 
@@ -83,3 +83,31 @@ async def run_transaction(
     finally:
         if not settled:
             await settle(AppResponse(0))
+
+
+async def run_flagged(
+    app: App, commit: Callable[[], Awaitable[None]], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Run an operation that sets flags; set them before the last byte of a 2xx response is sent.
+
+    Args:
+        app: the app, for the user of the request.
+        commit: sets the flags; never fails.
+        scope: as the app gets it.
+        receive: of the request.
+        send: to the caller.
+    """
+    status = 0
+
+    async def watch(message: Message) -> None:
+        nonlocal status
+        kind = message["type"]
+        if kind == "http.response.start":
+            status = message["status"]
+        elif kind == "http.response.pathsend" or (kind == "http.response.body" and not message.get("more_body", False)):
+            succeeded, status = 200 <= status < 300, 0  # noqa: PLR2004 - HTTP's own numbers
+            if succeeded:
+                await commit()
+        await send(message)
+
+    await app(scope, receive, watch)

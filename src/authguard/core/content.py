@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authguard.core.agents import Agent
     from authguard.core.credential_place import CredentialPlace
     from authguard.core.deployment import AccountSource, Verifier
+    from authguard.core.flags import Flag
     from authguard.core.own_conditions import OwnCondition
     from authguard.core.request import Operation
     from authguard.core.verification import Method
@@ -82,6 +83,7 @@ class Content(Struct, frozen=True, kw_only=True):
         staff_claim: claim with staff roles, for `authguard.core.staff.roles`; empty without staff.
         staff_issuers: issuers whose staff roles count.
         staff_roles: act (``reinstate``, ``reset``) -> required role; nobody may perform a missing act.
+        flags: what the guard remembers for a time, in order.
         changes: changes to inherited definitions.
     """
 
@@ -111,6 +113,7 @@ class Content(Struct, frozen=True, kw_only=True):
     staff_claim: str = ""
     staff_issuers: frozenset[str] = frozenset()
     staff_roles: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()
     changes: Changes = field(default_factory=Changes)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import DIMENSIONS
+from authguard.core.flags import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -61,7 +62,8 @@ def _all_values(policy: Content) -> dict[str, tuple[str, ...]]:
     # a name that is taken is a problem of its own, and does not change the dimension
     taken = {*DIMENSIONS, OPERATION, CHANNEL}
     conditions = {one.name: one.values for one in policy.conditions if one.name not in taken}
-    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values()), CHANNEL: channels, **conditions}
+    flags = {one.name: VALUES for one in policy.flags if one.name not in taken | conditions.keys()}
+    return {OPERATION: (*operations, OTHERWISE, *OWN_OPERATIONS.values()), CHANNEL: channels, **conditions, **flags}
 
 
 def operation_value(operation: Operation, declared: Container[str]) -> str:

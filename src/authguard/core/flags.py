@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr
 from authguard.core.snapshot import LedgerEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from authguard.core.request import Operation
 
@@ -141,6 +141,8 @@ def set_flag(ledger: Ledger, flag: Flag, now: float, transaction: str = "") -> L
     """
     same = [entry for entry in ledger if entry.limit == flag.key and entry.transaction == transaction]
     at = max([now, *(entry.at for entry in same)])
+    if len(same) == 1 and same[0].at == at:
+        return ledger
     kept = tuple([entry for entry in ledger if entry not in same])
     # the end is stated for a flag that never expires, so that no sweep deletes its record
     entry = LedgerEntry(flag.key, at, "", transaction, inf if flag.expires == inf else 0.0)
@@ -176,8 +178,3 @@ def drop_expired(ledger: Ledger, flag: Flag, now: float) -> Ledger:
     """Remove the entries of a flag whose time has passed."""
     kept = tuple([entry for entry in ledger if entry.limit != flag.key or now < entry.at + flag.expires])
     return ledger if len(kept) == len(ledger) else kept
-
-
-def entry_windows(flags: Iterable[Flag]) -> Mapping[str, float]:
-    """Return name of a flag's entries -> seconds for which they count, as `authguard.core.limits.reserve` takes it."""
-    return {flag.key: flag.expires for flag in flags}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from msgspec import field
@@ -9,6 +10,7 @@ from msgspec.structs import force_setattr
 
 from authguard.core.asked_conditions import find_asked, used_conditions
 from authguard.core.content import Content
+from authguard.core.flags import FLAG_EVENTS
 from authguard.core.record_codec import FINAL_TRANSACTION_STATES
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from authguard.core.decision_table import Table
     from authguard.core.deployment import Channels, Issuer
+    from authguard.core.flags import Flag
     from authguard.core.machine import Machine
     from authguard.core.outcomes import Fallback
     from authguard.core.own_conditions import OwnCondition
@@ -51,6 +54,7 @@ class Policy(Content, frozen=True, kw_only=True):
         operation_limits: operation -> its limits.
         own_conditions: conditions that rules or invariants name, in order.
         asked_conditions: value of the dimension `operation` -> conditions with a ``call`` that its answers depend on.
+        flag_setters: (event, operation) -> the flags that it sets.
         final_transaction_states: final states of a transaction, and states that a timer ends within the retention.
         asks_directories: whether an account source is asked for each request, and not a claim of the token.
         role_sources: issuer whose staff roles count -> claims or JSON Pointers with the roles.
@@ -77,6 +81,7 @@ class Policy(Content, frozen=True, kw_only=True):
     operation_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     own_conditions: tuple[OwnCondition, ...] = ()
     asked_conditions: Mapping[str, tuple[OwnCondition, ...]] = field(default_factory=dict)
+    flag_setters: Mapping[tuple[str, str], tuple[Flag, ...]] = field(default_factory=dict)
     final_transaction_states: frozenset[str] = frozenset()
     waiting_risks: frozenset[str] = frozenset()
     answer_timeouts: Mapping[str, float] = field(default_factory=dict)
@@ -113,11 +118,13 @@ class Policy(Content, frozen=True, kw_only=True):
         derive(self, "idle_session_states", frozenset(idled))
         derive(self, "retention", self._retention())
         derive(self, "final_transaction_states", FINAL_TRANSACTION_STATES | set(self._expiring_states()))
+        flag_windows = {flag.key: flag.expires for flag in self.flags}
         limits = [limit for operation in self.operations for limit in operation.limits]
-        derive(self, "limit_windows", {limit.name: limit.per for limit in limits})
+        derive(self, "limit_windows", {limit.name: limit.per for limit in limits} | flag_windows)
         # the first operation of a name counts
         named = {one.name: one.limits for one in (self.otherwise, *reversed(self.operations))}
         derive(self, "operation_limits", named)
+        derive(self, "flag_setters", dict(self._flag_setters()))
         waiting = (risk for risk, stored in self.audit.durability.items() if stored != "async")
         derive(self, "waiting_risks", frozenset(waiting))
         derive(self, "answer_timeouts", {name: self._answer_timeout(method) for name, method in self.methods.items()})
@@ -141,6 +148,7 @@ class Policy(Content, frozen=True, kw_only=True):
             return float("inf")
         lives = [issuer.max_lifetime + 2 * issuer.leeway for issuer in self.issuers.values()]
         windows = [limit.per for operation in self.operations for limit in operation.limits]
+        windows += [flag.expires for flag in self.flags if flag.expires < inf]  # the others keep their records for ever
         attempts = [fallback.per for fallback in self.fallbacks.values()]
         attempts += [method.per for method in self.methods.values()]
         return min(absolute) + max([*lives, *windows, *attempts, self.transactions.response_retention]) + 86_400.0
@@ -155,6 +163,13 @@ class Policy(Content, frozen=True, kw_only=True):
             leads = table[state, first.event.partition(".")[2]].dest
             if leads in FINAL_TRANSACTION_STATES and first.moment == "entered" and first.after < self.retention:
                 yield state
+
+    def _flag_setters(self) -> Iterator[tuple[tuple[str, str], tuple[Flag, ...]]]:
+        for operation in self.all_operations if self.flags else ():
+            for event in FLAG_EVENTS:
+                found = tuple([flag for flag in self.flags if flag.is_set_on(event, operation)])
+                if found:
+                    yield (event, operation.name), found
 
     def _role_sources(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name in self.staff_issuers if self.staff_claim else ():

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from authguard.core.limits import has_booking, release, reserve, usage
 from authguard.core.snapshot import EMPTY_LEDGER, LedgerEntry, blank
+from authguard.evaluation import flags
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -139,8 +140,10 @@ def is_unbooked(evaluation: Evaluation, transaction: str) -> bool:
     )
 
 
-def release_if_void(evaluation: Evaluation, transaction: str) -> None:
-    """Release a transaction's bookings if it became void in this evaluation."""
+def follow_transaction(evaluation: Evaluation, transaction: str) -> None:
+    """Apply to the ledgers what a transaction did in this evaluation: its flags change, and void bookings go."""
+    if evaluation.policy.flags:
+        flags.catch_up(evaluation)
     for moved in evaluation.transitions:
         if moved.machine == "transaction" and moved.event in VOIDING_EVENTS:
             release_bookings(evaluation, transaction)

@@ -17,7 +17,7 @@ from authguard.core.request import NO_LEDGERS, NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.errors import MachineFaultError
-from authguard.evaluation import booking, transactions
+from authguard.evaluation import booking, flags, transactions
 from authguard.evaluation.attempts import is_in_doubt, spend_attempts
 from authguard.evaluation.decision import NEEDS_BODY, NO_CONTEXT, Decision, NeedsBody
 from authguard.evaluation.driver import (
@@ -157,7 +157,7 @@ def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, princip
         evaluation.send("transaction.denied", "approvers")
     if booking.is_unbooked(evaluation, facts.binding.transaction):
         evaluation.send("transaction.lapsed", "guard")
-    booking.release_if_void(evaluation, facts.binding.transaction)
+    booking.follow_transaction(evaluation, facts.binding.transaction)
     return None
 
 
@@ -209,7 +209,8 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
         rule, cell = policy.table.find(cell)
     else:
         channel = facts.channel if principal is not None else ""
-        given = Given(principal=principal, channel=channel, conditions=facts.brought, now=facts.now)
+        values = flags.read_values(evaluation, request.operation) if principal is not None else flags.NO_VALUES
+        given = Given(principal=principal, channel=channel, conditions=facts.brought, flags=values, now=facts.now)
         extra = read_extra(policy, request.operation, given)
         rule, context = policy.table.decide(cell + extra), describe_context(policy, request.operation, extra)
     fallback = policy.fallbacks[rule.do]
@@ -234,8 +235,9 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
             reason = transactions.void_reason(evaluation, facts.binding)
         elif fallback.kind is Outcome.TERMINATE:
             evaluation.send("session.ended", "guard")
-        if admits and measured.spends:
+        if admits and (measured.spends or policy.flag_setters):
             _reserve(evaluation, facts, measured)
+            flags.set_started(evaluation, operation, transaction=facts.binding.transaction if running else "")
     amount = measured.fault.code if measured.condition == "unmeasured" else measured.shown
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running

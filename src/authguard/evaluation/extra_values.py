@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from authguard.core.extra_dimensions import CHANNEL, OPERATION, RECORDED, channel_value, operation_value
+from authguard.core.flags import CLEAR
 from authguard.core.own_conditions import read_conditions
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ class Given(Struct, frozen=True, kw_only=True):
         principal: proven; ``None`` for a caller who proved nothing.
         channel: trusted channel of a proven caller; empty for none.
         conditions: condition -> value, of those that the runtime finds.
+        flags: flag -> value, from `authguard.evaluation.flags`; a flag that is left out is clear.
         now: epoch seconds UTC.
     """
 
     principal: Principal | None = None
     channel: str = ""
     conditions: Mapping[str, str] = {}
+    flags: Mapping[str, str] = {}
     now: float = 0.0
 
 
@@ -48,6 +51,8 @@ def read_extra(policy: Policy, operation: Operation, given: Given) -> tuple[str,
     if policy.own_conditions:
         claims = None if given.principal is None else given.principal.claims
         found |= read_conditions(policy.own_conditions, claims, given.conditions, given.now)
+    for flag in policy.flags:
+        found[flag.name] = given.flags.get(flag.name, CLEAR)
     return tuple([found[name] for name in policy.table.extra])
 
 

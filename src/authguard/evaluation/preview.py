@@ -15,6 +15,7 @@ from authguard.core.staff import effective_roles
 from authguard.evaluation.attempts import follow_then
 from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
 from authguard.evaluation.extra_values import Given, read_extra
+from authguard.evaluation.flags import preview_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,7 +156,8 @@ def _extra(policy: Policy, verdict: Verdict, operation: Operation) -> tuple[str,
     expected = {one.name: one.values[0] for one in policy.own_conditions if one.call}
     principal, brought = verdict.principal, {**expected, **verdict.decision.context}
     channel = "" if principal is None else verdict.channel
-    given = Given(principal=principal, channel=channel, conditions=brought, now=verdict.at)
+    flags = {} if principal is None else preview_values(policy, verdict.snapshot, verdict.keys, verdict.at)
+    given = Given(principal=principal, channel=channel, conditions=brought, flags=flags, now=verdict.at)
     return read_extra(policy, operation, given)
 
 

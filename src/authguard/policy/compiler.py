@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authguard.core.machine import compile_machine
 from authguard.errors import PolicyError
 from authguard.policy.assembly import assemble
+from authguard.policy.checks.flags import with_polarity
 from authguard.policy.checks.proof_file import is_proved
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.loading.loader import load_draft
@@ -63,4 +64,4 @@ def compile_draft(draft: Draft) -> Policy:
         MachineFaultError: a machine is not total, or differs from its table.
     """
     machines = {name: compile_machine(spec) for name, spec in draft.machines.items()}
-    return assemble(draft, machines)
+    return assemble(draft, machines, with_polarity(draft))

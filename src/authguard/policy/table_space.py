@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authguard.core.decision_table import dimension_values
+from authguard.core.decision_table import PROVEN_CREDENTIALS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import (
     CHANNEL,
@@ -16,6 +16,7 @@ from authguard.core.extra_dimensions import (
     find_extra,
     named_dimensions,
 )
+from authguard.core.flags import PAYEE_DIMENSIONS, SET
 from authguard.core.possible_values import find_possible
 from authguard.policy.table.boxes import Space
 
@@ -75,6 +76,10 @@ def impossible_conditions(policy: Content, values: Mapping[str, tuple[str, ...]]
         yield from _impossible_for_operations(policy, values)
     if CHANNEL in values:
         yield from _impossible_channels(policy, values)
+    for flag in policy.flags:
+        if flag.name in values:
+            # the guard knows nobody without a proven credential
+            yield {"credential": frozenset(values["credential"]) - set(PROVEN_CREDENTIALS), flag.name: frozenset({SET})}
 
 
 def _impossible_channels(policy: Content, values: Mapping[str, tuple[str, ...]]) -> Iterator[Conditions]:
@@ -98,6 +103,10 @@ def _impossible_for_operations(policy: Content, values: Mapping[str, tuple[str, 
     for operation in known.values():
         for name, possible in find_possible(policy, operation).items():
             alike.setdefault((name, possible), set()).add(operation.name)
+    payeeless = {*OWN_OPERATIONS.values(), *(name for name, operation in known.items() if not operation.has_payee)}
+    for flag in policy.flags:
+        if flag.by in PAYEE_DIMENSIONS and flag.name in values:
+            yield {OPERATION: frozenset(payeeless), flag.name: frozenset({SET})}
     for (risk, effect), name in OWN_OPERATIONS.items():
         alike.setdefault(("risk", (risk,)), set()).add(name)
         alike.setdefault(("effect", (effect,)), set()).add(name)

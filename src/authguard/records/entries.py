@@ -67,11 +67,11 @@ class DecisionEntry(
         transaction: id; empty for none.
         channel: channel of the request, if the guard accepts the claim or header that names it; empty for none.
         ticket: of a hand-off.
+        context: the policy's own condition or flag -> its value, of those that its rules name; empty for none.
         peer: address of the client, or its keyed hash; empty unless the policy records it.
         method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
         path: path template of the operation, never the path itself; empty unless the policy records it.
         trace_id: W3C trace id, from the request or from the active span.
-        context: the policy's own condition or flag -> its value, of those that its rules name; empty for none.
         facts: what another policy could decide otherwise on, by `authguard.evaluation.recorded_facts`; empty without a
             verified principal, and in a repeated decision, whose credential has them in an earlier record.
     """
@@ -94,25 +94,25 @@ class DecisionEntry(
     transaction: Column[Id] = ""
     channel: Shared[Name] = ""
     ticket: Id = ""
+    context: Context = {}
     peer: Peer = ""
     method: Method = ""
     path: Text = ""
     trace_id: TraceId = ""
-    context: Context = {}
     facts: Facts = {}
 
 
 class TransitionEntry(
     msgspec.Struct, frozen=True, kw_only=True, tag="transition", tag_field="kind", omit_defaults=True, gc=False
 ):
-    """One state change of a machine.
+    """One state change of a machine, or one change of a flag.
 
     Attributes:
         id: of this record.
         at: time of the event (for a timer: its due time), epoch seconds UTC.
         policy: digest.
-        machine: one of the five.
-        event: the trigger; the event is ``machine.trigger``.
+        machine: one of the five, or a flag of the policy.
+        event: the trigger; the event is ``machine.trigger``. Of a flag: ``set``, ``expired`` or ``cleared``.
         source: state before.
         dest: state after.
         cause: origin of the event.
@@ -249,6 +249,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
         over: limits, by name, that an approval permits to exceed.
         parts: at a start, digests of the policy's parts, each ``part=digest`` (`authguard.core.policy_parts`).
         unmoved: of `events.unmoved`, the events.
+        flag: set or cleared by a person.
     """
 
     id: Column[Id]
@@ -265,6 +266,7 @@ class ActEntry(msgspec.Struct, frozen=True, kw_only=True, tag="act", tag_field="
     over: tuple[Text, ...] = ()
     parts: tuple[Text, ...] = ()
     unmoved: tuple[Event, ...] = ()
+    flag: Name = ""
 
 
 class AppLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag="log", tag_field="kind", omit_defaults=True):

@@ -55,7 +55,8 @@ Name = Annotated[str, _like(rf"[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{MAX_NAME_CHARS - 
 Code = Annotated[str, _like(rf"[a-z][a-z0-9_.-]{{0,{MAX_NAME_CHARS - 1}}}")]
 Rule = Annotated[str, _like(rf"(?:0|[1-9][0-9]{{0,9}}):[A-Za-z0-9_][A-Za-z0-9_. -]{{0,{MAX_NAME_CHARS - 1}}}")]
 Event = Annotated[str, _like(rf"(?:{'|'.join(MACHINES)})\.[a-z][a-z0-9_-]{{0,63}}")]
-Machine = Annotated[str, _form(enum=list(MACHINES))]
+#: a machine, or a flag of the policy
+Machine = Annotated[str, _like("[a-z][a-z0-9_-]{0,63}")]
 Result = Annotated[str, _form(enum=[one.value for one in Outcome])]
 Reason = Annotated[str, _form(enum=[one.code for one in Why])]
 #: an exception's class

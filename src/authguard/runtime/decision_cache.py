@@ -20,6 +20,7 @@ from authguard.core.request import NotProven
 from authguard.errors import StoreError
 from authguard.evaluation.decision import UNREAD
 from authguard.evaluation.extra_values import asked_conditions
+from authguard.evaluation.flags import next_expiry
 from authguard.records.chain import LineTemplate
 
 if TYPE_CHECKING:
@@ -224,6 +225,8 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
         until = min(until, next_clock_change(policy.own_conditions, verdict.at))
     if isinstance(credential, NotProven):
         return until
+    if policy.flags:
+        until = min(until, next_expiry(policy, snapshot, verdict.keys, verdict.at))
     session = snapshot.session
     if decision.cell[_ACTOR] not in _OTHERS and session.state in policy.idle_session_states:
         until = min(until, session.last_seen + policy.last_seen_tolerance)

@@ -31,6 +31,7 @@ from authguard.runtime.commit import Committer
 from authguard.runtime.condition_reader import ConditionReader
 from authguard.runtime.fair_worker import FairWorker
 from authguard.runtime.faults import Faults
+from authguard.runtime.flag_actions import FlagActions
 from authguard.runtime.handoff_ticket import TicketOpener
 from authguard.runtime.hold_queue import HoldQueue
 from authguard.runtime.lifecycle import Lifecycle, do_nothing
@@ -120,6 +121,7 @@ class Enforcer:
         self.verifications: Final = Verifications(self.repository, verifiers, ids)
         self.approvals: Final = Approvals(self.repository, cipher)
         self.staff_actions: Final = StaffActions(self.repository, naming or NullPseudonymizer())
+        self.flag_actions: Final = FlagActions(self.repository, self.staff_actions.naming)
         self.peer_name: Final = peer_name
         self._cipher = cipher
         self._checker = checker

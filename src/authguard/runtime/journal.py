@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 _METHOD: Final = re.compile(METHOD)
 #: longer notes are cut
 MAX_NOTE_LENGTH = 500
-#: machines with the session in their records; for a transaction, the session of its request
-_SESSION_MACHINES = frozenset({"session", "verification", "transaction"})
+#: machines without the session in their records; for a transaction and a flag, it is that of the request
+_SESSIONLESS = frozenset({"service", "account"})
+#: machines without the transaction in their records
+_UNTRANSACTED = frozenset({"service", "account", "session", "verification"})
 
 
 class Journal:
@@ -152,8 +154,8 @@ class Journal:
                     cause=cause,
                     decision=decision,
                     subject=subject if personal else "",
-                    session=keys.session.hex() if transition.machine in _SESSION_MACHINES else "",
-                    transaction=keys.transaction if transition.machine == "transaction" else "",
+                    session=keys.session.hex() if transition.machine not in _SESSIONLESS else "",
+                    transaction=keys.transaction if transition.machine not in _UNTRANSACTED else "",
                     note=note,
                 )
             )
@@ -268,6 +270,7 @@ class Journal:
         over: tuple[str, ...] = (),
         parts: tuple[str, ...] = (),
         unmoved: tuple[str, ...] = (),
+        flag: str = "",
     ) -> str:
         """Write an act of a person or of the deployment; return its id."""
         record = self._ids.record(now)
@@ -287,6 +290,7 @@ class Journal:
                 over=over,
                 parts=parts,
                 unmoved=unmoved,
+                flag=flag,
             )
         )
         return record

@@ -14,7 +14,7 @@ from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
 from authguard.core.snapshot import Keys
 from authguard.errors import ReportRefusedError
-from authguard.evaluation import transactions
+from authguard.evaluation import flags, transactions
 from authguard.evaluation.reports import apply_account_report, send_report
 from authguard.evaluation.request import AccessRequest
 
@@ -62,7 +62,7 @@ class Reports:
         return await self._change(verdict, self._build_change(verdict, event), note)
 
     async def _change(self, verdict: Verdict, apply: Callable[[Evaluation], None], note: str) -> Snapshot:
-        keys = Keys(verdict.keys.account, verdict.keys.session)
+        keys = Keys(verdict.keys.account, verdict.keys.session, ledgers=verdict.keys.ledgers)
         principal = verdict.principal
         subject = principal.pseudonym if principal else ""
         return await self._repository.change(keys, apply, subject=subject, decision=verdict.record, note=note)
@@ -86,6 +86,47 @@ class Reports:
         if event not in TIGHTENING:
             raise ReportRefusedError(f"`{event}` is not a report that an app may make; reports only tighten")
         return lambda evaluation: send_report(evaluation, event)
+
+    async def set_flag(self, verdict: Verdict, name: str, note: str = "") -> Snapshot:
+        """Set a flag that the app reports about the customer of an admitted request.
+
+        Args:
+            verdict: of the request.
+            name: of a flag with the setter ``{app: report}``.
+            note: the reason, for the log; bounded, without personal data.
+
+        Raises:
+            ReportRefusedError: the policy has no such flag, or the app may not set it; the request is unproven, or has
+                no payee that can be read.
+            AuditError, StoreError, TimeoutError: it could not be recorded or saved; nothing was changed.
+        """
+        found = [flag for flag in self._repository.policy.flags if flag.name == name and flag.is_set_by_app]
+        if not found:
+            raise ReportRefusedError(f"the app may not set `{name}`; list it: `set_by: [{{app: report}}]`")
+        if verdict.principal is None:
+            raise ReportRefusedError("a flag needs the request of a signed-in customer")
+
+        def apply(evaluation: Evaluation) -> None:
+            if not flags.set_flag(evaluation, found[0], "app"):
+                raise ReportRefusedError(f"`{name}` is kept by payee, and this request names none")
+
+        return await self._change(verdict, apply, note)
+
+    async def commit_flags(self, verdict: Verdict) -> None:
+        """Set the flags of an operation without a transaction that the app answered with 2xx; never fail.
+
+        They permit something, so a flag that cannot be saved stays clear.
+        """
+        operation = verdict.decision.operation
+
+        def apply(evaluation: Evaluation) -> None:
+            flags.set_committed(evaluation, operation)
+
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._change(verdict, apply, "")
+            except Exception as error:  # noqa: BLE001 - the app has responded: an error here is the guard's
+                await self._faults.record(Reason.GUARD_FAULT, error, AccessRequest(operation=operation, method=""))
 
     async def end_session(self, verdict: Verdict, *, everywhere: bool = False) -> Snapshot:
         """Sign out the customer of an admitted request.

@@ -215,7 +215,7 @@ class StateRepository:
             evaluation.catch_up()
             due = len(evaluation.events)
             apply(evaluation)
-            booking.release_if_void(evaluation, keys.transaction)
+            booking.follow_transaction(evaluation, keys.transaction)
             written = self.journal.record_transitions(
                 evaluation.transitions, keys, subject=subject, decision=decision, note=note
             )

@@ -109,6 +109,10 @@ DOCUMENT: Final[dict[str, Any]] = {
     "audit": {"durability": {"high": "sync"}, "request": ["method"], "retention": "90d",
               "checkpoint": {"every": 500}, "rotate": {"size": "1MiB"}},
     "reports": {"app": ["account.locked"]},
+    "flags": {
+        "hurried": {"by": "subject", "expires": "24h", "cleared_by": [{"role": "Desk"}],
+                    "set_by": [{"operation": ["refund"], "event": "started"}, {"role": "Desk"}, {"app": "report"}]}
+    },
     "machines": {
         "account": {
             "transitions": [
@@ -118,7 +122,8 @@ DOCUMENT: Final[dict[str, Any]] = {
     },
     "decisions": [{"when": {"risk": "public", "effect": "write", "channel_change": "switched"}, "do": "refuse"},
                   {"when": {"operation": "money", "account": "minor"}, "do": "refuse"},
-                  {"when": {"operation": "chat", "country": "abroad", "desk": "closed"}, "do": "refuse"}],
+                  {"when": {"operation": "chat", "country": "abroad", "desk": "closed"}, "do": "refuse"},
+                  {"when": {"operation": "money", "credential": "good", "hurried": "set"}, "do": "refuse"}],
     "fallbacks": {
         "read_only": {"kind": "restrict", "effects": ["read"], "scopes": ["chat"]},
         "await_approval": {"kind": "hold", "approvers": {"role": "Desk", "count": 2, "acr": "aal2"}},
@@ -169,6 +174,16 @@ KEYS: Final[dict[str, Change]] = {
     "Document.audit": ("audit.subjects", "plain", LOOSER),
     "Document.transactions": ("transactions", {"max_held": 30}, LOOSER),
     "Document.reports": ("reports", GONE, MAY),
+    "Document.flags": ("flags.hurried.expires", "never", STRICTER),
+    "Flag.by": ("flags.hurried.by", "payee", MAY),
+    "Flag.expires": ("flags.hurried.expires", "1h", LOOSER),
+    "Flag.set_by": ("flags.hurried.set_by.2", GONE, LOOSER),
+    "Flag.cleared_by": ("flags.hurried.cleared_by", GONE, STRICTER),
+    "FlagSetter.operation": ("flags.hurried.set_by.0.operation", ["refund", "pay"], STRICTER),
+    "FlagSetter.event": ("flags.hurried.set_by.0.event", "lapsed", LOOSER),
+    "FlagSetter.app": ("flags.hurried.set_by.2", {"role": "Fraud"}, LOOSER),
+    "FlagSetter.role": ("flags.hurried.set_by.1.role", "Fraud", LOOSER),
+    "FlagClearer.role": ("flags.hurried.cleared_by.0.role", "Fraud", LOOSER),
     "Document.machines": ("machines", GONE, LOOSER),
     "Document.decisions": ("decisions", GONE, LOOSER),
     "Document.fallbacks": ("fallbacks.slow_down", {"kind": "deny"}, STRICTER),

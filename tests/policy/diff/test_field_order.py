@@ -35,7 +35,18 @@ COMPARED = {
         "otherwise",
         "admits_unnamed",
     ),
-    *("issuers", "accounts", "assurance", "identity", "methods", "verifiers", "channels", "conditions", "cors"),
+    *(
+        "issuers",
+        "accounts",
+        "assurance",
+        "identity",
+        "methods",
+        "verifiers",
+        "channels",
+        "conditions",
+        "cors",
+        "flags",
+    ),
 }
 #: fields that say where a policy comes from
 ORIGIN = {"name", "digest", "places", "changes"}

@@ -30,7 +30,7 @@ from authguard.core.snapshot import Keys, Snapshot, blank
 from authguard.errors import MachineFaultError
 from authguard.evaluation import reports, staff_acts, transactions
 from authguard.evaluation.account_status import read_statements
-from authguard.evaluation.booking import release_if_void
+from authguard.evaluation.booking import follow_transaction
 from authguard.evaluation.decision import NEEDS_BODY, AppResponse, Decision, NeedsBody, Verdict
 from authguard.evaluation.decision_point import evaluate
 from authguard.evaluation.driver import Evaluation, withdraw_if_signed_out
@@ -410,7 +410,7 @@ class StateReplay:
 
         def apply(evaluation: Evaluation) -> None:
             transactions.settle(evaluation, verdict.keys.transaction, response, failed_on, NO_CIPHER)
-            release_if_void(evaluation, verdict.keys.transaction)
+            follow_transaction(evaluation, verdict.keys.transaction)
 
         self._change(verdict.keys, subject, at, apply)
 

@@ -25,6 +25,7 @@ from authguard.policy.diff.difference import (
     make_difference,
 )
 from authguard.policy.diff.fallbacks import compare_fallbacks, diff_fallbacks
+from authguard.policy.diff.flags import diff_flags
 from authguard.policy.diff.machines import diff_machines
 from authguard.policy.diff.methods import diff_methods
 from authguard.policy.diff.operations import diff_operations
@@ -54,6 +55,7 @@ def diff_parts(pair: PolicyPair) -> Iterator[Difference]:
     yield from diff_accounts(pair)
     yield from diff_operations(pair)
     yield from diff_fallbacks(pair)
+    yield from diff_flags(pair)
     yield from diff_timers(pair)
     yield from diff_machines(pair)
     yield from _assurance(pair)

@@ -17,7 +17,13 @@ from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.timers import Timer
 from authguard.policy.draft import Draft, Invariant
-from authguard.policy.loading import condition_builder, credential_builder, deployment_builder, party_builder
+from authguard.policy.loading import (
+    condition_builder,
+    credential_builder,
+    deployment_builder,
+    flag_builder,
+    party_builder,
+)
 from authguard.policy.loading.problem_collector import ProblemCollector
 from authguard.policy.loading.validation import canonical_json
 from authguard.policy.schema.document import KIND_KEYS
@@ -106,6 +112,7 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         staff_claim=document.staff.claim if document.staff else "",
         staff_issuers=party_builder.build_staff_issuers(document, found),
         staff_roles=dict(document.staff.authority.items()) if document.staff else {},
+        flags=flag_builder.build_flags(document.flags, found),
         places=found.places,
     )
     return draft, tuple(found.problems)

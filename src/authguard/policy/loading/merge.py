@@ -142,6 +142,7 @@ MERGE_FUNCTIONS: Final[Mapping[str, MergeFunction]] = {
     "conditions": _merge_by_key({}),
     "decisions": _prepend,
     "fallbacks": _merge_by_key({}),
+    "flags": _merge_by_key({}),
     "invariants": _append,
     "timers": _merge_timers,
 }

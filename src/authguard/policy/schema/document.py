@@ -32,6 +32,7 @@ from authguard.policy.schema.deployment import (
     approvers_in_list,
     otherwise_or_deny,
 )
+from authguard.policy.schema.flag import Flags
 from authguard.policy.schema.issuer import Issuer
 from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import (
@@ -248,6 +249,9 @@ class Document(StrictModel, frozen=True, kw_only=True):
     audit: Annotated[Audit, Key("Storage of the audit log.")] = Audit()
     transactions: Annotated[Transactions, Key("Storage of transactions.")] = Transactions()
     reports: Annotated[Reports, Key("Account events that the app may report; only staff can reverse them.")] = Reports()
+    flags: Annotated[
+        Flags, Key("What the guard remembers for a time; rules name a flag as a condition, `clear` or `set`.")
+    ] = field(default_factory=dict)
     machines: Annotated[
         dict[Machine, States], Key("States and transitions, added to the inherited ones; new transitions come first.")
     ] = field(default_factory=dict)

@@ -116,7 +116,7 @@ class Records:
         evaluation = Evaluation(self.policy, before, now, keys)
         evaluation.catch_up()
         apply(evaluation)
-        booking.release_if_void(evaluation, keys.transaction)
+        booking.follow_transaction(evaluation, keys.transaction)
         self.note(before, evaluation.events, evaluation.transitions)
         self.save(keys, before, evaluation.snapshot)
         return evaluation
@@ -129,6 +129,7 @@ class Records:
     ) -> None:
         """Note the lines that an evaluation took, with those of events that moved nothing."""
         states = states_of(before)
+        transitions = [one for one in transitions if one.machine in self.policy.machines]  # the others are flags
         place = 0
         for event in events:
             if place < len(transitions) and _name(transitions[place]) == event:

@@ -370,7 +370,7 @@ class Simulator:
         self, asked: ScenarioRequest, operation: Operation, credential: Credential, decided: Decision
     ) -> ScenarioDecision:
         cell = dict(zip(DIMENSIONS, decided.cell, strict=True))
-        derived = {name: cell[name] for name in CONDITIONS}
+        derived = {name: cell[name] for name in CONDITIONS} | dict(decided.context)
         # an unproven request has no records, and moves none
         states = self.states() if isinstance(credential, NotProven) else {name: cell[name] for name in MACHINES}
         if not decided.opened:
