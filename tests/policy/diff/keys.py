@@ -401,6 +401,8 @@ KEYS: Final[dict[str, Change]] = {
     "Rotate.max_age": ("audit.rotate.max_age", "1d", CHANGED),
     "States.initial": ("machines.session", {"initial": "active"}, MAY),
     "States.states": ("machines.account.states", [*LAXER, "locked", "normal", *STRICTEST], LOOSER),
+    "State.name": ("machines.account.states", [{"name": "held_back", "like": "minor"}], LOOSER),
+    "State.like": ("machines.account.states", [{"name": "in_arrears", "like": "normal"}], LOOSER),
     "States.transitions": ("machines.account.transitions", GONE, LOOSER),
     "Line.trigger": ("machines.account.transitions.0.trigger", "minor", LOOSER),
     "Line.source": ("machines.account.transitions.0.source", "minor", LOOSER),

@@ -123,7 +123,7 @@ def _machine(name: str, machine: model.States) -> Spec:
         Line(triggers=line.trigger, sources=line.source, dest=line.dest, raises=line.raises)
         for line in machine.transitions
     )
-    return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
+    return Spec(name=name, initial=machine.initial, states=tuple(one.name for one in machine.states), lines=lines)
 
 
 def _find_groups(document: model.Document) -> dict[str, frozenset[str]]:

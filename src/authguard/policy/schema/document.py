@@ -79,12 +79,24 @@ class Line(StrictModel, frozen=True, kw_only=True):
     raises: Annotated[EventNames, Key("Events raised in other machines, `machine.event`.")] = ()
 
 
+class State(StrictModel, frozen=True, kw_only=True):
+    """An added state."""
+
+    name: Annotated[Name, Key("Name of the state.")]
+    like: Annotated[Name, Key("Inherited state: what the base policy says of it, it says of this one too.")] = ""
+
+
+def state_by_name(typed: object) -> object:
+    """Convert a bare name to a state that is like no other."""
+    return typed if isinstance(typed, dict) else {"name": typed}
+
+
 class States(StrictModel, frozen=True, kw_only=True):
     """A state machine."""
 
     initial: Annotated[Name, Key("Initial state.")] = ""
     states: Annotated[
-        tuple[Name, ...],
+        tuple[Annotated[State, Shorthand(state_by_name, Name)], ...],
         Meta(max_length=MAX_STATES),
         Key("Added states; of the account machine in order of strictness."),
     ] = ()
