@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from authguard.core.cors import CorsSettings
 from authguard.core.declaration import Key
 from authguard.core.outcomes import LocalizedText
 from authguard.core.own_conditions import MAX_CONDITIONS
@@ -21,7 +22,6 @@ from authguard.policy.schema.deployment import (
     Approvers,
     Assurance,
     Channels,
-    Cors,
     Effect,
     Identity,
     Operation,
@@ -252,7 +252,9 @@ class Document(StrictModel, frozen=True, kw_only=True):
         Key("Conditions of the policy's own: closed values that a request or a moment brings, by name."),
     ] = field(default_factory=dict)
     budget: Annotated[Budget, Key("Resources that the guard may use for one request.")] = Budget()
-    cors: Annotated[Cors | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")] = None
+    cors: Annotated[
+        CorsSettings | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")
+    ] = None
     settings: Annotated[Settings, Key("External addresses of the app.")] = Settings()
     rollback: Annotated[Rollback, Key("Rollback from the agent to human service.")] = Rollback()
     staff: Annotated[
