@@ -267,6 +267,9 @@ def _build(
         scopes = _restrict(policy, scopes, fallback)
     elif fallback.kind is Outcome.HANDOFF and policy.rollback.message.texts and cell[0] == policy.rollback_state:
         fallback = replace(fallback, message=policy.rollback.message)
+    elif fallback.kind is Outcome.HOLD and not fallback.approvers:
+        held = policy.fallbacks.get(evaluation.snapshot.transaction.hold, fallback)  # it waits in the words of its hold
+        fallback = replace(fallback, message=held.message)
     steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,

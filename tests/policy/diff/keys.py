@@ -120,10 +120,16 @@ DOCUMENT: Final[dict[str, Any]] = {
             ]
         },
     },
-    "decisions": [{"when": {"risk": "public", "effect": "write", "channel_change": "switched"}, "do": "refuse"},
-                  {"when": {"operation": "money", "account": "minor"}, "do": "refuse"},
-                  {"when": {"operation": "chat", "country": "abroad", "desk": "closed"}, "do": "refuse"},
-                  {"when": {"operation": "money", "credential": "good", "hurried": "set"}, "do": "refuse"}],
+    "decisions": [
+        {
+            "phase": "service",
+            "when": {"risk": "public", "effect": "write", "channel_change": "switched"},
+            "do": "refuse",
+        },
+        {"when": {"operation": "money", "account": "minor"}, "do": "refuse"},
+        {"when": {"operation": "chat", "country": "abroad", "desk": "closed"}, "do": "refuse"},
+        {"when": {"operation": "money", "credential": "good", "hurried": "set"}, "do": "refuse"},
+    ],
     "fallbacks": {
         "read_only": {"kind": "restrict", "effects": ["read"], "scopes": ["chat"]},
         "await_approval": {"kind": "hold", "approvers": {"role": "Desk", "count": 2, "acr": "aal2"}},
@@ -410,6 +416,7 @@ KEYS: Final[dict[str, Change]] = {
     "Line.raises": ("machines.account.transitions.0.raises", GONE, LOOSER),
     "Rule.when": ("decisions.0.when", {"risk": "public", "channel_change": "switched"}, STRICTER),
     "Rule.do": ("decisions.0.do", "allow", LOOSER),
+    "Rule.phase": ("decisions.0.phase", "caller", LOOSER),
     "Fallback.kind": ("fallbacks.slow_down", {"kind": "deny"}, STRICTER),
     "Fallback.status": ("fallbacks.slow_down.status", 429, CHANGED),
     "Fallback.message": ("fallbacks.slow_down.message", "Slow down.", CHANGED),

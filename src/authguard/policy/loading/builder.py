@@ -146,7 +146,7 @@ def _conditions(when: Mapping[str, tuple[str, ...]], groups: Mapping[str, frozen
 def _rule(index: int, rule: model.Rule, groups: Mapping[str, frozenset[str]], found: ProblemCollector) -> Rule:
     place = found.places[f"decisions[{index}]"]
     when = _conditions(rule.when, groups)
-    return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
+    return Rule(when=when, do=rule.do, index=index, phase=rule.phase, origin=f"{place.file}:{place.line}")
 
 
 def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> Fallback:

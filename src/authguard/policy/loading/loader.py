@@ -15,7 +15,7 @@ from authguard.core.content import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import build_draft
 from authguard.policy.loading.likeness import expand_like
-from authguard.policy.loading.merge import find_changes, merge
+from authguard.policy.loading.merge import find_changes, merge, order_by_phase
 from authguard.policy.loading.parsed_file import read_parsed
 from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
@@ -151,6 +151,7 @@ def _build_merged(merged: Node, folder: Path, changed: Changes, problems: list[P
     merged, removed = removed_key.report_removed_keys(merged)
     merged, reserved = reserved_key.report_reserved_keys(merged)
     merged, unknown = apply_presets(merged)
+    merged = order_by_phase(merged)
     document, invalid = validate_document(merged)
     # an unknown provider leaves keys out, which is no problem of its own
     problems = [*problems, *removed, *unknown, *(() if unknown else invalid)]

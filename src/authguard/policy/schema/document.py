@@ -54,6 +54,7 @@ from authguard.policy.schema.types import (
 from authguard.policy.schema.verification import Method, Verifier
 
 Machine = Literal["service", "account", "session", "verification", "transaction"]
+Phase = Literal["service", "caller", "account", "identity", "transaction", "request", "last"]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
 Outcome = Literal["allow", Kind]
 
@@ -124,7 +125,12 @@ class Rule(StrictModel, frozen=True, kw_only=True):
     when: Annotated[
         dict[Dimension, CellValues], Key("Machines and conditions to matching values; a missing key matches any value.")
     ]
-    do: Annotated[Name, Key("`allow`, or the name of a fallback.")]
+    do: Annotated[
+        Name, Key("`allow`, the name of a fallback, or `skip_phase`, which leaves out the rest of the phase `account`.")
+    ]
+    phase: Annotated[Phase, Key("Part of the table in which the rule stands, after earlier and before later ones.")] = (
+        "account"
+    )
 
 
 class Invariant(StrictModel, frozen=True, kw_only=True):
