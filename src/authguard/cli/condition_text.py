@@ -45,6 +45,8 @@ def describe_condition(dimension: str, value: str, operation: Operation | None) 
             return f"the token lacks {_needed(operation)}"
         case "assurance", "insufficient" | "stale":
             return _assurance(value, operation)
+        case "limit", tier:
+            return f"the limit `{tier}` is exceeded"
         case "verification", _:
             return f"the proof of identity is {value}"
         case _:

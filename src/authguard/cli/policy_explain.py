@@ -133,7 +133,7 @@ def explain(
         parts = sent_request.Parts(line=request, headers=tuple(header or ()), token=token, body=body)
         sent_request.print_answer(loaded, named_policy, parts, supposed, moment, as_json=as_json, everything=everything)
         return
-    given = supposed | _conditions(conditions) | _channel(loaded, channel)
+    given = supposed | _conditions(loaded, conditions) | _channel(loaded, channel)
     notes: list[str] = []
     if record:
         from authguard.cli import recorded_decision  # noqa: PLC0415 - only --id reads a log
@@ -185,10 +185,11 @@ def _channel(policy: Policy, name: str) -> dict[str, str]:
     return found | ({"channel_change": name} if name == UNKNOWN_CHANNEL else {})
 
 
-def _conditions(typed: Mapping[str, str]) -> dict[str, str]:
+def _conditions(policy: Policy, typed: Mapping[str, str]) -> dict[str, str]:
     for name, value in typed.items():
-        if value and value not in CONDITIONS[name]:
-            message = f"`{value}` is not a value of `{name}`; {did_you_mean(value, CONDITIONS[name])}"
+        known = policy.table.values[name]
+        if value and value not in known:
+            message = f"`{value}` is not a value of `{name}`; {did_you_mean(value, known)}"
             raise typer.BadParameter(message, param_hint=option_name(name))
     return {name: value for name, value in typed.items() if value}
 

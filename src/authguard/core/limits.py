@@ -15,6 +15,7 @@ from authguard.core.amount import EXACT, ONE, UnreadableValueError, read_amount,
 from authguard.core.flags import ENTRY_PREFIX
 from authguard.core.outcomes import Reason
 from authguard.core.snapshot import Cost, LedgerEntry
+from authguard.core.tiers import EXCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class Measure(Struct, frozen=True):
     """The cost of a request, compared with its limits.
 
     Attributes:
-        condition: ``within``, ``exceeded`` or ``unmeasured``.
+        condition: ``within``, ``unmeasured``, or what the first exceeded limit makes of it: ``exceeded``, or its tier.
         spends: ledger dimension -> entries to reserve in that ledger if the request is admitted.
         shown: the amount with its currency, for the approver; empty for none.
         costs: cost against each limit, including limits of a single call.
@@ -90,7 +91,7 @@ def measure(
         amount, currency = read_amount(operation, document) if operation.has_amount else (ONE, "")
     except UnreadableValueError as error:
         return _unmeasured(error.reason)
-    tripped: dict[str, None] = {}
+    tripped, condition = dict[str, None](), "within"
     costs: dict[str, Cost] = {}
     spends: dict[str, tuple[LedgerEntry, ...]] = {}
     for limit in operation.limits:
@@ -108,8 +109,9 @@ def measure(
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
         if usage(limit, cost, ledger, now, transaction).exceeded:
             tripped[limit.name] = None
+            condition = condition if condition != "within" else limit.tier or EXCEEDED
     shown = f"{amount:f} {currency}" if operation.has_amount else ""
-    return Measure("exceeded" if tripped else "within", spends, shown, tuple(costs.values()), tuple(tripped))
+    return Measure(condition, spends, shown, tuple(costs.values()), tuple(tripped))
 
 
 def _unmeasured(fault: Reason) -> Measure:

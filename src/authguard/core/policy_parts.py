@@ -46,7 +46,6 @@ def digest_parts(policy: Policy) -> dict[str, str]:
     channels = replace(policy.channels, trusts=dict.fromkeys(policy.channels.trusts, frozenset()))
     fallbacks = sorted(policy.fallbacks.values(), key=lambda one: one.name)
     verifying = [one for one in fallbacks if one.kind is Outcome.VERIFY]
-    rules = policy.table.rules
     parts = {
         READING: _digest(
             *(policy.issuers, policy.credentials, policy.hosts, policy.settings.root_path),
@@ -61,11 +60,7 @@ def digest_parts(policy: Policy) -> dict[str, str]:
             {act: (one.role, one.count) for act, one in policy.rollback.authority.items()},
             *(policy.transactions.max_held, policy.transactions.response_retention, policy.staff_roles),
         ),
-        RULES: _digest(
-            [(rule.when, rule.do) for rule in rules],
-            *(policy.admits_unnamed, policy.on_fault),
-            *([rule.phase for rule in rules] if any(rule.skips for rule in rules) else ()),
-        ),
+        RULES: _digest([(rule.when, rule.do) for rule in policy.table.rules], policy.admits_unnamed, policy.on_fault),
     }
     for fallback in fallbacks:
         parts[FALLBACK + fallback.name] = _digest(_counted(policy, fallback))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.decision_table import CONDITIONS
+from authguard.core.tiers import LIMIT, limit_values, operation_values
 
 if TYPE_CHECKING:
     from authguard.core.content import Content
@@ -26,8 +27,7 @@ def find_possible(policy: Content, operation: Operation) -> dict[str, tuple[str,
         values["scope"] = ("granted",)
     if not operation.max_age:  # with `max_age`, a request without a credential is insufficient too
         values["assurance"] = ("met", "insufficient") if operation.acr else ("met",)
-    if not operation.limits:
-        values["limit"] = ("within", "unmeasured") if operation.has_amount else ("within",)
+    values[LIMIT] = operation_values(operation)
     if not policy.channels.declared:
         values["channel_change"] = ("same",)
     agents = ("agent",) if policy.agents else ()
@@ -35,4 +35,5 @@ def find_possible(policy: Content, operation: Operation) -> dict[str, tuple[str,
     values["actor"] = ("subject", *agents, *named, "stranger")
     if operation.risk == "public":  # its credential is not checked
         values["credential"] = ("missing",)
-    return {name: one for name, one in values.items() if set(one) != set(CONDITIONS[name])}
+    known = {**CONDITIONS, LIMIT: limit_values(policy)}
+    return {name: one for name, one in values.items() if set(one) != set(known[name])}

@@ -185,12 +185,14 @@ class Limit(Struct, frozen=True, kw_only=True):
     """One limit of an operation.
 
     Attributes:
-        name: unique within the policy: ``operation/index``.
+        name: unique within the policy: as declared, else ``operation/index``.
         amount: decimal digits of the largest sum; empty if the limit counts calls.
         currency: of `amount`.
         calls: number of calls; 0 if the limit counts an amount.
         per: the window in seconds; 0 is ``per: call``.
         by: ``subject``, ``session``, or one of `authguard.core.ledger_keys.LEDGER_DIMENSIONS`.
+        tier: its name as a value of the dimension `limit`; empty for a limit without `then`.
+        then: fallback once it is exceeded, in rules that do ``by_limit``; empty for that of the effect.
     """
 
     name: str
@@ -199,6 +201,8 @@ class Limit(Struct, frozen=True, kw_only=True):
     calls: int = 0
     per: float = 0.0
     by: str = "subject"
+    tier: str = ""
+    then: str = ""
 
 
 class Match(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from authguard.core.outcomes import ADMITTING, NEEDS, Fallback, Need, Outcome, R
 from authguard.core.request import NO_LEDGERS, NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER
 from authguard.core.staff import effective_roles, has_excess_roles
+from authguard.core.tiers import classify_exceeded
 from authguard.errors import MachineFaultError
 from authguard.evaluation import booking, flags, transactions
 from authguard.evaluation.attempts import is_in_doubt, spend_attempts
@@ -190,7 +191,7 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
         return found
     # an amount booked within its limits stays within them, even if others booked since (ADR 28)
-    return replace(found, condition="exceeded" if record.over else "within")
+    return replace(found, condition=classify_exceeded(operation, record.over))
 
 
 def _decide(  # noqa: C901 - hot path: a call for each part would cost each request
@@ -267,9 +268,6 @@ def _build(
         scopes = _restrict(policy, scopes, fallback)
     elif fallback.kind is Outcome.HANDOFF and policy.rollback.message.texts and cell[0] == policy.rollback_state:
         fallback = replace(fallback, message=policy.rollback.message)
-    elif fallback.kind is Outcome.HOLD and not fallback.approvers:
-        held = policy.fallbacks.get(evaluation.snapshot.transaction.hold, fallback)  # it waits in the words of its hold
-        fallback = replace(fallback, message=held.message)
     steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,

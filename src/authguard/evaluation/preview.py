@@ -9,9 +9,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import conditions
-from authguard.core.decision_table import CONDITIONS, DIMENSIONS
+from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
 from authguard.core.staff import effective_roles
+from authguard.core.tiers import operation_values
 from authguard.evaluation.attempts import follow_then
 from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
 from authguard.evaluation.extra_values import Given, read_extra
@@ -97,7 +98,7 @@ def preview_others(policy: Policy, verdict: Verdict, operation: Operation) -> It
         operation: to preview.
     """
     cell = _cell(policy, verdict, operation)
-    limits = CONDITIONS["limit"] if operation.limits else (cell[_LIMIT],)
+    limits = operation_values(operation) if operation.limits else (cell[_LIMIT],)
     seen = {policy.table.decide(cell).do}
     for transaction, limit in product(policy.table.values["transaction"], limits):
         other = (*cell[:_TRANSACTION], transaction, *cell[_TRANSACTION + 1 : _LIMIT], limit, *cell[_LIMIT + 1 :])

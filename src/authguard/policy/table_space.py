@@ -18,6 +18,7 @@ from authguard.core.extra_dimensions import (
 )
 from authguard.core.flags import PAYEE_DIMENSIONS, SET
 from authguard.core.possible_values import find_possible
+from authguard.core.tiers import LIMIT, impossible_tiers, limit_values
 from authguard.policy.table.boxes import Space
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def draft_values(draft: Draft) -> dict[str, tuple[str, ...]]:
     """Return the dimensions of a draft's table with their values; a missing machine has no values."""
     states = {name: draft.machines[name].states if name in draft.machines else () for name in MACHINES}
     conditions = [rule.when for rule in draft.rules] + [one.never for one in draft.invariants]
-    return dimension_values(states, find_extra(draft, named_dimensions(conditions)))
+    return dimension_values(states, find_extra(draft, named_dimensions(conditions))) | {LIMIT: limit_values(draft)}
 
 
 def table_space(draft: Draft) -> Space:
@@ -72,6 +73,7 @@ def impossible_conditions(policy: Content, values: Mapping[str, tuple[str, ...]]
         policy: declares operations and what they need.
         values: of its dimensions.
     """
+    yield from impossible_tiers(policy, values)
     if OPERATION in values:
         yield from _impossible_for_operations(policy, values)
     if CHANNEL in values:

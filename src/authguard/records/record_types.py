@@ -114,11 +114,13 @@ Facts = Annotated[
 Level = Annotated[str, _like("[a-z][a-z_]{0,31}")]
 Count = Annotated[int, _form(minimum=0, maximum=1_000_000)]
 Status = Annotated[int, _form(minimum=100, maximum=599)]
+#: conditions with the same values in every policy; `limit` also has the names of a policy's limits
+_CLOSED = CONDITIONS.keys() - {"limit"}
 Cell = Annotated[
     tuple[str, ...],
     _form(
         prefixItems=[
-            {"title": name, **({"enum": list(CONDITIONS[name])} if name in CONDITIONS else {"type": "string"})}
+            {"title": name, **({"enum": list(CONDITIONS[name])} if name in _CLOSED else {"type": "string"})}
             for name in DIMENSIONS
         ],
         minItems=len(DIMENSIONS),

@@ -14,7 +14,7 @@ from authguard.policy.testing.facts import (
     build_body,
     build_credential,
     earlier_calls,
-    is_exceeded_by_calls,
+    find_used_up,
     pick_channel,
 )
 from authguard.policy.testing.request import ScenarioRequest
@@ -43,11 +43,11 @@ def test_a_body_is_within_over_or_unmeasured() -> None:
 
 def test_a_limit_of_calls_is_exceeded_by_earlier_calls() -> None:
     asked = ScenarioRequest(conditions={"limit": "exceeded"})
-    limit = is_exceeded_by_calls(OPERATIONS["payee"], asked)
+    limit = find_used_up(OPERATIONS["payee"], asked)
     assert limit is not None
     assert len(earlier_calls(limit, 5.0)) == limit.calls
-    assert is_exceeded_by_calls(OPERATIONS["payment"], asked) is None, "its amount is exceeded by the body"
-    assert is_exceeded_by_calls(OPERATIONS["payee"], ScenarioRequest()) is None
+    assert find_used_up(OPERATIONS["payment"], asked) is None, "its amount is exceeded by the body"
+    assert find_used_up(OPERATIONS["payee"], ScenarioRequest()) is None
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from authguard.core.decision_table import CONDITIONS, SKIP_PHASE, dimension_values
+from authguard.core.decision_table import CONDITIONS, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import find_extra
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
+from authguard.core.tiers import LIMIT, limit_values, translate_tiers
 from authguard.policy.diff.difference import Difference
 from authguard.policy.diff.example_search import ExampleSearch
 from authguard.policy.diff.fallbacks import compare_fallbacks
@@ -23,11 +24,14 @@ from authguard.policy.diff.own_conditions import pair_conditions, translate
 from authguard.policy.diff.part_diff import diff_parts
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.diff.policy_pair import PolicyPair
-from authguard.policy.table.boxes import Box, Space, Undecided, find_skips, is_empty
+from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
 from authguard.policy.table.comparison import compare
 from authguard.policy.table_space import draft_values, impossible_conditions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
     from authguard.core.outcomes import Fallback
     from authguard.policy.diff.own_conditions import Pairs
     from authguard.policy.draft import Draft
@@ -109,17 +113,21 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
     pairs = pair_conditions(old, new)
     values = _values(old, new, pairs)
     space = Space(values)
-    impossible = [space.box(when) for draft in (old, new) for when in impossible_conditions(draft, values)]
+    # a limit that only the other policy has is possible in this one, which knows it under another name
+    impossible = [
+        space.box(when)
+        for draft in (old, new)
+        for when in impossible_conditions(draft, values | {LIMIT: limit_values(draft)})
+    ]
     olds, news = (
         {_answer_key(item, old): item for item in _fallbacks(draft).values()}
         | {UNKNOWN_STATE: draft.fallbacks[draft.on_fault]}
         for draft in (old, new)
     )
     idle = [(box, UNKNOWN_STATE) for box in impossible if not is_empty(box)]
-    tables = (idle + _rules(old, old, space, pairs), idle + _rules(new, old, space, pairs))
+    tables = (idle + _rules(old, old, space, pairs, new), idle + _rules(new, old, space, pairs, old))
     slices = [space.box({"risk": {risk}}) for risk in CONDITIONS["risk"]]
-    skips = tuple(find_skips(draft.rules, len(idle) + len(MACHINES)) for draft in (old, new))
-    compared = compare(space.whole, tables, slices, skips=(skips[0], skips[1]))
+    compared = compare(space.whole, tables, slices)
     if isinstance(compared, Undecided):
         return None
     directed = []
@@ -176,21 +184,30 @@ def _values(old: Draft, new: Draft, pairs: Pairs) -> dict[str, tuple[str, ...]]:
     for draft in (old, new):
         for name, values in find_extra(draft, named).items():
             extra[name] = tuple(pairs.get(name, ())) or tuple(dict.fromkeys((*extra.get(name, ()), *values)))
-    return dimension_values(states, extra)
+    limits = tuple(dict.fromkeys((*limit_values(old), *limit_values(new))))
+    return dimension_values(states, extra) | {LIMIT: limits}
 
 
 def _fallbacks(draft: Draft) -> dict[str, Fallback]:
     return {ALLOW.name: ALLOW} | dict(draft.fallbacks)
 
 
-def _rules(draft: Draft, old: Draft, space: Space, pairs: Pairs) -> list[tuple[Box, str]]:
+def _rules(draft: Draft, old: Draft, space: Space, pairs: Pairs, other: Draft) -> list[tuple[Box, str]]:
     """Return the rules of a policy as boxes over the states of both; unknown states have the answer of `on_fault`."""
     known, side = _fallbacks(draft), int(draft is not old)
     unknown = [{name: set(space.values[name]) - set(draft.machines[name].states)} for name in MACHINES]
     rules = [(space.box(when), UNKNOWN_STATE) for when in unknown]
-    boxes = (space.box(translate(rule.when, pairs, side)) for rule in draft.rules)
-    answers = (SKIP_PHASE if rule.skips else _answer_key(known[rule.do], old) for rule in draft.rules)
-    return [*rules, *zip(boxes, answers, strict=True)]
+    foreign = translate_tiers(draft.operations, other.operations)
+    boxes = (space.box(_with_foreign(translate(rule.when, pairs, side), foreign)) for rule in draft.rules)
+    rules += [(box, _answer_key(known[rule.do], old)) for box, rule in zip(boxes, draft.rules, strict=True)]
+    return [(box, do) for box, do in rules if not is_empty(box)]
+
+
+def _with_foreign(when: Mapping[str, AbstractSet[str]], foreign: Mapping[str, str]) -> Mapping[str, AbstractSet[str]]:
+    """Return a condition that also has the other policy's limits which are one of its values."""
+    if LIMIT not in when or not foreign:
+        return when
+    return {**when, LIMIT: when[LIMIT] | {tier for tier, value in foreign.items() if value in when[LIMIT]}}
 
 
 def _answer_key(item: Fallback, old: Draft) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.conditions import ACCEPTED_ACTORS
 from authguard.core.extra_dimensions import OPERATION
+from authguard.core.tiers import LIMIT, WITHIN, implies
 from authguard.policy.diff import field_order
 from authguard.policy.diff.difference import LOOSER, MAY_LOOSEN, STRICTER, compare_fields
 from authguard.policy.diff.permissiveness import Direction, smaller_is_looser
@@ -67,10 +68,16 @@ def _by_table(pair: PolicyPair, field: str, direction: Direction, before: Operat
         return direction
     holds = all(
         pair.is_below(one_slice | {name: unmet}, one_slice | {name: met})
-        for name, unmet, met in _UNMET.get(field, ())
+        for name, unmet, met in (*_UNMET.get(field, ()), *(_unmet_tiers(before, after) if field == "limits" else ()))
         for one_slice in (_slice(before), _slice(after))
     )
     return STRICTER if holds else MAY_LOOSEN
+
+
+def _unmet_tiers(before: Operation, after: Operation) -> Iterator[tuple[str, str, str]]:
+    """Yield what an exceeded limit with an answer of its own leads to."""
+    for tier in dict.fromkeys(limit.tier for limit in (*before.limits, *after.limits) if limit.tier):
+        yield LIMIT, tier, WITHIN
 
 
 def _slice(operation: Operation) -> dict[str, str]:
@@ -88,18 +95,25 @@ def _by_slice(pair: PolicyPair, direction: Direction, before: Operation, after: 
 def _compare_limits(before: tuple[Limit, ...], after: tuple[Limit, ...]) -> Iterator[tuple[Direction, str]]:
     """Compare limits by what they imply: a limit that no other implies is gone, or new."""
     for limit in before:
-        if not any(_implies(other, limit) for other in after):
+        if not any(implies(other, limit) for other in after):
             yield LOOSER, _describe_change(limit, after, gone=True)
     for limit in after:
-        if not any(_implies(other, limit) for other in before):
+        if not any(implies(other, limit) for other in before):
             yield STRICTER, _describe_change(limit, before, gone=False)
+    for limit in before:
+        if (renamed := _find_renamed(limit, after)) is not None:
+            yield (
+                MAY_LOOSEN,
+                f"the limit `{limit.name}` is now `{renamed.name}`, and begins to count again",
+            )
 
 
-def _implies(limit: Limit, other: Limit) -> bool:
-    """Return whether every sequence of calls that keeps a limit keeps another: at most as much, at least as long."""
-    counts_alike = limit.currency == other.currency and bool(limit.calls) == bool(other.calls)
-    same_counter = limit.by == other.by or not other.per
-    return counts_alike and same_counter and limit.per >= other.per and _most(limit) <= _most(other)
+def _find_renamed(limit: Limit, others: tuple[Limit, ...]) -> Limit | None:
+    """Return the same limit of a window under another name, if either name is declared; each name has a counter."""
+    if not limit.per or any(one.name == limit.name for one in others):
+        return None
+    same = (one for one in others if implies(one, limit) and implies(limit, one) and one.by == limit.by)
+    return next((one for one in same if not ("/" in one.name and "/" in limit.name)), None)
 
 
 def _describe_change(limit: Limit, others: tuple[Limit, ...], *, gone: bool) -> str:

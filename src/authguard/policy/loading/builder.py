@@ -9,12 +9,15 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from authguard.core.approvers import Approvers
-from authguard.core.decision_table import Rule
+from authguard.core.decision_table import ALONE, Rule
 from authguard.core.deployment import Assurance
 from authguard.core.extra_dimensions import OPERATION, expand_groups
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome
+from authguard.core.tiers import LIMIT, expand_exceeded, find_tiers
 from authguard.core.timers import Timer
 from authguard.policy.draft import Draft, Invariant
 from authguard.policy.loading import (
@@ -24,16 +27,18 @@ from authguard.policy.loading import (
     flag_builder,
     party_builder,
 )
+from authguard.policy.loading.limit_rule import BY_LIMIT, expand_rule, find_strange
 from authguard.policy.loading.problem_collector import ProblemCollector
 from authguard.policy.loading.validation import canonical_json
 from authguard.policy.schema.document import KIND_KEYS
 from authguard.policy.tree import format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from authguard.policy.problem import Problem
+    from authguard.policy.loading.limit_rule import Tiers
+    from authguard.policy.problem import Place, Problem
     from authguard.policy.schema import document as model
     from authguard.policy.tree import Node
 
@@ -61,6 +66,11 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
         deployment_builder.build_account_source(index, source, folder, found)
         for index, source in enumerate(document.accounts or ())
     )
+    operations = tuple(
+        deployment_builder.build_operation(index, operation, found)
+        for index, operation in enumerate(document.operations)
+    )
+    tiers = find_tiers(operations)
     draft = Draft(
         name=document.name,
         digest=sha256(canonical_json(tree)).hexdigest(),
@@ -70,16 +80,13 @@ def build_draft(document: model.Document, tree: Node, folder: Path) -> tuple[Dra
             Timer(event=timer.event, after=timer.after, since=timer.since, states=timer.states)
             for timer in document.timers
         ),
-        rules=tuple(_rule(index, rule, groups, found) for index, rule in enumerate(document.decisions)),
+        rules=_rules(document, groups, tiers, found),
         fallbacks={name: _fallback(name, fallback, found) for name, fallback in document.fallbacks.items()},
         on_fault=document.on_fault,
         invariants=tuple(
-            _invariant(index, invariant, groups, found) for index, invariant in enumerate(document.invariants)
+            _invariant(index, invariant, groups, tiers, found) for index, invariant in enumerate(document.invariants)
         ),
-        operations=tuple(
-            deployment_builder.build_operation(index, operation, found)
-            for index, operation in enumerate(document.operations)
-        ),
+        operations=operations,
         otherwise=deployment_builder.build_otherwise(document.otherwise),
         admits_unnamed=document.otherwise is not None,
         issuers=tuple(
@@ -123,7 +130,7 @@ def _machine(name: str, machine: model.States) -> Spec:
         Line(triggers=line.trigger, sources=line.source, dest=line.dest, raises=line.raises)
         for line in machine.transitions
     )
-    return Spec(name=name, initial=machine.initial, states=tuple(one.name for one in machine.states), lines=lines)
+    return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
 
 
 def _find_groups(document: model.Document) -> dict[str, frozenset[str]]:
@@ -135,18 +142,42 @@ def _find_groups(document: model.Document) -> dict[str, frozenset[str]]:
     return {group: frozenset(names) for group, names in found.items()}
 
 
-def _conditions(when: Mapping[str, tuple[str, ...]], groups: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """Return dimension -> values, with the operations of each named group."""
-    return {
+def _conditions(
+    when: Mapping[str, tuple[str, ...]], groups: Mapping[str, frozenset[str]], tiers: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Return dimension -> values, with the operations of each named group, and all tiers for ``exceeded``."""
+    found = {
         dimension: expand_groups(groups, values) if dimension == OPERATION else frozenset(values)
         for dimension, values in when.items()
     }
+    return found | {LIMIT: expand_exceeded(found[LIMIT], tiers)} if LIMIT in found else found
 
 
-def _rule(index: int, rule: model.Rule, groups: Mapping[str, frozenset[str]], found: ProblemCollector) -> Rule:
+def _rules(
+    document: model.Document, groups: Mapping[str, frozenset[str]], tiers: Tiers, found: ProblemCollector
+) -> tuple[Rule, ...]:
+    """Build the rules of the table; one with `do: by_limit` becomes several, at its place."""
+    rules: list[Rule] = []
+    places: dict[str, Place] = {}
+    for index, rule in enumerate(document.decisions):
+        whole = _rule(index, rule, groups, tiers, found)
+        if rule.do == BY_LIMIT and (strange := find_strange(whole, tiers)):
+            message = f"a rule that does `by_limit` decides exceeded limits, and this one {strange}"
+            found.add("by-limit-unclear", f"decisions[{index}]", message, "write `limit: exceeded`, or names of limits")
+        parts, first = tuple(expand_rule(whole, tiers)), len(rules)
+        for one in parts:
+            places[f"decisions[{len(rules)}]"] = found.places[f"decisions[{index}]"]
+            rules.append(replace(one, index=len(rules), first=first if len(parts) > 1 else ALONE, name=""))
+    found.places = {**found.places, **places}
+    return tuple(rules)
+
+
+def _rule(
+    index: int, rule: model.Rule, groups: Mapping[str, frozenset[str]], tiers: Iterable[str], found: ProblemCollector
+) -> Rule:
     place = found.places[f"decisions[{index}]"]
-    when = _conditions(rule.when, groups)
-    return Rule(when=when, do=rule.do, index=index, phase=rule.phase, origin=f"{place.file}:{place.line}")
+    when = _conditions(rule.when, groups, tiers)
+    return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
 
 
 def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> Fallback:
@@ -180,14 +211,18 @@ def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> F
 
 
 def _invariant(
-    index: int, invariant: model.Invariant, groups: Mapping[str, frozenset[str]], found: ProblemCollector
+    index: int,
+    invariant: model.Invariant,
+    groups: Mapping[str, frozenset[str]],
+    tiers: Iterable[str],
+    found: ProblemCollector,
 ) -> Invariant:
     if invariant.never is not None and (invariant.always_reachable or invariant.by):
         message = "an invariant has `never` or `always_reachable`, not both"
         found.add("key-not-for-kind", f"invariants[{index}]", message, "write two invariants")
     return Invariant(
         name=invariant.name,
-        never=_conditions(invariant.never or {}, groups),
+        never=_conditions(invariant.never or {}, groups, tiers),
         always_reachable=invariant.always_reachable,
         by=invariant.by,
     )

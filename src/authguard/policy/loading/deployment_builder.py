@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec.structs import asdict, replace
 
-from authguard.core.cors import NO_CORS, Cors, CorsSettings
+from authguard.core.cors import NO_CORS, Cors
 from authguard.core.deployment import (
     AccountSource,
     Channels,
@@ -111,7 +111,9 @@ def build_otherwise(model: deployment.Otherwise | None) -> Operation:
     )
 
 
-def build_cors(model: CorsSettings | None, credentials: tuple[CredentialPlace, ...], found: ProblemCollector) -> Cors:
+def build_cors(
+    model: deployment.Cors | None, credentials: tuple[CredentialPlace, ...], found: ProblemCollector
+) -> Cors:
     """Build the CORS settings; without the key, pages of other origins may do nothing."""
     if model is None:
         return NO_CORS
@@ -127,7 +129,20 @@ def _build_limit(name: str, limit: deployment.Limit, path: str, found: ProblemCo
     amount, currency = limit.amount or ("", "")
     if limit.by == "service":  # one counter for all operations with this limit
         name = f"service/{currency or 'calls'}/{limit.per:.17g}"
-    return Limit(name=name, amount=amount, currency=currency, calls=limit.calls, per=limit.per, by=limit.by)
+    elif limit.name:
+        name = limit.name
+    if limit.then and not limit.name:
+        found.add("limit-unnamed", path, "a limit with `then` needs a name, which rules can name", "write `name: NAME`")
+    return Limit(
+        name=name,
+        amount=amount,
+        currency=currency,
+        calls=limit.calls,
+        per=limit.per,
+        by=limit.by,
+        tier=limit.name if limit.then else "",
+        then=limit.then,
+    )
 
 
 def build_issuer(

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 from authguard.core.content import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import build_draft
-from authguard.policy.loading.likeness import expand_like
-from authguard.policy.loading.merge import find_changes, merge, order_by_phase
+from authguard.policy.loading.merge import find_changes, merge
 from authguard.policy.loading.parsed_file import read_parsed
 from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
@@ -39,6 +38,7 @@ CODES: Final[dict[str, str]] = {
     "ambiguous-boolean": "an unquoted `yes`, `no`, `on`, `off`, `y` or `n`: YAML 1.1 and 1.2 read it differently",
     "anchor": "YAML anchors are refused, like aliases",
     "blank": "a key without a value",
+    "by-limit-unclear": "a rule that does `by_limit` names no exceeded limit, or something else",
     "byte-order-mark": "the file starts with a byte order mark",
     "call": "a `call` that is not `package.module:function`",
     "channel-reserved": "`same`, `switched`, `unknown` and `default` mean something else than a channel in rules",
@@ -61,6 +61,7 @@ CODES: Final[dict[str, str]] = {
     "key-not-for-kind": "a key that is not allowed with this kind, type or source",
     "key-not-text": "a list or a mapping as a key",
     "limit-unclear": "a limit counts calls per call",
+    "limit-unnamed": "a limit with `then` has no name, so that no rule or record could name it",
     "malformed-value": "text without the required form",
     "match-unclear": "an operation has neither or both of `path` and `websocket`, or a WebSocket has a method",
     "merge-key": "the YAML 1.1 merge key; `extends` merges policies",
@@ -84,7 +85,6 @@ CODES: Final[dict[str, str]] = {
     "size": "a size without its unit, or over 64 MiB",
     "time-zone": "a time zone that neither the system nor the package `tzdata` has",
     "staff-issuer": "the policy has several issuers, and `staff` names no issuer or an unknown one",
-    "state-like": "an added state is like one that the base policy does not have",
     "syntax": "the file is not YAML",
     "tab": "tabs are refused, because indentation must be unambiguous",
     "tag": "YAML tags are refused; types come from the schema",
@@ -127,12 +127,9 @@ def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     trees, folder, problems = _load_files(source, text)
     if not trees:
         return LoadedDraft(None, _limit_problems(problems))
-    merged, changed = Node({}, trees[-1].place), Changes()
-    for tree in reversed(trees):
-        parent, child, unlike = expand_like(merged, tree)
-        problems += unlike
-        has_parent = bool(merged.value)
-        merged, changed = (merge(parent, child), find_changes(merged, child)) if has_parent else (child, changed)
+    merged, changed = trees[-1], Changes()
+    for child in reversed(trees[:-1]):
+        merged, changed = merge(merged, child), find_changes(merged, child)
     return _build_merged(_without_extends(merged), folder, changed, problems)
 
 
@@ -151,7 +148,6 @@ def _build_merged(merged: Node, folder: Path, changed: Changes, problems: list[P
     merged, removed = removed_key.report_removed_keys(merged)
     merged, reserved = reserved_key.report_reserved_keys(merged)
     merged, unknown = apply_presets(merged)
-    merged = order_by_phase(merged)
     document, invalid = validate_document(merged)
     # an unknown provider leaves keys out, which is no problem of its own
     problems = [*problems, *removed, *unknown, *(() if unknown else invalid)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import OPERATION
 from authguard.core.outcomes import Outcome
+from authguard.core.tiers import find_tiers
 from authguard.policy.checks.reachability import Reachability
 from authguard.policy.mutation.access_kinds import ADDED_AGENT, ADDED_AUDIENCE
 from authguard.policy.schema.units import format_duration
@@ -234,7 +235,8 @@ def fallback_candidates(policy: Policy, fallback: Fallback, detail: str) -> Iter
         fallback: one of its fallbacks.
         detail: the key of `then` that is expected; empty for none.
     """
-    starts = ((given, {**asked, **ask}) for asked, given, ask in product(_requests(policy), _GIVEN, _ASKED))
+    variants = (*_ASKED, *({"limit": tier} for tier in find_tiers(policy.operations)))
+    starts = ((given, {**asked, **ask}) for asked, given, ask in product(_requests(policy), _GIVEN, variants))
     for given, asked in chain(_cells(policy, fallback), starts):
         name = f"{fallback.name} for {_words({**asked, **given})}"
         if detail:

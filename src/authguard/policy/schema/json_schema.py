@@ -123,6 +123,7 @@ def scenario_schema() -> dict[str, Any]:
     states = dict.fromkeys(MACHINES, _NAME)
     several = dict.fromkeys(MACHINES, _one_or_list(_NAME))
     asked = {name: _one_or_list({"enum": list(values)}) for name, values in CONDITIONS.items()}
+    asked["limit"] = _one_or_list(_NAME)  # a condition, or the name of a limit
     asked["channel"] = _one_or_list(_NAME)
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
     step = {

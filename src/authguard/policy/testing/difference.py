@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.decision_table import PROVEN_CREDENTIALS
+from authguard.core.tiers import EXCEEDED, LIMIT, UNMEASURED, WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,11 @@ def explain_difference(policy: Policy, operation: Operation, name: str, typed: s
     """
     why = _find_reason(policy, operation, name, derived)
     return f"`{name}: {typed}` cannot come about: the driver derives `{derived[name]}`{f', since {why}' if why else ''}"
+
+
+def is_derived(name: str, typed: str, derived: str) -> bool:
+    """Return whether a typed condition is the derived one; `limit: exceeded` means any exceeded limit."""
+    return typed == derived or (name == LIMIT and typed == EXCEEDED and derived not in {WITHIN, UNMEASURED})
 
 
 def _find_reason(policy: Policy, operation: Operation, name: str, derived: Mapping[str, str]) -> str:
@@ -67,7 +73,10 @@ def _limit_reason(policy: Policy, operation: Operation, derived: Mapping[str, st
         return f"`{operation.name}` has no limits"
     if derived["limit"] == "unmeasured":
         return "the body cannot be measured"
-    return f"the body and the earlier calls are {'over' if derived['limit'] == 'exceeded' else 'within'} the limits"
+    if derived["limit"] == WITHIN:
+        return "the body and the earlier calls are within the limits"
+    first = "" if derived["limit"] == EXCEEDED else f": `{derived['limit']}` is the first that they exceed"
+    return f"the body and the earlier calls are over the limits{first}"
 
 
 def _channel_reason(policy: Policy, operation: Operation, derived: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from authguard.core.agents import Agent
 from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Delegation, LedgerEntry, Report
+from authguard.core.tiers import EXCEEDED, UNMEASURED, WITHIN
 from authguard.evaluation.request import Body
 from authguard.policy.testing.token import UNPROVEN, TokenFacts, TokenSpec, issue_token
 
@@ -165,8 +166,10 @@ def _measured_fields(operation: Operation, asked: ScenarioRequest) -> dict[str, 
     smallest = min(limits, key=lambda limit: Decimal(limit.amount), default=None)
     if operation.has_amount:
         most = Decimal(smallest.amount) if smallest else Decimal(1)
-        exceeds = asked.conditions.get("limit") == "exceeded" and smallest is not None
-        amount = most + 1 if exceeds else min(most, Decimal(1))
+        amount = min(most, Decimal(1))
+        exceeded = _find_exceeded(operation, asked)
+        if exceeded is not None and exceeded.amount and find_used_up(operation, asked) is None:
+            amount = Decimal(exceeded.amount) + 1
         units = amount.scaleb(operation.scale)
         written: object = int(units) if units == units.to_integral_value() else f"{units:f}"
         _put_field(fields, operation.amount_at, operation.amount_form, written)
@@ -188,17 +191,33 @@ def _put_field(fields: dict[str, Any], pointer: str, name: str, value: object) -
     place[last] = value
 
 
-def is_exceeded_by_calls(operation: Operation, asked: ScenarioRequest) -> Limit | None:
-    """Return the limit of calls that earlier calls have to use up, so that a typed ``exceeded`` comes about."""
-    if asked.conditions.get("limit") != "exceeded" or asked.body is not None:
+def _find_exceeded(operation: Operation, asked: ScenarioRequest) -> Limit | None:
+    """Return the limit that a request exceeds to bring about a typed value: of that name, or the smallest."""
+    typed = asked.conditions.get("limit", WITHIN)
+    if typed in {WITHIN, UNMEASURED}:
         return None
-    if any(limit.amount for limit in operation.limits):
-        return None
+    if typed != EXCEEDED:
+        return next((limit for limit in operation.limits if limit.tier == typed), None)
+    amounts = [limit for limit in operation.limits if limit.amount]
+    if amounts:
+        return min(amounts, key=lambda limit: Decimal(limit.amount))
     return min((one for one in operation.limits if one.calls and one.per), key=lambda one: one.calls, default=None)
 
 
+def find_used_up(operation: Operation, asked: ScenarioRequest) -> Limit | None:
+    """Return the limit that earlier calls have to use up, so that a typed value of `limit` comes about."""
+    if asked.body is not None:
+        return None
+    limit = _find_exceeded(operation, asked)
+    # an amount over a limit of one name could exceed another limit first; that of any limit need not
+    needs_calls = limit is not None and limit.per and (limit.calls or limit.tier == asked.conditions.get("limit"))
+    return limit if needs_calls else None
+
+
 def earlier_calls(limit: Limit, now: float) -> tuple[LedgerEntry, ...]:
-    """Return the entries of as many calls as a limit permits."""
+    """Return the entries that use up a limit."""
+    if limit.amount:
+        return (LedgerEntry(limit.name, now, limit.amount),)
     return tuple(LedgerEntry(limit.name, now, "1") for _ in range(limit.calls))
 
 

@@ -333,7 +333,8 @@ class _ScenarioParser:
     def _ask(self, node: Node) -> _Choices:
         """Parse the operation and the conditions of a request; each may be a list."""
         entries = self._mapping(node, (*ASKED, *CONDITIONS, "channel"), "a condition")
-        known = {**CONDITIONS, "channel": (*self._channels, UNKNOWN_CHANNEL)}
+        limits = self._policy.table.values["limit"]
+        known = {**CONDITIONS, "limit": limits, "channel": (*self._channels, UNKNOWN_CHANNEL)}
         asked = {
             name: self._values(entry, f"a value of `{name}`", known[name])
             for name, entry in entries.items()

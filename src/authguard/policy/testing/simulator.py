@@ -21,6 +21,7 @@ from authguard.core.snapshot import (
     TransactionRecord,
     blank,
 )
+from authguard.core.tiers import EXCEEDED, WITHIN
 from authguard.errors import MachineFaultError
 from authguard.evaluation import transactions
 from authguard.evaluation.account_status import read_statements
@@ -30,7 +31,7 @@ from authguard.evaluation.driver import withdraw_if_signed_out
 from authguard.evaluation.request import NO_CREDENTIAL, AccessRequest, Body, RequestFacts, add_ledgers
 from authguard.policy.testing import facts as synthetic
 from authguard.policy.testing.deployment import STATUS, Deployment, find_sources, request_line
-from authguard.policy.testing.difference import explain_difference
+from authguard.policy.testing.difference import explain_difference, is_derived
 from authguard.policy.testing.facts import SignIn
 from authguard.policy.testing.given import TICK_S, build_given, find_due, stay_present
 from authguard.policy.testing.records import CountedIds, PlainCipher, Records, states_of
@@ -312,8 +313,8 @@ class Simulator:
     def _name_transaction(self, operation: Operation, keys: Keys, asked: ScenarioRequest) -> None:
         """Make the given transaction that of a request: it was held, and perhaps approved, for this request before."""
         given = self.records.transactions.pop(UNNAMED)
-        exceeds = asked.conditions.get("limit") == "exceeded"
-        over = tuple(limit.name for limit in operation.limits) if exceeds and given.approvals else ()
+        typed = asked.conditions.get("limit", WITHIN)
+        over = tuple(one.name for one in operation.limits if typed in {EXCEEDED, one.tier} and given.approvals)
         self.transaction = keys.transaction
         named = replace(given, account=keys.account, session=keys.session, operation=operation.name, over=over)
         stored = self.records.load(keys)
@@ -349,8 +350,8 @@ class Simulator:
         return len(waiting) >= self.policy.transactions.max_held
 
     def _use_up_calls(self, operation: Operation, facts: RequestFacts, asked: ScenarioRequest) -> None:
-        """Store the earlier calls that a typed `limit: exceeded` needs."""
-        limit = synthetic.is_exceeded_by_calls(operation, asked)
+        """Store the earlier calls that a typed value of `limit` needs."""
+        limit = synthetic.find_used_up(operation, asked)
         if limit is None or not isinstance(facts.credential, Proven):
             return
         stored = self.records.load(facts.keys)
@@ -380,14 +381,13 @@ class Simulator:
             fallback=decided.fallback.name,
             reason=decided.reason.code,
             rule=self.policy.table.rules[int(decided.rule.partition(":")[0])],
-            trace=self.policy.table.trace(decided.cell),
             conditions=derived,
             scopes=decided.scopes,
             states=states,
             differences=tuple(
                 explain_difference(self.policy, operation, name, value, derived)
                 for name, value in asked.conditions.items()
-                if derived[name] != value
+                if not is_derived(name, value, derived[name])
             ),
         )
 
