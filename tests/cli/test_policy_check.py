@@ -181,7 +181,10 @@ def test_github_gets_one_escaped_workflow_command_for_each_problem(
     assert code == INVALID
     assert out.splitlines() == [
         "::error file=bad.yaml,line=4,col=1,title=authguard unknown-key::unknown key `budgt`; did you mean `budget`?",
-        "::error file=bad.yaml,line=5,col=1,title=authguard wrong-type::`agents` must be a list, not `concierge`",
+        (
+            "::error file=bad.yaml,line=5,col=1,title=authguard wrong-type::`agents` must be a list, not `concierge`;"
+            " begin each entry with `- `, or write `[...]`"
+        ),
     ]
 
 

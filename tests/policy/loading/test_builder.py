@@ -224,7 +224,8 @@ def test_otherwise_is_deny_or_what_it_is_judged_as() -> None:
 def test_what_is_neither_is_a_problem(typed: str) -> None:
     reading = load_draft("policy.yaml", text=f"{HEAD}otherwise: {typed}\n".encode())
     assert reading.draft is None
-    assert [problem.code for problem in reading.problems] == ["blank" if typed in {"", "null"} else "wrong-type"]
+    code = {"": "blank", "null": "blank", "allow": "unknown-value"}.get(typed, "wrong-type")
+    assert [problem.code for problem in reading.problems] == [code]
 
 
 def operation(rest: str) -> str:

@@ -57,7 +57,7 @@ REFUSED = {
     "escaped half of a character": (b'a: "\\uD800"\n', "refused-character", 1, 4),
     "escaped override in a key": (b'"\\u202e": 1\n', "refused-character", 1, 1),
     "no such character": (b'a: "\\UFFFFFFFF"\n', "syntax", 1, 1),
-    "unclosed list": (b"a: [1\n", "syntax", 2, 1),
+    "unclosed list": (b"a: [1\n", "syntax", 1, 4),
     "bad indentation": (b"a: 1\n  b: 2\n", "syntax", 2, 4),
     "empty": (b"", "empty-file", 1, 1),
     "only a comment": (b"# c\n", "empty-file", 1, 1),

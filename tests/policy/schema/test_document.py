@@ -30,9 +30,9 @@ MISSHAPEN = {
     "unknown key below": ("budget: {requests: 2s}\n", "unknown-key", 3, "did you mean `request`?"),
     "unknown key in a list": (
         "operations:\n  - name: a\n    match: {path: /a}\n    risk: high\n    efect: read\n",
-        "missing-key",
-        4,
-        "`effect`",
+        "unknown-key",
+        7,
+        "did you mean `effect`?",
     ),
     "unknown key of a named thing": (
         "fallbacks:\n  a: {kind: deny, mesage: x}\n",
@@ -205,7 +205,12 @@ MISSHAPEN = {
     ),
     "say nothing": ("fallbacks: {a: {kind: deny, message: ''}}\n", "message", 3, "write text"),
     "say an empty mapping": ("fallbacks: {a: {kind: deny, message: {}}}\n", "message", 3, "write text"),
-    "unknown key of what may be left out": ("identity: {credntial: a}\n", "missing-key", 3, "`credential`"),
+    "unknown key of what may be left out": (
+        "identity: {credntial: a}\n",
+        "unknown-key",
+        3,
+        "did you mean `credential`?",
+    ),
     "unknown key below a list below": (
         "machines: {session: {transitions: [{trigger: a, source: b, dest: c, rases: d}]}}\n",
         "unknown-key",

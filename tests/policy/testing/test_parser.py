@@ -113,7 +113,7 @@ REFUSED = [
         "more than 100 cases",
     ),
     ("- just a word", "wrong-type", "this is not a mapping"),
-    ("", "empty-file", "the file is empty"),
+    ("", "empty-file", "the file has no content"),
 ]
 
 

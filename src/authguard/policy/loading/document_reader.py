@@ -122,7 +122,11 @@ def _parsing_reader(parsed: Parsed) -> Read:
 
 
 def _expanding_reader(inner: Read, shorthand: Shorthand) -> Read:
+    words = get_args(shorthand.short) if get_origin(shorthand.short) is Literal else ()
+
     def read(value: Any, path: Path, errors: list[DocumentError]) -> Any:  # noqa: ANN401
+        if words and isinstance(value, str) and value not in words:
+            return _fail(errors, path, "unknown-value", words)
         return inner(shorthand.expand(value), path, errors)
 
     return read

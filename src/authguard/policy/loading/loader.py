@@ -226,7 +226,10 @@ def _parse_shipped(data: bytes, shown: str) -> ParsedYaml:
 def _suggest_policy(typed: str) -> str:
     if locator.is_shipped_name(typed):
         return "what is checked must be what runs"
-    return did_you_mean(typed[:64], locator.shipped_policies())
+    advice = did_you_mean(typed, locator.shipped_policies())
+    if not advice.startswith("known") or locator.is_name(typed):
+        return advice
+    return f"write the path of a policy file or of its folder, or a shipped name: {advice.removeprefix('known: ')}"
 
 
 class _RefusedError(Exception):
@@ -265,6 +268,6 @@ def _check_version(tree: Node) -> tuple[Node, tuple[Problem, ...]]:
     if written is None:
         problem = Problem(code="missing-key", place=tree.place, message="the key `authguard` is missing", advice=advice)
     else:
-        message = "this release does not support this version of the policy language"
+        message = f"{quote(written.value)} is no version of the policy language that this release supports"
         problem = Problem(code="unknown-version", place=written.place, message=message, advice=advice)
     return Node({**tree.entries(), "authguard": Node(VERSION, problem.place)}, tree.place), (problem,)

@@ -193,4 +193,5 @@ def read_file(source: PolicyFile) -> bytes:
         with source.path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise PolicyNotFoundError(f"the file `{source.shown[:200]}` cannot be read: {type(error).__name__}") from error
+        reason = (error.strerror if isinstance(error, OSError) else "") or type(error).__name__
+        raise PolicyNotFoundError(f"the file `{source.shown[:200]}` cannot be read: {reason.lower()}") from error

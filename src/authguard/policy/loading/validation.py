@@ -14,7 +14,14 @@ from authguard.policy.tree import MAX_QUOTE_CHARS, Node, format_path, quote
 if TYPE_CHECKING:
     from authguard.policy.loading.document_reader import DocumentError
     from authguard.policy.schema.document import Document
+    from authguard.policy.tree import Path
 
+#: expected type -> how it is written
+_SHAPES: Final = {
+    "a list": "begin each entry with `- `, or write `[...]`",
+    "a mapping": "write `key: value` entries, or `{key: value}`",
+    "text": "write it on the line of the key, in quotes if it has `: ` or a bracket",
+}
 #: problem codes with a message of their own; every other code has the one of a malformed value
 _CHOICES: Final = frozenset({"unknown-key", "unknown-value"})
 
@@ -33,8 +40,24 @@ def validate_document(tree: Node) -> tuple[Document | None, tuple[Problem, ...]]
         The document, or ``None`` if it is not valid; and the problems that the parser did not report, at most
         `MAX_PROBLEMS` + 1.
     """
-    document, errors = read_document(msgspec.json.decode(canonical_json(tree)))
+    document, found = read_document(msgspec.json.decode(canonical_json(tree)))
+    errors = _without_misspelt(found)
     return document, tuple(problem for error in errors[: MAX_PROBLEMS + 1] for problem in _problem(error, tree))
+
+
+def _without_misspelt(errors: list[DocumentError]) -> list[DocumentError]:
+    """Leave out a missing key that an unknown key of the same mapping most likely means."""
+    missing = {error.path for error in errors if error.code == "missing-key"}
+    if not missing:
+        return errors
+    from difflib import get_close_matches  # noqa: PLC0415 - only a problem needs it
+
+    meant: set[Path] = set()
+    for error in errors:
+        if error.code == "unknown-key" and isinstance(error.detail, tuple):
+            near = get_close_matches(str(error.path[-1])[:MAX_QUOTE_CHARS], error.detail, n=1, cutoff=0.6)
+            meant.update((*error.path[:-1], one) for one in near)
+    return [error for error in errors if error.code != "missing-key" or error.path not in meant]
 
 
 def _problem(error: DocumentError, tree: Node) -> tuple[Problem, ...]:
@@ -58,7 +81,7 @@ def _translate(error: DocumentError, node: Node) -> tuple[str, str]:
     if error.code == "missing-key":
         return f"the key {where} is missing", f"write `{last}: ...`"
     if error.code == "wrong-type":
-        return f"{where} must be {error.detail}, not {_describe_value(node)}", ""
+        return f"{where} must be {error.detail}, not {_describe_value(node)}", _SHAPES.get(str(error.detail), "")
     if error.code == "too-many-items":
         return f"{where} has more than {error.detail} entries, including inherited ones", "write fewer"
     return f"{_describe_value(node)} is not valid for {where}", error.detail

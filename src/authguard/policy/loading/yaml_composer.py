@@ -7,7 +7,7 @@ resolved. A start that reads only shipped policies, which are parsed already, do
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
 )
 
 from authguard.core.claim_source import label_of
+from authguard.policy.loading.yaml_mistake import Mistake, find_mistake
 from authguard.policy.loading.yaml_scalar import (
     MAX_DEPTH,
     MAX_ITEMS,
@@ -40,6 +41,8 @@ from authguard.policy.tree import Node, quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_BEGIN: Final = "write `authguard: 1`, `name: NAME` and `extends: standard`, or run `authguard policy init`"
+_BLANK_ADVICE: Final = "write one, indented if it stands below its key, or leave the key out"
 _Event = Any  # ruamel.yaml leaves its events untyped
 
 
@@ -69,16 +72,19 @@ class Composer:
         except _BoundError:
             return nothing
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            mistake = find_mistake(str(error.problem or ""), str(error.context or ""))
+            marks = (error.problem_mark, error.context_mark)
+            first, other = reversed(marks) if mistake.at_context else marks
+            mark = first or other
             place = Place(self.file, mark.line + 1, mark.column + 1) if mark else nothing.place
-            self._report_syntax(place, str(error.problem or error.context or "it cannot be parsed"))
+            self._report_syntax(place, mistake)
         except Exception as error:  # noqa: BLE001 - a bad file can make the parser raise any exception
-            self._report_syntax(nothing.place, type(error).__name__)
+            self._report_syntax(nothing.place, find_mistake(type(error).__name__, ""))
         return nothing
 
-    def _report_syntax(self, place: Place, text: str) -> None:
-        message = f"the file is not YAML: {' '.join(text.split())[:120]}"
-        self.problems.append(Problem(code="syntax", place=place, message=message))
+    def _report_syntax(self, place: Place, mistake: Mistake) -> None:
+        problem = Problem(code="syntax", place=place, message=mistake.message, advice=mistake.advice)
+        self.problems.append(problem)
 
     def _document(self, nothing: Node) -> Node:
         root = nothing
@@ -99,7 +105,9 @@ class Composer:
                         self._report("not-a-mapping", event, message, advice)
                     root = nothing
         if not started:
-            self.problems.append(Problem(code="empty-file", place=nothing.place, message="the file is empty"))
+            advice = "begin with `- name:`" if isinstance(nothing.value, tuple) else _BEGIN
+            problem = Problem(code="empty-file", place=nothing.place, message="the file has no content", advice=advice)
+            self.problems.append(problem)
         return Node(root.value, nothing.place, root.is_valid)
 
     def _report(self, code: str, event: _Event, message: str, advice: str = "") -> None:
@@ -195,9 +203,7 @@ class Composer:
         if event.style or not is_valid:
             return Node(text, place, is_valid=is_valid)
         if text in NULLS:
-            blank = Problem(
-                code="blank", place=place, message=f"a blank {noun}", advice="write one, or leave the key out"
-            )
+            blank = Problem(code="blank", place=place, message=f"a blank {noun}", advice=_BLANK_ADVICE)
             self._add(blank)  # at the key: the parser places an empty value at the next token
             return Node("", place, is_valid=False)
         if text.lower() in MAYBE_BOOLEAN:

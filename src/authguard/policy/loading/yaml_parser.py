@@ -49,8 +49,8 @@ def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bo
     start = Place(file, 1, 1)
     nothing = Node(() if listed else {}, start, is_valid=False)
     if len(data) > MAX_BYTES:
-        message = f"the file is larger than {MAX_BYTES} bytes"
-        return ParsedYaml(nothing, (Problem(code="file-too-large", place=start, message=message),))
+        message, advice = f"the file is larger than {MAX_BYTES >> 20} MiB", "leave out what is no part of the policy"
+        return ParsedYaml(nothing, (Problem(code="file-too-large", place=start, message=message, advice=advice),))
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         message, advice = "the file begins with a byte order mark", "save it as UTF-8 without one"
         return ParsedYaml(nothing, (Problem(code="byte-order-mark", place=start, message=message, advice=advice),))
@@ -58,7 +58,8 @@ def parse_yaml(data: bytes, file: str, max_nodes: int = MAX_NODES, *, listed: bo
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _place_of(file, data[: error.start].decode("utf-8", "replace"), error.start)
-        return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message="the file is not UTF-8 text"),))
+        message, advice = "the file is not UTF-8 text", "save it as UTF-8"
+        return ParsedYaml(nothing, (Problem(code="not-utf-8", place=place, message=message, advice=advice),))
     if problems := (*_find_refused_characters(text, file), *_find_directives(text, file)):
         return ParsedYaml(nothing, problems)
     from authguard.policy.loading.yaml_composer import Composer, parse_events  # noqa: PLC0415 - the parser is slow

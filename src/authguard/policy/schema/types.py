@@ -65,6 +65,8 @@ def _parse_currency(typed: object) -> tuple[str, str, str]:
     """Parse three letters, ``{at: POINTER}`` or ``{form: FIELD}`` to (letters, pointer, field); two are empty."""
     if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed):
         return typed, "", ""
+    if isinstance(typed, str) and re.fullmatch(_CURRENCY, typed.strip().upper()):
+        raise ValueError(f"write `{typed.strip().upper()}`, in capital letters (ISO 4217)")
     key, value = next(iter(typed.items())) if isinstance(typed, dict) and len(typed) == 1 else ("", "")
     if key == "at" and isinstance(value, str) and re.fullmatch(_POINTER, value):
         return "", value, ""
