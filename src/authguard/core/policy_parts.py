@@ -58,7 +58,7 @@ def digest_parts(policy: Policy) -> dict[str, str]:
             [source.map for source in policy.accounts],
             [(one.name, one.attempts, one.per, one.methods) for one in verifying],
             {act: (one.role, one.count) for act, one in policy.rollback.authority.items()},
-            *(policy.transactions.max_held, policy.transactions.response_retention, policy.staff_roles),
+            *(policy.transactions.max_held, policy.transactions.response_retention, policy.staff_roles, policy.flags),
         ),
         RULES: _digest([(rule.when, rule.do) for rule in policy.table.rules], policy.admits_unnamed, policy.on_fault),
     }

@@ -148,3 +148,29 @@ def test_the_compiled_flag_has_the_polarity_of_the_table(rule: str, restricts: b
     assert draft is not None
     assert find_polarities(draft)["hurried"].permits is not restricts
     assert with_polarity(draft)[0].restricts is restricts
+
+
+RETRY = "  later: {kind: retry, after: 1h}\n"
+
+
+def liveness(body: str, more: str = "") -> list[str]:
+    text = text_of(body, rule_of("risk: high, hurried: set", "later")).replace("  later: {kind: deny}\n", RETRY) + more
+    found = load_draft("x.yaml", text=text.encode())
+    assert found.draft is not None, found.problems
+    return [f"{one.code}: {one.message}" for one in run_checks(found.draft) if one.code in {"trap", "promise-broken"}]
+
+
+def test_a_flag_that_never_expires_must_leave_a_way_out() -> None:
+    setters = "set_by: [{app: report}], cleared_by: [{role: fraud}]"
+    assert liveness(f"by: subject, expires: 24h, {setters}") == [], "the clock clears it"
+    found = liveness(f"by: subject, expires: never, {setters}")
+    assert {one.partition(":")[0] for one in found} == {"trap", "promise-broken"}
+    assert all("with `hurried` set" in one for one in found)
+    assert liveness(f"by: payee, expires: never, {setters}") == [], "another payee is served"
+
+
+@pytest.mark.parametrize(("by", "broken"), [("[caller, clock]", False), ("[caller, operator]", True)])
+def test_a_promise_without_the_clock_does_not_wait_for_a_flag(by: str, broken: bool) -> None:  # noqa: FBT001 - a row
+    promise = f"invariants: [{{name: served, always_reachable: [allow, handoff, hold, deny], by: {by}}}]\n"
+    found = liveness("by: subject, expires: 24h, set_by: [{app: report}]", promise)
+    assert any("`served` does not hold" in one and "with `hurried` set" in one for one in found) is broken

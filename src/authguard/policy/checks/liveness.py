@@ -8,24 +8,28 @@ Reachable states follow possible events (`authguard.policy.checks.event_sources`
 from __future__ import annotations
 
 from itertools import product
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from authguard.core.extra_dimensions import OPERATION
+from authguard.core.flags import CLEAR, PAYEE_DIMENSIONS, SET, VALUES
 from authguard.core.machine import ANY, STAY, Line
 from authguard.core.outcomes import Outcome
 from authguard.errors import MachineFaultError
 from authguard.policy.checks.counterexample import has_valid_machines
 from authguard.policy.checks.driver_probe import DriverProbe
 from authguard.policy.checks.event_sources import CALLER, CLOCK, ENVIRONMENT, OPERATOR
+from authguard.policy.checks.flags import with_polarity
 from authguard.policy.checks.reachability import Path, Reachability
 from authguard.policy.checks.state_space import SearchLimitError
 from authguard.policy.checks.sure_states import RequestKind, SureStates
 from authguard.policy.checks.table import prove_table
 from authguard.policy.problem import Problem
 from authguard.policy.table.mdd import NodeLimitError
+from authguard.policy.table_space import draft_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from authguard.policy.draft import Draft
     from authguard.policy.table.coverage import TableCoverage
 
+    #: flag -> the values that it may have
+    FlagCase = tuple[tuple[str, tuple[str, ...]], ...]
+
 #: risks of a customer's requests; `public` has no requirements, `self` and `staff` belong to the guard's endpoints
 CUSTOMER_RISKS: Final = ("routine", "sensitive", "high")
 #: outcomes at which a customer no longer waits
@@ -41,6 +48,8 @@ END_OUTCOMES: Final = frozenset(
     {Outcome.ALLOW, Outcome.RESTRICT, Outcome.REPEAT, Outcome.HANDOFF, Outcome.DENY, Outcome.HOLD}
 )
 ALL_ACTORS: Final = frozenset({CALLER, CLOCK, OPERATOR, ENVIRONMENT})
+#: most flags of which each combination of values is proved for itself
+MAX_LASTING_FLAGS: Final = 6
 #: an operator could help, but only a hand-off calls one
 WITHOUT_OPERATOR: Final = (CALLER, CLOCK, ENVIRONMENT)
 
@@ -101,17 +110,55 @@ def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
     if not _raises_with_transactions(draft):  # a tenth of the states; what fails there may need a transaction
         searches.insert(0, _Search(_without_transactions(draft), proof, probe))
     for goal in _goals(draft):
-        for is_dated, kind in product(goal.dated, _request_kinds(draft)):
+        for is_dated, kind, flags in product(goal.dated, _request_kinds(draft), _flag_cases(draft, goal)):
             stuck = 0
             for search in searches:
-                stuck = search.find_stuck(goal, kind, is_dated=is_dated)
+                stuck = search.find_stuck(goal, kind, flags, is_dated=is_dated)
                 if not stuck:
                     break
             else:
                 path = searches[-1].reach.path_into(stuck)
                 if isinstance(path, Path):
-                    yield _problem(draft, goal, f"{kind}{'' if is_dated else ' with an undated credential'}", path)
+                    request = f"{kind}{'' if is_dated else ' with an undated credential'}{_format_flags(flags)}"
+                    yield _problem(draft, goal, request, path)
                     break
+
+
+def _flag_cases(draft: Draft, goal: LivenessGoal) -> list[FlagCase]:
+    """Return the values of flags for which a goal must be reachable, each case for itself.
+
+    The clock clears flags that expire. The caller can name another payee, and can use the operation that sets a flag
+    which permits.
+
+    Raises:
+        SearchLimitError: too many flags keep their values.
+    """
+    by = frozenset(goal.by) or ALL_ACTORS
+    lasting: list[str] = []
+    free: list[tuple[str, tuple[str, ...]]] = []
+    values = draft_values(draft)
+    for flag in with_polarity(draft):
+        if values.get(flag.name) != VALUES:
+            continue
+        is_callers = flag.by in PAYEE_DIMENSIONS or (flag.expires < inf and not flag.restricts)
+        if is_callers and CALLER in by:
+            free.append((flag.name, VALUES))
+        elif flag.expires < inf and CLOCK in by:
+            free.append((flag.name, (CLEAR,)))
+        else:
+            lasting.append(flag.name)
+    if len(lasting) > MAX_LASTING_FLAGS:
+        raise SearchLimitError(f"{MAX_LASTING_FLAGS} flags that keep their values")
+    return [
+        (*free, *((name, (value,)) for name, value in zip(lasting, chosen, strict=True)))
+        for chosen in product(VALUES, repeat=len(lasting))
+    ]
+
+
+def _format_flags(flags: FlagCase) -> str:
+    """Format the flags that are set and stay so."""
+    listed = [f"`{name}`" for name, values in flags if values == (SET,)]
+    return f" with {' and '.join(listed)} set" if listed else ""
 
 
 class _Search:
@@ -125,15 +172,17 @@ class _Search:
         """Prepare the search."""
         self.reach = Reachability.of(draft)
         self._draft, self._proof, self._probe = draft, proof, probe
-        self._sure: dict[tuple[tuple[str, ...], bool], SureStates] = {}
+        self._sure: dict[tuple[tuple[str, ...], bool, FlagCase], SureStates] = {}
 
-    def find_stuck(self, goal: LivenessGoal, kind: RequestKind, *, is_dated: bool) -> StateSet:
+    def find_stuck(self, goal: LivenessGoal, kind: RequestKind, flags: FlagCase, *, is_dated: bool) -> StateSet:
         """Return the reachable states without a sure way to the goal; if possible, those without any."""
-        key = (goal.by, is_dated)
+        key = (goal.by, is_dated, flags)
         if key not in self._sure:
             by = frozenset(goal.by) or ALL_ACTORS
             states = self.reach.state_space
-            self._sure[key] = SureStates(self._probe, self._draft, self._proof, states, by=by, is_dated=is_dated)
+            self._sure[key] = SureStates(
+                self._probe, self._draft, self._proof, states, by=by, is_dated=is_dated, flags=dict(flags)
+            )
         needed = self.reach.reached
         found = self._sure[key].leading_into(goal.wanted, kind, needed)
         stuck = needed & ~found

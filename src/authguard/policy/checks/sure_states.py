@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cached_property, reduce
 from operator import and_, or_
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -61,6 +62,10 @@ class RequestKind(Struct, frozen=True):
         return f"{self.risk} {self.effect}{named}{' by an agent' if self.actor == 'agent' else ''}"
 
 
+#: flags may have any value
+NO_FLAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+
+
 class SureStates:
     """The states from which some actors surely reach a goal.
 
@@ -77,6 +82,7 @@ class SureStates:
         *,
         by: frozenset[str],
         is_dated: bool,
+        flags: Mapping[str, tuple[str, ...]] = NO_FLAGS,
     ) -> None:
         """Prepare the search.
 
@@ -87,8 +93,10 @@ class SureStates:
             states: of the draft's machines.
             by: the actors.
             is_dated: whether the customer's tokens state when the person signed in.
+            flags: flag -> the values that it may have; the policy's own conditions may have any.
         """
         self.states = states
+        self._flags = flags
         self._draft, self._proof, self._probe, self._by, self._is_dated = draft, proof, probe, by, is_dated
         self._kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
         self._space = policy_space(probe.policy)
@@ -183,7 +191,7 @@ class SureStates:
         }
         if kind.operation and OPERATION in self._space.values:
             conditions[OPERATION] = (kind.operation,)
-        return self._space.box(conditions | more)
+        return self._space.box({**conditions, **self._flags, **more})
 
     def may_lead_into(self, target: StateSet) -> StateSet:
         """Return the states from which some answer to a request leads into a set of states."""
