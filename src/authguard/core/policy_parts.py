@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from authguard.core.flags import COMMITTED
 from authguard.core.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 READING: Final = "reading"
 #: what moves the machines: their tables, timers, levels of identity, trust between channels, verification, reports
 STATES: Final = "states"
+#: what sets the flags by an answer of the app, which the log holds only as their changes; only of a policy with flags
+FLAGS: Final = "flags"
 #: the rules of the table
 RULES: Final = "rules"
 #: what precedes the name of a fallback, and of an operation
@@ -62,6 +65,10 @@ def digest_parts(policy: Policy) -> dict[str, str]:
         ),
         RULES: _digest([(rule.when, rule.do) for rule in policy.table.rules], policy.admits_unnamed, policy.on_fault),
     }
+    if policy.flags:
+        answered = [(flag, [one for one in flag.set_by if one.event == COMMITTED]) for flag in policy.flags]
+        # a set flag is written again only after a part of its time
+        parts[FLAGS] = _digest([(flag.name, flag.by, flag.expires, found) for flag, found in answered if found])
     for fallback in fallbacks:
         parts[FALLBACK + fallback.name] = _digest(_counted(policy, fallback))
     for operation in policy.all_operations:

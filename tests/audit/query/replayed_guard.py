@@ -10,9 +10,11 @@ import msgspec
 from authguard.asgi.endpoints import own_operations
 from authguard.audit.query.index import open_index
 from authguard.audit.query.replay import Replay, replay
+from authguard.core.flags import COMMITTED
 from authguard.core.request import Principal, Proven
 from authguard.evaluation.decision import AppResponse, Refusal, Verdict
 from authguard.records.entries import DecisionEntry
+from authguard.runtime.flag_actions import FlagOwner
 from tests.audit.logs import write
 from tests.support.harness import EnforcerHarness, fingerprint, policy_of, signed_in
 
@@ -70,10 +72,16 @@ class Run:
             if isinstance(answer, Verdict) and answer.admits:
                 if answer.running:
                     await self.guard.enforcer.reports.settle(answer, AppResponse(one.status))
+                elif (COMMITTED, one.operation) in self.guard.policy.flag_setters:
+                    await self.guard.enforcer.reports.commit_flags(answer)
                 if one.report and answer.principal is not None and (reported is None or number in reported):
                     self.reported.add(number)
                     everywhere = one.report == "everywhere"
-                    if everywhere:
+                    if one.report.startswith("flag "):
+                        name = one.report.removeprefix("flag ")
+                        if self.guard.enforcer.flag_actions.find(name) is not None:
+                            await self.guard.enforcer.reports.set_flag(answer, name)
+                    elif everywhere:
                         await self.guard.enforcer.reports.end_session(answer, everywhere=True)
                     else:
                         await self.guard.enforcer.reports.report(answer, one.report)
@@ -86,6 +94,10 @@ class Run:
             principal = _principal(one.who, 0.0)
             if one.operator == "reinstate":
                 await acts.reinstate(principal.account_key, principal.pseudonym, "op", "why")
+            elif flag := self.guard.enforcer.flag_actions.find(one.operator.rpartition(" ")[2]):
+                owner = FlagOwner(account=principal.account_key, subject=principal.pseudonym)
+                sets = one.operator.startswith("set ")
+                await self.guard.enforcer.flag_actions.change(flag, owner, sets=sets, by="op", why="why")
             elif one.operator == "impaired":
                 await self.guard.enforcer.reports.report_service("service.impaired")
 

@@ -36,6 +36,7 @@ from authguard.audit.query.replay_states import StateReplay
 from authguard.audit.query.replay_windows import WindowReplay, is_window
 from authguard.audit.query.search import count_by_template, time_range
 from authguard.audit.verify.log_reader import decode_line
+from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
 from authguard.core.policy_parts import parse_parts
 
@@ -106,6 +107,8 @@ class Replay:
 
     def next_state(self, template: RecordTemplate) -> str:
         """Return the state after a recorded transition's event; empty if the policy has no answer."""
+        if template.machine not in MACHINES:
+            return template.dest  # a flag, of which the decisions show what another policy makes of it
         machine = self._policy.machines.get(template.machine)
         edge = machine.table.get((template.source, template.event)) if machine else None
         return edge.dest if edge else ""
@@ -175,6 +178,10 @@ class Replay:
                 line = self._line(place)
                 note, events = str(line.get("note", "")), line.get("unmoved", [])
                 unmoved = ",".join(map(str, events)) if isinstance(events, list) else ""
+                flag = str(line.get("flag", ""))
+                if flag:
+                    states.apply_flag_act(template.act, flag, at, subject or "", session or "")
+                    continue
                 states.apply_act(
                     template.act, at, unmoved, subject or "", session or "", transaction or "", decision or "", note
                 )

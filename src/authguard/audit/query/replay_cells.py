@@ -19,6 +19,7 @@ from authguard.audit.query.replay_result import ReplayedDecision
 from authguard.core import conditions
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.extra_dimensions import CHANNEL, OPERATION, channel_value, operation_value
+from authguard.core.flags import CLEAR
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NO_LEDGERS, Principal
 from authguard.core.snapshot import AccountRecord, Keys, SessionRecord, blank
@@ -192,8 +193,10 @@ class CellReplay:
             **cell,
             OPERATION: operation_value(operation, self._policy.operation_limits),
             CHANNEL: channel_value(self._policy, one.channel if is_proven else ""),
+            **({} if is_proven else {flag.name: CLEAR for flag in self._policy.flags}),
             **one.context,
         }
+        missing = [name for name in table.extra if name not in known]
         values = [
             (known[name],) if name not in unknown and known.get(name) in options else options
             for name, options in table.values.items()
@@ -208,11 +211,10 @@ class CellReplay:
                 self._check_run(one, operation, answer, comparison, has_facts=has_facts, is_own=is_own)
                 found[answer.kind.value, answer.name] = ReplayedDecision(answer.kind.value, answer.name, rule.name)
         if len(found) > 1:
-            raise UnknownInputError(
-                "an earlier decision of its session or its limits differs"
-                if unknown
-                else "the log does not hold how many attempts were left"
-            )
+            why = "the log does not hold how many attempts were left"
+            if missing:
+                why = f"its record does not hold `{missing[0]}`, on which the result depends"
+            raise UnknownInputError("an earlier decision of its session or its limits differs" if unknown else why)
         return next(iter(found.values()))
 
     def _count(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.policy_parts import (
     DEMANDS,
     FALLBACK,
+    FLAGS,
     LIMITS,
     MATCH,
     OPERATION,
@@ -32,6 +33,7 @@ class PartComparison:
         is_same: whether all parts are.
         reads_same: whether credentials, accounts, channels and agents are read in the same way.
         moves_same: whether the machines move in the same way.
+        answers_same: whether answers of the app set the same flags.
     """
 
     def __init__(self, recorded: Mapping[str, str], other: Mapping[str, str]) -> None:
@@ -41,6 +43,7 @@ class PartComparison:
         self.is_same: Final = dict(recorded) == dict(other)
         self.reads_same: Final = self._is_same(READING)
         self.moves_same: Final = self._is_same(STATES)
+        self.answers_same: Final = recorded.get(FLAGS, "") == other.get(FLAGS, "")
         self._matched: Final = (_matches(recorded), _matches(other))
         self._names: Final = (list(self._matched[0]), list(self._matched[1]))
         self._is_known: Final[dict[str, bool]] = {}

@@ -23,12 +23,13 @@ from authguard.audit.query.recorded_input import (
 )
 from authguard.audit.query.replay_result import ReplayedDecision
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
-from authguard.core.events import TIGHTENING
+from authguard.core.events import MACHINES, TIGHTENING
+from authguard.core.flags import COMMITTED, PAYEE_DIMENSIONS
 from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.request import NotProven, Proven
 from authguard.core.snapshot import Keys, Snapshot, blank
 from authguard.errors import MachineFaultError
-from authguard.evaluation import reports, staff_acts, transactions
+from authguard.evaluation import flags, reports, staff_acts, transactions
 from authguard.evaluation.account_status import read_statements
 from authguard.evaluation.booking import follow_transaction
 from authguard.evaluation.decision import NEEDS_BODY, AppResponse, Decision, NeedsBody, Verdict
@@ -50,7 +51,7 @@ _RISK: Final = DIMENSIONS.index("risk")
 #: verdicts of admitted requests that are remembered for the app's reports
 MAX_VERDICTS: Final = 50_000
 #: ledger dimensions whose owner no record names
-_UNNAMED: Final = frozenset({"payee", "client"})
+_UNNAMED: Final = frozenset({*PAYEE_DIMENSIONS, "client"})
 #: act of the log -> the change that it made
 _ACTS: Final[Mapping[str, Callable[[Evaluation], None]]] = {
     "account.reinstated": staff_acts.reinstate_account,
@@ -120,6 +121,7 @@ class StateReplay:
         self._stored: set[tuple[str, str]] = set()
         self._has_begun = False
         self._runs_same = False
+        self._answers_same = False
 
     def decide(self, one: RecordedDecision, comparison: PartComparison) -> ReplayedDecision:
         """Decide a recorded request, and store the states.
@@ -170,6 +172,7 @@ class StateReplay:
             self.lose_service("the service moved before the log begins")
         self._has_begun = True
         self._runs_same = comparison.runs_same(one.operation)
+        self._answers_same = comparison.answers_same
         if ("service", "") in self._lost:
             raise UnknownInputError(self._lost["service", ""])
         if len(one.cell) != len(DIMENSIONS):
@@ -332,6 +335,9 @@ class StateReplay:
         if not admits:
             self._refused.add(one.id)
             return
+        if not self._answers_same and (COMMITTED, one.operation) in self._policy.flag_setters and not decision.running:
+            why = "the log does not hold the app's answer to an earlier request, which sets a flag"
+            self.lose_keys(principal.pseudonym, one.session, "", why)
         if len(self._verdicts) >= MAX_VERDICTS:
             del self._verdicts[next(iter(self._verdicts))]
         self._verdicts[one.id] = Verdict(
@@ -345,6 +351,11 @@ class StateReplay:
         machine = event.partition(".")[0]
         if cause in {"timer", "account"} or "." in cause:
             return  # the timers of the other policy run by themselves, and its machines raise their own events
+        if machine not in MACHINES:
+            verdict = self._verdicts.get(decision)
+            if cause != staff_acts.PERSON_CAUSE and verdict is not None:  # the app set it
+                self._change_flag(machine, at, verdict.keys, subject, sets=event.endswith(f".{flags.SET_EVENT}"))
+            return
         if machine == "service":
             moments = (("faulted", at),) if event in {"service.impaired", "service.faulted"} else ()
             self._change(Keys(), "", at, lambda evaluation: _send(evaluation, event, cause, moments))
@@ -383,6 +394,19 @@ class StateReplay:
             if change is None and unmoved in {"verification.reset", "account.reinstated", "session.revoked"}:
                 return  # the act of a person, which was applied
         self.lose_keys(subject, session, transaction, f"the log does not hold what `{act}` changed")
+
+    def apply_flag_act(self, act: str, flag: str, at: float, subject: str, session: str) -> None:
+        """Apply a recorded change of a flag by a person."""
+        keys = Keys(subject.encode(), bytes.fromhex(session))
+        self._change_flag(flag, at, keys, subject, sets=act.endswith(f".{flags.SET_EVENT}"))
+
+    def _change_flag(self, name: str, at: float, keys: Keys, subject: str, *, sets: bool) -> None:
+        """Set or clear a flag of the other policy; a request with a payee is undetermined anyway."""
+        found = next((flag for flag in self._policy.flags if flag.name == name), None)
+        if found is None or found.by in PAYEE_DIMENSIONS:
+            return
+        change = flags.set_flag if sets else flags.clear_flag
+        self._change(keys, subject, at, lambda evaluation: change(evaluation, found, "replay"))
 
     @staticmethod
     def _is_report(event: str, cause: str) -> bool:
