@@ -404,3 +404,28 @@ def test_an_app_that_cannot_be_imported_is_told_without_a_traceback(
     assert code == FAILED
     assert said in err
     assert "Traceback" not in err
+
+
+def test_the_polarity_of_each_flag_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = """\
+authguard: 1
+name: example
+extends: support-desk
+flags:
+  hurried: {by: subject, expires: 24h, set_by: [{app: report}]}
+  read: {by: session, expires: 1h, set_by: [{operation: order, event: committed}]}
+decisions:
+  - {when: {credential: good, session: active, risk: high, hurried: set}, do: later}
+  - {when: {credential: good, session: active, risk: high, read: clear}, do: later}
+fallbacks:
+  later: {kind: retry, after: 1h}
+"""
+    (tmp_path / "policy.yaml").write_text(text, "utf-8")
+    for more in ((), ("--format", "json")):
+        with pytest.raises(SystemExit) as end:
+            main(["policy", "check", str(tmp_path / "policy.yaml"), *more])
+        assert (end.value.code or OK) == OK
+    out = capsys.readouterr().out
+    assert "\nflag `hurried` restricts\nflag `read` permits\n" in out
+    document = json.loads(out[out.index("{\n") :])
+    assert document["policies"][0]["flags"] == {"hurried": "restricts", "read": "permits"}

@@ -261,6 +261,8 @@ def _format(found: _AppCheck) -> Iterator[str]:
     else:
         took = f" ({found.seconds * 1000:.0f} ms)" if found.seconds else ""
         yield f"valid: {one.source}: {_format_counts(one.figures)}{took}"
+        for name, polarity in one.flags.items():
+            yield f"flag `{name}` {polarity}"
     yield from map(str, sorted(one.problems, key=lambda problem: problem.severity != "error"))
     for match in found.matches:
         where = " or ".join(match.operations) if match.endpoint.guarded else "not guarded"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from authguard.policy.checks.flags import describe_polarities
 from authguard.policy.checks.policy_search import find_policies
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.checks.table import ProofCounts, count_proved
@@ -20,7 +21,7 @@ from authguard.policy.loading.yaml_scalar import MAX_PROBLEMS
 from authguard.policy.problem import Place, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from authguard.policy.draft import Draft
 
@@ -34,6 +35,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
         digest: SHA-256 (hex) of the merged document in canonical form; empty if the file cannot be parsed.
         problems: errors and notes in the order of the files.
         figures: counts of what was proved; ``None`` if there is an error.
+        flags: flag -> ``restricts`` or ``permits``; empty if there is an error.
         draft: the merged document; ``None`` if a file cannot be parsed or validated.
     """
 
@@ -42,6 +44,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     digest: str = ""
     problems: tuple[Problem, ...]
     figures: ProofCounts | None = None
+    flags: Mapping[str, str] = {}
     draft: Draft | None = None
 
     @property
@@ -80,6 +83,7 @@ def check(source: str | Path, *, text: bytes | None = None) -> CheckResult:
         digest=draft.digest,
         problems=problems,
         figures=None if refused else count_proved(draft),
+        flags={} if refused else describe_polarities(draft),
         draft=draft,
     )
 

@@ -63,6 +63,11 @@ def with_polarity(draft: Draft) -> tuple[Flag, ...]:
     )
 
 
+def describe_polarities(draft: Draft) -> dict[str, str]:
+    """Return flag -> ``restricts`` or ``permits``, of a draft without errors."""
+    return {flag.name: "restricts" if flag.restricts else "permits" for flag in with_polarity(draft)}
+
+
 def check_flag_names(draft: Draft) -> Iterator[Problem]:
     """Check that flags have names of their own, and that their setters name operations."""
     names = {operation.name for operation in draft.operations}

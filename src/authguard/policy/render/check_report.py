@@ -60,6 +60,7 @@ def as_json(checked: Sequence[CheckResult], *, more: Sequence[dict[str, Any]] = 
                 "rules": one.figures.rules,
                 "invariants": one.figures.invariants,
             },
+            **({"flags": dict(one.flags)} if one.flags else {}),
             "problems": [problem_as_json(problem) for problem in one.problems],
             **(more[place] if place < len(more) else {}),
         }
