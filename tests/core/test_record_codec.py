@@ -120,7 +120,7 @@ def test_whole_seconds_and_zeros_are_short_and_come_back_equal() -> None:
     session = SessionRecord("active", NOW + 0.25, NOW, NOW + 0.5, "verified", NOW + 0.25, account=bytes(16))
     written = msgspec.structs.replace(BLANK, account=account, session=session)
     changes = list_changes(KEYS, BLANK, written)
-    assert [len(change.value) for change in changes] == [60, 75]
+    assert [len(change.value) for change in changes] == [61, 75]
     assert decode_snapshot([(name, value) for name, _, value in changes], BLANK) == msgspec.structs.replace(
         written,
         account=msgspec.structs.replace(account, version=1),

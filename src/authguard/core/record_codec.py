@@ -238,7 +238,7 @@ def is_expired(record: Record, before: float, ended: Container[str] = FINAL_TRAN
             return (
                 account.state in DEFAULT_ACCOUNT_STATES
                 and not (account.not_before or account.voided)
-                and max(account.entered, account.reported, account.decided) < before
+                and max(account.entered, account.reported, account.decided, *(account.lifted or {}).values()) < before
                 and all(report.at < before for report in (account.reports or {}).values())
                 and all(tally.since < before for tally in (account.tallies or {}).values())
                 and all(_is_past(spent, before) for spent in account.ledger)

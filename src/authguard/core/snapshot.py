@@ -142,6 +142,7 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
         roles: staff roles of the newest credential.
         roles_at: issue time of that credential, epoch seconds UTC.
         voided: proofs of identity from before are void, in all of its sessions.
+        lifted: account state -> when a timer moved the account out of it; reports of that state from before are void.
     """
 
     state: str
@@ -156,6 +157,11 @@ class AccountRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     roles: tuple[str, ...] = ()
     roles_at: float = 0.0
     voided: float = 0.0
+    lifted: dict[str, float] | None = None
+
+    def counts(self, report: Report) -> bool:
+        """Return whether a report is later than a person's decision, and than the timer that lifted its state."""
+        return report.at > self.decided and (not self.lifted or report.at > self.lifted.get(report.state, 0.0))
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

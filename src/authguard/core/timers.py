@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.core.events import MACHINES, Event
 from authguard.core.machine import Machine, Transition, step
@@ -34,6 +35,16 @@ class Timer(Struct, frozen=True, kw_only=True):
     after: float
     since: str
     states: tuple[str, ...] = ()
+
+
+def _lift_reports(snapshot: Snapshot, state: str, at: float) -> Snapshot:
+    """Return the snapshot without the account's reports of a state that a timer has just lifted."""
+    account = snapshot.account
+    reports = {
+        source: report for source, report in (account.reports or {}).items() if report.state != state or report.at > at
+    }
+    lifted = {**(account.lifted or {}), state: at}
+    return replace(snapshot, account=replace(account, reports=reports, lifted=lifted))
 
 
 class _Armed(Struct, frozen=True):
@@ -121,7 +132,10 @@ class Timers:
             return snapshot, ()
         transitions: list[Transition] = []
         for _ in range(self.max_rounds):
+            left = snapshot.account.state
             snapshot, moved = step(machines, snapshot, Event(name=name, at=due, cause="timer"), keys, drops=drops)
+            if name.startswith("account.") and snapshot.account.state != left:
+                snapshot = _lift_reports(snapshot, left, due)
             transitions.extend(moved)
             due, name = self.next_due(snapshot)
             if due > now:

@@ -248,7 +248,8 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
 
     Args:
         evaluation: of this request.
-        reports: source -> report. A report older than the stored one, or than a person's decision, changes nothing.
+        reports: source -> report. A report older than the stored one, than a person's decision, or than the timer that
+            lifted its state, changes nothing.
         unreachable: whether a directory did not answer.
     """
     account = evaluation.snapshot.account
@@ -261,13 +262,13 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
     newer = {
         source: report
         for source, report in reports.items()
-        if report.at > account.decided and _is_newer_report(report, stored.get(source), rank)
+        if account.counts(report) and _is_newer_report(report, stored.get(source), rank)
     }
     if unreachable:
         evaluation.send("account.unreachable", "directory")
     if not newer:
         return
-    reports = {source: report for source, report in stored.items() if report.at > account.decided} | newer
+    reports = {source: report for source, report in stored.items() if account.counts(report)} | newer
     strictest = max([report.state for report in reports.values()], key=rank.__getitem__)
     evaluation.update_record("account", reports=reports)
     newest = max([report.at for report in reports.values()])

@@ -55,7 +55,7 @@ def _access_levels(policy: Policy, verdict: Verdict, snapshot: Snapshot) -> list
 def _stricter_report(evaluation: Evaluation, state: str) -> Report:
     """Return the app's report; if it is laxer than the app's last one, with the stricter state."""
     last = (evaluation.snapshot.account.reports or {}).get(APP_SOURCE)
-    if last is None or last.at <= evaluation.snapshot.account.decided:
+    if last is None or not evaluation.snapshot.account.counts(last):
         return Report(state, evaluation.now)
     rank = evaluation.policy.strictness
     # not before the last one: a report after the clock stepped back counts, too

@@ -213,7 +213,7 @@ class StateRepository:
             before = latest.pop() if latest else (await self.load(keys)).snapshot
             evaluation = Evaluation(self.policy, before, self.clock.now(), keys)
             evaluation.catch_up()
-            due = len(evaluation.events)
+            due, reports = len(evaluation.events), evaluation.snapshot.account.reports
             apply(evaluation)
             booking.follow_transaction(evaluation, keys.transaction)
             written = self.journal.record_transitions(
@@ -221,7 +221,7 @@ class StateRepository:
             )
             moved = {f"{one.machine}.{one.event}" for one in evaluation.transitions}
             unmoved = [event for event in evaluation.events[due:] if event not in moved]
-            if not evaluation.events[due:] and evaluation.snapshot.account.reports != before.account.reports:
+            if not evaluation.events[due:] and evaluation.snapshot.account.reports != reports:
                 unmoved = ["account.reported"]
             if unmoved:  # under another policy they might move a machine
                 written += self.journal.record_unmoved(
