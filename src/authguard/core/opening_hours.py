@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 MINUTES_PER_DAY: Final = 1_440
@@ -188,6 +188,22 @@ def next_change(hours: OpeningHours, at: float) -> float:
         if value_at(hours, moment) != value:
             return float(moment)
     return float(limit)
+
+
+def holds_until(hours: OpeningHours, values: Container[str], at: float) -> float:
+    """Return the first moment after an instant whose value is none of some values, at most `HORIZON_S` later.
+
+    Args:
+        hours: with a known zone.
+        values: among them the value at the instant.
+        at: epoch seconds UTC.
+    """
+    moment = at
+    while moment < at + HORIZON_S:
+        moment = read_hours(hours, moment)[1]
+        if value_at(hours, moment) not in values:
+            return moment
+    return moment
 
 
 @lru_cache(maxsize=256)  # a value is asked for in each request, and holds for hours

@@ -221,7 +221,8 @@ class Fallback(Struct, frozen=True, kw_only=True):
         methods: verification methods, by name.
         approvers: places that different persons must fill before a held request runs.
         queue: of a hand-off.
-        after: seconds to wait before a retry.
+        after: seconds to wait before a retry; of a decision with `until_expiry`, those until then.
+        until_expiry: whether a retry waits until time alone makes the deciding rule stop matching.
         effects: remaining effects of a restricted request.
         scopes: intersected with the token's in a restricted request; empty leaves them.
         error: OAuth error code of a denial; empty for none.
@@ -242,6 +243,7 @@ class Fallback(Struct, frozen=True, kw_only=True):
     approvers: Required = ()
     queue: str = ""
     after: float = 0.0
+    until_expiry: bool = False
     effects: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     error: str = ""

@@ -54,6 +54,7 @@ def digest_parts(policy: Policy) -> dict[str, str]:
             *(policy.issuers, policy.credentials, policy.hosts, policy.settings.root_path),
             *(sorted(policy.agents), sources),
             *(channels, policy.staff_claim, policy.staff_issuers, policy.audit.subjects == "pseudonymous"),
+            *policy.conditions,
         ),
         STATES: _digest(
             *([machine.spec for machine in policy.machines.values()], policy.timers.declared, policy.identity),

@@ -6,6 +6,7 @@ evaluated again from the start.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from authguard.evaluation.driver import (
     apply_reports,
     apply_roles,
 )
+from authguard.evaluation.expiry import find_expiry
 from authguard.evaluation.extra_values import Given, describe_context, read_extra
 
 if TYPE_CHECKING:
@@ -268,6 +270,9 @@ def _build(
         scopes = _restrict(policy, scopes, fallback)
     elif fallback.kind is Outcome.HANDOFF and policy.rollback.message.texts and cell[0] == policy.rollback_state:
         fallback = replace(fallback, message=policy.rollback.message)
+    elif fallback.until_expiry:
+        until = find_expiry(evaluation, rule)
+        fallback = replace(fallback, after=until - facts.now if until < inf else 0.0)
     steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,

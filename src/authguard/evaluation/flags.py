@@ -14,7 +14,7 @@ from authguard.core.machine import Transition
 from authguard.core.snapshot import EMPTY_LEDGER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from authguard.core.flags import Flag
     from authguard.core.policy import Policy
@@ -71,11 +71,11 @@ def _preview_value(flag: Flag, snapshot: Snapshot, keys: Keys, now: float) -> st
     return flags.SET if flags.is_set(flag, ledger, now) else flags.CLEAR
 
 
-def next_expiry(policy: Policy, snapshot: Snapshot, keys: Keys, now: float) -> float:
-    """Return when the first of the flags that are set expires, epoch seconds UTC; infinity for never."""
+def next_expiry(wanted: Iterable[Flag], snapshot: Snapshot, keys: Keys, now: float) -> float:
+    """Return when the first of some flags that are set expires, epoch seconds UTC; infinity for never."""
     found = [
         flags.find_expiry(flag, ledger, now)
-        for flag in policy.flags
+        for flag in wanted
         if (ledger := _find_ledger(flag, snapshot, keys)) is not None
     ]
     return min([until for until in found if until], default=float("inf"))

@@ -226,7 +226,7 @@ def expires_at(policy: Policy, verdict: Verdict) -> float:
     if isinstance(credential, NotProven):
         return until
     if policy.flags:
-        until = min(until, next_expiry(policy, snapshot, verdict.keys, verdict.at))
+        until = min(until, next_expiry(policy.flags, snapshot, verdict.keys, verdict.at))
     session = snapshot.session
     if decision.cell[_ACTOR] not in _OTHERS and session.state in policy.idle_session_states:
         until = min(until, session.last_seen + policy.last_seen_tolerance)

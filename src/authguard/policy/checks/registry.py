@@ -20,6 +20,7 @@ from authguard.policy.checks import (
     flags,
     idempotency,
     idle_invariant,
+    impossible_condition,
     issuer_address,
     key_source,
     limit_tiers,
@@ -92,6 +93,7 @@ CODES: Final[dict[str, str]] = {
     "invariant-empty": "an invariant has no content",
     "invariant-idle": "the condition of an invariant has no value, or an outcome that no fallback has",
     "issuer-address": "an issuer is not written as tokens name it: a wildcard, a blank, an address of metadata or keys",
+    "invariant-vacuous": "an invariant names an operation that cannot have its other values",
     "issuer-audience": "an issuer has no audience: tokens for someone else would be accepted (RFC 8725 3.9)",
     "issuer-http": "keys may be fetched without TLS, by `insecure_http`",
     "issuer-insecure": "an issuer or its keys are fetched from another machine without TLS",
@@ -123,6 +125,8 @@ CODES: Final[dict[str, str]] = {
     "raise-unowned": "a transition raises an event in a machine without determining the record that it moves",
     "restrict-empty": "a `restrict` fallback names no effects",
     "restricts-writes": "`restrict` can apply to writes that its `effects` do not include",
+    "rule-impossible": "no request to an operation of the policy can match a rule",
+    "retry-expiry": "a retry waits for `expiry`, and nothing in its rule ends by time",
     "risk-own": "an operation has the risk `self` or `staff`, which is reserved for the guard's endpoints",
     "roles-unclaimed": "an operation requires a role, and the policy names no claim with roles",
     "rule-shadowed": "earlier rules decide all cells of this one",
@@ -209,8 +213,11 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     credentials.check_bound_credentials,
     credentials.check_credential_cookies,
     credentials.check_credential_kinds,
+    impossible_condition.check_impossible_rules,
+    impossible_condition.check_vacuous_invariants,
     own_conditions.check_condition_names,
     own_conditions.check_condition_headers,
+    own_conditions.check_retry_expiry,
 )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from authguard.policy.table.coverage import TableCoverage
 
 OUTCOME: Final = "outcome"
+FALLBACK: Final = "fallback"
 #: most values of one dimension in the line that fills a gap
 _MAX_GAP_VALUES: Final = 20
 
@@ -98,7 +99,8 @@ def check_names(draft: Draft) -> Iterator[Problem]:
             yield unknown_name(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
     for index, invariant in enumerate(draft.invariants):
         place = draft.place(f"invariants[{index}]", "invariants")
-        yield from _conditions_resolve(place, invariant.never, {**known, OUTCOME: tuple(Outcome)})
+        answers = {OUTCOME: tuple(Outcome), FALLBACK: (Outcome.ALLOW, *draft.fallbacks)}
+        yield from _conditions_resolve(place, invariant.never, {**known, **answers})
         for outcome in invariant.always_reachable:
             if outcome not in tuple(Outcome):
                 yield unknown_name(place, "an outcome", outcome, tuple(Outcome))
@@ -201,10 +203,7 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
         place = _rule_place(draft, index)
         if index in decide or rule.first in used:
             continue
-        if index in unmet:  # an inherited rule may be for operations that this policy does not have
-            if place.file == draft.place().file:
-                message = f"rule `{rule.name}` decides nothing: no request to an operation of this policy can meet it"
-                yield Problem(code="rule-shadowed", place=place, message=message, advice="correct it, or delete it")
+        if index in unmet:  # reported by `rule-impossible`; an inherited rule may be for operations that are not here
             continue
         takers = [draft.rules[earlier].name for earlier in sorted(proof.deciders(known.box(rule.when)))]
         deciding = (
@@ -254,11 +253,11 @@ def check_invariants(draft: Draft) -> Iterator[Problem]:
 
 def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant) -> Iterator[Problem]:
     known = table_space(draft)
-    conditions = {dimension: values for dimension, values in invariant.never.items() if dimension != OUTCOME}
-    forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
+    answers = {OUTCOME, FALLBACK}
+    conditions = {dimension: values for dimension, values in invariant.never.items() if dimension not in answers}
     box = known.box(conditions)
     for rule in deciding_rules(draft, proof, box):
-        led = sorted(outcomes(draft, rule) & forbidden)
+        led = _forbidden_answers(draft, rule, invariant)
         if led:
             wide = proof.example(rule.index, box)
             yield Problem(
@@ -269,6 +268,17 @@ def _never(draft: Draft, proof: TableCoverage, index: int, invariant: Invariant)
                 **find_evidence(draft, proof, rule.index, box, wide),
                 advice="narrow the rule, or put one before it that refuses these cells",
             )
+
+
+def _forbidden_answers(draft: Draft, rule: Rule, invariant: Invariant) -> list[str]:
+    """Return the outcomes of a rule that an invariant forbids; its fallbacks, if the invariant names fallbacks."""
+    kinds = {Outcome.ALLOW.value: Outcome.ALLOW} if rule.do == Outcome.ALLOW else {}
+    kinds |= {name: draft.fallbacks[name].kind for name in follow_then(draft, rule.do)}
+    forbidden = invariant.never.get(OUTCOME, frozenset(Outcome))
+    named = invariant.never.get(FALLBACK)
+    if named is None:
+        return sorted({kind.value for kind in kinds.values()} & {str(one) for one in forbidden})
+    return sorted(name for name, kind in kinds.items() if name in named and kind in forbidden)
 
 
 def deciding_rules(draft: Draft, proof: TableCoverage, box: Box) -> Iterator[Rule]:

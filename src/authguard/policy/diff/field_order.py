@@ -77,6 +77,7 @@ OPERATION: Final[Rows] = rows_of(model.Operation, Operation) | {
 FALLBACK: Final[Rows] = rows_of(document.Fallback, Fallback) | {
     "name": neutral,
     "since_entered": smaller_is_looser,
+    "until_expiry": neutral,  # a client that waits is not admitted for it
 }
 ACCOUNT: Final[Rows] = rows_of(model.AccountSource, AccountSource) | {
     "name": neutral,

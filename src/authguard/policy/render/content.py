@@ -150,6 +150,7 @@ def _fallback(one: Fallback) -> dict[str, Any]:
         "approvers": [{"role": place.role, "count": place.count, "acr": place.acr} for place in one.approvers],
         "queue": one.queue,
         "after": one.after,
+        "until_expiry": one.until_expiry,
         "effects": sorted(one.effects),
         "scopes": sorted(one.scopes),
         "error": one.error,

@@ -50,6 +50,7 @@ from authguard.policy.schema.types import (
     Patterns,
     Text,
     Token,
+    Wait,
 )
 from authguard.policy.schema.verification import Method, Verifier
 
@@ -121,7 +122,7 @@ class Invariant(StrictModel, frozen=True, kw_only=True):
     name: Annotated[Text, Key("The property, as a sentence.")]
     never: Annotated[
         dict[Dimension, CellValues] | None,
-        Key("Machines, conditions and `outcome` to values that must never occur together."),
+        Key("Machines, conditions, `outcome` and `fallback` to values that must never occur together."),
     ] = None
     always_reachable: Annotated[tuple[Outcome, ...], Key("Outcomes of which one must always be reachable.")] = ()
     by: Annotated[
@@ -164,7 +165,13 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
     ] = ()
     # a person decides in each queue
     queue: Annotated[Name, Key("For `handoff`: queue of the staff who take over.", "neutral")] = ""
-    after: Annotated[Duration, Key("For `retry`: time before the next request.", "smaller")] = 0.0
+    after: Annotated[
+        Wait,
+        Key(
+            "For `retry`: time before the next request, or `expiry`: until time ends what the rule names.",
+            "smaller",
+        ),
+    ] = 0.0
     effects: Annotated[tuple[Effect, ...], Key("For `restrict`: remaining effects.", "wider")] = ()
     scopes: Annotated[
         tuple[Token, ...], Key("For `restrict`: remaining scopes; intersected with the token's scopes.", "wider_or_all")

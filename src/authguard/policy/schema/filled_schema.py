@@ -98,7 +98,7 @@ def _fill_rules(models: dict[str, Any], values: Mapping[str, tuple[str, ...]], a
     rule, invariant = models["Rule"]["properties"], models["Invariant"]["properties"]
     _choose(rule["do"], (*answers, *_words_of(rule["do"])))
     _name_dimensions(rule["when"], values)
-    _name_dimensions(invariant["never"], {**values, "outcome": _OUTCOMES})
+    _name_dimensions(invariant["never"], {**values, "outcome": _OUTCOMES, "fallback": tuple(answers)})
 
 
 def _words_of(schema: dict[str, Any]) -> tuple[str, ...]:

@@ -198,6 +198,15 @@ Freshness = Annotated[
         _string(f"since_entered|{_POSITIVE_DURATION}"),
     ),
 ]
+#: a positive duration; `expiry` is -1.0
+Wait = Annotated[
+    float,
+    Parsed(
+        lambda typed: -1.0 if typed == "expiry" else _positive_duration(typed),
+        "duration",
+        _string(f"expiry|{_POSITIVE_DURATION}"),
+    ),
+]
 Size = Annotated[int, Parsed(units.parse_size, "size", _string(units.SIZE_PATTERN.pattern))]
 Money = Annotated[tuple[str, str], Parsed(units.parse_money, "money", _string(units.MONEY_PATTERN.pattern))]
 Message = Annotated[LocalizedText, Parsed(_parse_message, "message", _MESSAGE)]

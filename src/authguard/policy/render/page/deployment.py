@@ -190,6 +190,8 @@ def _effects(one: Fallback) -> Iterator[str]:
         yield f"queue {render_code(one.queue)}"
     if one.after:
         yield f"again after {format_duration(one.after)}"
+    if one.until_expiry:
+        yield "again when the time of its rule has passed"
     if one.effects:
         yield f"only {render_text(join_words(sorted(one.effects)))}"
     if one.scopes:

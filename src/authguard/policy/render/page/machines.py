@@ -109,6 +109,7 @@ def _promise(policy: Policy, invariant: Invariant) -> str:
             words = render_text(join_words(values))
             parts.append(f'<span class="c"><span class="d">{render_text(name)}</span> {words}</span>')
     forbidden = invariant.never.get("outcome", frozenset(Outcome))
-    outcomes = render_text(join_words(one for one in Outcome if one in forbidden))
+    named = sorted(invariant.never.get("fallback", ()))
+    outcomes = render_text(join_words(named or [one for one in Outcome if one in forbidden]))
     parts.append(f'<span class="c"><span class="d">never</span> <b>{outcomes}</b></span>')
     return f'<span class="when">{"".join(parts)}</span>'
