@@ -59,7 +59,7 @@ CACHES_AIM: Final = 1.3
 #: eight, seven, three, three and three values make 1,512 different cells
 CELLS: Final = (
     ("normal", "dormant", "minor", "delegated", "restricted", "locked", "suspended", "closed"),
-    ("unverified", "pending", "verified", "ambiguous", "failed", "unavailable", "exhausted"),
+    ("unverified", "pending", "verified", "ambiguous", "failed", "unavailable"),
     ("same", "switched", "unknown"),
     ("within", "exceeded", "unmeasured"),
     ("met", "insufficient", "stale"),

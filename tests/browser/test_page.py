@@ -13,11 +13,10 @@ from authguard.core.deployment import AccountSource
 from authguard.core.outcomes import LocalizedText
 from authguard.core.request import Match, Operation
 from authguard.policy.compiler import load
-from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.page import render_page
-from authguard.policy.table.boxes import Space, count
+from authguard.policy.table.boxes import BoxCoverage, Space, count, cover, find_skips
 from tests.browser import layout
 
 if TYPE_CHECKING:
@@ -93,8 +92,10 @@ def test_what_is_shown_is_exactly_what_decides_the_cells_chosen(tab: Page, tmp_p
     dice = random.Random(name)  # noqa: S311 - a choice of examples, the same each time
     for _ in range(6):
         chosen = {one: dice.choice(policy.table.values[one]) for one in dice.sample(DIMENSIONS, dice.randint(0, 6))}
-        reaches, _ = rule_regions(boxes, space.box({one: (value,) for one, value in chosen.items()}), 10**9)
-        expected = {f"rule-{index}": f"{sum(map(count, reach)):,}" for index, reach in enumerate(reaches) if reach}
+        region = space.box({one: (value,) for one, value in chosen.items()})
+        covered = cover(boxes, region, 10**9, skips=find_skips(policy.table.rules))
+        assert isinstance(covered, BoxCoverage)
+        expected = {f"rule-{index}": f"{sum(map(count, one)):,}" for index, one in enumerate(covered.reaches) if one}
         assert choices(tab, chosen) == expected, chosen
 
 

@@ -50,7 +50,7 @@ def test_a_policy_compiles_to_total_machines_and_a_table_that_decides() -> None:
     }
     asked = {name: values[0] for name, values in CONDITIONS.items()} | {"risk": "sensitive", "effect": "read"}
     rule = policy.table.decide(tuple((states | asked)[dimension] for dimension in DIMENSIONS))
-    assert (rule.do, rule.origin, rule.index) == ("ask_parent", "child.yaml:7", 0)
+    assert (rule.do, rule.origin, rule.index) == ("ask_parent", "child.yaml:7", 22)
     assert policy.rollback.message.find((), "") == "A person is with you."
 
 
@@ -62,8 +62,8 @@ def test_a_childs_timer_replaces_the_standard_one_and_is_armed() -> None:
 
 def test_everything_compiled_says_where_it_was_written() -> None:
     policy = load("child.yaml", text=CHILD)
-    assert policy.origins["rule:0"] == "child.yaml:7"
-    assert policy.origins["rule:1"].startswith("standard.yaml:")
+    assert policy.origins["rule:22"] == "child.yaml:7"
+    assert policy.origins["rule:21"].startswith("standard.yaml:")
     assert policy.origins["fallback:ask_parent"] == "child.yaml:9"
     assert policy.origins["fallback:sign_in"].startswith("standard.yaml:")
     assert policy.origins["line:session:0"].startswith("standard.yaml:")

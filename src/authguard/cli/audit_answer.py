@@ -281,7 +281,12 @@ def to_builtins(answer: Answer) -> dict[str, Any]:
             for (language, channel), text in (found.say if found else {}).items()
         ],
         "skipped": [
-            {"rule": one.rule, "origin": one.origin, "dimensions": list(one.dimensions)}
+            {
+                "rule": one.rule,
+                "origin": one.origin,
+                "dimensions": list(one.dimensions),
+                "skipped_by": one.skipped_by,
+            }
             for one in (found.skipped if found else ())
         ],
         "to_be_allowed": [

@@ -110,9 +110,9 @@ def _skipped(found: Explanation) -> Iterator[str]:
     if not found.skipped:
         yield "it is the first rule"
         return
-    yield f"the {len(found.skipped)} rules before it did not match:"
+    yield f"the {len(found.skipped)} rules before it did not decide:"
     for skipped in found.skipped:
-        yield f"  {skipped.rule} ({skipped.origin}): {', '.join(skipped.dimensions)}"
+        yield f"  {skipped.rule} ({skipped.origin}): {skipped.why}"
 
 
 def _remedies(answer: Answer) -> Iterator[str]:

@@ -95,12 +95,12 @@ def format_skipped(found: Explanation, *, everything: bool) -> Iterator[str]:
     if not found.skipped:
         yield "It is the first rule."
         return
-    yield f"The {len(found.skipped)} rules before it did not match:"
+    yield f"The {len(found.skipped)} rules before it did not decide:"
     shown = found.skipped if everything else found.skipped[-MAX_SKIPPED_SHOWN:]
     if len(shown) < len(found.skipped):
         yield f"  {len(found.skipped) - len(shown)} more; --all shows them"
     for skipped in shown:
-        yield f"  {skipped.rule} ({skipped.origin}): {', '.join(skipped.dimensions)}"
+        yield f"  {skipped.rule} ({skipped.origin}): {skipped.why}"
 
 
 def format_remedies(found: Explanation) -> Iterator[str]:

@@ -35,6 +35,15 @@ PROVEN_CREDENTIALS: Final = ("good", "undated")
 #: the dimensions that every cell has; those that a policy adds follow them (`authguard.core.extra_dimensions`)
 DIMENSIONS: Final = ("service", "account", "session", "verification", "transaction", *CONDITIONS)
 
+#: phases of a table in order; a rule belongs to one
+PHASES: Final = ("service", "caller", "account", "identity", "transaction", "request", "last")
+
+#: phase of a rule that names none: the caller is known, and their identity is not asked for yet
+DEFAULT_PHASE: Final = "account"
+
+#: what a rule may do instead of deciding: leave out the rest of its phase
+SKIP_PHASE: Final = "skip_phase"
+
 #: cached cells per process; more distinct cells are an attack on memory, and the cache is cleared
 MAX_CACHED_CELLS: Final = 65_536
 
@@ -50,8 +59,9 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     Attributes:
         when: dimension -> matching values; a dimension that is not named matches any value.
-        do: ``allow`` or a fallback's name.
+        do: ``allow``, a fallback's name, or ``skip_phase``.
         index: position in the merged table, from 0.
+        phase: one of `PHASES`; the rules of a table are in their order.
         origin: source position, ``file:line``.
         first: a number that the rules of one written rule share (`do: by_limit`); `ALONE` for others.
         name: of the rule in the log.
@@ -60,6 +70,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     when: Mapping[str, frozenset[str]]
     do: str
     index: int
+    phase: str = DEFAULT_PHASE
     origin: str = ""
     first: int = ALONE
     name: str = ""
@@ -67,6 +78,11 @@ class Rule(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Derive the name."""
         force_setattr(self, "name", f"{self.index}:{self.do}")
+
+    @property
+    def skips(self) -> bool:
+        """Whether the rule leaves out the rest of its phase and decides nothing."""
+        return self.do == SKIP_PHASE
 
     def matches(self, cell: Cell, extra: tuple[str, ...] = ()) -> bool:
         """Return whether the rule matches a cell, without the cache.
@@ -85,7 +101,7 @@ class Table:
 
     Attributes:
         values: dimension -> its closed set, in order: those of `DIMENSIONS`, then those that the policy adds.
-        rules: first match wins.
+        rules: in the order of their phases; the first match decides, and ``skip_phase`` goes on with the next phase.
         extra: names of the added dimensions, in the order in which a cell has them after `DIMENSIONS`.
     """
 
@@ -127,10 +143,21 @@ class Table:
         for (dimension, known), value in zip(self.values.items(), cell, strict=True):
             if value not in known:
                 raise MachineFaultError(f"`{value}` is not a value of `{dimension}`")
+        matching = self.trace(cell)
+        if not matching or matching[-1].skips:
+            raise MachineFaultError("no rule decides this cell")
+        return matching[-1]
+
+    def trace(self, cell: Cell) -> tuple[Rule, ...]:
+        """Return the rules that skip a phase for a cell, then the rule that decides it, without the cache."""
+        found: list[Rule] = []
         for rule in self.rules:
-            if rule.matches(cell, self.extra):
-                return rule
-        raise MachineFaultError("no rule decides this cell")
+            if (found and rule.phase == found[-1].phase) or not rule.matches(cell, self.extra):
+                continue
+            found.append(rule)
+            if not rule.skips:
+                break
+        return tuple(found)
 
 
 def dimension_values(

@@ -55,6 +55,12 @@ Pointer = Annotated[str, Format("pointer")]
 Source = Annotated[str, Format("source")]
 #: ``iss`` of an issuer, or its template
 IssuerName = Annotated[str, Format("issuer")]
+#: origin as browsers send it, or ``*``
+Origin = Annotated[str, Format("origin")]
+#: HTTP method, or ``*``
+AnyMethod = Annotated[str, Format("any_method")]
+#: name of a header, or ``*``
+AnyHeader = Annotated[str, Format("any_header")]
 #: ID of a tenant
 Tenant = Annotated[str, Format("tenant")]
 #: name of a claim, or a JSON Pointer into the claims

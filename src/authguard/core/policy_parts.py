@@ -49,6 +49,7 @@ def digest_parts(policy: Policy) -> dict[str, str]:
     channels = replace(policy.channels, trusts=dict.fromkeys(policy.channels.trusts, frozenset()))
     fallbacks = sorted(policy.fallbacks.values(), key=lambda one: one.name)
     verifying = [one for one in fallbacks if one.kind is Outcome.VERIFY]
+    rules = policy.table.rules
     parts = {
         READING: _digest(
             *(policy.issuers, policy.credentials, policy.hosts, policy.settings.root_path),
@@ -64,7 +65,11 @@ def digest_parts(policy: Policy) -> dict[str, str]:
             {act: (one.role, one.count) for act, one in policy.rollback.authority.items()},
             *(policy.transactions.max_held, policy.transactions.response_retention, policy.staff_roles, policy.flags),
         ),
-        RULES: _digest([(rule.when, rule.do) for rule in policy.table.rules], policy.admits_unnamed, policy.on_fault),
+        RULES: _digest(
+            [(rule.when, rule.do) for rule in rules],
+            *(policy.admits_unnamed, policy.on_fault),
+            *([rule.phase for rule in rules] if any(rule.skips for rule in rules) else ()),
+        ),
     }
     if policy.flags:
         answered = [(flag, [one for one in flag.set_by if one.event == COMMITTED]) for flag in policy.flags]

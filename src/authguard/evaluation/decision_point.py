@@ -273,6 +273,9 @@ def _build(
     elif fallback.until_expiry:
         until = find_expiry(evaluation, rule)
         fallback = replace(fallback, after=until - facts.now if until < inf else 0.0)
+    elif fallback.kind is Outcome.HOLD and not fallback.approvers:
+        held = policy.fallbacks.get(evaluation.snapshot.transaction.hold, fallback)  # it waits in the words of its hold
+        fallback = replace(fallback, message=held.message)
     steps_up = fallback.kind is Outcome.STEP_UP
     return Decision(
         operation=request.operation,

@@ -179,11 +179,10 @@ def _own(answers: Answers) -> Iterator[str]:
 def _proof_of_identity(answers: Answers) -> Iterator[str]:
     """Yield what proves the identity: a stronger sign-in if the provider has one, otherwise a person."""
     if load_preset(answers.provider).can_prove(answers.level):
-        yield "decisions:                             # placed before the rules of the extended policy"
+        yield "decisions:                             # placed before the inherited rules of the same phase"
         yield "  # a stronger sign-in proves the identity"
-        yield "  - when: {service: [live, degraded, recovering], credential: good, session: active, actor: subject,"
-        yield "           scope: granted, account: [normal, dormant, minor, delegated, restricted],"
-        yield "           verification: [unverified, pending], risk: [sensitive, high]}"
+        yield "  - phase: identity"
+        yield "    when: {actor: subject, verification: [unverified, pending], risk: [sensitive, high]}"
         yield "    do: sign_in_stronger"
         yield ""
     yield "fallbacks:"

@@ -99,6 +99,14 @@ def rule(draft: Draft, do: str = "refuse", **when: str) -> Draft:
     return replace(draft, rules=tuple(replace(r, index=i) for i, r in enumerate(rules)))
 
 
+def skip(draft: Draft, **when: str) -> Draft:
+    """Let one rule skip the phase `account`, before its other rules."""
+    place = next(r.index for r in draft.rules if r.phase == "account")
+    made = Rule(when={d: frozenset(v.split()) for d, v in when.items()}, do="skip_phase", index=0)
+    rules = (*draft.rules[:place], made, *draft.rules[place:])
+    return replace(draft, rules=tuple(replace(r, index=i) for i, r in enumerate(rules)))
+
+
 def fallback(draft: Draft, name: str, **fields: object) -> Draft:
     base = draft.fallbacks.get(name, Fallback(name=name, kind=Outcome.DENY))
     return replace(draft, fallbacks={**draft.fallbacks, name: replace(base, **fields)})
@@ -194,6 +202,9 @@ CASES: list[tuple[str, Callable[[Draft], Draft], str]] = [
     ("hold-without-approver", lambda d: fallback(d, "await_approval", approvers=()), "no approvers"),
     ("event-demanded", lambda d: line(d, "service", Line(triggers=("engaged",), sources=("*",), dest="=")), "an operator could not stop the agent"),
     ("initial-demanded", lambda d: line(d, "verification", initial="verified"), "begins in `verified`, the state of a proven identity"),
+    ("skip-idle", lambda d: skip(d, account="minor", risk="sensitive", effect="write"), "`[0-9]+:skip_phase` changes no answer"),
+    ("skip-over", lambda d: skip(d, account="minor", risk="high"), "leaves out .*`[0-9]+:to_a_person`"),
+    ("skip-where", lambda d: replace(d, rules=tuple(replace(r, do="skip_phase") if r.phase == "identity" else r for r in d.rules)), "skips the phase `identity`"),
     ("state-demanded", lambda d: line(d, "account", states=tuple(s for s in d.machines["account"].states if s != "normal")), "no state `normal`"),
     ("initial-unknown", lambda d: line(d, "session", initial="gone"), "begins in `gone`"),
     ("invariant-broken", lambda d: rule(d, "allow", risk="high"), "rule `0:allow`.*leads to `allow`.*for one: service `live`"),

@@ -51,17 +51,17 @@ def test_the_standard_policy_is_five_total_machines_of_411_pairs_over_254741760_
     assert [expansion.shadowed for expansion in expansions] == [()] * 5
     values = dimension_values({name: spec.states for name, spec in draft.machines.items()})
     assert prod(len(each) for each in values.values()) == 254_741_760
-    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (47, 16, 8)
+    assert (len(draft.rules), len(draft.fallbacks), len(draft.invariants)) == (47, 17, 8)
     assert draft.base
     assert draft.on_fault == "try_later"
 
 
 def test_places_of_what_was_inherited_name_the_file_it_came_from() -> None:
     draft = draft_of("decisions:\n  - {when: {risk: high, account: minor}, do: refuse}\n")
-    assert str(draft.place("decisions[0]")) == "policy.yaml:5:5"
-    assert draft.rules[0].origin == "policy.yaml:5"
-    assert draft.place("decisions[1]").file == "standard.yaml"
-    assert draft.rules[1].origin == f"standard.yaml:{draft.place('decisions[1]').line}"
+    assert str(draft.place("decisions[22]")) == "policy.yaml:5:5"
+    assert draft.rules[22].origin == "policy.yaml:5"
+    assert draft.place("decisions[21]").file == "standard.yaml"
+    assert draft.rules[21].origin == f"standard.yaml:{draft.place('decisions[21]').line}"
     assert [rule.index for rule in draft.rules] == list(range(48))
     assert draft.place("machines.session.transitions[3]").file == "standard.yaml"
     assert str(draft.place("no.such.path")) == "policy.yaml:1:1"

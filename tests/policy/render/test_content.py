@@ -11,7 +11,7 @@ from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.content import build_content
 
-RULE = ("rule", "when", "do", "outcome", "origin")
+RULE = ("rule", "phase", "when", "do", "outcome", "origin")
 FALLBACK = (
     *("fallback", "outcome", "status", "methods", "acr", "max_age", "since_entered", "role", "count", "approvers"),
     *("queue", "after", "effects", "scopes", "error", "attempts", "per", "then", "discloses", "messages"),

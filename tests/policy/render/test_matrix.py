@@ -64,7 +64,7 @@ def test_the_markdown_table_reads_back_as_the_rules(name: str) -> None:
 def test_text_is_one_table_whose_columns_line_up() -> None:
     lines = render_text(load("standard")).splitlines()[2:]
     bars = [place for place, char in enumerate(lines[0]) if char == "|"]
-    assert len(bars) == len(DIMENSIONS) + 3
+    assert len(bars) == len(DIMENSIONS) + 4
     for line in lines:
         assert all(line[place] in "|+" for place in bars if place < len(line))
     assert lines[2].startswith("0  |")
@@ -85,4 +85,4 @@ def test_names_that_no_policy_can_have_do_not_break_the_table_either() -> None:
     policy = load("standard")
     rules = (Rule(when={}, do="refuse", index=0, origin="a|b`<img>\n.yaml:1"),)
     shown = render_markdown(replace(policy, table=Table(policy.table.values, rules)))
-    assert shown.splitlines()[-1] == "| 0 | `refuse` | deny | `a?b?<img>?.yaml:1` |"
+    assert shown.splitlines()[-1] == "| 0 | account | `refuse` | deny | `a?b?<img>?.yaml:1` |"

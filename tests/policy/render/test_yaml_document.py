@@ -78,7 +78,7 @@ def test_a_policy_shown_loads_to_the_same_digest(name: str, tmp_path: Path) -> N
     assert again.draft is not None, again.problems
     assert again.draft.digest == reading.draft.digest
     assert again.draft.rules == tuple(
-        type(rule)(when=rule.when, do=rule.do, index=rule.index, origin=new.origin)
+        type(rule)(when=rule.when, do=rule.do, index=rule.index, phase=rule.phase, origin=new.origin)
         for rule, new in zip(reading.draft.rules, again.draft.rules, strict=True)
     )
     (tmp_path / "shown.yaml").write_text(shown, "utf-8")
@@ -108,8 +108,9 @@ def test_json_has_the_document_and_the_origin_of_every_value() -> None:
     assert reading.tree is not None
     told = as_values(reading.tree)
     assert told["document"]["name"] == "support-desk"
-    assert told["origins"]["decisions[0].do"].startswith("support-desk/policy.yaml:")
-    assert told["origins"]["decisions[2].do"].startswith("standard.yaml:")
+    assert told["origins"]["decisions[21].do"].startswith("standard.yaml:")
+    assert told["origins"]["decisions[22].do"].startswith("support-desk/policy.yaml:")
+    assert told["origins"]["decisions[24].do"].startswith("standard.yaml:")
 
 
 def test_what_extends_is_not_part_of_the_digest_but_what_it_brings_is() -> None:

@@ -85,7 +85,7 @@ class EventGuards:
         proof = compute_coverage(self.rules, self.space)
         if isinstance(proof, Undecided):
             return self._states.whole  # the policy is refused; a search for examples may go on
-        rules = [place for place, rule in enumerate(self.rules) if self._outcomes[rule.do] & kinds]
+        rules = [place for place, rule in enumerate(self.rules) if not rule.skips and self._outcomes[rule.do] & kinds]
         found = 0
         for risk, effect in sorted(requests):
             box = self.space.box({"risk": {risk}, "effect": {effect}, "credential": set(PROVEN_CREDENTIALS)})

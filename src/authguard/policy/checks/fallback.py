@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.decision_table import SKIP_PHASE
 from authguard.core.events import MACHINES
+from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.machine import unknown_name
-from authguard.policy.checks.table import follow_then
+from authguard.policy.checks.table import deciding_rules, follow_then, prove_table
 from authguard.policy.problem import Place, Problem
+from authguard.policy.table_space import table_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authguard.policy.draft import Draft
 
+#: what a rule can do without a fallback
+RESERVED: Final = frozenset({Outcome.ALLOW.value, SKIP_PHASE})
 #: outcomes at which a chain of `then` may end
 END_OUTCOMES: Final = frozenset({Outcome.HANDOFF, Outcome.DENY})
 #: outcomes that may answer a fault of the guard
@@ -33,8 +38,8 @@ def check_names(draft: Draft) -> Iterator[Problem]:
     """Check that every fallback, method and machine in a fallback is declared, and `on_fault` too."""
     for name, fallback in draft.fallbacks.items():
         place = _place(draft, name)
-        if name == Outcome.ALLOW:
-            message = "`allow` is the engine's own and cannot be redefined"
+        if name in RESERVED:
+            message = f"`{name}` is the engine's own and cannot be redefined"
             yield Problem(code="duplicate-name", place=place, message=message, advice="choose another name")
         if fallback.then and fallback.then not in draft.fallbacks:
             yield unknown_name(place, "a fallback", fallback.then, tuple(draft.fallbacks))
@@ -102,10 +107,6 @@ def check_required_keys(draft: Draft) -> Iterator[Problem]:
             case Outcome.HANDOFF if not fallback.queue and not draft.base:
                 message = f"fallback `{name}` has no queue"
                 yield Problem(code="queue-missing", place=place, message=message, advice="add `queue: NAME`")
-            case Outcome.HOLD if not fallback.approvers:
-                message = f"fallback `{name}` has no approvers"
-                advice = "add `approvers: {role: ROLE, count: 1}`"
-                yield Problem(code="hold-without-approver", place=place, message=message, advice=advice)
             case Outcome.RESTRICT if not fallback.effects:
                 message = f"fallback `{name}` has no effects"
                 yield Problem(code="restrict-empty", place=place, message=message, advice="add `effects: [read]`")
@@ -116,6 +117,26 @@ def check_required_keys(draft: Draft) -> Iterator[Problem]:
             wanted = "2xx" if succeeds else "4xx or 5xx"
             message = f"fallback `{name}` is a `{fallback.kind.value}` with the status {fallback.status}"
             yield Problem(code="status-wrong", place=place, message=message, advice=f"use one of {wanted}")
+
+
+def check_hold_approvers(draft: Draft) -> Iterator[Problem]:
+    """Check that every fallback that opens a held transaction names approvers; one that is held has its own."""
+    holds = {name: one for name, one in draft.fallbacks.items() if one.kind is Outcome.HOLD}
+    nameless = {name for name, one in holds.items() if not one.approvers}
+    proof, spec = prove_table(draft), draft.machines.get("transaction")
+    if not nameless or proof is None or spec is None:
+        return
+    edges = expand(spec).edges
+    opens = {state for state in spec.states if (state, "held") in edges and edges[state, "held"].moves}
+    for rule in deciding_rules(draft, proof, table_space(draft).box({"transaction": opens})):
+        for name in nameless.intersection(follow_then(draft, rule.do)):
+            yield Problem(
+                code="hold-without-approver",
+                place=_place(draft, name),
+                message=f"fallback `{name}` has no approvers, and rule `{rule.name}` begins a held transaction with it",
+                advice="add `approvers: {role: ROLE, count: 1}`",
+            )
+            nameless.remove(name)
 
 
 def check_on_fault(draft: Draft) -> Iterator[Problem]:

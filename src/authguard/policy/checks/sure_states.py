@@ -161,7 +161,7 @@ class SureStates:
 
     def _with(self, wanted: frozenset[Outcome], kind: RequestKind, credential: str) -> StateSet:
         """Return the states in which a request comes to one of some outcomes, with its transaction or without one."""
-        rules = [rule.index for rule in self._draft.rules if self._kinds[rule.do] in wanted]
+        rules = [rule.index for rule in self._draft.rules if self._kinds.get(rule.do) in wanted]
         box = self._box(kind, credential)
         found = self._proof.project(rules, box, self._new)
         return found | (self._proof.project(rules, box, self.states.slabs) if self._has_transactions else 0)
@@ -253,7 +253,7 @@ class SureStates:
         """Return the rules that offer each method."""
         found: dict[str, list[int]] = {}
         for rule in self._draft.rules:
-            if self._kinds[rule.do] is Outcome.VERIFY:
+            if self._kinds.get(rule.do) is Outcome.VERIFY:
                 for method in self._draft.fallbacks[rule.do].methods:
                     found.setdefault(method, []).append(rule.index)
         return found
@@ -265,7 +265,7 @@ class SureStates:
         if self._draft.base or not self._draft.operations:
             kinds = {(risk, effect) for risk in PROVABLE_RISKS for effect in ("read", "write")}
         gate = RequestKind(VERIFY_OPERATION.risk, VERIFY_OPERATION.effect)
-        admits = [rule.index for rule in self._draft.rules if self._kinds[rule.do] in ADMITTING]
+        admits = [rule.index for rule in self._draft.rules if self._kinds.get(rule.do) in ADMITTING]
         found = {}
         for credential in ("good", "undated"):
             found[credential] = 0

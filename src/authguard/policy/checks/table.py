@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from msgspec import Struct
 
-from authguard.core.decision_table import ALONE, DIMENSIONS
+from authguard.core.decision_table import ALONE, DIMENSIONS, PHASES, SKIP_PHASE
 from authguard.core.extra_dimensions import extra_names
 from authguard.core.machine import expand
 from authguard.core.outcomes import ADMITTING, Outcome
@@ -95,8 +95,8 @@ def check_names(draft: Draft) -> Iterator[Problem]:
             yield unknown_name(place, "a machine or a condition of a rule", OUTCOME, names)
         else:
             yield from _conditions_resolve(place, rule.when, known)
-        if rule.do != Outcome.ALLOW and rule.do not in draft.fallbacks:
-            yield unknown_name(place, "a fallback", rule.do, (Outcome.ALLOW, *draft.fallbacks))
+        if rule.do not in {Outcome.ALLOW, SKIP_PHASE, *draft.fallbacks}:
+            yield unknown_name(place, "a fallback", rule.do, (Outcome.ALLOW, SKIP_PHASE, *draft.fallbacks))
     for index, invariant in enumerate(draft.invariants):
         place = draft.place(f"invariants[{index}]", "invariants")
         answers = {OUTCOME: tuple(Outcome), FALLBACK: (Outcome.ALLOW, *draft.fallbacks)}
@@ -147,8 +147,7 @@ def check_gaps(draft: Draft) -> Iterator[Problem]:
     proof, known = prove_table(draft), table_space(draft)
     if proof is None or GAP not in proof.deciders(known.whole):
         return
-    decided = [known.box(rule.when) for rule in draft.rules]
-    gap = widen_gap(proof.example(GAP, known.whole), [*known.impossible_boxes, *decided], known.whole)
+    gap = widen_gap(proof.example(GAP, known.whole), lambda box: proof.deciders(box) == frozenset({GAP}), known.whole)
     condition = ", ".join(
         f"{dimension}: {_yaml_values(mask, known.values[dimension])}"
         for mask, full, dimension in zip(gap, known.whole, known.values, strict=True)
@@ -191,39 +190,65 @@ def _yaml_values(mask: int, known: tuple[str, ...]) -> str:
 
 
 def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
-    """Check that every rule decides some cell; overriding an inherited rule is a note."""
+    """Check that every rule decides or skips some cell; overriding an inherited rule is a note.
+
+    A rule of this policy that inherited rules of an earlier phase leave nothing to is no note: it has no effect.
+    """
     proof, known = prove_table(draft), table_space(draft)
     if proof is None:
         return
-    decide = proof.deciders(known.whole)
-    unmet = _impossible_rules(draft) - decide
+    used = proof.deciders(known.whole) | {rule.index for rule, _ in find_skipped(draft)}
+    unmet = _impossible_rules(draft) - used
     # a rule that does `by_limit` became several, of which one is enough
-    used = {draft.rules[index].first for index in decide if index != GAP} - {ALONE}
+    parts = {draft.rules[index].first for index in used if index != GAP} - {ALONE}
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
-        if index in decide or rule.first in used:
+        if index in used or rule.first in parts:
             continue
         if index in unmet:  # reported by `rule-impossible`; an inherited rule may be for operations that are not here
             continue
-        takers = [draft.rules[earlier].name for earlier in sorted(proof.deciders(known.box(rule.when)))]
+        box = known.box(rule.when)
+        before = proof.deciders(box) | {
+            one.index for one, taken in find_skipped(draft) if taken.decides_any((one.index,), box)
+        }
+        takers = [draft.rules[earlier].name for earlier in sorted(before) if GAP < earlier < index]
         deciding = (
             f"{list_names(takers)} before it decide{'' if len(takers) > 1 else 's'}" if takers else "no rule decides"
         )
         message = f"rule `{rule.name}` decides nothing: {deciding} all its cells"
         own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
-        alone = compute_coverage([draft.rules[earlier] for earlier in own], known)
-        if not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
+        rules = [draft.rules[earlier] for earlier in own]
+        alone = compute_coverage(rules, known, skips=() if rule.skips else None)
+        is_inherited = place.file != draft.place().file
+        if is_inherited and not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
             yield Problem(code="overridden", place=place, message=message, severity="note")
         else:
-            advice = "move it before them, or delete it"
+            phase = min((draft.rules[one].phase for one in before if one > GAP), key=PHASES.index, default=rule.phase)
+            advice = "move it before them" if phase == rule.phase else f"give it `phase: {phase}`"
+            advice += ", or delete it"
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
 
 
 def _impossible_rules(draft: Draft) -> frozenset[int]:
-    """Return the rules that would decide a cell if every operation could bring every value."""
+    """Return the rules that would decide or skip a cell if every operation could bring every value."""
     space = table_space(draft)
-    proof = compute_coverage(draft.rules, Space(space.values)) if space.impossible else None
-    return frozenset() if proof is None or isinstance(proof, Undecided) else proof.deciders(space.whole)
+    if not space.impossible:
+        return frozenset()
+    found = frozenset[int]()
+    for skips in (None, ()):
+        proof = compute_coverage(draft.rules, Space(space.values), skips=skips)
+        found |= frozenset() if isinstance(proof, Undecided) else proof.deciders(space.whole)
+    return found
+
+
+def find_skipped(draft: Draft) -> Iterator[tuple[Rule, TableCoverage]]:
+    """Yield each rule that skips its phase for some cell, and a coverage in which it decides what it skips."""
+    if any(rule.skips for rule in draft.rules):
+        known = table_space(draft)
+        taken = compute_coverage(draft.rules, known, skips=())
+        if not isinstance(taken, Undecided):
+            decide = taken.deciders(known.whole)
+            yield from ((rule, taken) for rule in draft.rules if rule.skips and rule.index in decide)
 
 
 def follow_then(draft: Draft, name: str) -> tuple[str, ...]:

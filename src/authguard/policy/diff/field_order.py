@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authguard.core.cors import Cors
+from authguard.core.cors import Cors, CorsSettings
 from authguard.core.deployment import AccountSource, Channels, Issuer, Verifier
 from authguard.core.outcomes import Fallback
 from authguard.core.own_conditions import OwnCondition
@@ -108,7 +108,7 @@ CONDITION: Final[Rows] = rows_of(condition.ConditionFrom, OwnCondition) | {
     "failures": unordered,
     "open_for": unordered,
 }
-CORS: Final[Rows] = rows_of(model.Cors, Cors) | {
+CORS: Final[Rows] = rows_of(CorsSettings, Cors) | {
     "declared": larger_is_looser,
 }
 METHOD: Final[Rows] = rows_of(verification.Method, Method) | {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from authguard.core.decision_table import CONDITIONS, dimension_values
+from authguard.core.decision_table import CONDITIONS, SKIP_PHASE, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import find_extra
 from authguard.core.outcomes import ADMITTING, ALLOW, Outcome
@@ -24,7 +24,7 @@ from authguard.policy.diff.own_conditions import pair_conditions, translate
 from authguard.policy.diff.part_diff import diff_parts
 from authguard.policy.diff.permissiveness import ORDER, RISKS, Direction
 from authguard.policy.diff.policy_pair import PolicyPair
-from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
+from authguard.policy.table.boxes import Box, Space, Undecided, find_skips, is_empty
 from authguard.policy.table.comparison import compare
 from authguard.policy.table_space import draft_values, impossible_conditions
 
@@ -127,7 +127,8 @@ def _diff_tables(pair: PolicyPair, *, find_paths: bool) -> list[Difference] | No
     idle = [(box, UNKNOWN_STATE) for box in impossible if not is_empty(box)]
     tables = (idle + _rules(old, old, space, pairs, new), idle + _rules(new, old, space, pairs, old))
     slices = [space.box({"risk": {risk}}) for risk in CONDITIONS["risk"]]
-    compared = compare(space.whole, tables, slices)
+    skips = tuple(find_skips(draft.rules, len(idle) + len(MACHINES)) for draft in (old, new))
+    compared = compare(space.whole, tables, slices, skips=(skips[0], skips[1]))
     if isinstance(compared, Undecided):
         return None
     directed = []
@@ -199,8 +200,8 @@ def _rules(draft: Draft, old: Draft, space: Space, pairs: Pairs, other: Draft) -
     rules = [(space.box(when), UNKNOWN_STATE) for when in unknown]
     foreign = translate_tiers(draft.operations, other.operations)
     boxes = (space.box(_with_foreign(translate(rule.when, pairs, side), foreign)) for rule in draft.rules)
-    rules += [(box, _answer_key(known[rule.do], old)) for box, rule in zip(boxes, draft.rules, strict=True)]
-    return [(box, do) for box, do in rules if not is_empty(box)]
+    answers = (SKIP_PHASE if rule.skips else _answer_key(known[rule.do], old) for rule in draft.rules)
+    return [*rules, *zip(boxes, answers, strict=True)]
 
 
 def _with_foreign(when: Mapping[str, AbstractSet[str]], foreign: Mapping[str, str]) -> Mapping[str, AbstractSet[str]]:

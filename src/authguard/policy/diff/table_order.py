@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from authguard.core.extra_dimensions import OPERATION, OTHERWISE
 from authguard.core.outcomes import ALLOW, Outcome
 from authguard.core.tiers import EXCEEDED, LIMIT
-from authguard.policy.table.boxes import Space, is_empty
+from authguard.policy.table.boxes import Space, find_skips
 from authguard.policy.table.mdd import DecisionDiagrams, NodeLimitError
 from authguard.policy.table_space import draft_values
 
@@ -46,12 +46,13 @@ class TableOrder:
         self._below: dict[tuple[int, ...], bool] = {}
         self._without_offer: dict[tuple[int, ...], bool] = {}
         rules = [(self._space.box(rule.when), self._leaf(rule.do)) for rule in draft.rules]
+        before = []
         if not draft.base and not any(source.delegations_at for source in draft.accounts):
-            rules.insert(0, (self._space.box({"actor": {"representative"}}), REFUSED))  # nobody is one
-        rules = [(box, leaf) for box, leaf in rules if not is_empty(box)]
+            before = [(self._space.box({"actor": {"representative"}}), REFUSED)]  # nobody is one
+        rules = before + rules
         self._diagrams = DecisionDiagrams(self._space.whole, [box for box, _ in rules], nodes)
         try:
-            self._root = self._diagrams.build_table(rules)
+            self._root = self._diagrams.build_table(rules, find_skips(draft.rules, len(before)))
             self.is_decided = True
         except NodeLimitError:
             self.is_decided = False
@@ -109,8 +110,8 @@ class TableOrder:
 
     def _leaf(self, do: str) -> int:
         """Return the leaf of an answer: outcomes that neither run the app nor offer a way to that share one."""
-        item = self._known[do]
-        if not _has_effect(item):
+        item = self._known.get(do)
+        if item is None or not _has_effect(item):  # of a rule that skips its phase, the leaf is not used
             return REFUSED
         if do not in self._leaves:
             leaf = self._leaves[do] = REFUSED - 1 - len(self._leaves)

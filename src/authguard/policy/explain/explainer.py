@@ -22,14 +22,14 @@ from authguard.policy.checks import attribution
 from authguard.policy.explain.explanation import Change, ExplainedValue, Explanation, Remedy, SkippedRule
 from authguard.policy.explain.nearest import SETTLED, BudgetExceededError, iter_nearest
 from authguard.policy.explain.way import MAX_STEPS, WayFinder
-from authguard.policy.table.boxes import MAX_BOXES, Box, Space, intersect, is_empty
+from authguard.policy.table.boxes import MAX_BOXES, Box, Space, find_skips, intersect, is_empty
 from authguard.policy.table_space import policy_space
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS, DEFAULT_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from authguard.core.decision_table import Rule
+    from authguard.core.decision_table import Rule, Table
     from authguard.core.outcomes import Fallback, LocalizedText
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
@@ -77,18 +77,22 @@ def explain_decision(
     rule = policy.table.decide(cell)  # raises for an unknown value
     boxes = tuple(space.box(one.when) for one in policy.table.rules)
     point = space.box({dimension: (value,) for dimension, value in zip(names, cell, strict=True)})
-    region = _widen(point, boxes, rule.index, space, [name for name in names if name not in asked])
+    left_out = _find_left_out(policy.table.trace(cell), policy.table.rules)
+    matched = [boxes[one.index] for one in policy.table.trace(cell)]
+    missed = [box for index, box in enumerate(boxes[: rule.index]) if index not in left_out]
+    region = _widen(point, matched, missed, space, [name for name in names if name not in asked])
     fallback = policy.fallbacks[rule.do]
     possible = _possible_box(policy, wanted, space)
     targets = {Outcome.ALLOW} if fallback.kind is Outcome.RESTRICT else ADMITTING
-    admitting = [one.index for one in policy.table.rules if policy.fallbacks[one.do].kind in targets]
+    admitting = [one.index for one in policy.table.rules if not one.skips and policy.fallbacks[one.do].kind in targets]
     here = dict(zip(names, cell, strict=True))
     ways: tuple[Way, ...] = ()
     is_decided = True
     if fallback.kind is not Outcome.ALLOW:
         finder = WayFinder(policy, here, operation, steps)
         possible_here = intersect(possible, space.box({name: finder.reachable(name) for name in MACHINES}))
-        nearest = iter_nearest(names, boxes, admitting, point, possible_here, budget)
+        skips = find_skips(policy.table.rules)
+        nearest = iter_nearest(names, boxes, admitting, point, possible_here, budget, skips=skips)
         ways, is_decided = _find_remedies(finder, nearest, space, targets)
     remedies = tuple(_build_remedy(policy, wanted, here, way) for way in ways)
     return Explanation(
@@ -105,7 +109,7 @@ def explain_decision(
         status=_status(fallback),
         say=dict(sorted(_words(policy, cell, fallback).texts.items())),
         attempts=(fallback.attempts, fallback.per, fallback.then) if fallback.attempts else (),
-        skipped=tuple(_skipped_rules(policy, boxes, region, rule.index)),
+        skipped=tuple(_skipped_rules(policy.table, rule.index, boxes, region, left_out)),
         remedies=remedies[:MAX_REMEDIES],
         more=max(0, len(remedies) - MAX_REMEDIES),
         undecided=not is_decided,
@@ -136,14 +140,19 @@ def _defaults(policy: Policy) -> dict[str, str]:
     }
 
 
-def _widen(point: Box, boxes: Sequence[Box], decided: int, space: Space, unnamed: Sequence[str]) -> Box:
-    """Widen each unnamed dimension to all values if the same rule still decides the whole box."""
+def _find_left_out(trace: Sequence[Rule], rules: Sequence[Rule]) -> dict[int, str]:
+    """Return the rules that a cell does not come to, and those that skipped them, each with the name of the latter."""
+    return {one.index: by.name for by in trace if by.skips for one in rules[by.index :] if one.phase == by.phase}
+
+
+def _widen(point: Box, matched: Sequence[Box], missed: Sequence[Box], space: Space, unnamed: Sequence[str]) -> Box:
+    """Widen each unnamed dimension to all values if the whole box meets and misses the same rules."""
     region = point
     for dimension in unnamed:
         place = tuple(space.values).index(dimension)
         wider = (*region[:place], space.whole[place], *region[place + 1 :])
-        inside = intersect(wider, boxes[decided]) == wider
-        if inside and all(is_empty(intersect(wider, earlier)) for earlier in boxes[:decided]):
+        inside = all(intersect(wider, one) == wider for one in matched)
+        if inside and all(is_empty(intersect(wider, one)) for one in missed):
             region = wider
     return region
 
@@ -160,10 +169,15 @@ def _explain_values(
         yield ExplainedValue(dimension=dimension, value=value, known=known)
 
 
-def _skipped_rules(policy: Policy, boxes: Sequence[Box], region: Box, decided: int) -> Iterator[SkippedRule]:
-    for rule in policy.table.rules[:decided]:
+def _skipped_rules(
+    table: Table, decided: int, boxes: Sequence[Box], region: Box, left_out: Mapping[int, str]
+) -> Iterator[SkippedRule]:
+    for rule in table.rules[:decided]:
+        if rule.index in left_out:
+            yield SkippedRule(rule=rule.name, origin=rule.origin, skipped_by=left_out[rule.index])
+            continue
         common = intersect(region, boxes[rule.index])
-        missed = tuple(dimension for dimension, mask in zip(policy.table.values, common, strict=True) if not mask)
+        missed = tuple(dimension for dimension, mask in zip(table.values, common, strict=True) if not mask)
         yield SkippedRule(rule=rule.name, origin=rule.origin, dimensions=missed)
 
 

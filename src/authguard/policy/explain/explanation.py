@@ -32,11 +32,20 @@ class SkippedRule(Struct, frozen=True, kw_only=True):
         rule: name of the rule in the log.
         origin: source position, ``file:line``.
         dimensions: the dimensions on which it did not match.
+        skipped_by: the rule that skipped the rest of its phase, which may be the rule itself; empty for none.
     """
 
     rule: str
     origin: str
-    dimensions: tuple[str, ...]
+    dimensions: tuple[str, ...] = ()
+    skipped_by: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it did not decide."""
+        if not self.skipped_by:
+            return ", ".join(self.dimensions)
+        return "skips its phase" if self.skipped_by == self.rule else f"left out by {self.skipped_by}"
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -6,28 +6,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.extra_dimensions import OPERATION
-from authguard.policy.table.boxes import Box, intersect, is_empty, subtract
+from authguard.policy.table.boxes import Box, Undecided, cover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from authguard.policy.table.boxes import Skips
+
 #: dimensions that the operation fixes for every request; asking for another operation is not a change
 SETTLED: Final = ("risk", "effect", OPERATION)
-
-
-def rule_regions(boxes: Sequence[Box], region: Box, budget: int) -> tuple[tuple[tuple[Box, ...], ...], int]:
-    """Return the boxes that each rule decides within a region, and the number of examined boxes.
-
-    The first matching rule decides. If the number exceeds the budget, the boxes are incomplete.
-    """
-    remaining, reaches, nodes = [region], [], 0
-    for rule in boxes:
-        nodes += len(remaining) + 1
-        if nodes > budget or not remaining:
-            break
-        reaches.append(tuple(common for box in remaining if not is_empty(common := intersect(box, rule))))
-        remaining = [left for box in remaining for left in subtract(box, rule)]
-    return (*reaches, *(() for _ in range(len(boxes) - len(reaches)))), nodes
 
 
 class BudgetExceededError(Exception):
@@ -35,17 +22,31 @@ class BudgetExceededError(Exception):
 
 
 def find_nearest(  # noqa: PLR0917 - as `iter_nearest`
-    names: Sequence[str], boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
+    names: Sequence[str],
+    boxes: Sequence[Box],
+    admitting: Sequence[int],
+    point: Box,
+    possible: Box,
+    budget: int,
+    *,
+    skips: Skips = (),
 ) -> tuple[tuple[int, Box], ...] | None:
     """Return the first result of `iter_nearest`, empty if there is none; ``None`` if the budget is exceeded."""
     try:
-        return next(iter_nearest(names, boxes, admitting, point, possible, budget), ())
+        return next(iter_nearest(names, boxes, admitting, point, possible, budget, skips=skips), ())
     except BudgetExceededError:
         return None
 
 
 def iter_nearest(  # noqa: PLR0917 - the table and one of its cells
-    names: Sequence[str], boxes: Sequence[Box], admitting: Sequence[int], point: Box, possible: Box, budget: int
+    names: Sequence[str],
+    boxes: Sequence[Box],
+    admitting: Sequence[int],
+    point: Box,
+    possible: Box,
+    budget: int,
+    *,
+    skips: Skips = (),
 ) -> Iterator[tuple[tuple[int, Box], ...]]:
     """Yield the boxes of admitted cells that differ from a cell in the fewest dimensions, then those in more.
 
@@ -71,11 +72,11 @@ def iter_nearest(  # noqa: PLR0917 - the table and one of its cells
             if not any(need <= set(chosen) for need in needs):
                 continue
             region = tuple(possible[place] & ~mask if place in chosen else mask for place, mask in enumerate(point))
-            reaches, nodes = rule_regions(boxes, region, budget)
-            budget -= nodes
-            if budget < 0:
+            covered = cover(boxes, region, budget, skips=skips)
+            budget -= covered.nodes + len(boxes)
+            if isinstance(covered, Undecided) or budget < 0:
                 raise BudgetExceededError
-            found += ((index, box) for index in admitting for box in join_boxes(reaches[index]))
+            found += ((index, box) for index in admitting for box in join_boxes(covered.reaches[index]))
         if found:
             yield tuple(found)
 

@@ -130,7 +130,7 @@ def _machine(name: str, machine: model.States) -> Spec:
         Line(triggers=line.trigger, sources=line.source, dest=line.dest, raises=line.raises)
         for line in machine.transitions
     )
-    return Spec(name=name, initial=machine.initial, states=machine.states, lines=lines)
+    return Spec(name=name, initial=machine.initial, states=tuple(one.name for one in machine.states), lines=lines)
 
 
 def _find_groups(document: model.Document) -> dict[str, frozenset[str]]:
@@ -177,7 +177,7 @@ def _rule(
 ) -> Rule:
     place = found.places[f"decisions[{index}]"]
     when = _conditions(rule.when, groups, tiers)
-    return Rule(when=when, do=rule.do, index=index, origin=f"{place.file}:{place.line}")
+    return Rule(when=when, do=rule.do, index=index, phase=rule.phase, origin=f"{place.file}:{place.line}")
 
 
 def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> Fallback:

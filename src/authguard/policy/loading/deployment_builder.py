@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec.structs import asdict, replace
 
-from authguard.core.cors import NO_CORS, Cors
+from authguard.core.cors import NO_CORS, Cors, CorsSettings
 from authguard.core.deployment import (
     AccountSource,
     Channels,
@@ -111,9 +111,7 @@ def build_otherwise(model: deployment.Otherwise | None) -> Operation:
     )
 
 
-def build_cors(
-    model: deployment.Cors | None, credentials: tuple[CredentialPlace, ...], found: ProblemCollector
-) -> Cors:
+def build_cors(model: CorsSettings | None, credentials: tuple[CredentialPlace, ...], found: ProblemCollector) -> Cors:
     """Build the CORS settings; without the key, pages of other origins may do nothing."""
     if model is None:
         return NO_CORS

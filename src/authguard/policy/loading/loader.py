@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from authguard.core.content import Changes
 from authguard.policy.loading import locator
 from authguard.policy.loading.builder import build_draft
-from authguard.policy.loading.merge import find_changes, merge
+from authguard.policy.loading.likeness import expand_like
+from authguard.policy.loading.merge import find_changes, merge, order_by_phase
 from authguard.policy.loading.parsed_file import read_parsed
 from authguard.policy.loading.preset import apply_presets
 from authguard.policy.loading.validation import validate_document
@@ -85,6 +86,7 @@ CODES: Final[dict[str, str]] = {
     "size": "a size without its unit, or over 64 MiB",
     "time-zone": "a time zone that neither the system nor the package `tzdata` has",
     "staff-issuer": "the policy has several issuers, and `staff` names no issuer or an unknown one",
+    "state-like": "an added state is like one that the base policy does not have",
     "syntax": "the file is not YAML",
     "tab": "tabs are refused, because indentation must be unambiguous",
     "tag": "YAML tags are refused; types come from the schema",
@@ -127,9 +129,12 @@ def load_draft(source: str | Path, *, text: bytes | None = None) -> LoadedDraft:
     trees, folder, problems = _load_files(source, text)
     if not trees:
         return LoadedDraft(None, _limit_problems(problems))
-    merged, changed = trees[-1], Changes()
-    for child in reversed(trees[:-1]):
-        merged, changed = merge(merged, child), find_changes(merged, child)
+    merged, changed = Node({}, trees[-1].place), Changes()
+    for tree in reversed(trees):
+        parent, child, unlike = expand_like(merged, tree)
+        problems += unlike
+        has_parent = bool(merged.value)
+        merged, changed = (merge(parent, child), find_changes(merged, child)) if has_parent else (child, changed)
     return _build_merged(_without_extends(merged), folder, changed, problems)
 
 
@@ -148,6 +153,7 @@ def _build_merged(merged: Node, folder: Path, changed: Changes, problems: list[P
     merged, removed = removed_key.report_removed_keys(merged)
     merged, reserved = reserved_key.report_reserved_keys(merged)
     merged, unknown = apply_presets(merged)
+    merged = order_by_phase(merged)
     document, invalid = validate_document(merged)
     # an unknown provider leaves keys out, which is no problem of its own
     problems = [*problems, *removed, *unknown, *(() if unknown else invalid)]

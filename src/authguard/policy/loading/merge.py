@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from authguard.core.content import Changes, ReplacedTimer
+from authguard.core.decision_table import DEFAULT_PHASE, PHASES
 from authguard.policy.tree import Node
 
 MergeFunction = Callable[[Node, Node], Node]
@@ -26,6 +27,21 @@ def merge(parent: Node, child: Node) -> Node:
     """
     inherited = {key: node for key, node in parent.entries().items() if key not in NOT_INHERITED}
     return _merge_by_key(MERGE_FUNCTIONS)(Node(inherited, parent.place), child)
+
+
+def order_by_phase(merged: Node) -> Node:
+    """Put the rules of a merged document in the order of their phases; rules of one phase keep their order."""
+    rules = merged.entries().get("decisions")
+    if rules is None or not isinstance(rules.value, tuple):
+        return merged
+    ordered = tuple(sorted(rules.value, key=_phase_index))
+    return Node({**merged.entries(), "decisions": Node(ordered, rules.place, rules.is_valid)}, merged.place)
+
+
+def _phase_index(rule: Node) -> int:
+    phase = rule.entries().get("phase")
+    named = phase.value if phase is not None else DEFAULT_PHASE
+    return PHASES.index(named) if named in PHASES else len(PHASES)  # validation reports it
 
 
 def find_changes(parent: Node, child: Node) -> Changes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
 from authguard.policy.checks.reachability import Reachability, Unreachable
-from authguard.policy.table.boxes import Box, Space, Undecided, is_empty
+from authguard.policy.table.boxes import Box, Space, Undecided, find_skips, is_empty
 from authguard.policy.table.comparison import compare
 from authguard.policy.table_space import policy_space
 from authguard.policy.testing.coverage import find_underived_boxes
@@ -56,7 +56,8 @@ def find_differing_cells(old: Policy, new: Policy) -> list[tuple[str, ...]] | No
     idle = (*space.impossible_boxes, *find_underived_boxes(old, space))
     ignored = [(box, "") for box in idle if not is_empty(box)]
     tables = ([*ignored, *_boxes(old.table.rules, space)], [*ignored, *_boxes(new.table.rules, space)])
-    compared = compare(space.whole, tables, [space.whole])
+    skips = (find_skips(old.table.rules, len(ignored)), find_skips(new.table.rules, len(ignored)))
+    compared = compare(space.whole, tables, [space.whole], skips=skips)
     if isinstance(compared, Undecided):
         return None
     search = Reachability.of(old)
@@ -69,8 +70,7 @@ def find_differing_cells(old: Policy, new: Policy) -> list[tuple[str, ...]] | No
 
 
 def _boxes(rules: Sequence[Rule], space: Space) -> list[tuple[Box, str]]:
-    boxes = [(space.box(rule.when), rule.do) for rule in rules]
-    return [(box, do) for box, do in boxes if not is_empty(box)]
+    return [(space.box(rule.when), rule.do) for rule in rules]
 
 
 def _edges(machine: Machine) -> Mapping[tuple[str, str], tuple[str, bool, tuple[str, ...]]]:

@@ -32,6 +32,7 @@ def build_content(draft: Draft) -> dict[str, Any]:
         "rules": [
             {
                 "rule": rule.index,
+                "phase": rule.phase,
                 "when": _conditions(rule.when),
                 "do": rule.do,
                 "outcome": fallbacks[rule.do].kind.value if rule.do in fallbacks else "",

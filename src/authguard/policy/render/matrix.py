@@ -25,13 +25,15 @@ class Row(Struct, frozen=True, kw_only=True):
     Attributes:
         number: index in the merged table, from 0, as in ``rule`` of the log.
         when: dimension -> matching values, in the order of the dimension; empty for any value.
-        do: ``allow`` or the name of a fallback.
-        outcome: outcome of the rule.
+        phase: of the rule.
+        do: ``allow``, the name of a fallback, or ``skip_phase``.
+        outcome: outcome of the rule; empty if it skips its phase.
         origin: source position, ``file:line``.
     """
 
     number: int
     when: dict[str, tuple[str, ...]]
+    phase: str
     do: str
     outcome: str
     origin: str
@@ -46,8 +48,9 @@ def build_rows(policy: Policy) -> tuple[Row, ...]:
                 name: tuple(value for value in known if value in rule.when[name]) if name in rule.when else ()
                 for name, known in policy.table.values.items()
             },
+            phase=rule.phase,
             do=rule.do,
-            outcome=policy.fallbacks[rule.do].kind.value,
+            outcome="" if rule.skips else policy.fallbacks[rule.do].kind.value,
             origin=rule.origin,
         )
         for rule in policy.table.rules
@@ -68,10 +71,11 @@ def render_text(policy: Policy) -> str:
     """Render the matrix as text, with one line for each value of a cell."""
     table = build_rows(policy)
     used = _used(policy, table)
-    heads = ["#", *used, "do", "outcome", "origin"]
+    heads = ["#", "phase", *used, "do", "outcome", "origin"]
     body = [
         [
             (str(row.number),),
+            (row.phase,),
             *(abbreviate(row.when[name], policy.table.values[name]) for name in used),
             (row.do,),
             (row.outcome,),
@@ -105,8 +109,8 @@ def list_cells(policy: Policy) -> tuple[str, list[str], list[list[str]]]:
     for row in table:
         values = (", ".join(abbreviate(row.when[name], policy.table.values[name])) for name in used)
         cells = ("" if cell == ANY else cell for cell in values)
-        rows.append([str(row.number), *cells, row.do, row.outcome, row.origin])
-    return _format_heading(policy, used), ["#", *used, "do", "outcome", "origin"], rows
+        rows.append([str(row.number), row.phase, *cells, row.do, row.outcome, row.origin])
+    return _format_heading(policy, used), ["#", "phase", *used, "do", "outcome", "origin"], rows
 
 
 def render_markdown(policy: Policy) -> str:
@@ -114,13 +118,13 @@ def render_markdown(policy: Policy) -> str:
     table = build_rows(policy)
     used = _used(policy, table)
     lines = [
-        ["#", *used, "do", "outcome", "origin"],
-        ["--:", *("---" for _ in range(len(used) + 3))],
+        ["#", "phase", *used, "do", "outcome", "origin"],
+        ["--:", *("---" for _ in range(len(used) + 4))],
     ]
     for row in table:
         values = ("<br>".join(map(_code, abbreviate(row.when[name], policy.table.values[name]))) for name in used)
         cells = ("" if cell == _code(ANY) else cell for cell in values)
-        lines.append([str(row.number), *cells, _code(row.do), row.outcome, _code(row.origin)])
+        lines.append([str(row.number), row.phase, *cells, _code(row.do), row.outcome, _code(row.origin)])
     grid = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     return f"{_format_heading(policy, used)}\n\n{grid}\n"
 

@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from authguard.core.cors import MAX_ACCESS_ITEMS
 from authguard.core.declaration import Key
-from authguard.policy.schema.deployment import MAX_ACCESS_ITEMS
 from authguard.policy.schema.model import Shorthand, StrictModel
 from authguard.policy.schema.types import Header, HttpToken, Origin
 

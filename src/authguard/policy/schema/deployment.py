@@ -4,14 +4,12 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
-from authguard.core.cors import ALLOWED_HEADERS
+from authguard.core.cors import MAX_ACCESS_ITEMS
 from authguard.core.declaration import Key
 from authguard.core.sections import Risk
 from authguard.core.service_settings import AccountSourceSettings
 from authguard.policy.schema.model import StrictModel
 from authguard.policy.schema.types import (
-    AnyHeader,
-    AnyMethod,
     BoundHeader,
     ClaimName,
     Currency,
@@ -21,7 +19,6 @@ from authguard.policy.schema.types import (
     HostName,
     Money,
     Name,
-    Origin,
     Period,
     Pointer,
     Role,
@@ -45,8 +42,6 @@ MAX_ROLES: Final = 32
 MAX_LIMITS: Final = 32
 #: maximum digits of minor units; a currency has at most 4 (ISO 4217), a token of a chain often 18
 MAX_SCALE: Final = 18
-#: maximum origins, methods, headers or hosts in one list
-MAX_ACCESS_ITEMS: Final = 200
 
 
 class Agent(StrictModel, frozen=True, kw_only=True):
@@ -253,38 +248,6 @@ class Channels(StrictModel, frozen=True, kw_only=True):
         dict[Name, tuple[Name, ...]],
         Key("Channel to other channels in which proof of identity from this channel counts.", "wider"),
     ]
-
-
-class Cors(StrictModel, frozen=True, kw_only=True):
-    """CORS settings, named as the options of Starlette's `CORSMiddleware`."""
-
-    allow_origins: Annotated[
-        tuple[Origin, ...],
-        Meta(max_length=MAX_ACCESS_ITEMS),
-        Key("Origins whose pages may read responses, such as `https://shop.example`; `'*'` for any.", "wider_or_any"),
-    ] = ()
-    allow_origin_regex: Annotated[
-        Text, Meta(max_length=500), Key("Pattern that a whole origin may match instead.", "set")
-    ] = ""
-    allow_methods: Annotated[
-        tuple[AnyMethod, ...],
-        Meta(max_length=MAX_ACCESS_ITEMS),
-        Key("Methods that a pre-flight allows; default `GET`, `'*'` for any.", "wider_or_any"),
-    ] = ("GET",)
-    allow_headers: Annotated[
-        tuple[AnyHeader, ...],
-        Meta(max_length=MAX_ACCESS_ITEMS),
-        Key("Request headers that a pre-flight allows; default: those that the guard reads.", "wider_or_any"),
-    ] = ALLOWED_HEADERS
-    allow_credentials: Annotated[bool, Key("Whether pages may send cookies.", "larger")] = False
-    expose_headers: Annotated[
-        tuple[AnyHeader, ...],
-        Meta(max_length=MAX_ACCESS_ITEMS),
-        Key("Response headers that scripts may read, in addition to the guard's.", "wider_or_any"),
-    ] = ()
-    max_age: Annotated[
-        int, Meta(ge=0, le=86_400), Key("Seconds for which a browser caches a pre-flight.", "larger")
-    ] = 600
 
 
 def approvers_in_list(typed: object) -> object:

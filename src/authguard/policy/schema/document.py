@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from authguard.core.cors import CorsSettings
 from authguard.core.declaration import Key
 from authguard.core.outcomes import LocalizedText
 from authguard.core.own_conditions import MAX_CONDITIONS
@@ -21,7 +22,6 @@ from authguard.policy.schema.deployment import (
     Approvers,
     Assurance,
     Channels,
-    Cors,
     Effect,
     Identity,
     Operation,
@@ -55,6 +55,7 @@ from authguard.policy.schema.types import (
 from authguard.policy.schema.verification import Method, Verifier
 
 Machine = Literal["service", "account", "session", "verification", "transaction"]
+Phase = Literal["service", "caller", "account", "identity", "transaction", "request", "last"]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
 Outcome = Literal["allow", Kind]
 
@@ -80,12 +81,24 @@ class Line(StrictModel, frozen=True, kw_only=True):
     raises: Annotated[EventNames, Key("Events raised in other machines, `machine.event`.")] = ()
 
 
+class State(StrictModel, frozen=True, kw_only=True):
+    """An added state."""
+
+    name: Annotated[Name, Key("Name of the state.")]
+    like: Annotated[Name, Key("Inherited state: what the base policy says of it, it says of this one too.")] = ""
+
+
+def state_by_name(typed: object) -> object:
+    """Convert a bare name to a state that is like no other."""
+    return typed if isinstance(typed, dict) else {"name": typed}
+
+
 class States(StrictModel, frozen=True, kw_only=True):
     """A state machine."""
 
     initial: Annotated[Name, Key("Initial state.")] = ""
     states: Annotated[
-        tuple[Name, ...],
+        tuple[Annotated[State, Shorthand(state_by_name, Name)], ...],
         Meta(max_length=MAX_STATES),
         Key("Added states; of the account machine in order of strictness."),
     ] = ()
@@ -113,7 +126,12 @@ class Rule(StrictModel, frozen=True, kw_only=True):
     when: Annotated[
         dict[Dimension, CellValues], Key("Machines and conditions to matching values; a missing key matches any value.")
     ]
-    do: Annotated[Name, Key("`allow`, or the name of a fallback.")]
+    do: Annotated[
+        Name, Key("`allow`, the name of a fallback, or `skip_phase`, which leaves out the rest of the phase `account`.")
+    ]
+    phase: Annotated[Phase, Key("Part of the table in which the rule stands, after earlier and before later ones.")] = (
+        "account"
+    )
 
 
 class Invariant(StrictModel, frozen=True, kw_only=True):
@@ -247,7 +265,9 @@ class Document(StrictModel, frozen=True, kw_only=True):
         Key("Conditions of the policy's own: closed values that a request or a moment brings, by name."),
     ] = field(default_factory=dict)
     budget: Annotated[Budget, Key("Resources that the guard may use for one request.")] = Budget()
-    cors: Annotated[Cors | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")] = None
+    cors: Annotated[
+        CorsSettings | None, Key("CORS settings: the guard wraps itself in Starlette's `CORSMiddleware`.")
+    ] = None
     settings: Annotated[Settings, Key("External addresses of the app.")] = Settings()
     rollback: Annotated[Rollback, Key("Rollback from the agent to human service.")] = Rollback()
     staff: Annotated[

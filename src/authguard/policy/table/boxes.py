@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from authguard.core.decision_table import Rule
 
 Box = tuple[int, ...]
+#: index of a rule that skips its phase, and of the first rule of a following phase; the table's length without one
+Skips = tuple[tuple[int, int], ...]
 #: for each of some dimensions, a bit set per value
 Slabs = Sequence[Sequence[int]]
 
@@ -40,7 +42,7 @@ class BoxCoverage(Struct, frozen=True):
     """The exact cells of each rule.
 
     Attributes:
-        reaches: for each rule, in order, the disjoint boxes of cells that it decides; empty if it is shadowed.
+        reaches: for each rule, in order, the disjoint boxes of cells that it decides; empty if it is shadowed or skips.
         gap: disjoint boxes of the cells that no rule decides.
         nodes: number of boxes processed.
     """
@@ -247,21 +249,35 @@ def largest(boxes: Iterable[Box]) -> Box:
     return max(boxes, key=count)
 
 
-def widen_gap(box: Box, rules: Iterable[Box], whole: Box) -> Box:
+def widen_gap(box: Box, is_gap: Callable[[Box], bool], whole: Box) -> Box:
     """Widen an uncovered box while it stays uncovered, so that its description is short.
 
     Args:
         box: cells that no rule decides.
-        rules: all rules.
+        is_gap: returns whether no rule decides a cell of a box.
         whole: the box of all cells.
     """
-    taken = tuple(rules)
     for place, full in enumerate(whole):
         for bit in range(full.bit_length()):
             wider = (*box[:place], box[place] | 1 << bit, *box[place + 1 :])
-            if wider != box and all(is_empty(intersect(wider, rule)) for rule in taken):
+            if wider != box and is_gap(wider):
                 box = wider
     return box
+
+
+def find_skips(rules: Sequence[Rule], before: int = 0) -> Skips:
+    """Return which rules skip their phase, and where their cells go on.
+
+    Args:
+        rules: of a table, in the order of their phases.
+        before: number of boxes that the caller puts before the rules.
+    """
+    phases = [rule.phase for rule in rules]
+    return tuple(
+        (before + index, before + len(phases) - phases[::-1].index(rule.phase))
+        for index, rule in enumerate(rules)
+        if rule.skips
+    )
 
 
 def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCoverage | Undecided:
@@ -276,25 +292,38 @@ def reach(rules: Sequence[Rule], space: Space, budget: int = MAX_BOXES) -> BoxCo
         KeyError: a rule names a dimension that the space does not have.
     """
     boxes = tuple(space.box(rule.when) for rule in rules)
-    return reach_of(boxes, space.whole, budget, space.impossible_boxes)
+    return reach_of(boxes, space.whole, budget, space.impossible_boxes, find_skips(rules))
 
 
 @lru_cache(maxsize=16)  # several checks query the same policy
 def reach_of(
-    rules: tuple[Box, ...], whole: Box, budget: int, impossible: tuple[Box, ...] = ()
+    rules: tuple[Box, ...], whole: Box, budget: int, impossible: tuple[Box, ...] = (), skips: Skips = ()
 ) -> BoxCoverage | Undecided:
     """Compute the exact cells of each box, as `reach` does for rules; no rule decides the impossible cells."""
+    return cover(rules, whole, budget, impossible, skips)
+
+
+def cover(
+    rules: Sequence[Box], whole: Box, budget: int, impossible: tuple[Box, ...] = (), skips: Skips = ()
+) -> BoxCoverage | Undecided:
+    """Compute the exact cells of each box within `whole`, without the cache."""
     remaining: list[Box] = [] if is_empty(whole) else [whole]
     for away in impossible:
         remaining = [left for box in remaining for left in subtract(box, away)]
         if len(remaining) > budget:
             return Undecided(0, len(remaining))
     reaches: list[tuple[Box, ...]] = []
+    onward = dict(skips)
+    joining: dict[int, list[Box]] = {}
     nodes = 0
     for index, rule in enumerate(rules):
+        remaining += joining.pop(index, ())
         nodes += len(remaining)
         if nodes > budget:
             return Undecided(index, nodes)
+        if not remaining:
+            reaches.append(())
+            continue
         taken: list[Box] = []
         left: list[Box] = []
         for box in remaining:
@@ -302,6 +331,10 @@ def reach_of(
             if not is_empty(common):
                 taken.append(common)
             left.extend(subtract(box, rule))
+        if index in onward:
+            joining.setdefault(onward[index], []).extend(taken)
+            taken = []
         reaches.append(tuple(taken))
         remaining = left
+    remaining += joining.pop(len(rules), ())
     return BoxCoverage(tuple(reaches), tuple(remaining), nodes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from authguard.policy.table.boxes import GAP, Box, Undecided
+from authguard.policy.table.boxes import GAP, Box, Skips, Undecided
 from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Comparison:
         tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
         slices: Sequence[Box],
         nodes: int = MAX_NODES,
+        skips: tuple[Skips, Skips] = ((), ()),
     ) -> None:
         """Build both tables and compare them.
 
@@ -54,6 +55,7 @@ class Comparison:
             tables: the old and the new one: box and answer of each rule, first match wins.
             slices: disjoint boxes to report separately.
             nodes: largest number of nodes.
+            skips: of each table, which rules skip their phase.
 
         Raises:
             NodeLimitError: the bound was reached.
@@ -66,7 +68,8 @@ class Comparison:
             whole, [*slices, *(box for table in tables for box, _ in table)], nodes, len(slices)
         )
         self._roots = tuple(
-            self._diagrams.build_table([(box, leaf[answer]) for box, answer in table]) for table in tables
+            self._diagrams.build_table([(box, leaf[answer]) for box, answer in table], onward)
+            for table, onward in zip(tables, skips, strict=True)
         )
         self.changes = tuple(self._compare())
 
@@ -100,9 +103,10 @@ def compare(
     tables: tuple[Sequence[tuple[Box, str]], Sequence[tuple[Box, str]]],
     slices: Sequence[Box],
     nodes: int = MAX_NODES,
+    skips: tuple[Skips, Skips] = ((), ()),
 ) -> Comparison | Undecided:
     """Compare two tables (see `Comparison`); return `Undecided` if they are too complex."""
     try:
-        return Comparison(whole, tables, slices, nodes)
+        return Comparison(whole, tables, slices, nodes, skips)
     except NodeLimitError as tangled:
         return Undecided(tangled.rule, nodes)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
-from authguard.policy.table.boxes import GAP, Box, Space, Undecided, reach_of
+from authguard.policy.table.boxes import GAP, Box, Space, Undecided, find_skips, reach_of
 from authguard.policy.table.mdd import MAX_NODES, DecisionDiagrams, NodeLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from authguard.core.decision_table import Rule
-    from authguard.policy.table.boxes import Slabs
+    from authguard.policy.table.boxes import Skips, Slabs
 
 #: boxes to process before a diagram takes over; the standard policy needs some 200
 MAX_BOXES: Final = 4_000
@@ -126,33 +126,43 @@ _rule = _leaf  # the mapping is an involution
 
 
 def compute_coverage(
-    rules: Sequence[Rule], space: Space, *, boxes: int = MAX_BOXES, nodes: int = MAX_NODES
+    rules: Sequence[Rule],
+    space: Space,
+    *,
+    skips: Skips | None = None,
+    boxes: int = MAX_BOXES,
+    nodes: int = MAX_NODES,
 ) -> TableCoverage | Undecided:
     """Compute which rule decides each cell, first match wins.
 
     Args:
         rules: in order.
         space: the dimensions and their values.
+        skips: which rules skip their phase, if not those of `rules`; with ``()``, the cells that a rule skips count as
+            decided by it.
         boxes: largest number of boxes before a diagram takes over.
         nodes: largest number of nodes of that diagram.
 
     Raises:
         KeyError: a rule names a dimension that the space does not have.
     """
-    return _prove(tuple(space.box(rule.when) for rule in rules), space.whole, space.impossible_boxes, boxes, nodes)
+    found = find_skips(rules) if skips is None else skips
+    taken = tuple(space.box(rule.when) for rule in rules)
+    return _prove(taken, found, space.whole, space.impossible_boxes, boxes, nodes)
 
 
 @lru_cache(maxsize=8)  # several checks query the same policy
-def _prove(
-    rules: tuple[Box, ...], whole: Box, impossible: tuple[Box, ...], boxes: int, nodes: int
+def _prove(  # noqa: PLR0917 - what the proof depends on
+    rules: tuple[Box, ...], skips: Skips, whole: Box, impossible: tuple[Box, ...], boxes: int, nodes: int
 ) -> TableCoverage | Undecided:
-    plain = reach_of(rules, whole, boxes, impossible)
+    plain = reach_of(rules, whole, boxes, impossible, skips)
     if not isinstance(plain, Undecided):
         return plain
     diagrams = DecisionDiagrams(whole, (*impossible, *rules), nodes)
     leaves = [(box, IMPOSSIBLE) for box in impossible]
     try:
-        root = diagrams.build_table(leaves + [(box, _leaf(index)) for index, box in enumerate(rules)])
+        onward = tuple((rule + len(impossible), later + len(impossible)) for rule, later in skips)
+        root = diagrams.build_table(leaves + [(box, _leaf(index)) for index, box in enumerate(rules)], onward)
     except NodeLimitError as tangled:
         return Undecided(max(0, tangled.rule - len(impossible)), len(diagrams))
     return DiagramCoverage(diagrams, root)

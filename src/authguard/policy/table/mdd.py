@@ -21,7 +21,7 @@ from authguard.policy.table.boxes import unite
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from authguard.policy.table.boxes import Box, Slabs
+    from authguard.policy.table.boxes import Box, Skips, Slabs
 
 #: leaf of the cells that no rule decides
 GAP: Final = -1
@@ -92,56 +92,65 @@ class DecisionDiagrams:
         """Return the number of nodes."""
         return len(self._levels)
 
-    def build_table(self, rules: Sequence[tuple[Box, int]]) -> int:
+    def build_table(self, rules: Sequence[tuple[Box, int]], skips: Skips = ()) -> int:
         """Build the diagram of a table; return its root.
 
         Args:
             rules: box and leaf of each, first match wins.
+            skips: index of a rule whose cells go on elsewhere, and of the rule where they do; its leaf is not used.
 
         Raises:
             NodeLimitError: the bound was reached.
         """
         root = GAP
+        onward = dict(skips)
+        joined = dict.fromkeys(onward.values(), GAP)
         for index in range(len(rules) - 1, -1, -1):
             box, leaf = rules[index]
             if all(box):
-                root = self._apply(root, box, leaf)
+                root = self._apply(root, box, joined[onward[index]] if index in onward else leaf)
                 if len(self._levels) > self._bound:
                     raise NodeLimitError(index)
+            if index in joined:
+                joined[index] = root
         return root
 
-    def _apply(self, root: int, box: Box, leaf: int) -> int:
-        """Overlay one box on a diagram."""
+    def _apply(self, root: int, box: Box, inner: int) -> int:
+        """Overlay one box on a diagram; `inner` is the diagram of the box, usually a leaf."""
         inside = [
             [bool(mask & box[place]) for mask in masks] for place, masks in zip(self.order, self.classes, strict=True)
         ]
         cuts = [level for level, taken in enumerate(inside) if not all(taken)]
         last = cuts[-1] if cuts else -1
         levels, branches, bottom = self._levels, self._branches, len(inside)
-        memo: dict[tuple[int, int], int] = {}
+        memo: dict[tuple[int, int, int], int] = {}
         following = [next((cut for cut in cuts if cut >= level), bottom) for level in range(bottom + 1)]
 
-        def go(node: int, level: int) -> int:
-            if level > last:
-                return leaf
+        def go(node: int, within: int, level: int) -> int:
+            if level > last or node == within:
+                return within
             asked = levels[node] if node >= 0 else bottom
-            level = min(following[level], asked)
-            key = (node, level)
+            parted = levels[within] if within >= 0 else bottom
+            level = min(following[level], asked, parted)
+            key = (node, within, level)
             done = memo.get(key)
             if done is not None:
                 return done
             taken = inside[level]
-            if asked == level:
+            if level in {asked, parted}:
+                outer = branches[node] if asked == level else (node,) * len(taken)
+                inners = branches[within] if parted == level else (within,) * len(taken)
                 answers = [
-                    go(branch, level + 1) if hit else branch for hit, branch in zip(taken, branches[node], strict=True)
+                    go(branch, below, level + 1) if hit else branch
+                    for hit, branch, below in zip(taken, outer, inners, strict=True)
                 ]
             else:
-                below = go(node, level + 1)
+                below = go(node, within, level + 1)
                 answers = [below if hit else node for hit in taken]
             done = memo[key] = self._node(level, answers)
             return done
 
-        return go(root, 0)
+        return go(root, inner, 0)
 
     def _node(self, level: int, answers: list[int]) -> int:
         first = answers[0]

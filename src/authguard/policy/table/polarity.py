@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from authguard.core import flags
 from authguard.core.approvers import is_implied
 from authguard.core.outcomes import Outcome
-from authguard.policy.table.boxes import is_empty
+from authguard.policy.table.boxes import find_skips
 from authguard.policy.table.coverage import IMPOSSIBLE
 from authguard.policy.table.mdd import GAP, MAX_NODES, DecisionDiagrams
 
@@ -114,11 +114,11 @@ class PolarityProof:
         self._rank = rank
         self._places = {name: place for place, name in enumerate(space.values)}
         self._names: list[str] = []
-        boxes = [(box, rule.do) for rule in rules if not is_empty(box := space.box(rule.when))]
         impossible = space.impossible_boxes
-        self._diagrams = DecisionDiagrams(space.whole, (*impossible, *(box for box, _ in boxes)), nodes)
-        leaves = [(box, IMPOSSIBLE) for box in impossible] + [(box, self._leaf(do)) for box, do in boxes]
-        self._root = self._diagrams.build_table(leaves)
+        leaves = [(box, IMPOSSIBLE) for box in impossible]
+        leaves += [(space.box(rule.when), IMPOSSIBLE if rule.skips else self._leaf(rule.do)) for rule in rules]
+        self._diagrams = DecisionDiagrams(space.whole, [box for box, _ in leaves], nodes)
+        self._root = self._diagrams.build_table(leaves, find_skips(rules, len(impossible)))
 
     def _leaf(self, do: str) -> int:
         """Return the leaf of an answer; answers that are equally open share one."""

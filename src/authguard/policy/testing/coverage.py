@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from authguard.core.decision_table import CONDITIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES, NOT_REPORTS
-from authguard.policy.table.boxes import BoxCoverage, Space, intersect, reach
+from authguard.policy.table.boxes import MAX_BOXES, BoxCoverage, Space, find_skips, intersect, reach_of
 from authguard.policy.table_space import policy_space
 from authguard.policy.testing.deployment import complete_policy, find_sources
 from authguard.policy.testing.scenario import format_line
@@ -143,15 +143,29 @@ def _can_take(policy: Policy, name: str, index: int, source: str) -> bool:
 def _idle_rules(policy: Policy, indexes: AbstractSet[int]) -> AbstractSet[int]:
     """Return the rules that only decide cells which the driver never derives: they guard against other machines."""
     space = policy_space(policy)
-    proof = reach(policy.table.rules, space) if indexes else None
-    if not isinstance(proof, BoxCoverage):
-        return frozenset()
     underived = find_underived_boxes(policy, space)
     return {
         index
         for index in indexes
-        if all(any(intersect(box, none) == box for none in underived) for box in proof.reaches[index])
+        if (boxes := find_boxes(policy, space, index)) is not None
+        and all(any(intersect(box, none) == box for none in underived) for box in boxes)
     }
+
+
+def find_boxes(policy: Policy, space: Space, index: int) -> tuple[Box, ...] | None:
+    """Return the cells that a rule decides or skips; ``None`` if the table exceeds the budget of boxes.
+
+    Args:
+        policy: with total machines.
+        space: of its table.
+        index: of the rule.
+    """
+    rules = policy.table.rules
+    skips = () if rules[index].skips else find_skips(rules)
+    proof = reach_of(
+        tuple(space.box(rule.when) for rule in rules), space.whole, MAX_BOXES, space.impossible_boxes, skips
+    )
+    return proof.reaches[index] if isinstance(proof, BoxCoverage) else None
 
 
 def find_underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:

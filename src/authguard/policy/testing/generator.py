@@ -16,8 +16,9 @@ from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import OPERATION
 from authguard.evaluation.extra_values import Given, read_extra
 from authguard.policy.checks.reachability import Reachability, Unreachable
-from authguard.policy.table.boxes import BoxCoverage, Space, intersect, is_empty, reach
+from authguard.policy.table.boxes import Space, intersect, is_empty
 from authguard.policy.table_space import policy_space
+from authguard.policy.testing.coverage import find_boxes
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.parser import PLACEHOLDER
 from authguard.policy.testing.request import ScenarioRequest
@@ -77,10 +78,9 @@ def _draft_for_rule(
     policy: Policy, deployment: Deployment, search: Reachability, item: CoverageItem
 ) -> Scenario | None:
     space = policy_space(policy)
-    proof = reach(policy.table.rules, space)
-    if not isinstance(proof, BoxCoverage):
+    boxes = find_boxes(policy, space, item.index)
+    if boxes is None:
         return None  # the table exceeds the box budget, so a person has to find the path
-    boxes = proof.reaches[item.index]
     found = search.cell(boxes)
     if not isinstance(found, Unreachable):
         cell, path = found

@@ -51,6 +51,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
             the request is refused without a cell.
         reason: closed code.
         rule: the rule that decided; ``None`` without a cell.
+        trace: the rules that skipped their phase, then `rule`; empty without a cell.
         conditions: condition -> the value that the driver derived; empty without a cell.
         scopes: of the token as the app sees it, after a restriction, sorted.
         states: machine -> the state that was decided on.
@@ -61,6 +62,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
     fallback: str = ""
     reason: str
     rule: Rule | None = None
+    trace: tuple[Rule, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)

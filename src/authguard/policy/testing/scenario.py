@@ -106,7 +106,7 @@ class ScenarioRun(Struct, frozen=True, kw_only=True):
     Attributes:
         results: in the given order.
         edges: (machine, index of the line, source state) of every transition line that was taken.
-        rules: indexes of the rules that decided.
+        rules: indexes of the rules that decided, or skipped their phase.
     """
 
     results: tuple[ScenarioResult, ...]
@@ -168,7 +168,7 @@ def run_scenarios(
                 found += compare_details(deployment.policy, answer, step.details)
             differences += [prefix + difference for difference in found]
         edges |= simulator.records.edges
-        rules |= {answer.rule.index for answer in answers if answer.rule is not None}
+        rules |= {one.index for answer in answers for one in answer.trace}
         results.append(
             ScenarioResult(
                 scenario=scenario, answers=tuple(answers), states=simulator.states(), differences=tuple(differences)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authguard.core.decision_table import SKIP_PHASE
 from authguard.core.extra_dimensions import OPERATION
 from authguard.core.outcomes import Outcome
-from authguard.policy.explain.nearest import rule_regions
 from authguard.policy.render.html_document import escape_whole, render_table
 from authguard.policy.render.matrix import ANY, abbreviate, build_rows
 from authguard.policy.render.page.markup import link_fallback, render_origin, render_outcome, render_text
-from authguard.policy.table.boxes import MAX_BOXES, Space, count
+from authguard.policy.table.boxes import MAX_BOXES, BoxCoverage, Space, count, cover, find_skips
 
 if TYPE_CHECKING:
     from authguard.core.policy import Policy
@@ -22,23 +22,33 @@ def render_decisions(policy: Policy) -> str:
     """Render the rules in order, below a form that selects those that decide some cells."""
     space, table_rows = Space(policy.table.values), build_rows(policy)
     boxes = tuple(space.box(rule.when) for rule in policy.table.rules)
-    reaches, nodes = rule_regions(boxes, space.whole, MAX_BOXES)
+    skips = find_skips(policy.table.rules)
+    deciding, skipping = (cover(boxes, space.whole, MAX_BOXES, skips=one) for one in (skips, ()))
     lines = []
-    for row, box, reach in zip(table_rows, boxes, reaches, strict=True):
+    for row, box in zip(table_rows, boxes, strict=True):
         masks = " ".join(f"{mask:x}" for mask in box)
-        decided = f"{sum(map(count, reach)):,}" if nodes <= MAX_BOXES else "?"
+        covered = skipping if row.do == SKIP_PHASE else deciding
+        decided = f"{sum(map(count, covered.reaches[row.number])):,}" if isinstance(covered, BoxCoverage) else "?"
+        marks = f' data-phase="{escape_whole(row.phase)}"{" data-skips" if row.do == SKIP_PHASE else ""}'
         lines.append(
-            f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape_whole(row.outcome)}">'
+            f'<tr id="rule-{row.number}" data-box="{masks}" data-outcome="{escape_whole(row.outcome)}"{marks}>'
             f'<th scope="row" class="n">{row.number}</th><td class="when">{_conditions(policy, row)}</td>'
-            f'<td class="then">{render_outcome(row.outcome)} {link_fallback(row.do)}</td>'
+            f'<td class="then">{_answer(row)}</td><td>{escape_whole(row.phase)}</td>'
             f'<td class="n cells">{decided}</td><td class="origin">{render_origin(row.origin)}</td></tr>'
         )
     caption = (
-        f"{len(table_rows)} rules; the first matching rule decides. A condition that is not named matches any value."
+        f"{len(table_rows)} rules, in the order of their phases; the first matching rule decides."
+        " A condition that is not named matches any value."
     )
     return _form(policy) + render_table(
-        ("rule", "if", "then", "cells", "from"), lines, caption, mark="rules", numbers=(0, 3)
+        ("rule", "if", "then", "phase", "cells", "from"), lines, caption, mark="rules", numbers=(0, 4)
     )
+
+
+def _answer(row: Row) -> str:
+    if row.do == SKIP_PHASE:
+        return f"leaves out the rest of the phase <code>{escape_whole(row.phase)}</code>"
+    return f"{render_outcome(row.outcome)} {link_fallback(row.do)}"
 
 
 def _conditions(policy: Policy, row: Row) -> str:

@@ -18,6 +18,8 @@
     row,
     box: row.dataset.box.split(" ").map((mask) => BigInt("0x" + mask)),
     outcome: row.dataset.outcome,
+    phase: row.dataset.phase,
+    skips: row.dataset.skips !== undefined,
     text: row.textContent.toLowerCase(),
     cells: row.querySelector(".cells"),
   }));
@@ -39,12 +41,20 @@
   function decidedCells(region) {
     let remaining = [region];
     let examined = 0;
+    let skipped = []; // go on with the next phase
+    let current = "";
     const cells = [];
-    for (const { box } of rows) {
+    for (const { box, phase, skips } of rows) {
+      if (phase !== current) {
+        remaining.push(...skipped);
+        skipped = [];
+        current = phase;
+      }
       examined += remaining.length;
       if (examined > BUDGET) return null;
-      cells.push(remaining.map((left) => intersect(left, box)).filter((common) => !empty(common))
-        .reduce((sum, common) => sum + count(common), 0n));
+      const taken = remaining.map((left) => intersect(left, box)).filter((common) => !empty(common));
+      if (skips) skipped.push(...taken);
+      cells.push(taken.reduce((sum, common) => sum + count(common), 0n));
       remaining = remaining.flatMap((left) => [...subtract(left, box)]);
     }
     return cells;
@@ -62,7 +72,7 @@
       const fits = (!outcome.value || rule.outcome === outcome.value) && wanted.every((word) => rule.text.includes(word));
       rule.row.hidden = !(matches && fits);
       rule.cells.textContent = cells ? cells[place].toLocaleString("en") : "?";
-      if (matches && fits) { shown += 1; decided += cells ? cells[place] : 0n; }
+      if (matches && fits) { shown += 1; decided += cells && !rule.skips ? cells[place] : 0n; }
     });
     for (const field of form.elements) field.classList?.toggle("set", field.value !== "" && field.type !== "reset");
     const chosen = [...form.elements].filter((field) => field.name && field.value !== "")
