@@ -80,8 +80,8 @@ def test_why_names_the_rule_the_policys_line_and_what_did_not_match() -> None:
     done = run("explain", "b", "--policy", "support-desk")
     assert done.exit_code == 0
     assert f"rule {RULE.name} (" in done.output
-    assert "rules before it did not match" not in done.output
-    assert "rules before it did not match" in run("explain", "b", "--policy", "support-desk", "--all").output
+    assert "rules before it did not decide" not in done.output
+    assert "rules before it did not decide" in run("explain", "b", "--policy", "support-desk", "--all").output
     assert "void" in run("explain", "e", "--policy", "support-desk").stderr
     assert json.loads(run("explain", "b", "--policy", "support-desk", "--json").stdout)["rule"] == RULE.name
 

@@ -41,7 +41,7 @@ def log(tmp_path: Path) -> Path:
     sink = JsonlSink(path, clock=FakeClock(), ids=CountingIds())
     sink.open()
     try:
-        sink.append(DecisionEntry(id="one", policy=digest, rule="15:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+        sink.append(DecisionEntry(id="one", policy=digest, rule="13:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
         sink.append(DecisionEntry(id="old", policy="0" * 64, rule="6:sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
         sink.append(
             TransitionEntry(
@@ -65,14 +65,14 @@ def test_a_decision_is_told_with_its_rule_and_what_would_have_to_change(capsys: 
         capsys, "support-desk", "--state", "session=expired", "--credential", "good", "--operation", "refund"
     )
     assert (code, err) == (OK, "")
-    assert "Rule 15:sign_in_fresh (standard.yaml:" in out
+    assert "Rule 13:sign_in_fresh (standard.yaml:" in out
     assert "decided: session absent or idle or expired." in out
     assert "The caller gets: step_up, HTTP 401, fallback sign_in_fresh (support-desk/policy.yaml:" in out
     assert 'says: "Please sign in again to continue where you stopped."' in out
     assert "3 times in 15m for each customer and operation, then to_a_person" in out
     assert "service live (not given; the decision depends on it)" in out
     assert "account, verification, transaction, scope, assurance, limit, channel_change, actor: any" in out
-    assert "14:end_session (standard.yaml:" in out
+    assert "12:end_session (standard.yaml:" in out
     assert "session: expired -> active\n" in out
     assert "session.renewed (the customer, by signing in afresh)" in out
 
@@ -108,7 +108,7 @@ def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert code == OK
     told = json.loads(out)
-    assert (told["rule"], told["outcome"], told["status"]) == ("15:sign_in_fresh", "step_up", 401)
+    assert (told["rule"], told["outcome"], told["status"]) == ("13:sign_in_fresh", "step_up", 401)
     assert {"language": "", "channel": "default"}.items() <= told["say"][0].items()
     assert len(told["values"]) == 13
     assert told["remedies"][0]["changes"][-1]["dimension"] == "verification"
@@ -190,7 +190,7 @@ def test_a_whole_id_is_not_the_beginning_of_another(capsys: pytest.CaptureFixtur
     sink.open()
     try:
         for name in ("r12", "r1"):
-            sink.append(DecisionEntry(id=name, rule="15:sign_in_fresh", fallback="sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
+            sink.append(DecisionEntry(id=name, rule="13:sign_in_fresh", fallback="sign_in_fresh", **known))  # type: ignore[arg-type]  # known above
     finally:
         sink.close()
     assert call(capsys, "support-desk", "--log", str(tmp_path / "audit.jsonl"), "--id", "r1")[0] == OK

@@ -36,7 +36,9 @@ def test_every_machine_is_drawn_unless_some_are_named(capsys: pytest.CaptureFixt
     ]
 
 
-@pytest.mark.parametrize(("form", "begins"), [("text", "#  | service"), ("markdown", "| # | service |")])
+@pytest.mark.parametrize(
+    ("form", "begins"), [("text", "#  | phase       | service"), ("markdown", "| # | phase | service |")]
+)
 def test_the_decision_table_is_shown_as_a_matrix(
     capsys: pytest.CaptureFixture[str], form: str, begins: str, tmp_path: Path
 ) -> None:

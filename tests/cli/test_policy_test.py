@@ -65,19 +65,19 @@ def test_it_tells_what_no_scenario_takes_with_its_place(capsys: pytest.CaptureFi
     first, *missing, after = out.splitlines()
     assert after == f"next: authguard policy test {folder}/policy.yaml --generate"
     assert (
-        "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 5 rules of its own (89 are inherited)" in first
+        "1 of 1 scenarios pass; they cover 0 of 16 transitions and 0 of 5 rules of its own (90 are inherited)" in first
     )
-    assert missing[0] == f"{folder}/policy.yaml:19: no scenario covers rule 0:to_a_person"
+    assert f"{folder}/policy.yaml:19: no scenario covers rule 22:to_a_person" in missing
     assert f"{folder}/policy.yaml:17: no scenario covers transition account: on_hold: * -> on_hold" in missing
     assert len(missing) == 21
 
 
 def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     rules = "".join(
-        f"  - {{when: {{account: on_hold, credential: good, session: active, limit: {limit}, scope: {scope},"
-        f" channel_change: {channel}}}, do: to_a_person}}\n"
+        f"  - {{when: {{account: on_hold, limit: {limit}, assurance: {assurance}, channel_change: {channel}}},"
+        f" do: to_a_person}}\n"
         for limit in ("within", "exceeded")
-        for scope in ("granted", "missing")
+        for assurance in ("met", "stale")
         for channel in ("same", "switched", "unknown")
     )
     folder = write(tmp_path, PASSES, OWN.replace("decisions:\n", f"decisions:\n{rules}"))
@@ -91,7 +91,7 @@ def test_all_names_everything_that_a_long_report_leaves_out(capsys: pytest.Captu
 def test_it_names_the_scenario_that_fails_and_exits_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = call(capsys, write(tmp_path, PASSES + FAILS))
     assert code == INVALID
-    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 14:sign_in_fresh, standard" in out
+    assert "one.yaml:2:3: failed: idles: the outcome is `step_up`, not `allow` (rule 13:sign_in_fresh, standard" in out
     assert "1 of 2 scenarios pass" in out
 
 
@@ -133,7 +133,7 @@ def test_json_says_everything(capsys: pytest.CaptureFixture[str], tmp_path: Path
     (answer,) = told["scenarios"][1]["answers"]
     assert answer["conditions"]["credential"] == "good"
     del answer["conditions"]
-    assert answer == {"outcome": "handoff", "fallback": "to_a_person", "reason": "decided", "rule": "0:to_a_person"}
+    assert answer == {"outcome": "handoff", "fallback": "to_a_person", "reason": "decided", "rule": "22:to_a_person"}
     assert told["scenarios"][2]["line"] == 3
     assert told["problems"][0]["code"] == "scenario-unfinished"
     assert told["coverage"]["rules"] == {"covered": 1, "of": 5, "percent": 20.0}
@@ -191,7 +191,7 @@ def test_shipped_policies_are_tested_by_their_names(
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, "standard", "support-desk", "--fail-under", "100")
     assert code == OK
-    assert "scenarios pass; they cover 62 of 62 transitions and 45 of 45 rules of its own (1 are inherited)" in out
+    assert "scenarios pass; they cover 62 of 62 transitions and 45 of 45 rules of its own (2 are inherited)" in out
 
 
 def test_mutants_that_no_scenario_notices_are_listed_on_demand(

@@ -48,6 +48,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         opened: whether the request has a transaction.
         amount: measured, in major units with its currency, or the code why it was not; empty for none.
         context: the policy's own condition or flag -> its value, of those that its rules name.
+        extra: values of the dimensions that the policy adds to the cell, in the order of ``Table.extra``.
     """
 
     operation: Operation
@@ -67,6 +68,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opened: bool = False
     amount: str = ""
     context: Mapping[str, str] = NO_CONTEXT
+    extra: tuple[str, ...] = ()
 
 
 #: stands for the states of a cached decision, which all credentials with the same decision share

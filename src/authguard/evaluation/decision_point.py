@@ -208,6 +208,7 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
     role_reason: Reason = Reason.DECIDED,
 ) -> Decision | Reason | NeedsBody:
     policy, context = evaluation.policy, NO_CONTEXT
+    extra: tuple[str, ...] = ()
     if not policy.table.extra:
         rule, cell = policy.table.find(cell)
     else:
@@ -245,8 +246,8 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running
     )
-    if amount or context:
-        decision = replace(decision, amount=amount, context=context)
+    if amount or extra:
+        decision = replace(decision, amount=amount, context=context, extra=extra)
     return decision
 
 

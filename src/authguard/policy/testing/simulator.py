@@ -381,7 +381,7 @@ class Simulator:
             fallback=decided.fallback.name,
             reason=decided.reason.code,
             rule=self.policy.table.rules[int(decided.rule.partition(":")[0])],
-            trace=self.policy.table.trace(decided.cell),
+            trace=self.policy.table.trace(decided.cell + decided.extra),
             conditions=derived,
             scopes=decided.scopes,
             states=states,
