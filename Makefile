@@ -86,6 +86,7 @@ check: $(READY)  ## formatting, lint, types, import floors, every shipped policy
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@git apply --check --unidiff-zero tests/patches/add_key.patch
 	@$(BIN)/python scripts/parsed_policy.py --check
 	@$(BIN)/python scripts/reference.py --check
 	@$(BIN)/python scripts/readmes.py --check

@@ -61,6 +61,8 @@ Origin = Annotated[str, Format("origin")]
 AnyMethod = Annotated[str, Format("any_method")]
 #: name of a header, or ``*``
 AnyHeader = Annotated[str, Format("any_header")]
+#: host without a port, ``*.DOMAIN`` for any subdomain
+HostName = Annotated[str, Format("host")]
 #: ID of a tenant
 Tenant = Annotated[str, Format("tenant")]
 #: name of a claim, or a JSON Pointer into the claims

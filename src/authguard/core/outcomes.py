@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from authguard.core.approvers import Required  # noqa: TC001 - the types of fields are read
+from authguard.core.fallback_settings import FallbackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,50 +204,30 @@ class LocalizedText(Struct, frozen=True):
         return self.texts.get(("", channel)) or self.texts.get(("", "default"), "")
 
 
-class Fallback(Struct, frozen=True, kw_only=True):
+class Fallback(FallbackSettings, frozen=True, kw_only=True):
     """A policy's named response to a request that is not simply allowed (POLICY, "Fallbacks").
 
     Attributes:
         name: name in the policy; ``allow`` is the engine's own.
         kind: the outcome.
-        status: HTTP status that replaces the outcome's; 0 for none.
         message: texts for the customer.
-        discloses: machines with a state that the caller may learn.
-        attempts: number of attempts before `then`; 0 for no bound.
-        per: the window of `attempts`, seconds.
-        then: the fallback once the attempts run out.
         acr: required level; empty for the operation's.
         max_age: seconds; 0 for the operation's.
         since_entered: whether the sign-in must be later than the start of the session's state.
-        methods: verification methods, by name.
         approvers: places that different persons must fill before a held request runs.
-        queue: of a hand-off.
         after: seconds to wait before a retry; of a decision with `until_expiry`, those until then.
         until_expiry: whether a retry waits until time alone makes the deciding rule stop matching.
-        effects: remaining effects of a restricted request.
-        scopes: intersected with the token's in a restricted request; empty leaves them.
-        error: OAuth error code of a denial; empty for none.
     """
 
     name: str
     kind: Outcome
-    status: int = 0
     message: LocalizedText = LocalizedText()
-    discloses: frozenset[str] = frozenset()
-    attempts: int = 0
-    per: float = 0.0
-    then: str = ""
     acr: str = ""
     max_age: float = 0.0
     since_entered: bool = False
-    methods: tuple[str, ...] = ()
     approvers: Required = ()
-    queue: str = ""
     after: float = 0.0
     until_expiry: bool = False
-    effects: frozenset[str] = frozenset()
-    scopes: frozenset[str] = frozenset()
-    error: str = ""
 
 
 ALLOW: Final = Fallback(name="allow", kind=Outcome.ALLOW)

@@ -15,15 +15,13 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from authguard.core.claim_source import decode_claims
+from authguard.core.operation_settings import OperationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.outcomes import Reason
 
-#: statuses of the app that mean no effect, unless the policy lists others (RFC 9110 15.5); a redirect that keeps the
-#: method means that the action was not performed here (RFC 9110 15.4.8, 15.4.9)
-NO_EFFECT: Final = frozenset({307, 308, *range(400, 500)})
 
 CredentialFailure = Literal["missing", "expired", "rejected", "unproven"]
 
@@ -229,17 +227,13 @@ DERIVED_FIELDS: Final = frozenset(
 )
 
 
-class Operation(Struct, frozen=True, kw_only=True):
+class Operation(OperationSettings, frozen=True, kw_only=True):
     """An operation and its requirements.
 
     Attributes:
-        name: unique within the policy.
         match: conditions that identify it.
-        hosts: accepted hosts, ``*.DOMAIN`` for any subdomain; empty for any host.
         risk: ``public`` ``self`` ``routine`` ``sensitive`` ``high`` ``staff``.
         effect: ``read`` or ``write``.
-        scopes: required token scopes, all of them.
-        roles: staff roles of which a person needs one; empty for none.
         acr: required assurance level; empty for none.
         max_age: maximum seconds since authentication; 0 for no maximum.
         amount_at: JSON Pointer (RFC 6901) to the amount; empty for none.
@@ -252,9 +246,6 @@ class Operation(Struct, frozen=True, kw_only=True):
         payee_form: field of a form with the payee; empty for none.
         limits: amounts and counts.
         idempotency: whether an ``Idempotency-Key`` is required.
-        actor: ``any``; ``required``: an agent acts, never the subject; ``forbidden``: the subject acts, never an agent.
-        failed_on: statuses of the app that mean no effect (DESIGN 6).
-        groups: names of groups of operations, each of which rules can name in place of its operations.
         binds: lower-case names of request headers that a transaction is bound to and that its approvers see.
         transactional: whether it runs once: a write of ``risk: high`` (DESIGN 6) or with ``idempotency: required``.
             This and the next fields are derived once, since every request reads them.
@@ -267,13 +258,9 @@ class Operation(Struct, frozen=True, kw_only=True):
         identity: digest of the whole declaration; cached decisions use it as key, since a name can be reused.
     """
 
-    name: str
     match: Match = Match()
-    hosts: frozenset[str] = frozenset()
     risk: str = "sensitive"
     effect: str = "write"
-    scopes: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
     acr: str = ""
     max_age: float = 0.0
     amount_at: str = ""
@@ -286,9 +273,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     payee_form: str = ""
     limits: tuple[Limit, ...] = ()
     idempotency: bool = False
-    failed_on: frozenset[int] = NO_EFFECT
-    actor: Literal["any", "required", "forbidden"] = "any"
-    groups: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
     transactional: bool = False
     has_amount: bool = False

@@ -15,12 +15,8 @@ from authguard.core.approvers import Approvers
 from authguard.core.cors import Cors
 from authguard.core.credential_place import CredentialPlace
 from authguard.core.decision_table import Rule
-from authguard.core.deployment import (
-    Channels,
-    ClaimSources,
-    Issuer,
-    Levels,
-)
+from authguard.core.deployment import Channels, Issuer
+from authguard.core.issuer_settings import ClaimSources, Levels
 from authguard.core.machine import Line
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.core.request import Limit, Match, Operation

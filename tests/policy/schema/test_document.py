@@ -11,15 +11,11 @@ import pytest
 from authguard.core import outcomes
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
+from authguard.core.fallback_settings import Machine
 from authguard.policy.loading.validation import validate_document
 from authguard.policy.loading.yaml_parser import parse_yaml
 from authguard.policy.schema.deployment import Effect, Risk
-from authguard.policy.schema.document import (
-    KIND_KEYS,
-    Fallback,
-    Machine,
-    Outcome,
-)
+from authguard.policy.schema.document import KIND_KEYS, Fallback, Outcome
 from authguard.policy.schema.units import parse_duration, parse_money, parse_size
 
 HEAD = "authguard: 1\nname: x\n"

@@ -15,6 +15,7 @@ from authguard.core.approvers import Approvers
 from authguard.core.decision_table import ALONE, Rule
 from authguard.core.deployment import Assurance
 from authguard.core.extra_dimensions import OPERATION, expand_groups
+from authguard.core.fallback_settings import FallbackSettings
 from authguard.core.machine import Line, Spec
 from authguard.core.outcomes import Fallback, Outcome
 from authguard.core.tiers import LIMIT, expand_exceeded, find_tiers
@@ -189,25 +190,16 @@ def _fallback(name: str, fallback: model.Fallback, found: ProblemCollector) -> F
         f"`kind: {fallback.kind}`",
     )
     return Fallback(
+        **deployment_builder.declared_in(FallbackSettings, fallback),
         name=name,
         kind=Outcome(fallback.kind),
-        status=fallback.status,
         message=fallback.message,
-        discloses=frozenset(fallback.discloses),
-        attempts=fallback.attempts,
-        per=fallback.per,
-        then=fallback.then,
         acr=fallback.acr,
         max_age=max(fallback.max_age, 0.0),
         since_entered=fallback.max_age < 0,
-        methods=fallback.methods,
         approvers=tuple(Approvers(one.role, one.count, one.acr) for one in fallback.approvers),
-        queue=fallback.queue,
         after=max(fallback.after, 0.0),
         until_expiry=fallback.after < 0,
-        effects=frozenset(fallback.effects),
-        scopes=frozenset(fallback.scopes),
-        error=fallback.error,
     )
 
 

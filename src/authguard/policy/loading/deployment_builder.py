@@ -16,7 +16,8 @@ from authguard.core.deployment import (
 )
 from authguard.core.extra_dimensions import RESERVED_CHANNELS
 from authguard.core.issuer_settings import IntrospectionSettings, IssuerSettings
-from authguard.core.request import NO_EFFECT, Limit, Match, Operation
+from authguard.core.operation_settings import OperationSettings
+from authguard.core.request import Limit, Match, Operation
 from authguard.core.service_settings import AccountSourceSettings, MethodSettings, VerifierSettings
 from authguard.core.verification import Method
 from authguard.policy.loading import locator
@@ -51,13 +52,10 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
     currency, currency_at, currency_form = amount.currency if amount else ("", "", "")
     _check_places(index, operation, found)
     return Operation(
-        name=operation.name,
+        **declared_in(OperationSettings, operation),
         match=Match(path=match.path, method=match.method, websocket=match.websocket),
-        hosts=frozenset(operation.hosts),
         risk=operation.risk,
         effect=operation.effect,
-        scopes=frozenset(operation.scopes),
-        roles=frozenset(operation.roles),
         acr=operation.assurance.acr,
         max_age=operation.assurance.max_age,
         amount_at=amount.at if amount else "",
@@ -73,9 +71,6 @@ def build_operation(index: int, operation: deployment.Operation, found: ProblemC
             for position, limit in enumerate(operation.limits)
         ),
         idempotency=operation.idempotency == "required",
-        failed_on=NO_EFFECT if operation.failed_on is None else frozenset(operation.failed_on),
-        actor=operation.actor,
-        groups=operation.groups,
         binds=tuple(dict.fromkeys(name.lower() for name in operation.binds)),
     )
 

@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
-from authguard.core.cors import MAX_ACCESS_ITEMS
 from authguard.core.declaration import Key
+from authguard.core.operation_settings import OperationSettings
 from authguard.core.sections import Risk
 from authguard.core.service_settings import AccountSourceSettings
 from authguard.policy.schema.model import StrictModel
@@ -16,7 +16,6 @@ from authguard.policy.schema.types import (
     Duration,
     FormField,
     Header,
-    HostName,
     Money,
     Name,
     Period,
@@ -34,10 +33,6 @@ Effect = Literal["read", "write"]
 
 #: maximum headers of one operation; an approver must be able to read them
 MAX_BINDS: Final = 16
-#: maximum groups of one operation
-MAX_GROUPS: Final = 16
-#: maximum roles of one operation
-MAX_ROLES: Final = 32
 #: maximum limits of one operation; each request counts against all of them
 MAX_LIMITS: Final = 32
 #: maximum digits of minor units; a currency has at most 4 (ISO 4217), a token of a chain often 18
@@ -151,26 +146,13 @@ def otherwise_or_deny(typed: object) -> object:
     return None if typed == "deny" else typed
 
 
-class Operation(StrictModel, frozen=True, kw_only=True):
+class Operation(OperationSettings, frozen=True, kw_only=True):
     """An operation of the app."""
 
-    name: Annotated[Name, Key("Name in rules, scenarios and logs.", "neutral")]
     # compared by the requests that it matches, in `routes`
     match: Annotated[Match, Key("Requests of this operation.", "neutral")]
-    # compared by the requests that it matches, in `routes`
-    hosts: Annotated[
-        tuple[HostName, ...],
-        Meta(max_length=MAX_ACCESS_ITEMS),
-        Key("Hosts of this operation, such as `admin.example`; requests for other hosts do not match.", "neutral"),
-    ] = ()
     risk: Annotated[Risk, Key("Risk class, used by rules.", "risk")]
     effect: Annotated[Effect, Key("`read` or `write`.", "effect")]
-    scopes: Annotated[tuple[Token, ...], Key("Required token scopes, all of them.", "narrower")] = ()
-    roles: Annotated[
-        tuple[Role, ...],
-        Meta(max_length=MAX_ROLES),
-        Key("Staff roles of which one is required; see `staff`. An agent has none.", "wider_or_all"),
-    ] = ()
     assurance: Annotated[Need, Key("Required strength and age of the sign-in.")] = Need()
     amount: Annotated[Amount | None, Key("Place of the amount in the request body.")] = None
     payee: Annotated[Payee | None, Key("Place of the payee in the request body.")] = None
@@ -181,24 +163,6 @@ class Operation(StrictModel, frozen=True, kw_only=True):
     idempotency: Annotated[
         Literal["", "required"], Key("`required` if a request must have an `Idempotency-Key`.", "smaller")
     ] = ""
-    # a person settles a result in doubt, but not a failed one
-    failed_on: Annotated[
-        Annotated[tuple[Annotated[int, Meta(ge=300, le=599)], ...], Meta(max_length=100)] | None,
-        Key("Statuses of the app that mean that nothing was done; default 307, 308 and 400 to 499.", "wider"),
-    ] = None
-    actor: Annotated[
-        Literal["any", "required", "forbidden"],
-        Key(
-            "Allowed actor: `any` known one, `required`: agents and representatives, `forbidden`: the subject.",
-            "actors",
-        ),
-    ] = "any"
-    # a rule stands for the operations of its groups
-    groups: Annotated[
-        tuple[Name, ...],
-        Meta(max_length=MAX_GROUPS),
-        Key("Groups of operations, such as `money`: rules can name a group in place of its operations.", "neutral"),
-    ] = ()
     # a repeated request may differ in its unbound parts
     binds: Annotated[
         tuple[BoundHeader, ...],

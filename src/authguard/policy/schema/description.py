@@ -1,13 +1,8 @@
-"""Descriptions of the policy keys, one sentence each, as editors show them.
-
-The outer key is the model, the inner key is the policy key. A test checks that every key has a description.
-"""
+"""Descriptions of the keys of a scenario, one sentence each, as editors show them."""
 
 from __future__ import annotations
 
 from typing import Final
-
-KEY_DESCRIPTIONS: Final[dict[str, dict[str, str]]] = {}
 
 #: descriptions of the keys of a scenario
 SCENARIO_KEY_DESCRIPTIONS: Final[dict[str, str]] = {

@@ -11,6 +11,7 @@ from msgspec import Meta, field
 
 from authguard.core.cors import CorsSettings
 from authguard.core.declaration import Key
+from authguard.core.fallback_settings import FallbackSettings, Machine
 from authguard.core.outcomes import LocalizedText
 from authguard.core.own_conditions import MAX_CONDITIONS
 from authguard.core.sections import Audit, Budget, Reports, Rollback, Settings, Transactions
@@ -22,7 +23,6 @@ from authguard.policy.schema.deployment import (
     Approvers,
     Assurance,
     Channels,
-    Effect,
     Identity,
     Operation,
     Otherwise,
@@ -54,7 +54,6 @@ from authguard.policy.schema.types import (
 )
 from authguard.policy.schema.verification import Method, Verifier
 
-Machine = Literal["service", "account", "session", "verification", "transaction"]
 Phase = Literal["service", "caller", "account", "identity", "transaction", "request", "last"]
 Kind = Literal["restrict", "repeat", "challenge", "step_up", "verify", "hold", "handoff", "retry", "deny", "terminate"]
 Outcome = Literal["allow", Kind]
@@ -149,21 +148,13 @@ class Invariant(StrictModel, frozen=True, kw_only=True):
     ] = ()
 
 
-class Fallback(StrictModel, frozen=True, kw_only=True):
+class Fallback(FallbackSettings, frozen=True, kw_only=True):
     """A named response; `KIND_KEYS` lists the keys of each kind."""
 
     kind: Annotated[Kind, Key("Kind of outcome.", "outcome")]
-    status: Annotated[int, Meta(ge=200, le=599), Key("HTTP status instead of the outcome's status.", "neutral")] = 0
     message: Annotated[
         Message, Key("Text for the customer: one text, or texts by channel, or by language and channel.", "neutral")
     ] = LocalizedText()
-    discloses: Annotated[tuple[Machine, ...], Key("Machines whose state the reply may contain.", "wider")] = ()
-    attempts: Annotated[
-        int, Meta(ge=1, le=1_000), Key("How often this fallback is sent before `then`.", "zero_is_unbounded")
-    ] = 0
-    per: Annotated[Duration, Key("Time window of the attempts.", "smaller")] = 0.0
-    # compared by what it leads to, in `fallbacks`
-    then: Annotated[Name, Key("Fallback after the last attempt.", "unordered")] = ""
     # compared by rank, in `fallbacks`
     acr: Annotated[Token, Key("For `step_up`: the level; default: the operation's requirement.", "unordered")] = ""
     max_age: Annotated[
@@ -173,7 +164,6 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
             "zero_is_unbounded",
         ),
     ] = 0.0
-    methods: Annotated[tuple[Name, ...], Key("For `verify`: accepted methods.", "wider")] = ()
     # compared by who satisfies them, in `fallbacks`
     approvers: Annotated[
         tuple[Approvers, ...],
@@ -181,8 +171,6 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
         Shorthand(approvers_in_list, Approvers),
         Key("For `hold`: the approvers; a list for several roles. Each place takes another person.", "unordered"),
     ] = ()
-    # a person decides in each queue
-    queue: Annotated[Name, Key("For `handoff`: queue of the staff who take over.", "neutral")] = ""
     after: Annotated[
         Wait,
         Key(
@@ -190,11 +178,6 @@ class Fallback(StrictModel, frozen=True, kw_only=True):
             "smaller",
         ),
     ] = 0.0
-    effects: Annotated[tuple[Effect, ...], Key("For `restrict`: remaining effects.", "wider")] = ()
-    scopes: Annotated[
-        tuple[Token, ...], Key("For `restrict`: remaining scopes; intersected with the token's scopes.", "wider_or_all")
-    ] = ()
-    error: Annotated[Token, Key("For `deny`: error code of RFC 6750.", "neutral")] = ""
 
 
 #: kind -> its keys in addition to the keys of every kind (POLICY, "Fallbacks")

@@ -13,7 +13,7 @@ from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Outcome, Reason
 from authguard.policy.schema import units
-from authguard.policy.schema.description import KEY_DESCRIPTIONS, SCENARIO_KEY_DESCRIPTIONS
+from authguard.policy.schema.description import SCENARIO_KEY_DESCRIPTIONS
 from authguard.policy.schema.document import KIND_KEYS, Document, Fallback
 from authguard.policy.schema.key_text import describe
 from authguard.policy.schema.model import Parsed, Shorthand, keys_of
@@ -57,7 +57,7 @@ def _model_schema(model: type[Struct], models: dict[str, dict[str, Any]]) -> dic
             "description": model.__doc__,
             "properties": {
                 key: {
-                    "description": describe(one) or KEY_DESCRIPTIONS[name][key],
+                    "description": describe(one),
                     **_schema(one.annotation, models),
                 }
                 for key, one in keys.items()

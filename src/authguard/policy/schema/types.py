@@ -325,6 +325,7 @@ FORMATS: Final[dict[str, Any]] = {
     "token": Token,
     "variable": Variable,
     "tenant": Tenant,
+    "host": HostName,
     "origin": Origin,
     "any_method": AnyMethod,
     "any_header": AnyHeader,
