@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import get_args
 
 import pytest
 
@@ -64,4 +65,4 @@ def test_there_are_at_most_twelve() -> None:
 
 
 def test_the_events_are_those_of_the_core() -> None:
-    assert FlagSetter.__annotations__["event"].__args__ == ("", *FLAG_EVENTS)
+    assert get_args(get_args(FlagSetter.__annotations__["event"])[0]) == ("", *FLAG_EVENTS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from authguard.policy.diff.permissiveness import APART, COMPARISONS, Direction
-from authguard.policy.diff.words import describe_change, describe_declared
+from authguard.policy.diff.words import WORDS, describe_change, describe_declared
 from authguard.policy.schema.key_text import kind_of
 from authguard.policy.schema.model import keys_of
 
@@ -60,8 +60,18 @@ def compare_fields(before: object, after: object, rows: Rows) -> Iterator[tuple[
             yield (
                 field,
                 rows[field](was, becomes),
-                describe_change(type(before).__name__, field, was, becomes),
+                _describe_field(type(before), field, was, becomes),
             )
+
+
+def _describe_field(kind: type, field: str, was: object, becomes: object) -> str:
+    """Return a sentence about a field; one without words of its own is described as its key declares it."""
+    declared = {one.field: (key, one) for key, one in keys_of(kind).items() if one.declared is not None}
+    if field in WORDS.get(kind.__name__, {}) or field not in declared:
+        return describe_change(kind.__name__, field, was, becomes)
+    key, one = declared[field]
+    description = one.declared.description if one.declared is not None else ""
+    return describe_declared(key, description, kind_of(one.annotation), was, becomes)
 
 
 def compare_declared(before: Struct, after: Struct, prefix: str = "") -> Iterator[tuple[str, Direction]]:
