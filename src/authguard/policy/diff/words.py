@@ -216,6 +216,11 @@ WORDS: Final[dict[str, dict[str, Wording]]] = {
         "on_doubt": Wording("", "when a verifier is in doubt"),
         "on_unavailable": Wording("", "when a verifier does not answer"),
     },
+    "OwnCondition": {
+        **_SERVICE,
+        "secret_header": Wording("from.secret_header", "the header with the gateway's secret"),
+        "secret_env": Wording("from.secret_env", "variable with the gateway's secret"),
+    },
     "Channels": {
         "header": Wording("from.header", "the header that names the channel"),
         "secret_header": Wording("from.secret_header", "the header with the gateway's secret"),
