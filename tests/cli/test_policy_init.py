@@ -210,5 +210,123 @@ def test_the_summary_is_a_verdict_and_the_commands_to_type(capsys: pytest.Captur
 def test_the_json_has_stable_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     _, out, _ = call(capsys, "init", str(tmp_path / "new"), "--yes", "--json")
     written = json.loads(out)
-    assert list(written) == ["name", "folder", "files", "extends", "provider", "issuer", "audience", "next"]
+    assert list(written) == [
+        "name",
+        "folder",
+        "files",
+        "extends",
+        "provider",
+        "issuer",
+        "audience",
+        "operations",
+        "next",
+        "skipped",
+    ]
     assert sorted(written["files"]) == sorted(str(path) for path in (tmp_path / "new").rglob("*") if path.is_file())
+
+
+OPENAPI = """\
+openapi: 3.1.0
+components: {securitySchemes: {oauth: {type: oauth2}}}
+paths:
+  /healthz: {get: {}}
+  /orders/{order-id}: {get: {operationId: getOrder, security: [{oauth: [orders]}]}, delete: {}}
+  /payments: {post: {}}
+  /admin/users: {get: {}}
+  /files/{name}.pdf: {get: {}}
+"""
+APP = """\
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route, WebSocketRoute
+
+async def answer(request): ...
+
+app = Starlette(routes=[
+    Route("/healthz", answer),
+    Route("/orders/{order:int}", answer, methods=["GET", "DELETE"]),
+    WebSocketRoute("/live", answer),
+    Mount("/static", app=lambda scope, receive, send: None),
+])
+"""
+
+
+@pytest.mark.parametrize("provider", ["generic", "okta", "cognito", "kubernetes", "firebase"])
+@pytest.mark.parametrize(
+    "more", [(), ("--channels", "app, web", "--verifier", "https://verify.test/v1", "--staff", "roles")]
+)
+def test_operations_are_proposed_for_a_document_and_what_is_written_passes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, provider: str, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "api.yaml").write_text(OPENAPI, "utf-8")
+    folder = str(tmp_path / "shop")
+    given = ("--provider", provider, "--openapi", str(tmp_path / "api.yaml"), "--approvals", "2", *more)
+    code, out, err = call(capsys, "init", folder, "--yes", "--json", *given)
+    assert (code, err) == (OK, "")
+    written = json.loads(out)
+    assert {one["name"]: f"{one['risk']} {one['effect']}" for one in written["operations"]} == {
+        "get_healthz": "public read",
+        "post_payments": "high write",
+        "get_admin_users": "high read",
+        "get_order": "sensitive read",
+        "delete_orders_order_id": "high write",
+    }
+    assert all(one["why"] for one in written["operations"])
+    assert written["skipped"] == ["GET /files/{name}.pdf: a policy has no such template"]
+    assert call(capsys, "check", folder)[0] == OK
+    assert call(capsys, "test", folder)[0] == OK
+    policy = load(f"{folder}/policy.yaml")
+    assert [one.name for one in policy.operations] == [one["name"] for one in written["operations"]]
+
+
+def test_operations_are_proposed_for_the_routes_of_an_app(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proposed_shop.py").write_text(APP, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code, out, _ = call(capsys, "init", "shop", "--yes", "--app", "proposed_shop:app")
+    assert code == OK
+    assert "delete_orders_order (high write), DELETE /orders/{order}: write: DELETE may change something" in out
+    assert "websocket_live (sensitive write), websocket /live" in out
+    assert "no operation was proposed for /static/{path:path}" in out
+    assert out.index("no operation was proposed") < out.index("next:")
+    assert call(capsys, "check", "shop", "--app", "proposed_shop:app", "--allow-unnamed")[0] == OK
+    assert call(capsys, "test", "shop")[0] == OK
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--openapi", "gone.yaml"), "`gone.yaml` cannot be read: No such file"),
+        (("--app", "nothing"), "is not `module:attribute`"),
+        (("--app", "no_such_module:app"), "cannot be imported"),
+        (("--approvals", "0"), "--approvals: `0` is no number of persons; type a number from 1 to 9"),
+        (("--channels", "The Web"), "--channels: "),
+        (("--verifier", "verify.test"), "--verifier: "),
+        (("--no-payments", "--approvals", "2"), "--approvals: it has no effect with --no-payments"),
+        (("--from", "support-desk", "--staff", "roles"), "--staff: it has no effect with `--from support-desk`"),
+    ],
+)
+def test_a_wrong_source_or_answer_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...], error: str
+) -> None:
+    code, out, err = call(capsys, "init", str(tmp_path / "new"), "--yes", *options)
+    assert (code, out) in {(USAGE, ""), (FAILED, "")}
+    assert error in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_document_without_endpoints_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text('{"openapi": "3.1.0", "paths": {}}', "utf-8")
+    code, _, err = call(capsys, "init", str(tmp_path / "new"), "--yes", "--openapi", str(tmp_path / "api.json"))
+    assert code == USAGE
+    assert "no endpoint was found" in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_operations_of_two_sources_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text(OPENAPI, "utf-8")
+    given = ("--openapi", str(tmp_path / "api.yaml"), "--payments")
+    code, _, err = call(capsys, "init", str(tmp_path / "new"), "--yes", *given)
+    assert code == USAGE
+    assert "--payments: it has no effect with --openapi" in err

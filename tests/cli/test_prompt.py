@@ -50,7 +50,7 @@ def test_each_answer_is_validated_as_it_is_given(tmp_path: Path) -> None:
         assert "did you mean `keycloak`?" in terminal.answer("Identity provider", "keycloak")
         terminal.answer("Issuer of the tokens", "http://login.test")
         assert "type its URL, such as `https://idp.example`" in terminal.answer("Issuer of the tokens", "login.test")
-        assert "would be fetched from `login.test`" in terminal.answer("Issuer of the tokens", "https://login.test")
+        assert "`login.test` is no URL" in terminal.answer("Issuer of the tokens", "https://login.test")
         terminal.answer("Audience of the tokens", "a\tb")
         assert "cannot be printed" in terminal.answer("Audience of the tokens", "")
         terminal.answer("such as a payment", "perhaps")
@@ -61,14 +61,21 @@ def test_each_answer_is_validated_as_it_is_given(tmp_path: Path) -> None:
         assert "is not an assurance level; known:" in terminal.answer("Assurance level", "aal1")
         terminal.answer("Role that approves payments", "x" * 300)
         assert "at most 256 characters" in terminal.answer("Role that", "duty-officer")
+        terminal.answer("Number of persons", "two")
+        assert "`two`" in terminal.answer("Number of persons", "2")
         terminal.answer("Agent that may act", "concierge")
+        terminal.answer("Channels that a gateway names", "app, The Web")
+        assert "The Web" in terminal.answer("Channels that a gateway names", "app, web")
+        terminal.answer("URL of the service", "verify.test")
+        assert "write an address" in terminal.answer("URL of the service", "https://verify.test/v1")
+        terminal.answer("Claim with the roles", "none")
         assert terminal.end() == OK
     assert "created the policy the-desk" in terminal.shown
     assert "next: authguard policy check shop\n" in terminal.shown
     policy = load(tmp_path / "shop" / "policy.yaml")
     assert policy.issuers["https://login.test"].audience == ("the-desk",)
     assert policy.agents == frozenset({Agent("https://login.test", "concierge")})
-    assert policy.fallbacks["await_approval"].approvers == (Approvers("duty-officer"),)
+    assert policy.fallbacks["await_approval"].approvers == (Approvers("duty-officer", 2),)
     assert policy.accounts[0].claim == "status"
 
 
@@ -78,8 +85,25 @@ def test_only_what_no_option_gives_is_asked(tmp_path: Path) -> None:
         assert "Name" not in terminal.answer("Audience of the tokens [desk", "")
         terminal.answer("such as a payment", "n")
         assert "Role" not in terminal.answer("Agent that may act", "")
+        for question in ("Channels that", "URL of the service", "Claim with the roles"):
+            terminal.answer(question, "")
         assert terminal.end() == OK
     assert "pay" not in {operation.name for operation in load(tmp_path / "shop" / "policy.yaml").operations}
+
+
+def test_proposed_operations_need_no_question_about_payments(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text("openapi: 3.1.0\npaths: {/payments: {post: {}}, /orders: {get: {}}}\n", "utf-8")
+    given = ("--name", "desk", "--provider", "okta", "--issuer", "https://x.okta.com", "--audience", "desk")
+    with run_on_terminal(("policy", "init", "shop", *given, "--openapi", "api.yaml"), tmp_path) as terminal:
+        assert "payment?" not in terminal.answer("Claim with the status", "")
+        for question in ("Assurance level", "Role that approves", "Number of persons", "Agent", "Channels", "URL of"):
+            terminal.answer(question, "")
+        terminal.answer("Claim with the roles", "groups")
+        assert terminal.end() == OK
+    assert "post_payments (high write), POST /payments" in " ".join(terminal.shown.split())
+    policy = load(tmp_path / "shop" / "policy.yaml")
+    assert policy.staff_claim == "groups"
+    assert {one.name for one in policy.operations} == {"post_payments", "get_orders"}
 
 
 @pytest.mark.parametrize(
@@ -122,12 +146,16 @@ def test_questions_go_to_standard_error_and_fit_a_narrow_terminal(tmp_path: Path
         terminal.answer("spiffe,", "generic")
         terminal.answer("Issuer", "x")
         terminal.answer("Issuer", "")
-        for question in ("Audience", "payment", "Claim", "Assurance", "Role", "Agent"):
+        for question in ("Audience", "payment", "Claim", "Assurance", "Role", "Number", "Agent", "Channels"):
             terminal.answer(question, "")
+        terminal.answer("URL of the service", "")
+        terminal.answer("Claim with the roles", "")
         assert terminal.end() == OK
     assert max(map(len, terminal.shown.splitlines())) <= 60
     written = json.loads(out.read_text("utf-8"))
-    assert set(written) == {"name", "folder", "files", "extends", "provider", "issuer", "audience", "next"}
+    assert set(written) == {
+        *("name", "folder", "files", "extends", "provider", "issuer", "audience", "operations", "skipped", "next")
+    }
     assert all((tmp_path / name).is_file() for name in written["files"])
 
 

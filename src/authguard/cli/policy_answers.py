@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from authguard.policy.operation_proposal import Proposal
     from authguard.policy.problem import Problem
 
 #: default provider; the issuer of its example has a reserved host name (RFC 2606)
@@ -33,7 +34,20 @@ DEFAULT_PROVIDER: Final = "generic"
 #: the shipped policy with all questions; the others have their own operations
 STANDARD: Final = "standard"
 #: fields of `Answers` that only `STANDARD` uses
-_OWN: Final = ("payments", "accounts", "level", "approver", "agent")
+_OWN: Final = (
+    *("payments", "accounts", "level", "approver", "approvals", "agent", "channels", "verifier", "staff"),
+    *("app", "openapi"),
+)
+
+#: answers that are texts, in the order of the questions
+_TEXTS: Final = (
+    *("name", "provider", "issuer", "audience", "accounts", "level", "approver", "approvals", "agent"),
+    *("channels", "verifier", "staff"),
+)
+#: numbers of persons who can approve
+_COUNTS: Final = tuple("123456789")
+#: answers about the persons who approve
+_APPROVAL: Final = ("approver", "approvals")
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -50,10 +64,17 @@ class Given(Struct, frozen=True, kw_only=True):
     level: str | None = None
     approver: str | None = None
     agent: str | None = None
+    approvals: str | None = None
+    channels: str | None = None
+    verifier: str | None = None
+    staff: str | None = None
+    app: str | None = None
+    openapi: Path | None = None
+    operations: tuple[Proposal, ...] = ()
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the text of every given answer, in the order of the questions."""
-        for name in ("name", "provider", "issuer", "audience", "accounts", "level", "approver", "agent"):
+        for name in _TEXTS:
             value = getattr(self, name)
             if value is not None:
                 yield name, value
@@ -84,7 +105,7 @@ def resolve_answers(given: Given, folder: Path, *, yes: bool) -> Answers:
         print_error(f"there is no terminal to ask on, and nothing was written; give {options}, or --yes for defaults")
         raise typer.Exit(USAGE)
     for name in missing:
-        if name == "approver" and not answers.payments:
+        if name in _APPROVAL and not answers.has_approvers:
             continue
         answers = _ask_payments(answers) if name == "payments" else _ask_text(answers, name, given)
     return answers
@@ -103,8 +124,10 @@ def _option(name: str) -> str:
 def _missing(given: Given) -> Iterator[str]:
     """Yield the fields that need a question, in the order of the questions."""
     for name in ("name", "provider", "issuer", "audience", *(_OWN if given.extends == STANDARD else ())):
-        is_answered = getattr(given, name) is not None or (name == "payments" and given.approver is not None)
-        if not is_answered and not (name == "approver" and given.payments is False):
+        is_answered = getattr(given, name) is not None
+        is_settled = name == "payments" and (given.approver is not None or bool(given.operations))
+        is_useless = name in _APPROVAL and given.payments is False
+        if not (is_answered or is_settled or is_useless or name in {"app", "openapi"}):
             yield name
 
 
@@ -123,6 +146,7 @@ def _validate_options(given: Given, folder: Path) -> tuple[Answers, dict[str, st
         provider=DEFAULT_PROVIDER,
         extends=extends,
         payments=given.payments is not False,
+        operations=given.operations,
     )
     answers = replace(answers, issuer=load_preset(answers.provider).example["issuer"])
     if given.keys is not None:
@@ -155,8 +179,16 @@ def _find_useless(given: Given) -> Iterator[tuple[str, str]]:
                     _option(name).split()[0],
                     f"it has no effect with `--from {given.extends}`, which has its own; leave it out",
                 )
-    elif given.approver is not None and given.payments is False:
-        yield "--approver", "it has no effect with --no-payments; leave out one of the two"
+        return
+    if given.payments is False:
+        for name in _APPROVAL:
+            if getattr(given, name) is not None:
+                yield _option(name), "it has no effect with --no-payments; leave out one of the two"
+    if given.operations and given.payments is not None:
+        source = "--app" if given.app is not None else "--openapi"
+        yield "--payments", f"it has no effect with {source}, which has the operations; leave it out"
+    if given.app is not None and given.openapi is not None:
+        yield "--openapi", "it has no effect with --app; leave out one of the two"
 
 
 def apply(answers: Answers, field: str, text: str, given: Given) -> Answers:
@@ -197,6 +229,8 @@ def _find_fault_of_text(field: str, text: str) -> str:
     """Return what is wrong with the characters of an answer, or with the choice from a closed set."""
     if not text.isprintable():  # also what is not UTF-8
         return f"`{text[:64]}` has a character that cannot be printed; type it without"
+    if field == "approvals" and text not in _COUNTS:
+        return f"`{text[:64]}` is no number of persons; type a number from 1 to 9"
     known = _list_values(field)
     if known and text not in known:
         what = "a preset of an identity provider" if field == "provider" else "an assurance level"
@@ -223,7 +257,11 @@ _QUESTIONS: Final = {
     "accounts": "Claim with the status of an account (`none` for none)",
     "level": "Assurance level that proves the identity",
     "approver": "Role that approves payments",
+    "approvals": "Number of persons who approve",
     "agent": "Agent that may act for customers (empty for none)",
+    "channels": "Channels that a gateway names, separated by commas (`none` for none)",
+    "verifier": "URL of the service that verifies identity (`none` if a person does)",
+    "staff": "Claim with the roles of staff (`none` for none)",
 }
 
 

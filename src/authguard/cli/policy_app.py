@@ -17,9 +17,10 @@ from authguard.asgi.app import MAX_WRAPPER_DEPTH, find_root_path, get_inner_app
 from authguard.errors import SettingsError
 from authguard.middleware import AuthGuard
 from authguard.policy.checks.route_coverage import Endpoint
+from authguard.policy.operation_proposal import WEBSOCKET, Described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def load_app(named: str) -> Any:  # noqa: ANN401 - any object can be an ASGI app
@@ -55,6 +56,27 @@ def list_endpoints(app: Any) -> tuple[Endpoint, ...]:  # noqa: ANN401 - any obje
     if not any(endpoint.guarded for endpoint in found):
         found = list(_iter_endpoints(app, "", guarded=True, depth=0))
     return tuple(dict.fromkeys(found))
+
+
+def describe_endpoints(endpoints: Iterable[Endpoint]) -> tuple[tuple[Described, ...], tuple[str, ...]]:
+    """Return what an app's endpoints are as operations, and those that no operation can be proposed for, with why.
+
+    Args:
+        endpoints: from `list_endpoints`.
+    """
+    described: list[Described] = []
+    unknown: list[str] = []
+    for one in endpoints:
+        if one.kind == "mount":
+            unknown.append(f"{one.path}: `{one.framework}` cannot be inspected")
+        elif one.host:
+            unknown.append(f"{one.path}: it is for the host {one.host} only")
+        elif one.kind == WEBSOCKET:
+            described.append(Described(path=one.path, method=WEBSOCKET))
+        elif one.kind == "http":
+            methods = [method for method in one.methods if not (method == "HEAD" and "GET" in one.methods)]
+            described += [Described(path=one.path, method=method) for method in methods or [""]]
+    return tuple(described), tuple(unknown)
 
 
 def _iter_endpoints(app: Any, prefix: str, *, guarded: bool, depth: int, host: str = "") -> Iterator[Endpoint]:  # noqa: ANN401 - any object

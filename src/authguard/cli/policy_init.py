@@ -23,6 +23,7 @@ from authguard.policy.loading.preset import LEVELS, list_presets, load_preset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authguard.policy.operation_proposal import Proposals
     from authguard.policy.scaffold import Answers
 
 #: name of the policy's file
@@ -73,11 +74,26 @@ def init(
         str | None,
         typer.Option("--agent", help="Agent that may act for customers (`act.sub` or `client_id`); '' for none."),
     ] = None,
+    approvals: Annotated[str | None, typer.Option("--approvals", help="How many persons approve; default: 1.")] = None,
+    channels: Annotated[
+        str | None, typer.Option("--channels", help="Channels that a gateway names, separated by commas, or `none`.")
+    ] = None,
+    verifier: Annotated[
+        str | None, typer.Option("--verifier", help="URL of the service that verifies identity, or `none`.")
+    ] = None,
+    staff: Annotated[str | None, typer.Option("--staff", help="Claim with the roles of staff, or `none`.")] = None,
+    app: Annotated[
+        str | None, typer.Option("--app", metavar="MODULE:APP", help="Propose operations for the routes of this app.")
+    ] = None,
+    openapi: Annotated[
+        Path | None, typer.Option("--openapi", metavar="FILE", help="Propose operations for an OpenAPI document.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Use the defaults without questions.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Create a valid policy with passing scenarios and a README; ask for values that no option gives.
 
+    With --app or --openapi, each endpoint gets an operation with a risk, an effect and the reason; review each of them.
     Existing files are never changed. Each answer is checked as it is given. Exit 2 if an option is wrong, or if there
     is no terminal for a question; then no file is written.
 
@@ -86,12 +102,22 @@ def init(
         authguard policy init my-shop --yes
 
         authguard policy init my-desk --yes --from support-desk --json
+
+        authguard policy init my-api --yes --openapi openapi.yaml
     """
     from authguard.cli.policy_answers import Given, resolve_answers  # noqa: PLC0415 - help does not need it
     from authguard.policy.scaffold import build_files  # noqa: PLC0415
 
     _refuse_unusable_folder(folder)
+    proposals = _propose(app, openapi)
     given = Given(
+        app=app,
+        openapi=openapi,
+        operations=proposals.operations,
+        approvals=approvals,
+        channels=channels,
+        verifier=verifier,
+        staff=staff,
         name=name,
         extends=extends,
         provider=provider,
@@ -108,17 +134,48 @@ def init(
     files = build_files(answers)
     _write(folder, files)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(_to_json(folder, answers, files)), indent=2).decode())
+        built = _to_json(folder, answers, files) | {"skipped": list(proposals.skipped)}
+        typer.echo(msgspec.json.format(msgspec.json.encode(built), indent=2).decode())
     else:
-        print_lines(_summarize(folder, answers, files))
+        print_lines(_summarize(folder, answers, files, proposals.skipped))
 
 
-def _summarize(folder: Path, answers: Answers, files: Mapping[str, str]) -> Iterator[str]:
+def _propose(app: str | None, openapi: Path | None) -> Proposals:
+    """Return the operations that are proposed for an app or a document; none without either.
+
+    Raises:
+        typer.Exit: no endpoint gets an operation.
+    """
+    from authguard.policy.operation_proposal import Proposals, propose_operations  # noqa: PLC0415
+
+    if app is None and openapi is None:
+        return Proposals(operations=(), skipped=())
+    if app is not None:
+        from authguard.cli.policy_app import describe_endpoints, list_endpoints, load_app  # noqa: PLC0415
+
+        described, unknown = describe_endpoints(list_endpoints(load_app(app)))
+    else:
+        from authguard.cli.openapi_document import read_openapi  # noqa: PLC0415 - only --openapi reads one
+
+        described, unknown = read_openapi(openapi or Path()), ()
+    found = propose_operations(described)
+    if not found.operations:
+        print_error(f"no endpoint was found in `{app or openapi}`; nothing was written")
+        raise typer.Exit(USAGE)
+    return Proposals(operations=found.operations, skipped=(*unknown, *found.skipped))
+
+
+def _summarize(folder: Path, answers: Answers, files: Mapping[str, str], skipped: tuple[str, ...]) -> Iterator[str]:
     """Yield the verdict, what was written, and the commands to type next."""
     yield f"created the policy {answers.name}, which passes its checks"
     yield f"  extends: {answers.extends}"
     yield f"  trusts: {answers.issuer} ({answers.provider}), for the audience {answers.audience}"
     yield from (f"  wrote: {folder / name}" for name in sorted(files))
+    if answers.operations:
+        yield "  proposed operations, to be reviewed:"
+    for one in answers.operations:
+        yield escape(f"    {one.name} ({one.risk} {one.effect}), {one.method or 'any method'} {one.path}: {one.why}")
+    yield from (f"  no operation was proposed for {escape(one)}" for one in skipped)
     if _is_example(answers):
         yield f"  the issuer is an example: write yours in {folder / POLICY_FILENAME}"
     yield from (f"next: {command}" for command in _next_commands(folder, answers))
@@ -145,6 +202,7 @@ def _to_json(folder: Path, answers: Answers, files: Mapping[str, str]) -> dict[s
         "provider": answers.provider,
         "issuer": answers.issuer,
         "audience": answers.audience,
+        "operations": [msgspec.to_builtins(one) for one in answers.operations],
         "next": list(_next_commands(folder, answers)),
     }
 
