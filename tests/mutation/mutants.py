@@ -226,7 +226,7 @@ MUTANTS: Final = (
         "who approved is not looked at again when what they approved is to begin",
         UNDONE,
         DECIDING,
-        "            undone = await self.lacks_quorum(record)\n",
+        "            undone = await self.lacks_quorum(record, verdict.decision.required)\n",
         "            undone = False\n",
     ),
     # the differential

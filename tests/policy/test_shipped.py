@@ -79,7 +79,7 @@ def test_deleting_any_one_of_its_transitions_or_rules_is_caught(name: str) -> No
     scenarios = [result.scenario for result in run_tests(name).run.results]
     idle = _idle_rules(name)
     deletions = [one for one in _deletions(draft) if one[0] not in idle]
-    assert len(idle) <= 1
+    assert len(idle) <= 2, "one of them answers reads that skip the account's phase"
     assert len(deletions) >= len(draft.rules) - len(load("standard").table.rules)
     assert [what for what, shorter in deletions if not _is_caught(shorter, scenarios)] == []
 

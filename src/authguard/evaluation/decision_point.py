@@ -20,6 +20,7 @@ from authguard.core.staff import effective_roles, has_excess_roles
 from authguard.core.tiers import classify_exceeded
 from authguard.errors import MachineFaultError
 from authguard.evaluation import booking, flags, transactions
+from authguard.evaluation.adequacy import deny_inadequate
 from authguard.evaluation.attempts import is_in_doubt, spend_attempts
 from authguard.evaluation.decision import NEEDS_BODY, NO_CONTEXT, Decision, NeedsBody
 from authguard.evaluation.driver import (
@@ -34,6 +35,7 @@ from authguard.evaluation.expiry import find_expiry
 from authguard.evaluation.extra_values import Given, describe_context, read_extra
 
 if TYPE_CHECKING:
+    from authguard.core.approvers import Required
     from authguard.core.decision_table import Rule
     from authguard.core.policy import Policy
     from authguard.core.request import Operation, Principal
@@ -196,7 +198,7 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     return replace(found, condition=classify_exceeded(operation, record.over))
 
 
-def _decide(  # noqa: C901 - hot path: a call for each part would cost each request
+def _decide(  # noqa: C901, PLR0912 - hot path: a call for each part would cost each request
     evaluation: Evaluation,
     request: AccessRequest,
     facts: RequestFacts,
@@ -209,14 +211,19 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
 ) -> Decision | Reason | NeedsBody:
     policy, context = evaluation.policy, NO_CONTEXT
     extra: tuple[str, ...] = ()
-    if not policy.table.extra:
-        rule, cell = policy.table.find(cell)
-    else:
+    required: Required = ()
+    if policy.table.extra:
         channel = facts.channel if principal is not None else ""
         values = flags.read_values(evaluation, request.operation) if principal is not None else flags.NO_VALUES
         given = Given(principal=principal, channel=channel, conditions=facts.brought, flags=values, now=facts.now)
         extra = read_extra(policy, request.operation, given)
-        rule, context = policy.table.decide(cell + extra), describe_context(policy, request.operation, extra)
+        context = describe_context(policy, request.operation, extra)
+    if evaluation.snapshot.transaction.approvals and principal is not None:
+        cell, required = deny_inadequate(evaluation, facts, cell, extra)
+    if extra:
+        rule = policy.table.decide(cell + extra)
+    else:
+        rule, cell = policy.table.find(cell)
     fallback = policy.fallbacks[rule.do]
     reason = Reason.DECIDED
     if measured.condition == "unmeasured" and "limit" in rule.when:
@@ -246,8 +253,8 @@ def _decide(  # noqa: C901 - hot path: a call for each part would cost each requ
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running
     )
-    if amount or extra:
-        decision = replace(decision, amount=amount, context=context, extra=extra)
+    if amount or extra or required:
+        decision = replace(decision, amount=amount, context=context, extra=extra, required=required)
     return decision
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from authguard.core.policy import Policy
     from authguard.core.request import Credential, Principal
-    from authguard.core.snapshot import Report
+    from authguard.core.snapshot import Approval, Report
     from authguard.ports import AccountStatus
 
 #: the result if no credential was checked
@@ -100,6 +100,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         unreachable: whether a directory did not answer.
         channel: the trusted channel; empty for none.
         lacks_quorum: whether too few approvers of the transaction may still approve it.
+        approvals: of the transaction, those that still count, with the roles that their givers still have.
         principal: verified by the credential, also if a sign-out made it void; ``None`` for none.
         brought: condition of the policy's own -> its value, of those that a header, a response or a call brings.
     """
@@ -115,6 +116,7 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unreachable: bool = False
     channel: str = ""
     lacks_quorum: bool = False
+    approvals: tuple[Approval, ...] = ()
     principal: Principal | None = None
     brought: Mapping[str, str] = {}
 

@@ -29,8 +29,9 @@ from authguard.runtime.journal import sanitize_text
 from authguard.runtime.transaction_list import effective_record, list_transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from authguard.core.approvers import Required
     from authguard.core.request import Principal
     from authguard.core.snapshot import AccountRecord, TransactionRecord
     from authguard.evaluation.booking import LimitUsage
@@ -215,12 +216,26 @@ class Approvals:
         found = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction
         return await self._change(transaction, ACTS[event], ", ".join(by), note, apply, record=found, over=over)
 
-    async def lacks_quorum(self, record: TransactionRecord) -> bool:
-        """Return whether a transaction had enough approvals, and too few of the approvers may still approve it."""
+    async def renew(self, record: TransactionRecord) -> tuple[Approval, ...]:
+        """Return the approvals of a transaction that still count, with the roles that their givers still have."""
+        return tuple((await self._renew_approvals(record)).values())
+
+    def is_short(self, record: TransactionRecord, counting: Sequence[Approval], also: Required = ()) -> bool:
+        """Return whether a transaction had enough approvals, and too few of the approvers may still approve it.
+
+        Args:
+            record: of the transaction.
+            counting: its approvals that still count.
+            also: places of another hold that they have to fill too.
+        """
         policy, required = self._repository.policy, record.required
         if not required or not is_satisfied(policy, record, required, record.approvals):
             return False
-        return not is_satisfied(policy, record, required, (await self._renew_approvals(record)).values())
+        return not all(is_satisfied(policy, record, places, counting) for places in (required, also))
+
+    async def lacks_quorum(self, record: TransactionRecord, also: Required = ()) -> bool:
+        """Return `is_short` for the approvals that count now."""
+        return self.is_short(record, await self.renew(record), also)
 
     async def recheck_before_run(self, verdict: Verdict) -> bool:
         """Check the approvers again after the commit, just before the transaction runs; return whether it must not run.
@@ -233,7 +248,7 @@ class Approvals:
             return False
         undone = True
         try:
-            undone = await self.lacks_quorum(record)
+            undone = await self.lacks_quorum(record, verdict.decision.required)
             if undone:
                 await self._repository.change(
                     verdict.keys,

@@ -309,8 +309,10 @@ class Enforcer:
         ):
             before = await self.repository.load(facts.keys)
         stored = before.snapshot
-        if stored.transaction.approvals and await self.approvals.lacks_quorum(stored.transaction):
-            facts = replace(facts, lacks_quorum=True)
+        if stored.transaction.approvals:
+            counting = await self.approvals.renew(stored.transaction)
+            lacks = self.approvals.is_short(stored.transaction, counting)
+            facts = replace(facts, approvals=counting, lacks_quorum=lacks)
         if stored.session.ended or stored.account.not_before:
             facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
         decision = evaluate(self.policy, request, facts, stored, self._cipher)

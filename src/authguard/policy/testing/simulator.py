@@ -329,6 +329,7 @@ class Simulator:
         stored = self.records.load(facts.keys)
         if stored.session.ended or stored.account.not_before:
             facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
+        facts = replace(facts, approvals=stored.transaction.approvals)
         decided = evaluate(self.policy, request, facts, stored, self.cipher)
         if isinstance(decided, Decision) and self._holds_too_many(decided, stored, facts.keys):
             return Reason.TOO_MANY_HELD
