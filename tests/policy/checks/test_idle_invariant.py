@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from authguard.core.outcomes import Outcome
+from authguard.policy.checks.checker import check
 from authguard.policy.checks.idle_invariant import check_idle_invariants
 from authguard.policy.draft import Invariant
 from authguard.policy.problem import Place
@@ -32,6 +33,18 @@ def test_an_outcome_that_no_fallback_has_is_noted_in_the_policys_own_file(standa
     (problem,) = found(standard_draft, without=Outcome.REPEAT, outcome={"repeat"}, risk={"high"})
     assert "note[invariant-idle]: `mine` always holds: no fallback leads to `repeat`" in problem
     assert found(standard_draft, without=Outcome.REPEAT, inherited=True, outcome={"repeat"}) == []
+
+
+def test_values_that_no_request_has_together_are_refused() -> None:
+    text = (
+        "authguard: 1\nname: example\nextends: support-desk\n"
+        "channels: {from: {claim: channel}, trusts: {app: []}}\n"
+        "invariants:\n  - {name: mine, never: {channel: unknown, channel_change: same, outcome: allow}}\n"
+    )
+    (problem,) = [one for one in check("policy.yaml", text=text.encode()).problems if one.code == "invariant-idle"]
+    assert problem.message == "`mine` always holds: no request has channel: `unknown`, channel_change: `same`"
+    fine = text.replace("channel_change: same", "risk: high")
+    assert "invariant-idle" not in {one.code for one in check("policy.yaml", text=fine.encode()).problems}
 
 
 def test_an_invariant_that_requests_meet_is_no_problem(standard_draft: Draft) -> None:

@@ -34,11 +34,11 @@ def rules() -> str:
         f"  - {{when: {{account: {account}, risk: {risk}, actor: {actor}, effect: {effect}}}, do: refuse}}\n"
         for account in accounts
         for risk in ("routine", "sensitive", "high")
-        for actor in ("subject", "agent", "stranger")
+        for actor in ("subject", "agent")
         for effect in ("read", "write")
     ]
-    last = f"  - {{when: {{account: [{', '.join(accounts)}], risk: [routine, sensitive, high], actor: [subject, agent,"
-    return "decisions:\n" + "".join(lines) + f"{last} stranger]}}, do: refuse}}\n"
+    last = f"  - {{when: {{account: [{', '.join(accounts)}], risk: [routine, sensitive, high], actor: [subject, agent]"
+    return "decisions:\n" + "".join(lines) + f"{last}}}, do: refuse}}\n"
 
 
 POLICIES: Final = {

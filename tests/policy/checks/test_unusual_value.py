@@ -16,6 +16,10 @@ HEAD = "authguard: 1\nname: example\nextends: support-desk\n"
 PAY = "operations:\n  - {{name: pay, match: {{path: /pay, method: POST}}, risk: high, effect: write, {0}}}\n"
 IDP = "issuers:\n  - {{issuer: 'https://idp.example', audience: us, algorithms: [ES256], keys: discovery, {0}}}\n"
 OTP = "verifiers:\n  otp: {{type: http, url: 'https://otp.example', {0}}}\n  document: {{type: totp, call: 'a:b'}}\n"
+FLAG = (
+    "operations:\n  - {{name: pay, match: {{path: /pay, method: POST}}, risk: high, effect: write}}\n"
+    "flags:\n  paid: {{by: subject, expires: {0}, set_by: [{{operation: pay, event: started}}]}}\n"
+)
 TIMER = "timers:\n  - {{event: session.aged, after: {0}, since: signed_in}}\n"
 
 
@@ -47,6 +51,8 @@ def noted(text: str) -> list[str]:
         (IDP.format("stale_keys: 365d"), "withdrawn keys count for all that time"),
         (OTP.format("timeout: 1ms"), "every call takes longer and fails; at least 10ms is usual"),
         (OTP.format("breaker: {failures: 3, open_for: 30d}"), "it is not asked for all that time"),
+        (FLAG.format("1ms"), "`expires: 1ms` is unusual: it is clear again before the next request"),
+        (FLAG.format("3650d"), "write `never`, or the time that is meant; at most 366d is usual"),
         ("budget: {request: 1d}\n", "a request waits for all that time; at most 1m is usual"),
     ],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authguard.core.machine import expand
+from authguard.core.operation_settings import NO_EFFECT
 from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.read_operation import BODILESS
 from authguard.policy.checks.table import deciding_rules, find_evidence, outcomes, prove_table
-from authguard.policy.problem import Problem
+from authguard.policy.problem import Problem, list_names
 from authguard.policy.table_space import of_operation, table_space
 
 if TYPE_CHECKING:
@@ -32,6 +33,23 @@ def check_idempotency_keys(draft: Draft) -> Iterator[Problem]:
             )
         else:
             yield from _runs_again(draft, index, operation)
+
+
+def check_transaction_settings(draft: Draft) -> Iterator[Problem]:
+    """Note settings of a transaction on an operation that is none: nothing is bound, held or settled there."""
+    for index, operation in enumerate(draft.operations):
+        given = {"binds": bool(operation.binds), "failed_on": operation.failed_on != NO_EFFECT}
+        keys = [key for key, is_given in given.items() if is_given]
+        if keys and not operation.transactional:
+            path = f"operations[{index}]"
+            yield Problem(
+                code="transaction-idle",
+                place=draft.place(f"{path}.{keys[0]}", path, "operations"),
+                message=f"operation `{operation.name}` has {list_names(keys)}, and its requests are no transactions",
+                advice="a write of `risk: high` is one, or a write with `idempotency: required`; otherwise remove"
+                f" {list_names(keys)}",
+                severity="note",
+            )
 
 
 def _find_idle_reason(operation: Operation) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from authguard.core.approvers import count_places
@@ -18,6 +19,7 @@ _MINUTE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
 _MONTH: Final = 30 * _DAY
+_NEVER: Final = inf
 #: most persons for one act; more are rarely awake at once
 _MAX_PERSONS: Final = 5
 #: most failed attempts in a row (NIST SP 800-63B-4 3.2.2)
@@ -41,7 +43,7 @@ class _Value(NamedTuple):
 
 def check_unusual_values(draft: Draft) -> Iterator[Problem]:
     """Note values outside their usual range; 0 stands for a key that is not written."""
-    for values in (_of_fallbacks, _of_timers, _of_operations, _of_issuers, _of_services, _of_deployment):
+    for values in (_of_fallbacks, _of_timers, _of_flags, _of_operations, _of_issuers, _of_services, _of_deployment):
         for one in values(draft):
             low = 0 < one.value < one.least
             if low or one.value > one.most:
@@ -111,6 +113,22 @@ def _of_timers(draft: Draft) -> Iterator[_Value]:
         yield _Value(
             f"timers[{index}].after", "after", timer.after, _SECOND, most, "it is due as soon as it begins", consequence
         )
+
+
+def _of_flags(draft: Draft) -> Iterator[_Value]:
+    for flag in draft.flags:
+        most = 366 * _DAY if flag.expires != _NEVER else _NEVER
+        too_low, too_high = "it is clear again before the next request", "write `never`, or the time that is meant"
+        yield _Value(f"flags.{flag.name}.expires", "expires", flag.expires, _SECOND, most, too_low, too_high)
+    for own in draft.conditions:
+        path, fails, waits = (
+            f"conditions.{own.name}.from",
+            "every call takes longer and fails",
+            "a request waits so long",
+        )
+        if own.call:
+            yield _Value(f"{path}.timeout", "timeout", own.timeout, 0.01, _MINUTE, fails, waits)
+            yield _Value(f"{path}.max_age", "max_age", own.max_age, 0, _MONTH, "", "its answers are not asked anew")
 
 
 def _of_operations(draft: Draft) -> Iterator[_Value]:
