@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authguard.policy.checks.flags import find_polarities, with_polarity
+from authguard.policy.checks.liveness import LivenessGoal, find_flag_cases
 from authguard.policy.checks.registry import run_checks
 from authguard.policy.compiler import load
 from authguard.policy.loading.loader import load_draft
@@ -169,8 +170,22 @@ def test_a_flag_that_never_expires_must_leave_a_way_out() -> None:
     assert liveness(f"by: payee, expires: never, {setters}") == [], "another payee is served"
 
 
-@pytest.mark.parametrize(("by", "broken"), [("[caller, clock]", False), ("[caller, operator]", True)])
-def test_a_promise_without_the_clock_does_not_wait_for_a_flag(by: str, broken: bool) -> None:  # noqa: FBT001 - a row
-    promise = f"invariants: [{{name: served, always_reachable: [allow, handoff, hold, deny], by: {by}}}]\n"
-    found = liveness("by: subject, expires: 24h, set_by: [{app: report}]", promise)
-    assert any("`served` does not hold" in one and "with `hurried` set" in one for one in found) is broken
+@pytest.mark.parametrize(
+    ("body", "rule", "by", "cases"),
+    [
+        ("by: subject, expires: 24h, set_by: [{app: report}]", SET, ("caller", "clock"), [("clear",)]),
+        ("by: subject, expires: 24h, set_by: [{app: report}]", SET, ("caller",), ["clear", "set"]),
+        ("by: subject, expires: never, set_by: [{role: x}], cleared_by: [{role: x}]", SET, (), ["clear", "set"]),
+        ("by: session, expires: 1h, set_by: [{operation: chat, event: committed}]", CLEAR, (), [("clear", "set")]),
+        ("by: session, expires: 1h, set_by: [{operation: chat, event: committed}]", CLEAR, ("clock",), [("clear",)]),
+        ("by: payee, expires: never, set_by: [{role: x}], cleared_by: [{role: x}]", SET, (), [("clear", "set")]),
+    ],
+)
+def test_who_acts_decides_which_values_a_flag_keeps(
+    body: str, rule: str, by: tuple[str, ...], cases: list[str]
+) -> None:
+    draft = load_draft("x.yaml", text=text_of(body, rule).encode()).draft
+    assert draft is not None
+    goal = LivenessGoal("served", frozenset(), by, "trap", "decisions")
+    expected = [(("hurried", (one,) if isinstance(one, str) else one),) for one in cases]
+    assert find_flag_cases(draft, goal) == expected

@@ -72,8 +72,9 @@ def check_flag_names(draft: Draft) -> Iterator[Problem]:
     """Check that flags have names of their own, and that their setters name operations."""
     names = {operation.name for operation in draft.operations}
     groups = {group for operation in draft.operations for group in operation.groups}
+    taken = RESERVED | {condition.name for condition in draft.conditions}
     for flag in draft.flags:
-        if flag.name in RESERVED:
+        if flag.name in taken:
             message = f"the flag `{flag.name}` has the name of a machine or a condition"
             yield Problem(
                 code="duplicate-name", place=_place(draft, flag), message=message, advice="choose another name"

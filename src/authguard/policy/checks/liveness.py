@@ -110,7 +110,7 @@ def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
     if not _raises_with_transactions(draft):  # a tenth of the states; what fails there may need a transaction
         searches.insert(0, _Search(_without_transactions(draft), proof, probe))
     for goal in _goals(draft):
-        for is_dated, kind, flags in product(goal.dated, _request_kinds(draft), _flag_cases(draft, goal)):
+        for is_dated, kind, flags in product(goal.dated, _request_kinds(draft), find_flag_cases(draft, goal)):
             stuck = 0
             for search in searches:
                 stuck = search.find_stuck(goal, kind, flags, is_dated=is_dated)
@@ -124,7 +124,7 @@ def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
                     break
 
 
-def _flag_cases(draft: Draft, goal: LivenessGoal) -> list[FlagCase]:
+def find_flag_cases(draft: Draft, goal: LivenessGoal) -> list[FlagCase]:
     """Return the values of flags for which a goal must be reachable, each case for itself.
 
     The clock clears flags that expire. The caller can name another payee, and can use the operation that sets a flag
