@@ -67,3 +67,25 @@ def test_what_cannot_be_read_is_told_in_problems(capsys: pytest.CaptureFixture[s
     code, out, err = call(capsys, str(tmp_path))
     assert (code, out) == (INVALID, "")
     assert "policy.yaml:4:1: error[" in err
+
+
+def test_what_reaches_each_phase_is_shown_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "support-desk", "--phases")
+    assert code == OK
+    lines = out.splitlines()
+    assert lines[0].startswith("service: 2 rules, ")
+    account = lines.index(next(line for line in lines if line.startswith("account: ")))
+    assert "session `active`" in lines[account + 1]
+    code, out, _ = call(capsys, "support-desk", "--phases", "--json")
+    assert code == OK
+    assert [one["phase"] for one in json.loads(out)["phases"]][:2] == ["service", "caller"]
+
+
+def test_phases_of_a_policy_with_unknown_names_are_not_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("authguard: 1\nname: own\nextends: standard\ndecisions:\n  - {when: {account: gone}, do: refuse}\n")
+    code, out, err = call(capsys, str(file), "--phases")
+    assert (code, out) == (INVALID, "")
+    assert "error[unknown-name]: `gone`" in err

@@ -16,6 +16,7 @@ from authguard.policy.loading.loader import load_draft
 from authguard.policy.render.yaml_document import as_values, as_yaml
 
 if TYPE_CHECKING:
+    from authguard.policy.draft import Draft
     from authguard.policy.loading.loader import LoadedDraft
 
 
@@ -35,6 +36,9 @@ def show(
     form: Annotated[
         Form, typer.Option("--format", help="`html` is one page: decisions with filters, machines, issuers and more.")
     ] = Form.YAML,
+    phases: Annotated[
+        bool, typer.Option("--phases", help="Print what reaches each phase of the decisions, as text or `--json`.")
+    ] = False,
     as_json: JsonOption = False,
     output: OutputOption = None,
 ) -> None:
@@ -50,10 +54,12 @@ def show(
         authguard policy show policy.yaml
 
         authguard policy show policy.yaml --format html --output policy.html
+
+        authguard policy show policy.yaml --phases
     """
     as_json = is_json(form, Form.YAML, as_json=as_json)
     reading = load_draft(pick_policy(context, source, policy))
-    if form is Form.HTML:
+    if form is Form.HTML and not phases:
         write_output(_render_page(reading), output)
         return
     errors = [escape(str(problem)) for problem in reading.problems if problem.severity == "error"]
@@ -61,6 +67,9 @@ def show(
         for error in errors:
             print_error(error)
         raise typer.Exit(INVALID)
+    if phases:
+        write_output(_render_phases(reading.draft, as_json=as_json), output)
+        return
     if not as_json:
         write_output(as_yaml(reading.tree, reading.draft.digest), output)
         return
@@ -73,6 +82,24 @@ def show(
         **build_content(reading.draft),
     }
     write_output(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n", output)
+
+
+def _render_phases(draft: Draft, *, as_json: bool) -> str:
+    """Prove which rule decides each cell, and render what reaches each phase."""
+    from authguard.policy.checks.table import check_decidable, check_names, prove_table  # noqa: PLC0415 - only this
+    from authguard.policy.render import phases  # noqa: PLC0415 - as above
+    from authguard.policy.table_space import table_space  # noqa: PLC0415 - as above
+
+    proof, space = prove_table(draft), table_space(draft)
+    if proof is None:
+        for problem in (*check_names(draft), *check_decidable(draft)):
+            print_error(escape(str(problem)))
+        raise typer.Exit(INVALID)
+    found = phases.find_reaches(draft.rules, space, proof)
+    if not as_json:
+        return "\n".join(phases.format_reaches(found, space)) + "\n"
+    document = {"name": draft.name, "digest": draft.digest, "phases": phases.list_reaches(found, space)}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 def _render_page(reading: LoadedDraft) -> str:

@@ -46,7 +46,7 @@ def check_idle_skips(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 code="skip-idle",
                 place=_place(draft, rule),
-                message=f"rule `{rule.name}` changes no answer: what it leaves out decides like the rules after it",
+                message=f"rule `{rule.name}` changes no answer: without it, every request is decided in the same way",
                 advice="delete it",
             )
 

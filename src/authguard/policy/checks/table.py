@@ -200,12 +200,16 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
     used = proof.deciders(known.whole) | {rule.index for rule, _ in find_skipped(draft)}
     unmet = _impossible_rules(draft) - used
     # a rule that does `by_limit` became several, of which one is enough
-    parts = {draft.rules[index].first for index in used if index != GAP} - {ALONE}
+    parts, unmet_parts = (
+        {draft.rules[index].first for index in some if index != GAP} - {ALONE} for some in (used, unmet)
+    )
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
         if index in used or rule.first in parts:
             continue
-        if index in unmet:  # reported by `rule-impossible`; an inherited rule may be for operations that are not here
+        if (
+            index in unmet or rule.first in unmet_parts
+        ):  # reported by `rule-impossible`; an inherited rule may be for operations that are not here
             continue
         box = known.box(rule.when)
         before = proof.deciders(box) | {
@@ -218,13 +222,15 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
         message = f"rule `{rule.name}` decides nothing: {deciding} all its cells"
         own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
         rules = [draft.rules[earlier] for earlier in own]
-        alone = compute_coverage(rules, known, skips=() if rule.skips else None)
+        # a base policy is sound by itself, whatever operations a policy that extends it has
+        alone = compute_coverage(rules, Space(known.values), skips=() if rule.skips else None)
         is_inherited = place.file != draft.place().file
         if is_inherited and not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
             yield Problem(code="overridden", place=place, message=message, severity="note")
         else:
-            phase = min((draft.rules[one].phase for one in before if one > GAP), key=PHASES.index, default=rule.phase)
-            advice = "move it before them" if phase == rule.phase else f"give it `phase: {phase}`"
+            # the last one to take cells from the rule: earlier phases take some of nearly every rule
+            phase = max((draft.rules[one].phase for one in before if GAP < one < index), key=PHASES.index, default="")
+            advice = "move it before them" if phase in {"", rule.phase} else f"give it `phase: {phase}`"
             advice += ", or delete it"
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
 
