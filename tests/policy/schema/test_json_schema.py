@@ -159,7 +159,7 @@ def test_a_policy_must_name_itself_and_its_version() -> None:
         ("{ask: {operation: chat}, then: {outcome: allow}}", False),
         ("{name: x, ask: {operation: chat}, then: {}}", False),
         ("{name: x, ask: {operation: chat}, then: {outcome: maybe}}", False),
-        ("{name: x, ask: {risc: high}, then: {outcome: allow}}", False),
+        ("{name: x, ask: {Risc: high}, then: {outcome: allow}}", False),
         ("{name: x, when: [idled], ask: {operation: chat}, then: {outcome: allow}}", False),
         ("{name: x, steps: [{after: 20}]}", False),
     ],

@@ -21,7 +21,7 @@ RESERVED: Final = frozenset(
     {
         *DIMENSIONS,
         *("operation", "channel", "outcome", "fallback", "phase", "expiry", "by_limit", "skip_phase"),
-        *("after", "amount", "app", "approve", "ask", "at", "body", "context", "deny", "given", "idempotency"),
+        *("after", "amount", "app", "approve", "ask", "at", "body", "context", "deny", "given", "idempotency_key"),
         *("idempotency_key", "name", "reason", "request", "states", "steps", "then", "times", "token", "when"),
     }
 )

@@ -85,7 +85,7 @@ def _for_operation(policy: Policy, operation: Operation, rest: list[str | int]) 
     if rest[0] == "limits":
         yield from _for_limit(operation, operation.limits[int(rest[1])])
     if rest[0] == "idempotency":
-        yield _ask(f"{name} needs an Idempotency-Key", PROVED, {"operation": name, "idempotency": ""})
+        yield _ask(f"{name} needs an Idempotency-Key", PROVED, {"operation": name, "idempotency_key": ""})
     for title, token in _insufficient_tokens(policy, operation):
         yield _ask(title, PROVED, {"operation": name, "token": token})
     for given, token in product(_GIVEN, ({}, *({"act": [agent.client]} for agent in sorted(policy.agents)[:1]))):
@@ -118,7 +118,7 @@ def _for_limit(operation: Operation, limit: Limit) -> Iterator[PlainScenario]:
         most = Decimal(limit.amount)
         amounts = [most + 1] if not limit.per else _spread(operation, most)
         steps = [
-            {"ask": {"operation": name, "idempotency": f"key-{place}", "body": _body(operation, amount, limit)}}
+            {"ask": {"operation": name, "idempotency_key": f"key-{place}", "body": _body(operation, amount, limit)}}
             for place, amount in enumerate(amounts)
         ]
         yield {"name": f"{name} over {limit.amount} {limit.currency}", "given": PROVED, "steps": steps}
@@ -133,7 +133,7 @@ def _for_limit(operation: Operation, limit: Limit) -> Iterator[PlainScenario]:
         return
     calls = min(limit.calls, _MAX_CALLS)
     first: dict[str, Any] = {**({"times": calls} if calls > 1 else {}), "ask": {"operation": name}}
-    final = {"operation": name, "idempotency": "last"}
+    final = {"operation": name, "idempotency_key": "last"}
     yield {
         "name": f"{name} more than {limit.calls} times",
         "given": PROVED,

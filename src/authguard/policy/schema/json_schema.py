@@ -126,27 +126,41 @@ def scenario_schema() -> dict[str, Any]:
     asked["limit"] = _one_or_list(_NAME)  # a condition, or the name of a limit
     asked["channel"] = _one_or_list(_NAME)
     event = {"type": "string", "pattern": f"^(?:{'|'.join(MACHINES)})\\.[a-z][a-z0-9_-]{{0,63}}$"}
+    text = {"type": "string", "minLength": 1}
     step = {
         "after": {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"},
         "times": {"type": "integer", "minimum": 1, "maximum": 100},
-        "when": {"type": "array", "items": event},
-        "ask": _closed({"operation": _one_or_list(_NAME), **_request_facts(), **asked}),
+        "when": {"type": "array", "items": {"anyOf": [event, *_changes()]}},
+        "approve": {"type": "array", "items": _one_or_list(text), "minItems": 1, "maxItems": 20},
+        "deny": text,
+        "ask": _named({"operation": _one_or_list(_NAME), **_request_facts(), **asked}),
+        "app": {"anyOf": [{"const": "none"}, {"type": "integer", "minimum": 200, "maximum": 599}]},
         "then": _closed(
             {
                 "outcome": {"enum": [*(one.value for one in Outcome), "refused"]},
                 "fallback": _NAME,
                 "reason": {"enum": [one.code for one in Reason]},
                 **_reply_details(),
-                "states": _closed(states),
+                "states": _named(states),
             },
             least=1,
         ),
     }
     steps = {"type": "array", "minItems": 1, "items": _closed(step, least=1)}
-    scenario = _closed({"name": {"type": "string", "minLength": 1}, "given": _closed(several), **step, "steps": steps})
+    given = _named({**several, "at": _one_or_list(text)})
+    scenario = _closed({"name": text, "given": given, **step, "steps": steps})
     scenario["required"] = ["name"]
     scenario["anyOf"] = [{"required": ["ask", "then"]}, {"required": ["steps"]}]
     return {"$schema": DIALECT, "title": "Scenarios of an authguard policy", "type": "array", "items": scenario}
+
+
+def _changes() -> Iterator[dict[str, Any]]:
+    """Yield the schemas of what the app, a person or a source does in a scenario."""
+    text = {"type": "string", "minLength": 1}
+    for verb in ("set", "clear"):
+        yield _closed({verb: _NAME, "by": text, "payee": text}) | {"required": [verb, "by"]}
+    age = {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"}
+    yield _closed({"account": _NAME, "from": text, "age": age}) | {"required": ["account", "from"]}
 
 
 def _reply_details() -> dict[str, Any]:
@@ -159,6 +173,7 @@ def _reply_details() -> dict[str, Any]:
         "methods": names,
         "verifiers": names,
         "scopes": names,
+        "retry_after": {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"},
         "max_age": {"type": "string", "pattern": f"^(?:since_entered|{units.DURATION_PATTERN.pattern})$"},
     }
 
@@ -179,7 +194,8 @@ def _request_facts() -> dict[str, Any]:
         "request": {"type": "string", "pattern": "^(?:[A-Z]{1,16}|websocket) /"},
         "token": _closed(token),
         "body": {"type": "object"},
-        "idempotency": {"type": "string", "maxLength": 1_024},
+        "amount": {"type": "string", "pattern": f"^(?:{units.MONEY_PATTERN.pattern})$"},
+        "idempotency_key": {"type": "string", "maxLength": 1_024},
     }
 
 
@@ -190,6 +206,11 @@ def _closed(properties: dict[str, Any], least: int = 0) -> dict[str, Any]:
         for key, value in properties.items()
     }
     return {"type": "object", "properties": described, "additionalProperties": False, "minProperties": least}
+
+
+def _named(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a mapping with these keys, and the flags and conditions of a policy."""
+    return _closed(properties) | {"additionalProperties": False, "patternProperties": {_NAME["pattern"]: {}}}
 
 
 def _about(key: str) -> str:

@@ -134,6 +134,13 @@ class Deployment:
         )
 
     @cached_property
+    def timeless(self) -> Policy:
+        """The policy with clock conditions that a scenario types, since it names no time."""
+        if not any(one.hours for one in self.policy.conditions):
+            return self.policy
+        return replace(self.policy, conditions=tuple(replace(one, hours=None) for one in self.policy.conditions))
+
+    @cached_property
     def scopes(self) -> tuple[str, ...]:
         """All scopes that the policy's operations need."""
         return tuple(sorted(frozenset[str]().union(*(one.scopes for one in self.policy.all_operations))))

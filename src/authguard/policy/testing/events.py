@@ -33,6 +33,7 @@ from authguard.evaluation.driver import APP_SOURCE, NO_SOURCE, apply_reports
 from authguard.evaluation.reports import apply_account_report, send_report
 from authguard.evaluation.verification import Claim, apply_result, claim_attempt, exhaust_methods, offered_methods
 from authguard.policy.testing.deployment import STATUS
+from authguard.policy.testing.happening import AccountReport, FlagChange, play_change
 from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
 from authguard.policy.testing.token import TokenSpec
 
@@ -92,11 +93,11 @@ class EventPlayer:
         self._brought: set[str] = set()
         self._attempt: Attempt | None = None
 
-    def play(self, events: Sequence[str], asked: ScenarioRequest | None) -> None:
+    def play(self, events: Sequence[str | FlagChange | AccountReport], asked: ScenarioRequest | None) -> None:
         """Bring about events in order.
 
         Args:
-            events: ``machine.trigger``.
+            events: ``machine.trigger``, or what a source or a person does.
             asked: the request that follows, whose token a sign-in brings; ``None`` for none.
 
         Raises:
@@ -105,7 +106,11 @@ class EventPlayer:
         self._brought = set()
         for place, event in enumerate(events):
             self._simulator.tick()
-            self._play(event, events[place + 1 :], asked)
+            if isinstance(event, str):
+                following = [one for one in events[place + 1 :] if isinstance(one, str)]
+                self._play(event, following, asked)
+            else:
+                play_change(self._simulator, event)
 
     def _play(self, event: str, following: Sequence[str], asked: ScenarioRequest | None) -> None:
         machine, _, trigger = event.partition(".")

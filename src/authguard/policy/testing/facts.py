@@ -77,6 +77,7 @@ def build_credential(
     spec = asked.token or TokenSpec()
     if asked.token is None or not spec.actor:
         spec = replace(spec, actor=_actor(policy, issuer, operation, asked, spec))
+    spec = _bring_claims(policy, asked, spec)
     lacks_scope = asked.conditions.get("scope") == "missing"
     scope = () if lacks_scope else tuple(dict.fromkeys((*deployment.scopes, *sorted(operation.scopes))))
     roles = () if lacks_scope else tuple(sorted(operation.roles))[:1]
@@ -127,6 +128,26 @@ def _auth_time(issuer: Issuer, operation: Operation, asked: ScenarioRequest, sig
     return sign_in.at or sign_in.now
 
 
+def bring_conditions(policy: Policy, asked: ScenarioRequest) -> dict[str, str]:
+    """Return the values of conditions that no claim and no clock brings: the typed ones, else the first declared."""
+    return {
+        one.name: asked.conditions.get(one.name, one.values[0])
+        for one in policy.own_conditions
+        if not one.claim and one.hours is None
+    }
+
+
+def _bring_claims(policy: Policy, asked: ScenarioRequest, spec: TokenSpec) -> TokenSpec:
+    """Return the token with the claims of conditions; what a scenario types of a claim counts."""
+    claims: dict[str, Any] = {}
+    for one in policy.own_conditions:
+        wanted = asked.conditions.get(one.name, one.values[0])
+        label = next((label for label, value in one.labels.items() if value == wanted), None)
+        if one.claim and label is not None:
+            claims[one.claim] = label
+    return replace(spec, claims={**claims, **spec.claims}) if claims else spec
+
+
 def name_representative(
     policy: Policy, account: AccountRecord, principal: Principal, operation: Operation
 ) -> AccountRecord:
@@ -152,7 +173,7 @@ def build_body(operation: Operation, asked: ScenarioRequest, target: bytes) -> B
     """Return the body of a request, with the amount, the currency and the payee that the conditions need."""
     fields = asked.body
     if fields is None:
-        fields = {} if asked.conditions.get("limit") == "unmeasured" else _measured_fields(operation, asked)
+        fields = _measured_fields(operation, asked)
     if operation.reads_form:
         kind = "application/x-www-form-urlencoded"
         content = urlencode({name: str(value) for name, value in fields.items()}).encode()
@@ -164,16 +185,18 @@ def _measured_fields(operation: Operation, asked: ScenarioRequest) -> dict[str, 
     fields: dict[str, Any] = {}
     limits = [limit for limit in operation.limits if limit.amount]
     smallest = min(limits, key=lambda limit: Decimal(limit.amount), default=None)
-    if operation.has_amount:
+    if operation.has_amount and asked.conditions.get("limit") != UNMEASURED:
         most = Decimal(smallest.amount) if smallest else Decimal(1)
         amount = min(most, Decimal(1))
+        typed, _, unit = asked.amount.partition(" ")
         exceeded = _find_exceeded(operation, asked)
         if exceeded is not None and exceeded.amount and find_used_up(operation, asked) is None:
             amount = Decimal(exceeded.amount) + 1
+        amount = Decimal(typed) if typed else amount
         units = amount.scaleb(operation.scale)
         written: object = int(units) if units == units.to_integral_value() else f"{units:f}"
         _put_field(fields, operation.amount_at, operation.amount_form, written)
-        currency = (smallest.currency if smallest else "") or operation.currency or "EUR"
+        currency = unit or (smallest.currency if smallest else "") or operation.currency or "EUR"
         _put_field(fields, operation.currency_at, operation.currency_form, currency)
     _put_field(fields, operation.payee_at, operation.payee_form, PAYEE)
     return fields
@@ -219,6 +242,15 @@ def earlier_calls(limit: Limit, now: float) -> tuple[LedgerEntry, ...]:
     if limit.amount:
         return (LedgerEntry(limit.name, now, limit.amount),)
     return tuple(LedgerEntry(limit.name, now, "1") for _ in range(limit.calls))
+
+
+def pick_proof_channel(policy: Policy, asked: ScenarioRequest) -> str:
+    """Return the channel in which identity was proved before a request that names its channel."""
+    if asked.conditions.get("channel_change") != "switched":
+        return asked.channel
+    trusts: Mapping[str, Any] = policy.channels.trusts
+    others = (name for name in trusts if name != asked.channel and asked.channel not in trusts[name])
+    return next(others, asked.channel)
 
 
 def pick_channel(policy: Policy, asked: ScenarioRequest, verified: str) -> str:

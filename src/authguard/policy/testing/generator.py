@@ -216,7 +216,7 @@ def _block(policy: Policy, draft: ScenarioDraft) -> str:
     ]
     lines = [f"- name: {json.dumps(draft.scenario.name)}"]
     lines += [f"  given: {{{', '.join(given)}}}"] if given else []
-    lines += [f"  when: [{', '.join(step.when)}]"] if step.when else []
+    lines += [f"  when: [{', '.join(map(str, step.when))}]"] if step.when else []
     lines.append(f"  ask: {{{', '.join(_format_request(step))}}}")
     expected = [f"outcome: {PLACEHOLDER}", f"fallback: {PLACEHOLDER}"]
     if draft.item.machine:

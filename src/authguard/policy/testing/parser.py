@@ -7,12 +7,14 @@ operation or a condition means "each of these" and yields one scenario per value
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from authguard.core import flags
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import UNKNOWN_CHANNEL
@@ -21,11 +23,12 @@ from authguard.policy.checks.machine import unknown_name
 from authguard.policy.loading.yaml_parser import MAX_BYTES, parse_yaml
 from authguard.policy.problem import Place, Problem, did_you_mean
 from authguard.policy.schema import units
+from authguard.policy.testing.happening_parser import HappeningParser
 from authguard.policy.testing.reply_detail import DETAILS, read_details
 from authguard.policy.testing.request import REFUSED, ScenarioDecision, ScenarioRequest
 from authguard.policy.testing.scenario import DEFAULT_STATES, Scenario, Step
 from authguard.policy.testing.token_parser import TokenParser
-from authguard.policy.tree import quote
+from authguard.policy.tree import Node, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.tree import Node
+    from authguard.policy.testing.happening import AccountReport, FlagChange
 
 #: problem codes of scenario files; the YAML parser has its own codes for files that cannot be parsed
 CODES: Final[dict[str, str]] = {
@@ -54,11 +57,11 @@ MAX_VARIANTS: Final = 100
 PLACEHOLDER: Final = "___"
 #: most repetitions of one step
 MAX_TIMES: Final = 100
-STEP: Final = ("after", "times", "when", "ask", "then")
+STEP: Final = ("after", "times", "when", "approve", "deny", "ask", "app", "then")
 KEYS: Final = ("name", "given", *STEP, "steps")
 EXPECTED: Final = ("outcome", "fallback", "reason", *DETAILS, "states")
 #: what `ask` may state besides conditions
-ASKED: Final = ("operation", "request", "token", "body", "idempotency")
+ASKED: Final = ("operation", "request", "token", "body", "amount", "idempotency_key")
 #: a decision of which the details have the right types
 _ADMITTED: Final = ScenarioDecision(outcome=ALLOW.kind, fallback=ALLOW.name, reason=Reason.DECIDED.code)
 #: method and target of a request
@@ -122,6 +125,9 @@ class _ScenarioParser:
         self._channels = tuple(policy.channels.trusts)
         self._reasons = tuple(reason.code for reason in Reason)
         self._tokens = TokenParser(policy, self.problems)
+        self._happenings = HappeningParser(policy, self.problems)
+        self._flags = {flag.name: flags.VALUES for flag in policy.flags}
+        self._own = {one.name: one.values for one in policy.conditions}
 
     def parse_file(self, file: Path) -> None:
         """Parse one file; a pipe or a device would block, so it counts as missing."""
@@ -159,7 +165,7 @@ class _ScenarioParser:
             self._report("duplicate-name", node, f"two scenarios are named `{name}`", "one sentence, one scenario")
         self._names.add(name)
         given: _Choices = {name: (state,) for name, state in {**self._policy.initial, **DEFAULT_STATES}.items()}
-        given |= self._choices(parts.get("given"), self._states)
+        given |= self._given(parts.get("given"))
         steps = self._steps(node, parts)
         if len(self.problems) == before and node.is_valid:
             self.scenarios.extend(self._variants(node, name, given, steps))
@@ -184,7 +190,9 @@ class _ScenarioParser:
                 Scenario(
                     name=name,
                     place=node.place,
-                    given={key: chosen["", key] for key in given},
+                    given={key: chosen["", key] for key in given if key in self._states},
+                    flags={key: chosen["", key] for key in given if key in self._flags},
+                    at=datetime.fromisoformat(chosen["", "at"]).timestamp() if "at" in given else 0.0,
                     steps=tuple(repeated for step in played for repeated in _repeat(step)),
                     variant=", ".join(differing),
                 )
@@ -198,7 +206,17 @@ class _ScenarioParser:
             chosen["channel_change"] = channel
         else:
             asked = replace(asked, channel=channel)
-        return replace(asked, operation=name, conditions=chosen)
+        supposed = {key: chosen.pop(key) for key in self._flags if key in chosen}
+        return replace(asked, operation=name, conditions=chosen, flags=supposed)
+
+    def _given(self, node: Node | None) -> _Choices:
+        """Parse what is given: states, flags, and one time or several."""
+        if node is None or not isinstance(node.value, dict) or "at" not in node.value:
+            return self._choices(node, {**self._states, **self._flags})
+        at = node.value["at"]
+        rest = Node({key: entry for key, entry in node.value.items() if key != "at"}, node.place, node.is_valid)
+        found = self._choices(rest, {**self._states, **self._flags})
+        return found | {"at": tuple(self._happenings.parse_time(one) for one in at.items() or (at,))}
 
     def _report(self, code: str, node: Node, message: str, advice: str = "") -> None:
         self.problems.append(Problem(code=code, place=node.place, message=message, advice=advice))
@@ -275,7 +293,8 @@ class _ScenarioParser:
             for key, values in known.items()
             if key in expected
         }
-        states = self._mapping(expected["states"], self._states, "a machine") if "states" in expected else {}
+        known_states = {**self._states, **self._flags}
+        states = self._mapping(expected["states"], known_states, "a machine or a flag") if "states" in expected else {}
         step = Step(
             place=node.place,
             after=self._duration(parts["after"]) if "after" in parts else 0.0,
@@ -287,9 +306,11 @@ class _ScenarioParser:
             times=self._times(parts["times"]) if "times" in parts else 1,
             details={key: self._detail(expected[key], key) for key in DETAILS if key in expected},
             states={
-                machine: self._choice(entry, f"a state of `{machine}`", self._states[machine])
-                for machine, entry in states.items()
+                name: self._choice(entry, f"a state of `{name}`", known_states[name]) for name, entry in states.items()
             },
+            approve=self._happenings.parse_approvals(parts["approve"]) if "approve" in parts else (),
+            deny=self._happenings.parse_denial(parts["deny"]) if "deny" in parts else "",
+            app=self._happenings.parse_answer(parts["app"]) if "app" in parts else None,
         )
         return step, self._ask(parts["ask"]) if "ask" in parts else {}
 
@@ -304,6 +325,8 @@ class _ScenarioParser:
         form = f"it is {DETAILS[key]}"
         if key == "approvers":
             return [self._approvers(one, form) for one in (node.items() if isinstance(node.value, tuple) else (node,))]
+        if key == "retry_after":
+            return units.format_duration(self._duration(node))
         known = read_details(self._policy, _ADMITTED)[key]
         if type(node.to_plain()) is not type(known):
             self._report("wrong-type", node, f"`{key}` has another form", form)
@@ -325,24 +348,32 @@ class _ScenarioParser:
             self._report("duration", node, "this is no duration", str(error))
             return 0.0
 
-    def _when(self, node: Node | None) -> tuple[str, ...]:
+    def _when(self, node: Node | None) -> tuple[str | FlagChange | AccountReport, ...]:
         if node is not None and not isinstance(node.value, tuple):
             self._report("wrong-type", node, "`when` is a list of events", "write `when: [session.aged]`")
-        return tuple(self._choice(item, "an event", self._events) for item in (node.items() if node else ()))
+        return tuple(
+            self._happenings.parse_change(item)
+            if isinstance(item.value, dict)
+            else self._choice(item, "an event", self._events)
+            for item in (node.items() if node else ())
+        )
 
     def _ask(self, node: Node) -> _Choices:
         """Parse the operation and the conditions of a request; each may be a list."""
-        entries = self._mapping(node, (*ASKED, *CONDITIONS, "channel"), "a condition")
         limits = self._policy.table.values["limit"]
-        known = {**CONDITIONS, "limit": limits, "channel": (*self._channels, UNKNOWN_CHANNEL)}
+        known = {
+            **CONDITIONS,
+            "limit": limits,
+            "channel": (*self._channels, UNKNOWN_CHANNEL),
+            **self._own,
+            **self._flags,
+        }
+        entries = self._mapping(node, (*ASKED, *known), "a condition")
         asked = {
             name: self._values(entry, f"a value of `{name}`", known[name])
             for name, entry in entries.items()
             if name in known and not (name == "channel" and self._is_change(entry))
         }
-        if "channel" in asked and "channel_change" in asked:
-            advice = "leave `channel` or `channel_change` out"
-            self._report("scenario-contradicts", node, "the channel determines its change", advice)
         own = [name for name in ("risk", "effect") if name in asked]
         if "operation" in entries:
             asked["operation"] = self._values(entries["operation"], "an operation", self._operations)
@@ -375,14 +406,22 @@ class _ScenarioParser:
         """Parse what a request states of itself: its line, its token, its body and its key."""
         entries = node.entries()
         method, target = self._line(entries["request"]) if "request" in entries else ("", "")
-        key = self._text(entries["idempotency"]) if "idempotency" in entries else ScenarioRequest().idempotency
+        key = self._text(entries["idempotency_key"]) if "idempotency_key" in entries else ScenarioRequest().idempotency
         return ScenarioRequest(
             method=method,
             target=target,
             token=self._tokens.parse_token(entries["token"]) if "token" in entries else None,
             body=self._tokens.parse_fields(entries["body"], "body") if "body" in entries else None,
+            amount=self._amount(entries["amount"]) if "amount" in entries else "",
             idempotency=key,
         )
+
+    def _amount(self, node: Node) -> str:
+        try:
+            return " ".join(units.parse_money(node.value))
+        except ValueError as error:
+            self._report("money", node, "this is no amount", str(error))
+            return ""
 
     def _line(self, node: Node) -> tuple[str, str]:
         found = _REQUEST.fullmatch(self._text(node))

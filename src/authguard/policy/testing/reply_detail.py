@@ -19,6 +19,7 @@ DETAILS: Final[dict[str, str]] = {
     "methods": "the offered methods: `[NAME]`",
     "verifiers": "the verifiers of the offered methods: `[NAME]`",
     "scopes": "the scopes of the token that remain for the app: `[NAME]`",
+    "retry_after": "the time after which the request may be repeated: a duration",
     "max_age": "the age that a new sign-in may have: a duration, or `since_entered`",
 }
 
@@ -40,6 +41,7 @@ def read_details(policy: Policy, answer: ScenarioDecision) -> dict[str, Any]:
         "methods": list(found.methods),
         "verifiers": list(dict.fromkeys(name for method in offered for name in method.verifiers)),
         "scopes": list(answer.scopes),
+        "retry_after": format_duration(answer.retry_after),
         "max_age": "since_entered" if found.since_entered else format_duration(found.max_age),
     }
 

@@ -27,6 +27,8 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
         token: what is typed of the token; ``None`` for a token that brings about the conditions.
         body: fields of the body; ``None`` for a body that brings about the conditions.
         channel: name of the channel; empty for one that brings about the conditions.
+        flags: flag -> the value that it has when the request is made.
+        amount: in major units, with its currency, as `100 EUR`; empty for one that brings about the conditions.
         idempotency: value of ``Idempotency-Key``; requests with the same one are the same transaction.
         is_sent: whether the channel is the one that a request was sent through, so that an empty one is none.
     """
@@ -38,6 +40,8 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
     token: TokenSpec | None = None
     body: Mapping[str, Any] | None = None
     channel: str = ""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    amount: str = ""
     idempotency: str = "scenario"
     is_sent: bool = False
 
@@ -55,6 +59,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
         conditions: condition -> the value that the driver derived; empty without a cell.
         scopes: of the token as the app sees it, after a restriction, sorted.
         states: machine -> the state that was decided on.
+        retry_after: seconds after which a retry may be repeated; 0 for none.
         differences: one phrase per typed condition that the driver derives differently.
     """
 
@@ -66,6 +71,7 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
     conditions: Mapping[str, str] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
+    retry_after: float = 0.0
     differences: tuple[str, ...] = ()
 
 

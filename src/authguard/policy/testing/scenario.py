@@ -12,12 +12,14 @@ from msgspec import Struct, field
 
 from authguard.core.decision_table import CONDITIONS
 from authguard.core.events import MACHINES
+from authguard.core.outcomes import ADMITTING
 from authguard.policy.problem import Place
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.events import EventPlayer
+from authguard.policy.testing.happening import AccountReport, FlagChange, read_flags
 from authguard.policy.testing.reply_detail import compare_details
 from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
-from authguard.policy.testing.simulator import Simulator
+from authguard.policy.testing.simulator import START_TIME, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +33,10 @@ from authguard.policy.testing.request import ScenarioDecision
 DEFAULT_STATES: Final = {"session": "active"}
 #: default conditions of a request: the first value of each condition
 DEFAULT_CONDITIONS: Final = {name: values[0] for name, values in CONDITIONS.items() if name not in ("risk", "effect")}
+
+#: outcomes with which the app runs
+_RUNS: Final = frozenset(one.value for one in ADMITTING)
+NOT_ADMITTED: Final = "the app answers only a request that was admitted"
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -46,12 +52,15 @@ class Step(Struct, frozen=True, kw_only=True):
         reason: the expected code of the reason; empty if any.
         times: how often the step is repeated; the parser has done so.
         details: expected details of the reply (`authguard.policy.testing.reply_detail`).
-        states: machine -> the expected state at the time of the request.
+        states: machine or flag -> the expected state at the time of the request.
+        approve: the roles of each person who approves before the request, in order.
+        deny: role of a person who denies before the request; empty for nobody.
+        app: status of the app's answer after the request, 0 for no answer; ``None`` if it has not answered yet.
     """
 
     place: Place = field(default_factory=Place)
     after: float = 0.0
-    when: tuple[str, ...] = ()
+    when: tuple[str | FlagChange | AccountReport, ...] = ()
     ask: ScenarioRequest | None = None
     outcome: str = ""
     fallback: str = ""
@@ -59,6 +68,9 @@ class Step(Struct, frozen=True, kw_only=True):
     times: int = 1
     details: Mapping[str, Any] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
+    approve: tuple[tuple[str, ...], ...] = ()
+    deny: str = ""
+    app: int | None = None
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -68,6 +80,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
         name: a sentence.
         place: its place in the file.
         given: machine -> initial state, for every machine.
+        flags: flag -> its value at the start; a flag that is left out is clear.
+        at: start, epoch seconds UTC, from which clock conditions follow; 0 for any time, at which they are as typed.
         steps: at least one step.
         variant: the chosen values of a scenario with lists, as in ``operation `chat` ``; empty if it has no list.
     """
@@ -76,6 +90,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     place: Place = field(default_factory=Place)
     given: Mapping[str, str]
     steps: tuple[Step, ...]
+    flags: Mapping[str, str] = field(default_factory=dict)
+    at: float = 0.0
     variant: str = ""
 
     @property
@@ -129,6 +145,15 @@ class ScenarioRun(Struct, frozen=True, kw_only=True):
         return tuple(rule for rule in policy.table.rules if rule.index not in self.rules)
 
 
+def start_simulator(deployment: Deployment, scenario: Scenario) -> Simulator:
+    """Return a simulator in the states, with the flags and at the time that a scenario supposes."""
+    simulator = Simulator(
+        deployment, scenario.given, now=scenario.at or START_TIME, supposes=True, is_dated=bool(scenario.at)
+    )
+    simulator.set_flags(scenario.flags)
+    return simulator
+
+
 def run_scenarios(
     policy: Policy, scenarios: Iterable[Scenario], *, deployment: Deployment | None = None
 ) -> ScenarioRun:
@@ -147,7 +172,7 @@ def run_scenarios(
     results = []
     deployment = deployment or Deployment(policy)
     for scenario in scenarios:
-        simulator = Simulator(deployment, scenario.given)
+        simulator = start_simulator(deployment, scenario)
         answers: list[ScenarioDecision] = []
         differences: list[str] = []
         player = EventPlayer(simulator)
@@ -156,17 +181,22 @@ def run_scenarios(
             try:
                 simulator.advance(step.after)
                 player.play(step.when, step.ask)
+                simulator.decide_by_people(step.approve, denies=bool(step.deny))
+                answer = simulator.ask(step.ask) if step.ask else None
+                if answer is None and step.app is not None and not simulator.answer(step.app):
+                    differences.append(prefix + NOT_ADMITTED)
             except ImpossibleError as error:
                 differences.append(f"{prefix}{error}")
                 break
-            answer = simulator.ask(step.ask) if step.ask else None
             if answer:
                 answers.append(answer)
-            states = answer.states if answer else simulator.states()
+            states = {**(answer.states if answer else simulator.states()), **read_flags(simulator)}
             found = [*_compare(step, answer, states)]
             if answer and step.details:
                 found += compare_details(deployment.policy, answer, step.details)
             differences += [prefix + difference for difference in found]
+            if answer and step.app is not None and not (answer.outcome in _RUNS and simulator.answer(step.app)):
+                differences.append(prefix + NOT_ADMITTED)
         edges |= simulator.records.edges
         rules |= {one.index for answer in answers for one in answer.trace}
         results.append(

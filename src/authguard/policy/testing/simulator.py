@@ -6,13 +6,15 @@ through the functions that the enforcer calls (`authguard.policy.testing.events`
 
 from __future__ import annotations
 
+from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from authguard.core.decision_table import CONDITIONS, DIMENSIONS
 from authguard.core.events import MACHINES
-from authguard.core.outcomes import Outcome, Reason
+from authguard.core.outcomes import ADMITTING, Outcome, Reason
 from authguard.core.record_keys import identity_keys
 from authguard.core.request import Evidence, NotProven, Operation, Principal, Proven
 from authguard.core.snapshot import (
@@ -30,6 +32,7 @@ from authguard.evaluation.decision_point import evaluate
 from authguard.evaluation.driver import withdraw_if_signed_out
 from authguard.evaluation.request import NO_CREDENTIAL, AccessRequest, Body, RequestFacts, add_ledgers
 from authguard.policy.testing import facts as synthetic
+from authguard.policy.testing import happening
 from authguard.policy.testing.deployment import STATUS, Deployment, find_sources, request_line
 from authguard.policy.testing.difference import explain_difference, is_derived
 from authguard.policy.testing.facts import SignIn
@@ -39,7 +42,7 @@ from authguard.policy.testing.request import REFUSED, ImpossibleError, ScenarioD
 from authguard.policy.testing.token import SESSION, SUBJECT, TokenSpec, find_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authguard.core.policy import Policy
     from authguard.core.request import Credential
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 START_TIME: Final = 1_000_000_000.0
 #: timers that may fall due before the one that is waited for
 MAX_WAITS: Final = 32
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 #: body of a request without one
 NO_BODY: Final = Body(b"")
 #: id of a transaction that no request has named yet
@@ -71,7 +75,14 @@ class Simulator:
     """
 
     def __init__(
-        self, deployment: Deployment, given: Mapping[str, str], *, now: float = START_TIME, keys: Keys | None = None
+        self,
+        deployment: Deployment,
+        given: Mapping[str, str],
+        *,
+        now: float = START_TIME,
+        keys: Keys | None = None,
+        supposes: bool = False,
+        is_dated: bool = True,
     ) -> None:
         """Start in the given states, with every moment (entered, seen, signed in, reported) set to now.
 
@@ -80,9 +91,12 @@ class Simulator:
             given: machine -> state.
             now: epoch seconds UTC.
             keys: of the customer's account and session; ``None`` for those of the customer of a scenario.
+            supposes: whether each condition of the policy's own that is not typed has its first value.
+            is_dated: whether clock conditions follow from the time; else they are supposed too.
         """
         self.deployment: Final = deployment
-        self.policy: Final[Policy] = deployment.policy
+        self.policy: Final[Policy] = deployment.policy if is_dated else deployment.timeless
+        self._supposes: Final = supposes
         self.records: Final = Records(self.policy)
         self.now = now
         self.ids: Final = CountedIds()
@@ -94,6 +108,10 @@ class Simulator:
         self._signed_in: dict[bytes, float] = {}
         self._undated: set[bytes] = set()
         self._tokens = 0
+        self._people = 0
+        self._proves_anywhere = supposes and self.policy.channels.declared
+        #: the last admitted request: its operation, the keys of its records, and whether it runs a transaction
+        self._admitted: tuple[Operation, Keys, bool] | None = None
         self.keys = keys or self._scenario_keys()
         after = build_given(self.policy, given, self.keys, self.now)
         if after.session.signed_in:
@@ -102,6 +120,36 @@ class Simulator:
             self.transaction = UNNAMED
             self.now += TICK_S
         self.suppose(self.all_keys, blank(self.policy.initial), after)
+
+    def set_flags(self, values: Mapping[str, str]) -> None:
+        """Store flags as something before left them."""
+        for flag in self.policy.flags:
+            if flag.name in values:
+                happening.change_flag(self, flag, values[flag.name], "given")
+
+    def decide_by_people(self, approvals: Iterable[tuple[str, ...]], *, denies: bool) -> None:
+        """Let people approve the transaction, each with some roles, and another one deny it.
+
+        Raises:
+            ImpossibleError: nothing waits for them.
+        """
+        for roles in approvals:
+            self.tick()
+            self._people += 1
+            happening.approve(self, roles, self._people)
+        if denies:
+            self.tick()
+            happening.deny(self)
+
+    def answer(self, status: int) -> bool:
+        """Let the app answer the last request; return whether it was admitted."""
+        if self._admitted is None:
+            return False
+        self.tick()
+        operation, keys, running = self._admitted
+        happening.answer(self, operation, keys, status, running=running)
+        self._admitted = None
+        return True
 
     def _scenario_keys(self) -> Keys:
         issuer = next(iter(self.policy.issuers.values()))
@@ -240,6 +288,9 @@ class Simulator:
         operation = self.deployment.find_operation(asked)
         if isinstance(operation, Reason):
             return ScenarioDecision(outcome=REFUSED, reason=operation.code, states=self.states())
+        self.set_flags(asked.flags)
+        if asked.amount and not operation.has_amount:
+            raise ImpossibleError(f"`amount: {asked.amount}` cannot come about: `{operation.name}` has no amount")
         credential: Credential = NO_CREDENTIAL
         if operation.risk != "public":  # the credential of a public operation is not checked
             credential = self._credential(operation, asked)
@@ -281,6 +332,13 @@ class Simulator:
         principal = credential.principal
         keys = Keys(principal.account_key, principal.session_key)
         stored = self.records.load(keys)
+        if self._proves_anywhere and stored.session.channel and asked.channel:
+            # the identity that a scenario only gives was proved where its first request comes from
+            proved = synthetic.pick_proof_channel(self.policy, asked)
+            after = replace(stored, session=replace(stored.session, channel=proved))
+            self.suppose(keys, stored, after)
+            stored = self.records.load(keys)
+        self._proves_anywhere = False
         channel = synthetic.pick_channel(self.policy, asked, stored.session.channel)
         if (
             asked.conditions.get("channel_change") == "switched"
@@ -298,7 +356,13 @@ class Simulator:
         if (keys.account, keys.session) == (self.keys.account, self.keys.session):
             self.principal, self.channel = principal, channel
         return RequestFacts(
-            now=self.now, credential=credential, keys=keys, reports=reports, unreachable=silent, channel=channel
+            now=self.now,
+            credential=credential,
+            keys=keys,
+            reports=reports,
+            unreachable=silent,
+            channel=channel,
+            brought=synthetic.bring_conditions(self.policy, asked) if self._supposes else NOTHING,
         )
 
     def _bind(
@@ -336,6 +400,8 @@ class Simulator:
         if isinstance(decided, Decision):
             self.records.note(stored, decided.events, decided.transitions)
             self.records.save(facts.keys, stored, decided.snapshot)
+            if decided.fallback.kind in ADMITTING:
+                self._admitted = (request.operation, facts.keys, decided.running)
             if decided.opened:
                 self.transaction = facts.keys.transaction
                 self.operations[self.transaction] = request.operation
@@ -386,10 +452,11 @@ class Simulator:
             conditions=derived,
             scopes=decided.scopes,
             states=states,
+            retry_after=ceil(decided.fallback.after),
             differences=tuple(
                 explain_difference(self.policy, operation, name, value, derived)
                 for name, value in asked.conditions.items()
-                if not is_derived(name, value, derived[name])
+                if name in derived and not is_derived(name, value, derived[name])
             ),
         )
 
