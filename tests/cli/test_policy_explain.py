@@ -195,3 +195,31 @@ def test_a_whole_id_is_not_the_beginning_of_another(capsys: pytest.CaptureFixtur
         sink.close()
     assert call(capsys, "support-desk", "--log", str(tmp_path / "audit.jsonl"), "--id", "r1")[0] == OK
     assert call(capsys, "support-desk", "--log", str(tmp_path / "audit.jsonl"), "--id", "r")[0] == USAGE
+
+
+FLAGGED = """\
+authguard: 1
+name: example
+extends: support-desk
+flags:
+  hurried: {by: subject, expires: 24h, set_by: [{app: report}], cleared_by: [{role: fraud}]}
+decisions:
+  - {when: {risk: high, hurried: set}, do: later}
+fallbacks:
+  later: {kind: retry, after: 1h}
+"""
+
+
+def test_a_flag_is_supposed_like_a_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "policy.yaml").write_text(FLAGGED, "utf-8")
+    asked = ["policy", "explain", str(tmp_path / "policy.yaml"), "--operation", "refund"]
+    for more, code, said in (
+        (["--state", "hurried=set"], OK, "decided: risk high; hurried set."),
+        (["--state", "hurried=maybe"], USAGE, "`maybe` is not a state of `hurried`"),
+        (["--state", "hurrying=set"], USAGE, "`hurrying` is not a machine or a flag"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*asked, *more])
+        out, err = capsys.readouterr()
+        assert (end.value.code or OK) == code
+        assert said in " ".join((out + err).replace("│", " ").split())

@@ -163,13 +163,13 @@ def _states(policy: Policy, typed: Sequence[str]) -> dict[str, str]:
         if not equals:
             message = f"`{item}` is no state of a machine; write MACHINE=STATE, such as `session=expired`"
             raise typer.BadParameter(message, param_hint="--state")
-        if machine not in MACHINES:
-            raise typer.BadParameter(
-                f"`{escape(machine)}` is not a machine; {escape(did_you_mean(machine, MACHINES))}", param_hint="--state"
-            )
+        names = (*MACHINES, *(flag.name for flag in policy.flags))
+        if machine not in names:
+            message = f"`{escape(machine)}` is not a machine or a flag; {escape(did_you_mean(machine, names))}"
+            raise typer.BadParameter(message, param_hint="--state")
         known = policy.table.values[machine]
         if state not in known:
-            message = f"`{state}` is not a state of `{machine}`; {did_you_mean(state, known)}"
+            message = f"`{escape(state)}` is not a state of `{machine}`; {did_you_mean(state, known)}"
             raise typer.BadParameter(message, param_hint="--state")
         given[machine] = state
     return given

@@ -6,15 +6,18 @@ The texts cover the closed vocabulary of the engine. They explain decisions to p
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core.events import MACHINES
+from authguard.core.flags import CLEAR
 from authguard.policy.checks.reachability import Reachability, Step
 from authguard.policy.schema.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from authguard.core.flags import Flag
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.policy.checks.event_sources import PossibleEvent
@@ -129,6 +132,16 @@ def _permitted(operation: Operation) -> str:
     needs = [f"the scope `{' '.join(sorted(operation.scopes))}`"] if operation.scopes else []
     needs += [f"the role {' or '.join(f'`{role}`' for role in sorted(operation.roles))}"] if operation.roles else []
     return " and ".join(needs)
+
+
+def flag_actor(flag: Flag, value: str) -> str:
+    """Return who can give a flag a value, and how."""
+    if value == CLEAR:
+        found = [f"the clock, {format_duration(flag.expires)} after its last setting"] if flag.expires < inf else []
+        return "; or ".join([*found, *(f"staff with the role `{role}`" for role in flag.cleared_by)])
+    by_operation = [f"the customer, by `{name}`" for one in flag.set_by for name in one.operations]
+    by_others = ["the app" if one.app else f"staff with the role `{one.role}`" for one in flag.set_by if not one.event]
+    return "; or ".join(dict.fromkeys([*by_operation, *by_others]))
 
 
 def condition_actor(operation: Operation, condition: str, values: tuple[str, ...], now: str = "") -> str:

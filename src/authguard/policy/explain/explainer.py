@@ -243,9 +243,7 @@ def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str],
             dimension=name,
             now=here[name],
             to=(way.values[name],),
-            by=attribution.condition_actor(operation, name, (way.values[name],), here[name])
-            if name not in MACHINES
-            else _event_sources(name, way.path),
+            by=_find_actor(policy, operation, name, here[name], way),
         )
         for name in here
         if way.values[name] != here[name]
@@ -257,6 +255,16 @@ def _build_remedy(policy: Policy, operation: Operation, here: Mapping[str, str],
         changes=changes,
         path=tuple(map(attribution.format_step, way.path)),
     )
+
+
+def _find_actor(policy: Policy, operation: Operation, name: str, now: str, way: Way) -> str:
+    """Return who can change a dimension on a way."""
+    if name in MACHINES:
+        return _event_sources(name, way.path)
+    for flag in policy.flags:
+        if flag.name == name:
+            return attribution.flag_actor(flag, way.values[name])
+    return attribution.condition_actor(operation, name, (way.values[name],), now)
 
 
 def _event_sources(machine: str, route: Sequence[Step]) -> str:
