@@ -19,7 +19,7 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem, list_names
-from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, widen_gap
+from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, is_empty, widen_gap
 from authguard.policy.table.coverage import compute_coverage
 from authguard.policy.table_space import of_operation, table_space
 
@@ -216,6 +216,8 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
             one.index for one, taken in find_skipped(draft) if taken.decides_any((one.index,), box)
         }
         takers = [draft.rules[earlier].name for earlier in sorted(before) if GAP < earlier < index]
+        if not takers and not is_empty(box):  # no request brings any of its cells: reported by `rule-impossible`
+            continue
         deciding = (
             f"{list_names(takers)} before it decide{'' if len(takers) > 1 else 's'}" if takers else "no rule decides"
         )
