@@ -77,3 +77,13 @@ def test_an_invariant_may_forbid_fallbacks_by_name() -> None:
 
 def test_a_fallback_and_an_outcome_forbid_what_is_both() -> None:
     assert problems_of(never("{operation: balance, fallback: [allow], outcome: hold}")) == []
+
+
+def test_an_unknown_name_is_the_only_problem_of_its_rule() -> None:
+    (found,) = problems_of(rule("{operation: refnd}"))
+    assert found.startswith("error unknown-name: `refnd`")
+
+
+def test_operations_that_lack_the_same_are_one_problem() -> None:
+    (found,) = problems_of(never("{operation: [health, balance], risk: high, outcome: allow}"))
+    assert found.startswith("error invariant-vacuous: `it never happens` says nothing of `balance` and `health`, which")

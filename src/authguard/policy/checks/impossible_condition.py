@@ -33,9 +33,11 @@ def check_impossible_rules(draft: Draft) -> Iterator[Problem]:
     own = draft.place().file
     if draft.base or not draft.operations:
         return
-    brought = _find_brought(draft)
+    brought, known = _find_brought(draft), draft_values(draft)
     for rule in draft.rules:
         place = draft.place(f"decisions[{rule.index}]", "decisions")
+        if not all(values <= set(known.get(name, ())) for name, values in rule.when.items()):
+            continue  # an unknown name is a problem of its kind
         if place.file != own or any(_can_meet(values, rule.when) for values in brought.values()):
             continue
         yield Problem(
@@ -44,7 +46,7 @@ def check_impossible_rules(draft: Draft) -> Iterator[Problem]:
             message=f"rule `{rule.name}` decides nothing: {_describe_lack(brought, rule.when)}",
             advice="correct the condition, or delete the rule",
             # a rule that names no operation is proved as if every operation could bring every value
-            severity="error" if OPERATION in draft_values(draft) else "note",
+            severity="error" if OPERATION in known else "note",
         )
 
 
@@ -53,16 +55,19 @@ def check_vacuous_invariants(draft: Draft) -> Iterator[Problem]:
     brought = _find_brought(draft)
     for index, invariant in enumerate(draft.invariants):
         place = draft.place(f"invariants[{index}]", "invariants")
+        idle: dict[str, list[str]] = {}
         for name in sorted(invariant.never.get(OPERATION, frozenset()) & brought.keys()):
-            lacking = _lacking(brought[name], invariant.never)
-            if lacking:
-                asked = _describe(invariant.never, lacking[:1])
-                yield Problem(
-                    code="invariant-vacuous",
-                    place=place,
-                    message=f"`{invariant.name}` says nothing of `{name}`, which never brings {asked}",
-                    advice=f"leave `{name}` out of it, or make the operation one that {_cause(lacking[0])}",
-                )
+            for lacking in _lacking(brought[name], invariant.never)[:1]:
+                idle.setdefault(lacking, []).append(name)
+        for lacking, names in idle.items():
+            asked, shown = _describe(invariant.never, [lacking]), list_names(names)
+            yield Problem(
+                code="invariant-vacuous",
+                place=place,
+                message=f"`{invariant.name}` says nothing of {shown}, which never bring{'' if len(names) > 1 else 's'}"
+                f" {asked}",
+                advice=f"leave {shown} out of it, or make the operation one that {_cause(lacking)}",
+            )
 
 
 def _find_brought(draft: Draft) -> dict[str, Values]:
