@@ -59,6 +59,7 @@ FULL: dict[str, Entry] = {
         path="/orders/{order_id}/refund",
         trace_id=TRACE,
         context={"fraud_hold": "clear"},
+        limits=({"name": "over_500", "most": "500 EUR", "spent": "0 EUR", "left": "500 EUR"},),
         facts={"issuer": "https://issuer.test", "auth_time": 1_800_000_000.0, "sid": True},
     ),
     "transition": TransitionEntry(

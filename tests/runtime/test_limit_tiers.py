@@ -8,6 +8,7 @@ import pytest
 
 from authguard.policy.testing.parser import parse_scenarios
 from authguard.policy.testing.scenario import run_scenarios
+from authguard.records.entries import DecisionEntry
 from authguard.stores.memory import MemoryStore
 from authguard.stores.sqlite import SqliteStore
 from tests.runtime.test_approvals import Desk
@@ -78,6 +79,21 @@ async def test_a_window_that_filled_decides_before_a_smaller_limit(desk: Desk) -
     assert await ask(desk, 5001, "b") == ("two_roles", "over_5000")
     assert await ask(desk, 400, "c") == ("allow", "within")
     assert await ask(desk, 10, "d") == ("to_a_person", "often")
+
+
+async def test_the_record_states_the_exceeded_limits_with_their_figures(desk: Desk) -> None:
+    await ask(desk, 400, "a")
+    await ask(desk, 9_700, "b")
+    within, exceeded = desk.sink.of(DecisionEntry)[-2:]
+    assert isinstance(within, DecisionEntry)
+    assert isinstance(exceeded, DecisionEntry)
+    assert within.limits == ()
+    assert exceeded.limits == (
+        {"name": "over_5000", "most": "5000 EUR", "spent": "0 EUR", "left": "5000 EUR"},
+        {"name": "day", "most": "10000 EUR", "spent": "400 EUR", "left": "9600 EUR"},
+        {"name": "over_500", "most": "500 EUR", "spent": "0 EUR", "left": "500 EUR"},
+        {"name": "refund/4", "most": "400 EUR", "spent": "0 EUR", "left": "400 EUR"},
+    )
 
 
 def test_scenarios_name_a_limit_and_bring_it_about(tmp_path: Path) -> None:

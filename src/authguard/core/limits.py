@@ -40,6 +40,7 @@ class Measure(Struct, frozen=True):
         shown: the amount with its currency, for the approver; empty for none.
         costs: cost against each limit, including limits of a single call.
         tripped: names of the exceeded limits.
+        exceeded: of each exceeded limit ``name``, ``most``, ``spent`` and ``left``: decimal digits, with the currency.
         fault: why the cost is ``unmeasured``; else `DECIDED`.
     """
 
@@ -49,6 +50,7 @@ class Measure(Struct, frozen=True):
     costs: tuple[Cost, ...] = ()
     tripped: tuple[str, ...] = ()
     fault: Reason = Reason.DECIDED
+    exceeded: tuple[Mapping[str, str], ...] = ()
 
 
 class Usage(Struct, frozen=True):
@@ -92,6 +94,7 @@ def measure(
     except UnreadableValueError as error:
         return _unmeasured(error.reason)
     tripped, condition = dict[str, None](), "within"
+    exceeded: list[Mapping[str, str]] = []
     costs: dict[str, Cost] = {}
     spends: dict[str, tuple[LedgerEntry, ...]] = {}
     for limit in operation.limits:
@@ -107,11 +110,21 @@ def measure(
             if limit.name not in [entry.limit for entry in reserved]:  # two limits may share one counter
                 spends[limit.by] = (*reserved, LedgerEntry(limit.name, now, f"{cost:f}", transaction))
         costs[limit.name] = Cost(limit.name, f"{cost:f}")
-        if usage(limit, cost, ledger, now, transaction).exceeded:
+        used = usage(limit, cost, ledger, now, transaction)
+        if used.exceeded:
             tripped[limit.name] = None
+            exceeded.append(_describe(limit, used))
             condition = condition if condition != "within" else limit.tier or EXCEEDED
     shown = f"{amount:f} {currency}" if operation.has_amount else ""
-    return Measure(condition, spends, shown, tuple(costs.values()), tuple(tripped))
+    return Measure(condition, spends, shown, tuple(costs.values()), tuple(tripped), exceeded=tuple(exceeded))
+
+
+def _describe(limit: Limit, used: Usage) -> dict[str, str]:
+    """Return an exceeded limit as a record states it."""
+    most, spent = Decimal(limit.amount or limit.calls), EXACT.add(Decimal(used.spent), Decimal(used.booked))
+    unit = f" {limit.currency}" if limit.amount else ""
+    figures = {"most": most, "spent": spent, "left": EXACT.subtract(most, spent)}
+    return {"name": limit.name} | {name: f"{value:f}{unit}" for name, value in figures.items()}
 
 
 def _unmeasured(fault: Reason) -> Measure:

@@ -48,6 +48,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         running: whether the app's response settles a transaction.
         opened: whether the request has a transaction.
         amount: measured, in major units with its currency, or the code why it was not; empty for none.
+        limits: exceeded ones, as `authguard.core.limits.Measure.exceeded`; empty for none.
         required: approvers that a new request of this kind would need, of an approved one that runs; empty for none.
         context: the policy's own condition or flag -> its value, of those that its rules name.
         extra: values of the dimensions that the policy adds to the cell, in the order of ``Table.extra``.
@@ -69,6 +70,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     running: bool = False
     opened: bool = False
     amount: str = ""
+    limits: tuple[Mapping[str, str], ...] = ()
     required: Required = ()
     context: Mapping[str, str] = NO_CONTEXT
     extra: tuple[str, ...] = ()

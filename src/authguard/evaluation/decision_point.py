@@ -195,7 +195,8 @@ def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) 
     if found.condition == "unmeasured" or not record.approvals or not evaluation.can("transaction.started"):
         return found
     # an amount booked within its limits stays within them, even if others booked since (ADR 28)
-    return replace(found, condition=classify_exceeded(operation, record.over))
+    condition = classify_exceeded(operation, record.over)
+    return replace(found, condition=condition, exceeded=found.exceeded if record.over else ())
 
 
 def _decide(  # noqa: C901, PLR0912 - hot path: a call for each part would cost each request
@@ -253,8 +254,12 @@ def _decide(  # noqa: C901, PLR0912 - hot path: a call for each part would cost 
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running
     )
-    if amount or extra or required:
-        decision = replace(decision, amount=amount, context=context, extra=extra, required=required)
+    if amount or extra or measured.exceeded:
+        decision = replace(
+            decision, amount=amount, context=context, extra=extra, limits=measured.exceeded, required=required
+        )
+    elif required:
+        decision = replace(decision, required=required)
     return decision
 
 

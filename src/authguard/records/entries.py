@@ -21,6 +21,7 @@ from authguard.records.record_types import (
     Count,
     Digest,
     Event,
+    ExceededLimits,
     Facts,
     Fields,
     Fingerprint,
@@ -68,6 +69,7 @@ class DecisionEntry(
         channel: channel of the request, if the guard accepts the claim or header that names it; empty for none.
         ticket: of a hand-off.
         context: the policy's own condition or flag -> its value, of those that its rules name; empty for none.
+        limits: exceeded ones, in order: name, maximum, what was spent and what was left of it; empty for none.
         peer: address of the client, or its keyed hash; empty unless the policy records it.
         method: HTTP method, ``websocket`` for a handshake; empty unless the policy records it.
         path: path template of the operation, never the path itself; empty unless the policy records it.
@@ -95,6 +97,7 @@ class DecisionEntry(
     channel: Shared[Name] = ""
     ticket: Id = ""
     context: Context = {}
+    limits: ExceededLimits = ()
     peer: Peer = ""
     method: Method = ""
     path: Text = ""

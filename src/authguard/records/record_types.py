@@ -5,6 +5,7 @@ Rule: a type binds writers only. Reading does not check it, so that old logs sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
@@ -89,12 +90,28 @@ Fields = Annotated[
     ),
 ]
 #: a policy's own condition or flag -> its value
+FIGURE: Final = "^-?[0-9]{1,60}(?:[.][0-9]{1,60})?(?: [A-Z]{3})?$"
 Context = Annotated[
     dict[str, str],
     _form(
         propertyNames={"pattern": "^(?:[a-z][a-z0-9_-]{0,63})$"},
         maxProperties=FIELDS,
         additionalProperties={"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$"},
+    ),
+]
+#: exceeded limits with their figures: decimal digits, and the currency of an amount
+ExceededLimits = Annotated[
+    tuple[Mapping[str, str], ...],
+    _form(
+        items={
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "pattern": f"^[^{UNPRINTABLE}]{{1,{MAX_TEXT_CHARS}}}$"},
+                **{name: {"type": "string", "pattern": FIGURE} for name in ("most", "spent", "left")},
+            },
+            "required": ["name", "most", "spent", "left"],
+            "additionalProperties": False,
+        }
     ),
 ]
 #: name of a fact about a request, of those that `authguard.evaluation.recorded_facts` lists

@@ -83,6 +83,7 @@ class Journal:
             operation=request.operation.name,
             cell=decision.cell,
             context=dict(decision.context),
+            limits=decision.limits,
             rule=decision.rule,
             outcome=decision.fallback.kind.value,
             fallback=decision.fallback.name,
