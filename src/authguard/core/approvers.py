@@ -49,7 +49,11 @@ def find_fits(
         rank: of a level.
     """
     return frozenset(
-        index for index, one in enumerate(required) if one.role in roles and (not one.acr or rank(acr) >= rank(one.acr))
+        [
+            index
+            for index, one in enumerate(required)
+            if one.role in roles and (not one.acr or rank(acr) >= rank(one.acr))
+        ]
     )
 
 

@@ -226,6 +226,9 @@ class Approval(msgspec.Struct, frozen=True, array_like=True):
     acr: str = ""
 
 
+NOBODY: Final = frozenset[str]()
+
+
 class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One high-security transaction.
 
@@ -307,7 +310,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def roles(self) -> frozenset[str]:
         """Roles of its approvers."""
-        return frozenset([one.role for one in self.required if one.role])
+        if not self.approvers:
+            return frozenset([self.role]) if self.role else NOBODY
+        return frozenset([one.role for one in self.approvers if one.role])
 
     @property
     def place(self) -> float:

@@ -48,18 +48,20 @@ def add_approvals(
         raise ActRefusedError(Reason.LIMIT_EXCEEDED)
     policy, required = evaluation.policy, record.required
     counted = {_person(one): one for one in earlier if over <= {*one.over, *record.tripped}}
+    fits = {person: find_places(policy, record, required, one) for person, one in counted.items()}
+    filled, needed = count_filled(required, [*fits.values()]), count_places(required)
     for one in added:
-        person, filled = _person(one), count_approved(policy, record, required, counted.values())
-        if person in counted:
-            # a person counts once, by the approval that fits more places: with another role, or a stronger sign-in
-            if find_places(policy, record, required, counted[person]) < find_places(policy, record, required, one):
-                counted[person] = one
+        person, found = _person(one), find_places(policy, record, required, one)
+        is_new = person not in counted
+        # a person counts once, by the approval that fits more places: with another role, or a stronger sign-in
+        if not is_new and not fits[person] < found:
             continue
-        counted[person] = one
-        if filled < count_places(required) and filled == count_approved(policy, record, required, counted.values()):
+        counted[person], fits[person] = one, found
+        before, filled = filled, count_filled(required, [*fits.values()])
+        if is_new and before == filled < needed:
             raise ActRefusedError(Reason.TRANSACTION_OVER)
     evaluation.update_record("transaction", approvals=tuple(counted.values()))
-    if is_satisfied(policy, record, required, counted.values()) and evaluation.send("transaction.approved", cause):
+    if filled >= needed and evaluation.send("transaction.approved", cause):
         booking.book(evaluation, transaction, over)
 
 
@@ -74,7 +76,7 @@ def find_places(policy: Policy, record: TransactionRecord, required: Required, o
     """
     if not one.account:  # an operator has the authority of all roles
         return frozenset(range(len(required)))
-    given = _with_role(one, record)
+    given = one if record.approvers else _with_role(one, record)
     return find_fits(required, given.roles, given.acr, policy.assurance.rank)
 
 

@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from authguard.core import record_codec
+from authguard.core.snapshot import NOBODY
 from authguard.errors import StoreError
 from authguard.ports import FIRST
 from authguard.stores.record_table import SHARDS, RecordTable, keys_of, rows_of, split
@@ -138,7 +139,13 @@ class MemoryStore:
             self._records.put(name, value)
             if name[:1] == record_codec.TRANSACTION:
                 held = after.transaction
-                self._transactions[name] = (held.state, held.roles, held.operation, held.subject, held.place)
+                self._transactions[name] = (
+                    held.state,
+                    held.roles if held.approvers or held.role else NOBODY,
+                    held.operation,
+                    held.subject,
+                    held.place,
+                )
         return True
 
     async def transactions(

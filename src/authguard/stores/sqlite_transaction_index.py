@@ -51,7 +51,7 @@ def update_index(writer: sqlite3.Connection, name: bytes, before: TransactionRec
 
 
 def _roles(held: TransactionRecord) -> str:
-    return "\n".join(sorted(held.roles))
+    return "\n".join(sorted([one.role for one in held.approvers])) if held.approvers else held.role
 
 
 def find_transactions(
