@@ -14,7 +14,19 @@ from authguard.policy.render.content import build_content
 RULE = ("rule", "phase", "when", "do", "outcome", "origin")
 FALLBACK = (
     *("fallback", "outcome", "status", "methods", "acr", "max_age", "since_entered", "role", "count", "approvers"),
-    *("queue", "after", "effects", "scopes", "error", "attempts", "per", "then", "discloses", "messages"),
+    *(
+        "queue",
+        "after",
+        "until_expiry",
+        "effects",
+        "scopes",
+        "error",
+        "attempts",
+        "per",
+        "then",
+        "discloses",
+        "messages",
+    ),
 )
 ISSUER = (
     *("issuer", "provider", "tenants", "audience", "algorithms", "keys", "levels", "token", "type", "max_lifetime"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
@@ -78,8 +79,7 @@ def test_a_policy_shown_loads_to_the_same_digest(name: str, tmp_path: Path) -> N
     assert again.draft is not None, again.problems
     assert again.draft.digest == reading.draft.digest
     assert again.draft.rules == tuple(
-        type(rule)(when=rule.when, do=rule.do, index=rule.index, phase=rule.phase, origin=new.origin)
-        for rule, new in zip(reading.draft.rules, again.draft.rules, strict=True)
+        replace(rule, origin=new.origin) for rule, new in zip(reading.draft.rules, again.draft.rules, strict=True)
     )
     (tmp_path / "shown.yaml").write_text(shown, "utf-8")
     assert "extends" not in again.draft.places
