@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -260,3 +261,110 @@ def test_an_endpoint_of_the_guard_is_explained_too(asked: Asked) -> None:
 def test_a_later_time_finds_the_token_expired(asked: Asked) -> None:
     late = asked.explain("POST /chat", asked.scene.good(), None, "--at", str(int(asked.scene.clock.now()) + 3_600))
     assert (late["outcome"], late["reason"]) == ("challenge", "token-expired")
+
+
+OWN = """\
+otherwise: {risk: sensitive, effect: write}
+flags:
+  changed: {by: subject, expires: 24h, set_by: [{operation: chat, event: started}]}
+conditions:
+  desk:
+    from: {time_zone: Europe/Berlin}
+    values: {open: 'Mo-Fr 08:00-18:00'}
+    default: closed
+  segment:
+    from: {header: X-Segment, secret_header: X-Segment-Secret, secret_env: SEGMENT_SECRET}
+    values: [vip]
+    default: plain
+  country: {from: {claim: country}, values: {home: [DE, AT]}, default: abroad}
+decisions:
+  - {when: {operation: balance, changed: set}, do: cooling_off}
+  - {when: {operation: refund, desk: closed, transaction: none}, do: desk_closed}
+  - {when: {operation: balance, segment: plain, country: abroad}, do: refuse}
+fallbacks:
+  cooling_off: {kind: retry, status: 409, after: expiry}
+  desk_closed: {kind: retry, status: 409, after: expiry}
+"""
+
+
+@pytest.fixture
+def owned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Asked:
+    """A deployment with a flag and conditions of its own."""
+    found = Asked.__new__(Asked)
+    found.folder, found.capsys = tmp_path, capsys
+    changed = (("otherwise: {risk: sensitive, effect: write}\n", OWN),)
+    found.scene = Scene(tmp_path, replace=changed, environ={"SEGMENT_SECRET": "s" * 32})
+    return found
+
+
+def test_flags_and_conditions_of_the_policy_are_asked_as_the_guard_asks_them(owned: Asked) -> None:
+    token = owned.scene.good(**STRONG, country="DE")
+    found = owned.explain("GET /balance", token, None)
+    assert found["outcome"] == "allow"
+    needs = {one["need"]: (one["source"], one["found"]) for one in found["needs"]}
+    assert needs["the condition `country`"] == ("country", "it is `home`")
+    assert needs["the flag `changed`"] == ("by subject", "it is clear")
+    assert owned.decide("GET /balance", token, None)["outcome"] == "allow"
+    abroad = owned.scene.good(**STRONG, country="XX")
+    assert owned.explain("GET /balance", abroad, None)["decision"]["fallback"] == "refuse"
+    assert owned.decide("GET /balance", abroad, None)["fallback"] == "refuse"
+    vip = owned.explain("GET /balance", abroad, None, "--header", "X-Segment: vip")
+    assert vip["outcome"] == "allow"
+    secret = (b"x-segment-secret", b"s" * 32)
+    assert owned.decide("GET /balance", abroad, None, (b"x-segment", b"vip"), secret)["outcome"] == "allow"
+    owned.decide("POST /chat", token, None)  # sets the flag
+    decided = owned.decide("GET /balance", token, None)
+    cooled = owned.explain("GET /balance", token, None, "--state", "changed=set")
+    assert cooled["decision"]["fallback"] == decided["fallback"] == "cooling_off"
+    assert cooled["decision"]["rule"] == decided["rule"]
+
+
+@pytest.mark.parametrize(
+    ("at", "fallback"),
+    [("2023-11-15T09:00:00+00:00", "allow"), ("2023-11-15T20:00:00+00:00", "desk_closed")],
+)
+def test_the_clock_of_a_condition_is_the_time_asked_for(owned: Asked, at: str, fallback: str) -> None:
+    moment = int(datetime.fromisoformat(at).timestamp())
+    times = {"iat": moment, "exp": moment + 60, "auth_time": moment}
+    token = json.dumps(owned.scene.mint.claims(**STRONG, account_status="ok", **times))
+    key = ("--header", "Idempotency-Key: k", "--at", at)
+    assert owned.explain(REFUND, token, PAYMENT, *key)["decision"]["fallback"] == fallback
+
+
+def test_a_cell_takes_flags_conditions_and_an_amount(owned: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    def outcome(*arguments: str) -> str:
+        with pytest.raises(SystemExit):
+            main(("policy", "explain", str(owned.folder / "policy.yaml"), "--operation", *arguments, "--json"))
+        return str(json.loads(capsys.readouterr().out)["fallback"])
+
+    proven = ("--state", "account=normal,verification=verified")
+    assert outcome("balance", *proven, "--condition", "segment=vip") == "allow"
+    assert outcome("balance", *proven, "--state", "changed=set") == "cooling_off"
+    assert outcome("balance", *proven, "--condition", "segment=plain,country=abroad") == "refuse"
+    opened = ("--at", "2023-11-15T09:00Z")
+    assert outcome("refund", *proven, *opened, "--amount", "499 EUR") == "allow"
+    assert outcome("refund", *proven, *opened, "--amount", "501 EUR") == "await_approval"
+    assert outcome("refund", *proven, "--at", "2023-11-15T20:00Z", "--amount", "499 EUR") == "desk_closed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (
+            ("--operation", "balance", "--state", "chnged=set"),
+            "`chnged` is not a machine or a flag",
+        ),
+        (("--operation", "balance", "--state", "changed=on"), "`on` is not a state of `changed`"),
+        (("--operation", "balance", "--condition", "desk"), "`desk` has no value; write NAME=VALUE"),
+        (("--operation", "balance", "--condition", "dsk=open"), "`dsk` is not a condition of the policy"),
+        (("--operation", "balance", "--condition", "desk=ajar"), "`ajar` is not a value of `desk`"),
+        (("--operation", "balance", "--amount", "1 EUR"), "it needs --operation, one with limits in money"),
+        (("--operation", "refund", "--amount", "1"), "three letters"),
+        (("--operation", "refund", "--amount", "1 EUR", "--limit", "within"), "leave out --limit"),
+        (("--request", "GET /balance", "--amount", "1 EUR"), "the body has the amount"),
+    ],
+)
+def test_wrong_names_and_values_are_refused(owned: Asked, arguments: tuple[str, ...], error: str) -> None:
+    code, out, err = owned.call(*arguments)
+    assert (code, out) == (USAGE, "")
+    assert error in err

@@ -29,12 +29,9 @@ from authguard.asgi.evidence import (
     representation_headers,
     request_target,
 )
-from authguard.audit.query.timeparse import parse_time
 from authguard.cli.line_wrap import print_lines
-from authguard.cli.local_zone import local_zone
 from authguard.cli.sent_request_text import format_json, format_text
 from authguard.cli.terminal import escape
-from authguard.clock import SystemClock
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Operation
 from authguard.credentials import bearer
@@ -49,6 +46,7 @@ from authguard.formats.strict_json import exceeds_node_limit, parse_object
 from authguard.policy.explain.near_match import NearMatch, find_near
 from authguard.policy.explain.sent_request import SentRequest, explain_sent
 from authguard.runtime.channel import ChannelFinder
+from authguard.runtime.condition_reader import ConditionReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,12 +76,16 @@ class Parts(Struct, frozen=True, kw_only=True):
         headers: each as ``Name: value``.
         token: file with a token or with JSON claims; ``None`` for a request without a credential.
         body: file with the body; ``None`` for an empty one.
+        conditions: condition of the policy's own -> its value.
+        flags: names of the flags that are set.
     """
 
     line: str
     headers: tuple[str, ...] = ()
     token: Path | None = None
     body: Path | None = None
+    conditions: Mapping[str, str] = {}
+    flags: frozenset[str] = frozenset()
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -108,21 +110,6 @@ class Question(Struct, frozen=True, kw_only=True):
     sent: SentRequest | None
     refused: Reason
     unchecked: str = ""
-
-
-def parse_moment(typed: str) -> float:
-    """Return the time of `--at` in epoch seconds UTC, in the past or the future; now if it is empty.
-
-    Raises:
-        typer.BadParameter: the text is no time.
-    """
-    now = SystemClock().now()
-    if not typed:
-        return now
-    try:
-        return parse_time(typed, now, local_zone())
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--at") from None
 
 
 def print_answer(
@@ -208,7 +195,18 @@ def read_question(policy: Policy, folder: Path, parts: Parts, given: Mapping[str
         operation=operation, evidence=evidence, method=method, channel=finder(path) if finder else ""
     )
     channel = ChannelFinder(policy, (_SUPPOSED,)).find(access, credential)
-    sent = SentRequest(access=access, credential=credential, body=read, channel=channel, given=given, at=at)
+    secrets = {one.name: (_SUPPOSED,) for one in policy.own_conditions if one.header}
+    brought = {**ConditionReader(policy, {}, secrets).read_headers(access), **parts.conditions}
+    sent = SentRequest(
+        access=access,
+        credential=credential,
+        body=read,
+        channel=channel,
+        given=given,
+        at=at,
+        brought=brought,
+        flags=parts.flags,
+    )
     return replace(question, sent=sent, unchecked=unchecked)
 
 
@@ -229,9 +227,10 @@ def _build_scope(policy: Policy, line: str, headers: Sequence[str]) -> dict[str,
     names = {name for name, _ in sent}
     if b"host" not in names:
         sent.append((b"host", min(policy.hosts, default="app.example").replace("*", "www").encode()))
-    secret = policy.channels.secret_header.encode("latin-1")
-    if secret and policy.channels.header.encode("latin-1") in names:
-        sent = [one for one in sent if one[0] != secret] + [(secret, _SUPPOSED)]
+    for one in policy.by_gateway:  # a person who explains a policy does not have the secrets of gateways
+        secret = one.secret_header.encode("latin-1")
+        if one.header.encode("latin-1") in names:
+            sent = [header for header in sent if header[0] != secret] + [(secret, _SUPPOSED)]
     return {
         "type": "websocket" if method == WEBSOCKET else "http",
         "method": method,
@@ -263,8 +262,8 @@ def _read_header(typed: str) -> tuple[bytes, bytes]:
 def _read_evidence(policy: Policy, scope: dict[str, Any], operation: Operation) -> Evidence | Reason:
     """Return the evidence of the request without its credential, or why it is refused."""
     places = CredentialReader(policy.credentials, policy.settings.public_url)
-    channels = policy.channels
-    wanted = frozenset({channels.header.encode("latin-1"), channels.secret_header.encode("latin-1")} - {b""})
+    names = (name for one in policy.by_gateway for name in (one.header, one.secret_header))
+    wanted = frozenset(name.encode("latin-1") for name in names)
     evidence = EvidenceReader(wanted, places.known).read(scope)
     return evidence if isinstance(evidence, Reason) else places.read(evidence, scope, operation)
 

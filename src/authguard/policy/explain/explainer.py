@@ -69,7 +69,7 @@ def explain_decision(
         asked |= {"risk": wanted.risk, "effect": wanted.effect}
     space, names = policy_space(policy), tuple(policy.table.values)
     if OPERATION in names:
-        asked[OPERATION] = operation or OTHERWISE
+        asked[OPERATION] = operation or asked.get(OPERATION, OTHERWISE)
     defaults = _defaults(policy)
     if asked.get(CHANNEL, asked.get("channel_change")) == UNKNOWN_CHANNEL:  # one fact with two names
         asked |= {"channel_change": UNKNOWN_CHANNEL} | ({CHANNEL: UNKNOWN_CHANNEL} if CHANNEL in names else {})

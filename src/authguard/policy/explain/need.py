@@ -14,6 +14,7 @@ from authguard.core.claim_source import present
 from authguard.core.limits import usage
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven
+from authguard.core.tiers import UNMEASURED, classify_exceeded
 from authguard.policy.schema.units import describe_duration
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def list_needs(
         at: time of the request, epoch seconds UTC.
     """
     operation, channel = access.operation, decided.channel
-    cell = dict(zip(policy.table.values, decided.cell, strict=True))
+    cell = dict(zip(policy.table.values, decided.cell + decided.extra, strict=True))
     principal = None if isinstance(credential, NotProven) else credential.principal
     if principal is None:
         if operation.risk != "public":
@@ -82,6 +83,7 @@ def list_needs(
         sent = bool(access.evidence.idempotency)
         yield Need("a key against repeats", "Idempotency-Key", "sent" if sent else "not sent", met=sent)
     yield from _about_amount(operation, decided, cell["limit"], at)
+    yield from _about_policy(policy, cell)
 
 
 def _about_token(
@@ -137,6 +139,17 @@ def _about_account(policy: Policy, principal: Principal, state: str) -> Iterator
             yield Need("a known account", source.claim, found, met=has_claim)
 
 
+def _about_policy(policy: Policy, cell: dict[str, str]) -> Iterator[Need]:
+    """Yield the conditions and flags of the policy that some rule names; none of them is met or unmet by itself."""
+    for condition in policy.conditions:
+        if condition.name in cell:
+            source = condition.claim or condition.header or condition.pointer or condition.call or "the clock"
+            yield Need(f"the condition `{condition.name}`", source, f"it is `{cell[condition.name]}`", met=True)
+    for flag in policy.flags:
+        if flag.name in cell:
+            yield Need(f"the flag `{flag.name}`", f"by {flag.by}", f"it is {cell[flag.name]}", met=True)
+
+
 def _about_amount(operation: Operation, decided: Decision, value: str, at: float) -> Iterator[Need]:
     fault = next((one for one in Reason if one.code == decided.amount), None) if decided.amount else None
     if operation.has_amount:
@@ -163,12 +176,27 @@ def _exceeds(limit: Limit, amount: str, at: float) -> bool:
     return usage(limit, cost, (), at).exceeded
 
 
+def measure_amount(operation: Operation, digits: str, currency: str) -> str:
+    """Return the value of `limit` for an amount, if nothing was spent before.
+
+    Args:
+        operation: with limits.
+        digits: of the amount, in major units.
+        currency: its three letters.
+    """
+    if any(limit.amount and limit.currency != currency for limit in operation.limits):
+        return UNMEASURED
+    exceeded = [limit.name for limit in operation.limits if _exceeds(limit, digits, 0.0)]
+    return classify_exceeded(operation, exceeded)
+
+
 def format_limit(limit: Limit) -> str:
     """Return a limit in words: `500 EUR per call`, `3 calls in 24 h for one customer`."""
+    named = f" (`{limit.tier}`)" if limit.tier else ""
     most = f"{limit.amount} {limit.currency}" if limit.amount else f"{limit.calls} call{'s' * (limit.calls != 1)}"
     if not limit.per:
-        return f"{most} per call"
-    return f"{most} in {describe_duration(limit.per)} by {limit.by}"
+        return f"{most} per call{named}"
+    return f"{most} in {describe_duration(limit.per)} by {limit.by}{named}"
 
 
 def _channel_source(policy: Policy) -> str:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from authguard.core.ledger_keys import find_ledger_keys
 from authguard.core.outcomes import Reason
 from authguard.core.request import NotProven, Operation
 from authguard.core.snapshot import Keys, Report
+from authguard.evaluation import flags, transactions
+from authguard.evaluation.driver import Evaluation
 from authguard.policy.explain.explainer import explain_decision
 from authguard.policy.explain.need import Need, list_needs
 from authguard.policy.testing.deployment import Deployment
@@ -44,6 +47,8 @@ class SentRequest(Struct, frozen=True, kw_only=True):
         channel: the trusted channel; empty for none.
         given: machine -> state that is supposed.
         at: time of the request, epoch seconds UTC.
+        brought: condition of the policy's own -> its value, of those that a header, a response or a call brings.
+        flags: names of the flags that are set.
     """
 
     access: AccessRequest
@@ -52,6 +57,8 @@ class SentRequest(Struct, frozen=True, kw_only=True):
     channel: str
     given: Mapping[str, str]
     at: float
+    brought: Mapping[str, str] = {}
+    flags: frozenset[str] = frozenset()
 
 
 class SentExplanation(Struct, frozen=True, kw_only=True):
@@ -92,7 +99,8 @@ def explain_sent(policy: Policy, sent: SentRequest) -> SentExplanation:
     if operation.risk == "public":  # the credential of a public operation is not checked
         credential = NotProven("missing", Reason.CREDENTIAL_MISSING)
     simulator = _suppose(policy, sent, credential)
-    asked = ScenarioRequest(channel=sent.channel, is_sent=True)
+    _set_flags(policy, sent, credential, simulator)
+    asked = ScenarioRequest(channel=sent.channel, is_sent=True, brought=sent.brought)
     decided = simulator.decide(sent.access, credential, asked, sent.body)
     unproven = credential if isinstance(credential, NotProven) else None
     found = SentExplanation(
@@ -104,7 +112,7 @@ def explain_sent(policy: Policy, sent: SentRequest) -> SentExplanation:
     )
     if isinstance(decided, Reason):
         return replace(found, reason=decided.code, status=decided.status)
-    cell = dict(zip(policy.table.values, decided.cell, strict=True))
+    cell = dict(zip(policy.table.values, decided.cell + decided.extra, strict=True))
     is_named = operation.name in {one.name for one in policy.all_operations}
     return replace(
         found,
@@ -133,6 +141,25 @@ def _suppose(policy: Policy, sent: SentRequest, credential: Credential) -> Simul
         account = replace(stored.account, reports={**reported, **missing})
         simulator.suppose(simulator.all_keys, stored, replace(stored, account=account))
     return simulator
+
+
+def _set_flags(policy: Policy, sent: SentRequest, credential: Credential, simulator: Simulator) -> None:
+    """Store the flags that are supposed to be set, each in the ledger of its dimension."""
+    if isinstance(credential, NotProven) or not sent.flags:
+        return
+    found: tuple[tuple[str, bytes], ...] = ()
+    if sent.access.operation.ledger_dimensions:
+        binding = transactions.bind_request(
+            sent.access, credential.principal, sent.body, simulator.ids, policy.digest, simulator.cipher
+        )
+        found = find_ledger_keys(sent.access.operation, credential.principal, binding.body.document, policy.agents)
+    keys = replace(simulator.all_keys, ledgers=found)
+    stored = simulator.records.load(keys)
+    evaluation = Evaluation(policy, stored, sent.at, keys)
+    for flag in policy.flags:
+        if flag.name in sent.flags:
+            flags.set_flag(evaluation, flag, "supposed")
+    simulator.suppose(keys, stored, evaluation.snapshot)
 
 
 def _suppositions(policy: Policy, sent: SentRequest, operation: Operation) -> list[str]:

@@ -30,6 +30,7 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
         flags: flag -> the value that it has when the request is made.
         amount: in major units, with its currency, as `100 EUR`; empty for one that brings about the conditions.
         idempotency: value of ``Idempotency-Key``; requests with the same one are the same transaction.
+        brought: condition of the policy's own -> the value that a header, a response or a call brings.
         is_sent: whether the channel is the one that a request was sent through, so that an empty one is none.
     """
 
@@ -43,6 +44,7 @@ class ScenarioRequest(Struct, frozen=True, kw_only=True):
     flags: Mapping[str, str] = field(default_factory=dict)
     amount: str = ""
     idempotency: str = "scenario"
+    brought: Mapping[str, str] = field(default_factory=dict)
     is_sent: bool = False
 
 

@@ -313,7 +313,7 @@ class Simulator:
             asked: what the scenario types of it.
             body: read if the operation's decision depends on it.
         """
-        facts = self._facts(request.operation, credential, asked)
+        facts = replace(self._facts(request.operation, credential, asked), brought=asked.brought)
         proven = facts.credential
         if isinstance(proven, Proven) and request.operation.reads_body:
             facts = self._bind(request, facts, proven, asked, body)
