@@ -118,6 +118,43 @@ def test_a_scenario_is_marked_too(line: str, path: str) -> None:
     assert faults(validators("banking")[1], document) == ([path] if path else [])
 
 
+OWN = """\
+authguard: 1
+name: own
+extends: support-desk
+flags:
+  changed: {by: subject, expires: 24h, set_by: [{operation: refund, event: started}]}
+conditions:
+  desk: {from: {time_zone: Europe/Berlin}, values: {open: 'Mo-Fr 08:00-18:00'}, default: closed}
+"""
+#: a line of a policy with a flag and a condition -> path of the fault; empty if it is valid
+OWN_LINES = {
+    "decisions: [{when: {changed: set, desk: closed}, do: refuse}]": "",
+    "decisions: [{when: {changed: seen}, do: refuse}]": "$.decisions[0].when.changed",
+    "decisions: [{when: {desk: ajar}, do: refuse}]": "$.decisions[0].when.desk",
+    "decisions: [{when: {chnged: set}, do: refuse}]": "$.decisions[0].when",
+    "decisions: [{when: {limit: exceeded}, do: by_limit}]": "",
+    "decisions: [{when: {account: closed}, do: skip_phase, phase: account}]": "",
+    "decisions: [{when: {account: closed}, do: skip_phase, phase: acount}]": "$.decisions[0].phase",
+    "invariants: [{name: x, never: {changed: set, fallback: to_a_person}}]": "",
+    "invariants: [{name: x, never: {changed: set, fallback: to_a_persn}}]": "$.invariants[0].never.fallback",
+    "machines: {account: {states: [{name: late, like: normal}]}}": "",
+    "flags: {other: {by: subject, expires: 1h, set_by: [{operation: refund, event: started}]}}": "",
+    "flags: {other: {by: subject, expires: 1h, set_by: [{operation: refnd, event: started}]}}": (
+        "$.flags.other.set_by[0].operation"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "path"), OWN_LINES.items(), ids=OWN_LINES)
+def test_flags_conditions_and_phases_are_known(line: str, path: str) -> None:
+    draft = load_draft("own.yaml", text=OWN.encode()).draft
+    assert draft is not None
+    schema = Draft202012Validator(fill_policy_schema(draft))
+    found = faults(schema, plain(f"authguard: 1\nname: mine\nextends: support-desk\n{line}\n"))
+    assert found == ([path] if path else [])
+
+
 def test_scopes_and_roles_are_offered_and_presets_named() -> None:
     schema = validators("banking")[0].schema
     operation = schema["$defs"]["Operation"]["properties"]

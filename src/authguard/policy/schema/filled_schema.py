@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from authguard.core.decision_table import dimension_values
+from authguard.core.decision_table import SKIP_PHASE, dimension_values
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import OPERATION, extra_names, find_extra
 from authguard.core.outcomes import ALLOW, Outcome
+from authguard.core.tiers import LIMIT, limit_values
 from authguard.policy.schema.json_schema import policy_schema, scenario_schema
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 #: the words that a target state, a source or a trigger may have besides names
 _ANY: Final = "*"
 _STAY: Final = "="
+#: what a rule may do besides answering
+_ACTS: Final = ("by_limit", SKIP_PHASE)
 _OUTCOMES: Final = tuple(one.value for one in Outcome)
 
 
@@ -82,12 +85,13 @@ def dimension_choices(draft: Draft) -> dict[str, tuple[str, ...]]:
     """Return every dimension that a rule may name, with the values that it may have there."""
     states = {name: spec.states for name, spec in draft.machines.items()}
     values = dimension_values(states, find_extra(draft, extra_names(draft)))
-    groups = dict.fromkeys(group for one in draft.operations for group in sorted(getattr(one, "groups", ())))
-    tiers = dict.fromkeys(getattr(limit, "tier", "") for one in draft.operations for limit in one.limits)
-    if OPERATION in values:
-        values[OPERATION] = (*values[OPERATION], *groups)
-    values["limit"] = tuple(dict.fromkeys((*values["limit"], *filter(None, tiers))))
+    values[OPERATION] = (*values[OPERATION], *_groups(draft))
+    values[LIMIT] = limit_values(draft)
     return values
+
+
+def _groups(draft: Draft) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(group for one in draft.operations for group in sorted(one.groups)))
 
 
 def _operations(draft: Draft) -> tuple[Any, ...]:
@@ -96,14 +100,9 @@ def _operations(draft: Draft) -> tuple[Any, ...]:
 
 def _fill_rules(models: dict[str, Any], values: Mapping[str, tuple[str, ...]], answers: Iterable[str]) -> None:
     rule, invariant = models["Rule"]["properties"], models["Invariant"]["properties"]
-    _choose(rule["do"], (*answers, *_words_of(rule["do"])))
+    _choose(rule["do"], (*answers, *_ACTS))
     _name_dimensions(rule["when"], values)
     _name_dimensions(invariant["never"], {**values, "outcome": _OUTCOMES, "fallback": tuple(answers)})
-
-
-def _words_of(schema: dict[str, Any]) -> tuple[str, ...]:
-    """Return the words of the language that a schema already lists."""
-    return tuple(word for one in schema.get("anyOf", ()) for word in one.get("enum", ()))
 
 
 def _name_dimensions(schema: dict[str, Any], values: Mapping[str, tuple[str, ...]]) -> None:
@@ -123,7 +122,7 @@ def _fill_fallbacks(draft: Draft, models: dict[str, Any], top: dict[str, Any]) -
     _choose(top["on_fault"], draft.fallbacks)
     for name in ("all", "any", "sequence", "of"):
         _choose(models["Method"]["properties"][name], draft.verifiers)
-    _choose(models["Limit"]["properties"].get("then", {}), draft.fallbacks)
+    _choose(models["Limit"]["properties"]["then"], draft.fallbacks)
 
 
 def _fill_machines(draft: Draft, models: dict[str, Any], top: dict[str, Any]) -> None:
@@ -145,6 +144,7 @@ def _fill_machines(draft: Draft, models: dict[str, Any], top: dict[str, Any]) ->
         _choose(machine["properties"]["transitions"]["items"]["properties"]["raises"], events)
     described = {key: top["machines"][key] for key in ("description",) if key in top["machines"]}
     top["machines"] = {**described, "type": "object", "properties": properties, "additionalProperties": False}
+    _choose(models["State"]["properties"]["like"], draft.machines["account"].states)
     timer = models["Timer"]["properties"]
     _choose(timer["event"], events)
     _choose(timer["states"], dict.fromkeys(state for spec in draft.machines.values() for state in spec.states))
@@ -165,6 +165,10 @@ def _fill_names(draft: Draft, models: dict[str, Any]) -> None:
     roles = _known_roles(draft)
     _offer(models["Operation"]["properties"]["roles"], roles)
     _offer(models["Approvers"]["properties"]["role"], roles)
+    for model in ("FlagSetter", "FlagClearer"):
+        _offer(models[model]["properties"]["role"], roles)
+    operations = dict.fromkeys(one.name for one in draft.operations)
+    _choose(models["FlagSetter"]["properties"]["operation"], (*operations, *_groups(draft)))
     _offer(models["Agent"]["properties"]["issuer"], dict.fromkeys(one.issuer for one in draft.issuers))
 
 
