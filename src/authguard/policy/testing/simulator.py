@@ -313,7 +313,9 @@ class Simulator:
             asked: what the scenario types of it.
             body: read if the operation's decision depends on it.
         """
-        facts = replace(self._facts(request.operation, credential, asked), brought=asked.brought)
+        facts = self._facts(request.operation, credential, asked)
+        if asked.is_sent:
+            facts = replace(facts, brought=asked.brought)
         proven = facts.credential
         if isinstance(proven, Proven) and request.operation.reads_body:
             facts = self._bind(request, facts, proven, asked, body)
