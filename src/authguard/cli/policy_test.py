@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from msgspec.structs import replace
 
 from authguard.cli.line_wrap import print_lines
 from authguard.cli.named_policy import PoliciesArgument, is_json, pick_policies
@@ -16,6 +17,7 @@ from authguard.cli.options import JsonOption, OutputOption, PolicyOption, option
 from authguard.cli.output import INVALID, USAGE, print_error, write_output
 from authguard.policy.loading.locator import resolve_folder
 from authguard.policy.testing import generator, report
+from authguard.policy.testing.part_coverage import measure_parts
 from authguard.policy.testing.scenario import DEFAULT_CONDITIONS
 
 if TYPE_CHECKING:
@@ -61,6 +63,12 @@ def run_tests(
         bool,
         typer.Option("--mutants", help="Also change the policy in single places, and list what no scenario notices."),
     ] = False,
+    coverage: Annotated[
+        bool,
+        typer.Option(
+            "--coverage", help="Also count operations, what they need, limits, flags and the conditions of rules."
+        ),
+    ] = False,
     generate: Annotated[
         bool,
         typer.Option("--generate", help="Write draft scenarios for uncovered transitions and rules, to be completed."),
@@ -82,6 +90,8 @@ def run_tests(
     named = pick_policies(context, paths, policy)
     sources = dict.fromkeys(resolve_folder(given) for given in named)  # pre-commit passes every changed file
     reports = [report.run_tests(source) for source in sources]
+    if coverage:
+        reports = [replace(one, parts=measure_parts(one.policy, one.run)) for one in reports]
     if generate:
         _write_drafts(reports, output)
         return
@@ -133,6 +143,9 @@ def _is_passing(one: PolicyTestReport, mutated: MutationReport | None, percent: 
     if one.coverage.min_percent < percent:
         print_error(f"{one.source}: scenarios cover {one.coverage.min_percent:.1f} %, less than {percent:g} %")
         return False
+    if one.parts is not None and one.parts.percent < percent:
+        print_error(f"{one.source}: scenarios cover {one.parts.percent:.1f} % of the parts, less than {percent:g} %")
+        return False
     if mutated is not None and mutated.percent < percent:
         print_error(f"{one.source}: {mutated.percent:.1f} % of the mutants are caught, less than {percent:g} %")
         return False
@@ -141,6 +154,8 @@ def _is_passing(one: PolicyTestReport, mutated: MutationReport | None, percent: 
 
 def _as_json(one: PolicyTestReport, mutated: MutationReport | None) -> dict[str, Any]:
     values = report.as_json(one)
+    if one.parts is not None:
+        values["coverage"]["parts"] = report.parts_as_json(one.parts)
     if mutated is None:
         return values
     survivors = [
@@ -165,7 +180,8 @@ def _lines(
         yield f"{'passed' if one.passed else 'failed'}: {report.format_summary(one)}"
         yield from map(str, one.problems)
         yield from map(report.format_failure, one.run.failed)
-        missing: Sequence[str] = [report.format_uncovered(piece) for piece in one.coverage.uncovered]
+        parts = one.parts.uncovered if one.parts is not None else ()
+        missing: Sequence[str] = [report.format_uncovered(piece) for piece in (*one.coverage.uncovered, *parts)]
         yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
         if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
             yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"

@@ -85,7 +85,7 @@ def measure_coverage(policy: Policy, run: ScenarioRun) -> Coverage:
         run: their results (`authguard.policy.testing.scenario.run_scenarios`).
     """
     transitions = tuple(_transitions(complete_policy(policy)))
-    counted = [one for one in policy.table.rules if _is_own(policy, one.origin) or one.do in policy.changes.fallbacks]
+    counted = [one for one in policy.table.rules if is_own(policy, one.origin) or one.do in policy.changes.fallbacks]
     idle = _idle_rules(policy, {rule.index for rule in counted} - run.rules)
     rules = tuple(
         CoverageItem(kind="rule", index=rule.index, label=rule.name, origin=rule.origin)
@@ -118,7 +118,7 @@ def _transitions(policy: Policy) -> Iterator[CoverageItem]:
         for index, line in enumerate(machine.spec.lines):
             origin = policy.origins[f"line:{name}:{index}"]
             sources = answers.get(index, set())  # empty for an inherited line that is overridden completely
-            own = _is_own(policy, origin)
+            own = is_own(policy, origin)
             counted = sources if own else {one for one in sources & added if _can_take(policy, name, index, one)}
             if counted:
                 yield CoverageItem(
@@ -189,5 +189,6 @@ def find_underived_boxes(policy: Policy, space: Space) -> tuple[Box, ...]:
     )
 
 
-def _is_own(policy: Policy, origin: str) -> bool:
+def is_own(policy: Policy, origin: str) -> bool:
+    """Return whether a place is in the policy's own file."""
     return origin.rpartition(":")[0] == policy.file

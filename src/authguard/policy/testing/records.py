@@ -64,9 +64,20 @@ class Records:
         sessions: key -> record.
         transactions: id -> record.
         edges: (machine, index of the line, source state) of every line that an event took.
+        flag_changes: (flag, event, cause) of every change of a flag.
     """
 
-    __slots__ = ("_blank", "_ledgers", "_service", "accounts", "edges", "policy", "sessions", "transactions")
+    __slots__ = (
+        "_blank",
+        "_ledgers",
+        "_service",
+        "accounts",
+        "edges",
+        "flag_changes",
+        "policy",
+        "sessions",
+        "transactions",
+    )
 
     def __init__(self, policy: Policy) -> None:
         """Start without any record."""
@@ -78,6 +89,7 @@ class Records:
         self.sessions: dict[bytes, SessionRecord] = {}
         self.transactions: dict[str, TransactionRecord] = {}
         self.edges: set[tuple[str, int, str]] = set()
+        self.flag_changes: set[tuple[str, str, str]] = set()
 
     def load(self, keys: Keys) -> Snapshot:
         """Return the records of some keys; an unknown key has a blank record."""
@@ -129,7 +141,10 @@ class Records:
     ) -> None:
         """Note the lines that an evaluation took, with those of events that moved nothing."""
         states = states_of(before)
-        transitions = [one for one in transitions if one.machine in self.policy.machines]  # the others are flags
+        self.flag_changes |= {
+            (one.machine, one.event, one.cause) for one in transitions if one.machine not in self.policy.machines
+        }
+        transitions = [one for one in transitions if one.machine in self.policy.machines]
         place = 0
         for event in events:
             if place < len(transitions) and _name(transitions[place]) == event:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from authguard.core.policy import Policy
     from authguard.policy.problem import Problem
     from authguard.policy.testing.coverage import Coverage, CoverageItem
+    from authguard.policy.testing.part_coverage import PartCoverage
     from authguard.policy.testing.scenario import Scenario, ScenarioResult, ScenarioRun
 
 #: characters that no XML 1.0 document may contain, escaped or not
@@ -39,6 +40,7 @@ class PolicyTestReport(Struct, frozen=True, kw_only=True):
         run: the results of the scenarios that could be parsed.
         problems: the problems of the scenarios that could not be parsed.
         coverage: the coverage of the policy.
+        parts: the coverage of its parts, if it was asked for.
     """
 
     source: str
@@ -46,6 +48,7 @@ class PolicyTestReport(Struct, frozen=True, kw_only=True):
     run: ScenarioRun
     problems: tuple[Problem, ...]
     coverage: Coverage
+    parts: PartCoverage | None = None
 
     @property
     def passed(self) -> bool:
@@ -151,6 +154,16 @@ def as_json(report: PolicyTestReport) -> dict[str, Any]:
             "inherited": covered.inherited,
             "uncovered": [{"kind": item.kind, "is": item.label, "at": item.origin} for item in covered.uncovered],
         },
+    }
+
+
+def parts_as_json(parts: PartCoverage) -> dict[str, Any]:
+    """Return the coverage of the parts of a policy as JSON values."""
+    return {
+        "covered": parts.total - len(parts.uncovered),
+        "of": parts.total,
+        "percent": round(parts.percent, 2),
+        "uncovered": [{"kind": item.kind, "is": item.label, "at": item.origin} for item in parts.uncovered],
     }
 
 

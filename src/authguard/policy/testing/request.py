@@ -61,6 +61,8 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
         conditions: condition -> the value that the driver derived; empty without a cell.
         scopes: of the token as the app sees it, after a restriction, sorted.
         states: machine -> the state that was decided on.
+        operation: name of the operation; empty if the request is refused without a cell.
+        cell: one value per dimension of the table; empty without a cell.
         retry_after: seconds after which a retry may be repeated; 0 for none.
         differences: one phrase per typed condition that the driver derives differently.
     """
@@ -74,6 +76,8 @@ class ScenarioDecision(Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     retry_after: float = 0.0
+    operation: str = ""
+    cell: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
 
 

@@ -123,11 +123,13 @@ class ScenarioRun(Struct, frozen=True, kw_only=True):
         results: in the given order.
         edges: (machine, index of the line, source state) of every transition line that was taken.
         rules: indexes of the rules that decided, or skipped their phase.
+        flag_changes: (flag, event, cause) of every change of a flag.
     """
 
     results: tuple[ScenarioResult, ...]
     edges: frozenset[tuple[str, int, str]]
     rules: frozenset[int]
+    flag_changes: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def failed(self) -> tuple[ScenarioResult, ...]:
@@ -168,6 +170,7 @@ def run_scenarios(
         MachineFaultError: a scenario names a state, event or value that the policy does not have.
     """
     edges: set[tuple[str, int, str]] = set()
+    flag_changes: set[tuple[str, str, str]] = set()
     rules: set[int] = set()
     results = []
     deployment = deployment or Deployment(policy)
@@ -198,13 +201,16 @@ def run_scenarios(
             if answer and step.app is not None and not (answer.outcome in _RUNS and simulator.answer(step.app)):
                 differences.append(prefix + NOT_ADMITTED)
         edges |= simulator.records.edges
+        flag_changes |= simulator.records.flag_changes
         rules |= {one.index for answer in answers for one in answer.trace}
         results.append(
             ScenarioResult(
                 scenario=scenario, answers=tuple(answers), states=simulator.states(), differences=tuple(differences)
             )
         )
-    return ScenarioRun(results=tuple(results), edges=frozenset(edges), rules=frozenset(rules))
+    return ScenarioRun(
+        results=tuple(results), edges=frozenset(edges), rules=frozenset(rules), flag_changes=frozenset(flag_changes)
+    )
 
 
 def _compare(step: Step, answer: ScenarioDecision | None, states: Mapping[str, str]) -> Iterator[str]:

@@ -455,6 +455,8 @@ class Simulator:
             scopes=decided.scopes,
             states=states,
             retry_after=ceil(decided.fallback.after),
+            operation=operation.name,
+            cell=decided.cell + decided.extra,
             differences=tuple(
                 explain_difference(self.policy, operation, name, value, derived)
                 for name, value in asked.conditions.items()
