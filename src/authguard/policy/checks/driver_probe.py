@@ -95,6 +95,8 @@ class DriverProbe:
             self.policy = replace(self.policy, issuers={one.issuer: one for one in issuers})
         self._draft = draft
         self._reports: dict[str, frozenset[Sequence]] = {}
+        self._sign_ins: dict[tuple[str, bool, bool], SignIn] = {}
+        self._never_set: dict[tuple[str, str], set[str]] = {}
         self._raised = {event for spec in draft.machines.values() for line in spec.lines for event in line.raises}
 
     def sign_in(self, state: str, *, is_dated: bool, is_fresh: bool) -> SignIn:
@@ -105,6 +107,12 @@ class DriverProbe:
             is_dated: whether the token states when the person signed in.
             is_fresh: whether the person signed in just now; else it is the sign-in that the session has.
         """
+        key = (state, is_dated, is_fresh)
+        if key not in self._sign_ins:
+            self._sign_ins[key] = self._run_sign_in(state, is_dated=is_dated, is_fresh=is_fresh)
+        return self._sign_ins[key]
+
+    def _run_sign_in(self, state: str, *, is_dated: bool, is_fresh: bool) -> SignIn:
         sequences, news = set(), set()
         for snapshot, issuer in product(self._sessions(state), self.policy.issuers):
             proof = (NOW if is_fresh else WRITTEN_AT) if is_dated else 0.0
@@ -175,6 +183,11 @@ class DriverProbe:
 
     def _unset(self, machine: str, moment: str) -> set[str]:
         """Return the states in which a moment may never have been set."""
+        if (machine, moment) not in self._never_set:
+            self._never_set[machine, moment] = self._find_unset(machine, moment)
+        return self._never_set[machine, moment]
+
+    def _find_unset(self, machine: str, moment: str) -> set[str]:
         initial, table = self.policy.initial[machine], self.policy.machines[machine].table
         if moment not in {*_SETS, "reported"}:
             return {initial}

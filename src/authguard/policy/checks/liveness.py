@@ -109,19 +109,27 @@ def _find_deadlocks(draft: Draft, proof: TableCoverage) -> Iterator[Problem]:
     searches = [_Search(draft, proof, probe)]
     if not _raises_with_transactions(draft):  # a tenth of the states; what fails there may need a transaction
         searches.insert(0, _Search(_without_transactions(draft), proof, probe))
-    for goal in _goals(draft):
+    proved: dict[tuple[object, ...], list[tuple[frozenset[Outcome], frozenset[str]]]] = {}
+    found: dict[LivenessGoal, Problem] = {}
+    for goal in sorted(_goals(draft), key=lambda one: len(one.wanted)):
         for is_dated, kind, flags in product(goal.dated, _request_kinds(draft), find_flag_cases(draft, goal)):
+            known = proved.setdefault((is_dated, kind, flags), [])
+            by = frozenset(goal.by) or ALL_ACTORS
+            if any(wanted <= goal.wanted and fewer <= by for wanted, fewer in known):
+                continue  # with fewer actors, one of fewer outcomes is sure
             stuck = 0
             for search in searches:
                 stuck = search.find_stuck(goal, kind, flags, is_dated=is_dated)
                 if not stuck:
+                    known.append((goal.wanted, by))
                     break
             else:
                 path = searches[-1].reach.path_into(stuck)
                 if isinstance(path, Path):
                     request = f"{kind}{'' if is_dated else ' with an undated credential'}{_format_flags(flags)}"
-                    yield _problem(draft, goal, request, path)
+                    found[goal] = _problem(draft, goal, request, path)
                     break
+    yield from (found[goal] for goal in _goals(draft) if goal in found)
 
 
 def find_flag_cases(draft: Draft, goal: LivenessGoal) -> list[FlagCase]:

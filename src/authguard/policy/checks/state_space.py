@@ -97,6 +97,7 @@ class StateSpace:
         self._arrows: dict[tuple[str, bool], tuple[Arrow, ...]] = {}
         self._moving: dict[str, StateSet] = {}
         self._shifts: dict[str, list[_Shifts]] = {}
+        self._having: dict[tuple[str, tuple[str, ...]], StateSet] = {}
         self._edge_arrows: dict[tuple[int, str, Edge, bool], tuple[Arrow, ...]] = {}
 
     @cached_property
@@ -116,10 +117,11 @@ class StateSpace:
 
     def having(self, machine: str, *states: str) -> StateSet:
         """Return the combinations in which a machine is in one of some states."""
-        place = MACHINES.index(machine)
-        found = 0
-        for state in states:
-            found |= self.slabs[place][self._index[place][state]]
+        found = self._having.get((machine, states))
+        if found is None:
+            place = MACHINES.index(machine)
+            slabs, known = self.slabs[place], self._index[place]
+            found = self._having[machine, states] = reduce(or_, (slabs[known[state]] for state in states), 0)
         return found
 
     def of_box(self, box: Box) -> StateSet:

@@ -100,6 +100,9 @@ class SureStates:
         self._draft, self._proof, self._probe, self._by, self._is_dated = draft, proof, probe, by, is_dated
         self._kinds = {"allow": Outcome.ALLOW} | {name: item.kind for name, item in draft.fallbacks.items()}
         self._space = policy_space(probe.policy)
+        self._found: dict[tuple[StateSet, ...], StateSet] = {}
+        self._ends: dict[tuple[frozenset[Outcome], RequestKind, str], StateSet] = {}
+        self._groups: dict[str, list[tuple[frozenset[Sequence], StateSet]]] = {}
         session = draft.machines["session"]
         self._live = states.having("session", *sorted(probe.policy.live_session_states & set(session.states)))
         new = draft.machines["transaction"].initial
@@ -120,25 +123,41 @@ class SureStates:
             good, undated = self.states.whole, 0
         ends = self._with(wanted, kind, "good") & good | self._with(wanted, kind, "undated") & undated
         offered = self._offered["good"] & good | self._offered["undated"] & undated
-        found = self._search(ends, kind, needed, lambda target: self._pass(offered, target))
+        found = self._search((ends, needed, offered, 0), kind, lambda target: self._pass(offered, target))
         if self._is_dated:
             return found
         # a live session whose sign-in is too old for the operation needs a date as well
         passed = self._pass(self._offered["undated"], found)
-        return found & self._search(self._with(wanted, kind, "undated"), kind, needed, lambda _: passed)
+        return found & self._search((self._with(wanted, kind, "undated"), needed, passed, 1), kind, lambda _: passed)
 
     def _search(
-        self, ends: StateSet, kind: RequestKind, needed: StateSet, passing: Callable[[StateSet], StateSet]
+        self,
+        given: tuple[StateSet, StateSet, StateSet, int],
+        kind: RequestKind,
+        passing: Callable[[StateSet], StateSet],
     ) -> StateSet:
         """Search backwards from the states in which a request ends well.
 
         Args:
-            ends: these states, after the events of the request.
+            given: these states, after the events of the request; states of which the search may end when it has found
+                all; and a set and a number that determine `passing`.
             kind: of the request.
-            needed: the search may end when it has found all of these.
             passing: returns the states in which a verification leads into a set of states.
         """
         held, ending = self._with(frozenset({Outcome.HOLD}), kind, "good"), self._ending(kind)
+        key = (*given, held, ending)  # kinds of requests often have the same sets
+        if key not in self._found:
+            self._found[key] = self._search_from(given[0], given[1], held, ending, passing)
+        return self._found[key]
+
+    def _search_from(
+        self,
+        ends: StateSet,
+        needed: StateSet,
+        held: StateSet,
+        ending: StateSet,
+        passing: Callable[[StateSet], StateSet],
+    ) -> StateSet:
         found, before = self._request(ends), -1
         while found != before and needed & ~found:
             before = found
@@ -161,6 +180,11 @@ class SureStates:
 
     def _with(self, wanted: frozenset[Outcome], kind: RequestKind, credential: str) -> StateSet:
         """Return the states in which a request comes to one of some outcomes, with its transaction or without one."""
+        if (wanted, kind, credential) not in self._ends:
+            self._ends[wanted, kind, credential] = self._project(wanted, kind, credential)
+        return self._ends[wanted, kind, credential]
+
+    def _project(self, wanted: frozenset[Outcome], kind: RequestKind, credential: str) -> StateSet:
         rules = [rule.index for rule in self._draft.rules if self._kinds.get(rule.do) in wanted]
         box = self._box(kind, credential)
         found = self._proof.project(rules, box, self._new)
@@ -204,19 +228,19 @@ class SureStates:
             target: the set.
             join: ``and_`` if every sequence of events that the driver may send must lead there, ``or_`` if one must.
         """
-        found = self._credential(target, join, is_fresh=False)
-        if CALLER in self._by and self._is_dated:
-            found |= self._credential(target, join, is_fresh=True)
-        return found
-
-    def _credential(self, target: StateSet, join: Join, *, is_fresh: bool) -> StateSet:
         old = self._reports(target, join)
-        new = self._reports(self._identity(target, join), join)
+        identified = self._identity(target, join)
+        new = old if identified == target else self._reports(identified, join)
+        known: dict[tuple[Sequence, StateSet], StateSet] = {}  # many states have the same sequences
         found = 0
-        for state, sign_in in self._sign_ins[is_fresh].items():
-            after = new if sign_in.is_new else join(new, old) if sign_in.can_be_new else old
-            leads = reduce(join, (self._after(one, after) for one in sign_in.sequences))
-            found |= self.states.having("session", state) & leads
+        for is_fresh in (False, True) if CALLER in self._by and self._is_dated else (False,):
+            for state, sign_in in self._sign_ins[is_fresh].items():
+                after = new if sign_in.is_new else join(new, old) if sign_in.can_be_new else old
+                for one in sign_in.sequences:
+                    if (one, after) not in known:
+                        known[one, after] = self._after(one, after)
+                leads = reduce(join, (known[one, after] for one in sign_in.sequences))
+                found |= self.states.having("session", state) & leads
         return found
 
     @cached_property
@@ -327,14 +351,27 @@ class SureStates:
         self, machine: str, choices: Mapping[str, frozenset[Sequence]], target: StateSet, join: Join
     ) -> StateSet:
         """Return the states from which the sequences that their machine's state has lead into a set."""
-        grouped: dict[frozenset[Sequence], list[str]] = {}
-        for state, sequences in choices.items():
-            grouped.setdefault(sequences, []).append(state)
-        known = {one: self._after(one, target) for sequences in grouped for one in sequences}
+        known: dict[Sequence, StateSet] = {}
         found = 0
-        for sequences, states in grouped.items():
-            found |= self.states.having(machine, *states) & reduce(join, (known[one] for one in sequences))
+        for sequences, here in self._group(machine, choices):
+            for one in sequences:
+                if one not in known:
+                    known[one] = self._after(one, target)
+            found |= here & reduce(join, (known[one] for one in sequences))
         return found
+
+    def _group(
+        self, machine: str, choices: Mapping[str, frozenset[Sequence]]
+    ) -> list[tuple[frozenset[Sequence], StateSet]]:
+        """Return the different choices of a machine, with the states that have each."""
+        if machine not in self._groups:
+            grouped: dict[frozenset[Sequence], list[str]] = {}
+            for state, sequences in choices.items():
+                grouped.setdefault(sequences, []).append(state)
+            self._groups[machine] = [
+                (sequences, self.states.having(machine, *states)) for sequences, states in grouped.items()
+            ]
+        return self._groups[machine]
 
     def _after(self, sequence: Sequence, target: StateSet) -> StateSet:
         """Return the states that are in a set after some events; an event need not move its machine."""
