@@ -96,19 +96,31 @@ async def test_the_record_states_the_exceeded_limits_with_their_figures(desk: De
     )
 
 
+async def test_an_approver_reads_for_which_limits_it_was_held(desk: Desk) -> None:
+    await ask(desk, 400, "a")
+    held = await desk.ask("refund", desk.login(), body={"amount": 9_700, "currency": "EUR"}, idempotency="b")
+    record = await desk.record(held.transaction)
+    assert desk.enforcer.approvals.describe_tripped(record) == (
+        "over_5000: 9700 EUR, at most 5000 EUR per call",
+        "day: 9700 EUR, at most 10000 EUR in 1d by subject",
+        "over_500: 9700 EUR, at most 500 EUR per call",
+        "refund/4: 9700 EUR, at most 400 EUR per call",
+    )
+
+
 def test_scenarios_name_a_limit_and_bring_it_about(tmp_path: Path) -> None:
     policy = policy_of(TIERS)
     text = """\
 - name: each limit has its answer
   given: {account: normal, verification: verified}
   steps:
-    - ask: {operation: refund, limit: over_500, idempotency: a}
+    - ask: {operation: refund, limit: over_500, idempotency_key: a}
       then: {fallback: one_officer, approvers: {role: officer}}
-    - ask: {operation: refund, limit: exceeded, idempotency: b}
+    - ask: {operation: refund, limit: exceeded, idempotency_key: b}
       then: {fallback: await_approval}
-    - ask: {operation: refund, limit: day, idempotency: c}
+    - ask: {operation: refund, limit: day, idempotency_key: c}
       then: {fallback: two_roles, approvers: [{role: officer}, {role: controller}]}
-    - {ask: {operation: refund, limit: over_5000, idempotency: d}, then: {fallback: two_roles}}
+    - {ask: {operation: refund, limit: over_5000, idempotency_key: d}, then: {fallback: two_roles}}
 - name: and often to a person
   given: {account: normal, verification: verified}
   ask: {operation: refund, limit: often}

@@ -161,6 +161,7 @@ class TransactionEndpoints:
             "digest": record.digest,
             "shown": self._approvals.render_request(name, record),
             "held_by": record.hold,
+            "held_for": self._approvals.describe_tripped(record),
             "approvers": [
                 {"role": one.role, "count": one.count, "acr": one.acr, "open": missing}
                 for one, missing in zip(record.required, self._approvals.open_places(record), strict=True)

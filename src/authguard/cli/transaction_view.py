@@ -14,6 +14,7 @@ from authguard.cli.terminal import format_time
 from authguard.core.approvers import count_places, format_approvers
 from authguard.core.record_keys import account_key
 from authguard.evaluation.approval import count_approved, open_places
+from authguard.evaluation.booking import describe_tripped
 from authguard.evaluation.transactions import UNMEASURED, decrypt_request
 from authguard.runtime.held_amount import find_amount
 from authguard.runtime.transaction_list import approvable_states, doubtful_states, lapse_time
@@ -53,6 +54,7 @@ class TransactionView(Struct, frozen=True):
         needs: `approval`, `settlement`, or empty if it waits for no person.
         missing: number of persons who still have to approve it.
         open: for each kind of its approvers, how many persons of that role alone could.
+        tripped: limits that it was held for, in words.
     """
 
     id: str
@@ -65,6 +67,7 @@ class TransactionView(Struct, frozen=True):
     needs: str
     missing: int = 0
     open: tuple[int, ...] = ()
+    tripped: tuple[str, ...] = ()
 
     @property
     def sum(self) -> str:
@@ -107,6 +110,7 @@ def view_transaction(
             0, count_places(record.required) - count_approved(policy, record, record.required, record.approvals)
         ),
         open=open_places(policy, record),
+        tripped=describe_tripped(policy, record),
     )
 
 
@@ -202,6 +206,7 @@ def fields(view: TransactionView, now: float) -> list[tuple[str, str]]:
         ("state", f"{spell(record.state)} since {format_time(record.entered)}"),
         ("lapses", _time_and_distance(view.lapses, format_until(view.lapses, now))),
         ("why held", explain_hold(view) if record.roles else ""),
+        *(("over limit", line) for line in view.tripped),
         ("held by", record.hold),
         ("approvals", format_approvals(view)),
         *(

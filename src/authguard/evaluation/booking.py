@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from authguard.core.snapshot import Snapshot, TransactionRecord
     from authguard.evaluation.driver import Evaluation
 
+#: units of a period -> seconds
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 #: transaction events after which it can never run, and did not run
 VOIDING_EVENTS: Final = frozenset({"denied", "lapsed", "altered", "failed"})
 
@@ -92,6 +94,28 @@ def limit_usages(policy: Policy, snapshot: Snapshot, now: float, transaction: st
             )
         )
     return tuple(found)
+
+
+def describe_tripped(policy: Policy, record: TransactionRecord) -> tuple[str, ...]:
+    """Return the limits that a transaction was held for in words: `over_500: 501 EUR, at most 500 EUR per call`."""
+    costs = {cost.limit: cost.amount for cost in record.costs}
+    return tuple(
+        f"{limit.name}: {_format(limit, costs[limit.name])}, at most {_format(limit, limit.amount or str(limit.calls))}"
+        f" {f'in {_period(limit.per)} by {limit.by}' if limit.per else 'per call'}"
+        for limit in _limits(policy, record)
+        if limit.name in record.tripped and limit.name in costs
+    )
+
+
+def _format(limit: Limit, value: str) -> str:
+    """Return an amount with its currency, or a number of calls."""
+    return f"{value} {limit.currency}" if limit.amount else f"{value} call{'s' * (value != '1')}"
+
+
+def _period(seconds: float) -> str:
+    """Return a period in the largest unit of which it is a multiple, as a policy writes it."""
+    unit, length = next((one for one in _UNITS if not seconds % one[1]), ("s", 1))
+    return f"{seconds / length:g}{unit}"
 
 
 def exceeded_limits(evaluation: Evaluation, transaction: str) -> frozenset[str]:

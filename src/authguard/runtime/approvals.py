@@ -67,6 +67,10 @@ class Approvals:
         """Return for each kind of place of a transaction how many persons of that role may still approve it."""
         return open_places(self._repository.policy, record)
 
+    def describe_tripped(self, record: TransactionRecord) -> tuple[str, ...]:
+        """Return the limits that a transaction was held for, in words."""
+        return booking.describe_tripped(self._repository.policy, record)
+
     async def get(self, principal: Principal, transaction: str) -> TransactionRecord | Reason:
         """Return a transaction with due timers applied; a reason for a person who is neither approver nor requester."""
         stored = (await self._repository.load(Keys(transaction=transaction))).snapshot.transaction

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authguard.policy.mutation import access_kinds
+from authguard.policy.mutation.mutant import make_mutant
 from tests.policy.mutation.desk import desk_tree
 
 if TYPE_CHECKING:
@@ -83,3 +84,13 @@ if TYPE_CHECKING:
 )
 def test_a_kind_finds_every_place(kind: Callable[[Node], Iterator[Mutant]], expected: list[str]) -> None:
     assert [mutant.name for mutant in kind(desk_tree())] == expected
+
+
+def test_a_limit_loses_its_own_answer() -> None:
+    base, path = desk_tree(), ("operations", 1, "limits", 1)
+    named = {"calls": 3, "per": "1d", "name": "often", "then": "refuse"}
+    tree = make_mutant("named", base, path, named).apply(base)
+    assert [one.name for one in access_kinds.drop_limit_answers(tree)] == [
+        "limit-answer-dropped operations[1].limits[1].then: refuse removed"
+    ]
+    assert list(access_kinds.drop_limit_answers(base)) == []

@@ -85,6 +85,14 @@ def shorten_windows(tree: Node) -> Iterator[Mutant]:
                 yield from shorten("window-shortened", tree, (*path, index, "per"))
 
 
+def drop_limit_answers(tree: Node) -> Iterator[Mutant]:
+    """Let one exceeded limit have the answer of its effect instead of its own."""
+    for path in _operation_paths(tree, "limits"):
+        for index, limit in enumerate(tree.find(path).items()):
+            if "then" in limit.entries():
+                yield make_mutant("limit-answer-dropped", tree, (*path, index, "then"), None)
+
+
 def drop_limits(tree: Node) -> Iterator[Mutant]:
     """Remove one limit of an operation."""
     for path in _operation_paths(tree, "limits"):

@@ -22,6 +22,7 @@ KINDS: Final[tuple[Callable[[Node], Iterator[Mutant]], ...]] = (
     access_kinds.raise_limits,
     access_kinds.shorten_windows,
     access_kinds.drop_limits,
+    access_kinds.drop_limit_answers,
     access_kinds.lower_risks,
     access_kinds.make_writes_reads,
     access_kinds.drop_operation_needs,
