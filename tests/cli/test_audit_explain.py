@@ -22,6 +22,7 @@ KEYS = set(
         r"\w+",
         "verdict kind id at operation outcome fallback claim subject actor session credential transaction ticket"
         " channel peer method path trace_id level message window machine event source dest cause decision act by note"
+        " flag"
         " where error status because reason means"
         " remedy rule origin when states conditions causes limits approvers leads_to says skipped to_be_allowed"
         " undecided next notes policy policy_digest recorded_policy_digest void intact may_be_anyone near"

@@ -154,6 +154,20 @@ def test_a_flag_is_listed_cleared_and_set_and_the_next_request_meets_it(counter:
     ]
 
 
+def test_the_log_tells_a_change_of_a_flag(counter: Counter) -> None:
+    counter.chat(counter.token("alice"))
+    assert counter.shell("flags", "set", "hurried", "alice", *WHY)[0] == OK
+    _, told, _ = counter.shell("audit", "timeline", "--subject", "alice")
+    assert "The flag hurried was set." in told
+    _, found, _ = counter.shell("audit", "query", "--event", "hurried.set", "--json")
+    (record,) = json.loads(found)
+    code, said, _ = counter.shell("audit", "explain", record["id"])
+    assert (code, said.splitlines()[0].startswith("changed: the flag hurried went from clear to set")) == (OK, True)
+    assert "policy.yaml:" in said
+    code, replayed, _ = counter.shell("audit", "replay")
+    assert (code, replayed.strip().endswith("no difference")) == (OK, True), replayed
+
+
 def test_a_payee_on_the_watch_list_is_one_in_every_spelling(counter: Counter) -> None:
     alice, bob = counter.token("alice"), counter.token("bob")
     assert (counter.chat(alice), counter.chat(bob)) == (200, 200)

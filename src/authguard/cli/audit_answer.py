@@ -174,12 +174,14 @@ def _transition(one: Match, policy: Policy) -> Answer:
     edge = None
     if template.machine in policy.machines:
         edge = policy.machines[template.machine].table.get((template.source, template.event))
-    origin = policy.origins.get(f"line:{template.machine}:{edge.line}", "") if edge else ""
+    place = f"line:{template.machine}:{edge.line}" if edge else f"flag:{template.machine}"
+    origin = policy.origins.get(place, "")
+    what = f"the {template.machine}" if template.machine in MACHINES else f"the flag {template.machine}"
     return Answer(
         record=one.record,
         kind=template.kind,
         at=one.at,
-        verdict=f"changed: the {template.machine} went from {template.source} to {template.dest}",
+        verdict=f"changed: {what} went from {template.source} to {template.dest}",
         because=(f"event {template.machine}.{template.event}, cause {template.cause}",),
         line=origin or "this policy has no such state or event",
         leads_to=edge.dest if edge else "",

@@ -36,6 +36,9 @@ def assemble(draft: Draft, machines: Mapping[str, Machine], flags: tuple[Flag, .
     for name in draft.fallbacks:
         place = draft.place(f"fallbacks.{name}")
         origins[f"fallback:{name}"] = f"{place.file}:{place.line}"
+    for flag in draft.flags:
+        place = draft.place(f"flags.{flag.name}")
+        origins[f"flag:{flag.name}"] = f"{place.file}:{place.line}"
     for name, spec in draft.machines.items():
         for index in range(len(spec.lines)):
             place = draft.place(f"machines.{name}.transitions[{index}]")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authguard.core.events import MACHINES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -24,6 +26,8 @@ _OUTCOMES: Final = {
 }
 #: value of the dimension `actor` -> who asked
 _ASKED: Final = {"representative": "Their representative asked", "stranger": "A stranger asked for them"}
+#: event of a flag -> words
+_FLAG_EVENTS: Final = {"set": "was set", "expired": "expired", "cleared": "was cleared"}
 _EVENTS: Final = {
     "session.accepted": "the sign-in was accepted",
     "session.renewed": "they signed in again",
@@ -104,6 +108,9 @@ def _sentence(one: Match) -> str:
                 f"{template.machine}.{template.event}", f"the {template.machine} received `{template.event}`"
             )
             by = " (the clock)" if template.cause == "timer" else ""
+            if template.machine not in MACHINES:
+                again = " again" if template.source == template.dest == "set" else ""
+                return f"The flag {template.machine} {_FLAG_EVENTS.get(template.event, template.event)}{again}{by}."
             moved = f"the {template.machine} went from {template.source} to {template.dest}"
             return f"{words[:1].upper()}{words[1:]}{by}: {moved}."
         case "refusal":
