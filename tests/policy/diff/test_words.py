@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from authguard.core.agents import Agent
 from authguard.core.outcomes import LocalizedText
+from authguard.core.own_conditions import OwnCondition
 from authguard.policy.diff import field_order
 from authguard.policy.diff.words import WORDS, count, describe_change, describe_declared, format_value
 
@@ -89,5 +90,6 @@ def test_words_are_of_fields_that_are_compared() -> None:
         "Channels": field_order.CHANNELS,
         "Cors": field_order.CORS,
         "Draft": field_order.POLICY,
+        "OwnCondition": OwnCondition.__struct_fields__,  # compared by its effect, in `own_conditions`
     }
     assert not [(kind, field) for kind, words in WORDS.items() for field in words if field not in rows[kind]]

@@ -217,7 +217,7 @@ WORDS: Final[dict[str, dict[str, Wording]]] = {
         "on_unavailable": Wording("", "when a verifier does not answer"),
     },
     "OwnCondition": {
-        **_SERVICE,
+        **{field: _SERVICE[field] for field in ("call", "timeout", "failures", "open_for", "max_concurrency")},
         "secret_header": Wording("from.secret_header", "the header with the gateway's secret"),
         "secret_env": Wording("from.secret_env", "variable with the gateway's secret"),
     },
