@@ -223,3 +223,56 @@ def test_a_flag_is_supposed_like_a_state(tmp_path: Path, capsys: pytest.CaptureF
         out, err = capsys.readouterr()
         assert (end.value.code or OK) == code
         assert said in " ".join((out + err).replace("│", " ").split())
+
+
+OWN_CONDITIONS = """\
+authguard: 1
+name: own
+extends: support-desk
+conditions:
+  country: {from: {claim: country}, values: {home: [DE]}, default: abroad}
+  desk: {from: {time_zone: Europe/Berlin}, values: {open: 'Mo-Fr 08:00-18:00'}, default: closed}
+  segment:
+    from: {header: X-Segment, secret_header: X-Segment-Secret, secret_env: SEGMENT}
+    values: [vip]
+    default: plain
+decisions:
+  - {phase: service, when: {service: live, risk: public, country: abroad, desk: closed}, do: refuse}
+  - {phase: service, when: {service: live, risk: public, segment: vip}, do: to_a_person}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (("--operation", "health", "--condition", "country=abroad,desk=closed"), "0:refuse"),
+        (("--operation", "health", "--condition", "country=abroad", "--at", "2026-12-06T12:00Z"), "0:refuse"),
+        (("--operation", "health", "--condition", "country=abroad", "--at", "2026-12-07T12:00Z"), "1:to_a_person"),
+        (("--request", "GET /healthz", "--condition", "country=abroad", "--at", "2026-12-06T12:00Z"), "0:refuse"),
+        (("--request", "GET /healthz", "--at", "2026-12-07T12:00Z", "--header", "X-Segment: vip"), "1:to_a_person"),
+    ],
+)
+def test_conditions_of_a_policy_are_supposed_or_follow_from_the_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...], rule: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(OWN_CONDITIONS)
+    code, out, err = call(capsys, str(file), *options)
+    assert code == OK, err
+    assert f"Rule {rule} " in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("country", "write NAME=VALUE"),
+        ("country=mars", "is not a value of `country`"),
+    ],
+)
+def test_a_condition_that_is_not_declared_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, typed: str, message: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(OWN_CONDITIONS)
+    code, _, err = call(capsys, str(file), "--operation", "health", "--condition", typed)
+    assert (code, message in err) == (USAGE, True), err

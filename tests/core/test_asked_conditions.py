@@ -25,7 +25,9 @@ def test_a_condition_is_asked_where_a_rule_can_decide() -> None:
     assert asking("{when: {credential: good, risk: sensitive, effect: read, screening: match}, do: refuse}") == {
         "balance"
     }
-    assert asking("{when: {credential: good, risk: staff, screening: match}, do: refuse}") == {
+    assert asking(
+        "{phase: caller, when: {credential: good, session: active, risk: staff, screening: match}, do: refuse}"
+    ) == {
         "authguard.staff.read",
         "authguard.staff.write",
     }

@@ -95,6 +95,12 @@ def test_an_unproven_caller_meets_defaults_and_what_nobody_was_asked() -> None:
     }
 
 
+def test_what_was_answered_for_a_void_credential_concerns_nobody() -> None:
+    brought = {"segment": "vip", "tier": "gold", "screening": "clear"}
+    found = read_conditions((SEGMENT, TIER, SCREENING), None, brought, 0.0)
+    assert found == {"segment": "vip", "tier": UNAVAILABLE, "screening": UNAVAILABLE}
+
+
 def test_what_the_runtime_found_is_used_and_the_clock_is_read_from_the_time() -> None:
     brought = {"segment": "vip", "tier": "gold", "screening": "match"}
     found = read_conditions(ALL, {"country": "AT"}, brought, 10 * 3_600.0)

@@ -119,7 +119,9 @@ def read_conditions(
             known = {} if claims is None else claims
             found[condition.name] = read_label(condition, find(known, (condition.claim,)))
         else:
-            found[condition.name] = brought.get(condition.name, condition.unproven)
+            # an answer about a credential that a sign-out made void concerns nobody
+            is_void = claims is None and condition.unproven == UNAVAILABLE
+            found[condition.name] = UNAVAILABLE if is_void else brought.get(condition.name, condition.unproven)
     return found
 
 

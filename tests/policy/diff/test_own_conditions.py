@@ -12,8 +12,8 @@ from tests.support.harness import POLICY
 
 COUNTRY = "country: {from: {claim: country}, values: {home: [DE, AT]}, default: abroad}"
 DESK = "desk: {from: {time_zone: Europe/Berlin}, values: {open: 'Mo-Fr 08:00-18:00'}, default: closed}"
-ABROAD = "{when: {service: live, risk: public, country: abroad}, do: refuse}"
-CLOSED = "{when: {service: live, risk: public, desk: closed}, do: refuse}"
+ABROAD = "{phase: service, when: {service: live, risk: public, country: abroad}, do: refuse}"
+CLOSED = "{phase: service, when: {service: live, risk: public, desk: closed}, do: refuse}"
 
 
 def compare(old: tuple[str, str], new: tuple[str, str]) -> PolicyDiff:

@@ -264,6 +264,8 @@ def _find_actor(policy: Policy, operation: Operation, name: str, now: str, way: 
     for flag in policy.flags:
         if flag.name == name:
             return attribution.flag_actor(flag, way.values[name])
+    if any(one.name == name and one.hours is not None for one in policy.own_conditions):
+        return "the clock"
     return attribution.condition_actor(operation, name, (way.values[name],), now)
 
 
