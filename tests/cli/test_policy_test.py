@@ -185,6 +185,18 @@ def test_without_a_path_it_takes_the_current_folder(
     assert call(capsys)[0] == OK
 
 
+def test_coverage_names_the_parts_that_no_scenario_covers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = write(tmp_path, PASSES)
+    assert "no scenario covers need" not in call(capsys, folder, "--all")[1]
+    code, out, _ = call(capsys, folder, "--coverage", "--all")
+    assert code == OK
+    assert "no scenario covers condition" in out
+    code, out, _ = call(capsys, folder, "--coverage", "--json", "--fail-under", "1")
+    parts = json.loads(out)["policies"][0]["coverage"]["parts"]
+    assert parts["of"] - parts["covered"] == len(parts["uncovered"]) > 0
+    assert {"kind", "is", "at"} == parts["uncovered"][0].keys()
+
+
 def test_shipped_policies_are_tested_by_their_names(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

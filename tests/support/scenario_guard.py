@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from authguard.core.verification import IncompleteMethod, MethodResult, VerifierVerdict
     from authguard.evaluation.request import AccessRequest, Body, RequestFacts
     from authguard.policy.testing.request import ScenarioRequest
-    from authguard.policy.testing.scenario import Scenario
+    from authguard.policy.testing.scenario import Scenario, Step
 
 SECRET: Final = "gateway-secret-of-the-scenarios-that-is-long-enough"
 DOUBLES: Final = "tests.campaign.doubles"
@@ -446,6 +446,16 @@ class Comparison(NamedTuple):
     unsupported: str = ""
 
 
+def _refuse_happenings(policy: Policy, scenario: Scenario, step: Step) -> None:
+    """Refuse what only the simulator plays, so that the scenario is compared up to there."""
+    if scenario.at or scenario.flags or policy.own_conditions:
+        raise Unsupported("a given time or flag, or a condition of the policy's own")
+    if step.approve or step.deny or step.app is not None or not all(isinstance(one, str) for one in step.when):
+        raise Unsupported("what a person or the app does")
+    if step.ask and (step.ask.flags or step.ask.amount):
+        raise Unsupported("a flag or an amount of a request")
+
+
 async def compare_with_guard(
     policy: Policy, scenario: Scenario, folder: Path, *, simulated: Policy | None = None
 ) -> Comparison:
@@ -468,6 +478,7 @@ async def compare_with_guard(
     unsupported = ""
     try:
         for step in scenario.steps:
+            _refuse_happenings(policy, scenario, step)
             simulator.advance(step.after)
             player.play(step.when, step.ask)
             if step.ask:
