@@ -99,9 +99,7 @@ def limits(stage: Stage) -> None:
     )
     waits = ray.asks("GET", address)
     stage.line("he asks there", waits, "200 allow allow", KNOWN, also={"it is held": waits.says("state") == "held"})
-    stage.line(
-        "the same refund again, before anybody approved", ray.refund(600, "ray-1"), "202 hold await_approval", HELD
-    )
+    stage.line("the same refund again, before anybody approved", ray.refund(600, "ray-1"), "202 hold waiting", HELD)
     foreign = stage.customer("sue").signs_in().asks("GET", address)
     stage.line("another customer asks there", foreign, "404 refused - transaction-unknown", "")
     stage.line("an amount that is no number", ray.refund("plenty"), "403 deny refuse amount-malformed", KNOWN)

@@ -130,7 +130,7 @@ async def test_a_session_id_never_seen_is_a_new_sign_in_and_a_known_one_is_not(m
 @pytest.mark.parametrize("shape", WITH_SID)
 async def test_a_policy_may_ask_for_the_sign_in_that_has_a_new_session_id(make: Make, shape: str) -> None:
     rule = (
-        "decisions:\n  - {when: {credential: undated, session: [idle, expired, revoked], actor: subject,"
+        "decisions:\n  - {phase: caller, when: {credential: undated, session: [idle, expired, revoked], actor: subject,"
         " assurance: [met, insufficient]}, do: sign_in_fresh}\n"
     )
     house = make(shape=shape, policy=POLICY + NO_VERIFIERS + rule)

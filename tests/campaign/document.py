@@ -345,7 +345,7 @@ class DocumentGenerator:
             when |= {"service": ["live", "degraded", "recovering"], "session": "active", "scope": "granted"}
             if "routine" not in when["risk"] or when["risk"] != ["routine"]:
                 when["verification"] = "verified"
-        return {"when": when, "do": do}
+        return {"phase": "service", "when": when, "do": do}  # before all others, whatever it names
 
     def _invariants(self, document: Document) -> None:
         pick = self.random

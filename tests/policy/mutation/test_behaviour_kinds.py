@@ -39,8 +39,8 @@ RELEASE = "rollback.authority.release"
         ),
         (behaviour_kinds.drop_timers, [f"timer-dropped timers[11]: {TIMER} removed"]),
         (behaviour_kinds.lengthen_timers, [f"timer-lengthened timers[11].after: {TIMER}: 5m -> 50m"]),
-        (behaviour_kinds.drop_rules, [f"rule-dropped decisions[0]: {RULE} removed"]),
-        (behaviour_kinds.loosen_rules, [f"rule-allows decisions[0].do: {RULE} -> allow"]),
+        (behaviour_kinds.drop_rules, [f"rule-dropped decisions[22]: {RULE} removed"]),
+        (behaviour_kinds.loosen_rules, [f"rule-allows decisions[22].do: {RULE} -> allow"]),
         (
             behaviour_kinds.change_approvers,
             [

@@ -39,11 +39,11 @@ def test_a_timer_is_tried_when_it_is_due(tmp_path: Path) -> None:
 
 
 def test_a_rule_is_tried_in_a_cell_that_it_changes(tmp_path: Path) -> None:
-    found = candidates(tmp_path, ("decisions", 0))
+    found = candidates(tmp_path, ("decisions", 22))
     assert found
     assert all(one["given"]["account"] == "locked" for one in found)
     assert all(set(one["steps"][0]) == {"ask"} for one in found)
 
 
 def test_the_number_is_bounded(tmp_path: Path) -> None:
-    assert len(candidates(tmp_path, ("decisions", 0))) <= MAX_CANDIDATES
+    assert len(candidates(tmp_path, ("decisions", 22))) <= MAX_CANDIDATES

@@ -43,7 +43,7 @@ def mutate(folder: Path, path: TreePath, new: Any) -> Policy:
         (("machines", "account", "transitions", 0, "raises"), None),
         (("timers", 11), None),
         (("timers", 11, "after"), "6m"),
-        (("decisions", 0), None),
+        (("decisions", 22), None),
         (("identity", "credential"), "aal1"),
     ],
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         (("machines", "account", "transitions", 0, "raises"), None),
         (("timers", 11), None),
         (("timers", 11, "after"), "50m"),
-        (("decisions", 0), None),
+        (("decisions", 22), None),
     ],
 )
 def test_a_proposal_notices_its_mutant(tmp_path: Path, path: TreePath, new: Any) -> None:

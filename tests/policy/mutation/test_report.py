@@ -26,7 +26,7 @@ def built(tmp_path: Path) -> report.MutationReport:
         (("timers", 11), None),
         (("on_fault",), "refuse"),
         (("on_fault",), "read_only"),
-        (("decisions", 0, "when"), {"account": ["normal"]}),
+        (("decisions", 22, "when"), {"account": ["normal"]}),
         (("invariants", 0), None),
     )
     mutants = [make_mutant("any", desk.tree, path, new) for path, new in changes]

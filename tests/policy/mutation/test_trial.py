@@ -24,11 +24,11 @@ def test_each_fate_is_reported_with_what_noticed_it(tmp_path: Path) -> None:
     desk = load_desk(tmp_path)
     refused = try_mutant(desk, make_mutant("any", desk.tree, ("on_fault",), "read_only"))
     assert (refused.fate, refused.by, refused.policy) == (Fate.REFUSED, "fault-admits", None)
-    unknown = try_mutant(desk, make_mutant("any", desk.tree, ("decisions", 0, "do"), "nothing"))
+    unknown = try_mutant(desk, make_mutant("any", desk.tree, ("decisions", 22, "do"), "nothing"))
     assert (unknown.fate, unknown.by) == (Fate.REFUSED, "unknown-name")
     unreadable = try_mutant(desk, make_mutant("any", desk.tree, ("timers", 0, "after"), "soon"))
     assert (unreadable.fate, unreadable.by) == (Fate.REFUSED, "duration")
-    noticed = try_mutant(desk, make_mutant("any", desk.tree, ("decisions", 0, "when"), {"account": ["normal"]}))
+    noticed = try_mutant(desk, make_mutant("any", desk.tree, ("decisions", 22, "when"), {"account": ["normal"]}))
     assert (noticed.fate, noticed.by) == (Fate.NOTICED, "a customer chats")
     same = try_mutant(desk, make_mutant("any", desk.tree, ("invariants", 0), None))
     assert same.fate is Fate.EQUIVALENT
