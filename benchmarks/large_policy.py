@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from authguard.core.decision_table import Rule
+from authguard.core.decision_table import PHASES, Rule
 from authguard.core.machine import Line
 from authguard.core.request import Match, Operation
 from authguard.policy.loading.loader import load_draft
@@ -71,17 +71,16 @@ def _rules(draft: Draft) -> tuple[Rule, ...]:
         {"account": {state}, "risk": {risk}, "effect": {effect}, "verification": {verification}}
         for state in STATES
         for risk, effect in (("routine", "write"), ("sensitive", "read"), ("high", "write"))
-        for verification in ("exhausted", "failed", "ambiguous")
+        for verification in ("unverified", "failed", "ambiguous")
     ][: RULES - 6]
-    own += [{"account": {state}, "risk": {"routine", "sensitive", "high"}} for state in STATES]
+    own += [{"account": {state}} for state in STATES]
     rules = [
         Rule(
-            when={name: frozenset(values) for name, values in when.items()}
-            | {"credential": frozenset({"good"}), "session": frozenset({"active"}), "scope": frozenset({"granted"})}
-            | {"actor": frozenset({"subject", "agent"})},
+            when={name: frozenset(values) for name, values in when.items()},
             do="to_a_person",
             index=0,
         )
         for when in own
     ]
-    return tuple(replace(rule, index=index) for index, rule in enumerate((*rules, *draft.rules)))
+    ordered = sorted((*rules, *draft.rules), key=lambda rule: PHASES.index(rule.phase))
+    return tuple(replace(rule, index=index) for index, rule in enumerate(ordered))
