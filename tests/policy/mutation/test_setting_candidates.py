@@ -32,7 +32,7 @@ def banking() -> Original:
         (("operations", 7, "scopes"), [], {"token": {"scope": ["other-scope"]}}),
         (("operations", 7, "assurance", "acr"), "aal2", {"token": {"acr": "aal2"}}),
         (("operations", 7, "assurance", "max_age"), "50m", {"token": {"age": "6m"}}),
-        (("operations", 7, "idempotency"), None, {"idempotency": ""}),
+        (("operations", 7, "idempotency"), None, {"idempotency_key": ""}),
         (("operations", 7, "limits", 0, "amount"), "50000 EUR", {"body": {"amount": 5001, "currency": "EUR"}}),
         (("assurance", "map", "urn:bank:otp"), "aal3", {"token": {"acr": "urn:bank:otp"}}),
         (("identity", "credential"), "aal1", {"token": {"acr": "aal1"}}),
