@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authguard.policy.checks import (
+    approval_waste,
     audience,
     channel_names,
     cors,
@@ -56,6 +57,7 @@ CODES: Final[dict[str, str]] = {
     "amount-idle": "an operation that only reads, or has no body, reads an amount or a payee, or limits by it",
     "amount-scale": "an amount in minor units has other digits than the currency of a limit",
     "amount-undeclared": "an operation limits amounts without the place of the amount or its currency",
+    "approval-wasted": "a rule refuses what was approved as soon as time changes what it names",
     "approved-held": "a rule holds a transaction that is already approved",
     "assurance-unknown": "a level is not in `assurance.order`, so it cannot be compared",
     "attempts-incomplete": "`attempts`, `per` and `then` must be given together: number, period and next fallback",
@@ -182,6 +184,7 @@ CHECKS: Final[tuple[Callable[[Draft], Iterable[Problem]], ...]] = (
     skips.check_skipped_rules,
     idempotency.check_idempotency_keys,
     idempotency.check_approved_not_held,
+    approval_waste.check_wasted_approvals,
     idempotency.check_transaction_settings,
     outcome_needs.check_outcome_needs,
     liveness.check_no_deadlock,
