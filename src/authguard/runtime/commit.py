@@ -54,6 +54,7 @@ class Committer:
     __slots__ = (
         "_cache",
         "_cipher",
+        "_has_keys",
         "_hold_queue",
         "_ids",
         "_journal",
@@ -82,6 +83,8 @@ class Committer:
         self._ticket_opener: Final = ticket_opener
         self._hold_queue: Final = hold_queue
         self._cache: Final = cache
+        #: whether requests for one operation differ by what their channel or their headers bring
+        self._has_keys: Final = repository.policy.channels.declared or bool(repository.policy.own_conditions)
         self._waiting_risks: Final = repository.policy.waiting_risks
 
     async def commit(
@@ -151,15 +154,13 @@ class Committer:
             and not decision.running
             and is_repeatable(self._repository.policy, request, facts, decision, before.snapshot)
         ):
-            key = self._cache_key(facts.channel, decision)
+            key = self._cache_key(facts.channel, decision) if self._has_keys else request.operation.identity
             self._cache.store_saved(self._repository, verdict, key, before, make_template(entry))
         return verdict
 
     def _cache_key(self, channel: str, decision: Decision) -> bytes:
         """Return the key under which the same request is found, with the values of what headers bring."""
         conditions = self._repository.policy.own_conditions
-        if not channel and not conditions:
-            return decision.operation.identity
         headers = [decision.context[one.name] for one in conditions if one.header]
         return cache_key(decision.operation, channel, headers)
 
