@@ -40,6 +40,7 @@ MOST: Final = 2_000 if os.environ.get("AUTHGUARD_MUTATION") == "all" else 8
 #: number of mutants that may survive in each policy
 SURVIVORS: Final = {
     "banking": 3,
+    "insurance": 12,
     "shopping-agent": 5,
     "standard": 1,
     "support-desk": 5,

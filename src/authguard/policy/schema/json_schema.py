@@ -161,6 +161,8 @@ def _changes() -> Iterator[dict[str, Any]]:
         yield _closed({verb: _NAME, "by": text, "payee": text}) | {"required": [verb, "by"]}
     age = {"type": "string", "pattern": f"^(?:{units.DURATION_PATTERN.pattern})$"}
     yield _closed({"account": _NAME, "from": text, "age": age}) | {"required": ["account", "from"]}
+    acts = {"enum": ["reinstate", "reset", "engage", "release"]}
+    yield _closed({"act": acts, "by": _one_or_list(text)}) | {"required": ["act", "by"]}
 
 
 def _reply_details() -> dict[str, Any]:
@@ -168,6 +170,7 @@ def _reply_details() -> dict[str, Any]:
     names = {"type": "array", "items": {"type": "string"}}
     approvers = {"role": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "acr": {"type": "string"}}
     return {
+        "message": {"type": "string"},
         "queue": {"type": "string"},
         "approvers": _one_or_list(_closed(approvers, least=1)),
         "methods": names,

@@ -33,7 +33,7 @@ from authguard.evaluation.driver import APP_SOURCE, NO_SOURCE, apply_reports
 from authguard.evaluation.reports import apply_account_report, send_report
 from authguard.evaluation.verification import Claim, apply_result, claim_attempt, exhaust_methods, offered_methods
 from authguard.policy.testing.deployment import STATUS
-from authguard.policy.testing.happening import AccountReport, FlagChange, play_change
+from authguard.policy.testing.happening import ACT_EVENTS, Happening, PersonAct, check_authority, play_change
 from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
 from authguard.policy.testing.token import TokenSpec
 
@@ -93,7 +93,7 @@ class EventPlayer:
         self._brought: set[str] = set()
         self._attempt: Attempt | None = None
 
-    def play(self, events: Sequence[str | FlagChange | AccountReport], asked: ScenarioRequest | None) -> None:
+    def play(self, events: Sequence[str | Happening], asked: ScenarioRequest | None) -> None:
         """Bring about events in order.
 
         Args:
@@ -106,9 +106,12 @@ class EventPlayer:
         self._brought = set()
         for place, event in enumerate(events):
             self._simulator.tick()
+            following = [one for one in events[place + 1 :] if isinstance(one, str)]
             if isinstance(event, str):
-                following = [one for one in events[place + 1 :] if isinstance(one, str)]
                 self._play(event, following, asked)
+            elif isinstance(event, PersonAct):
+                check_authority(self._simulator.policy, event)
+                self._play(ACT_EVENTS[event.act], following, asked)
             else:
                 play_change(self._simulator, event)
 

@@ -60,6 +60,45 @@ class AccountReport(Struct, frozen=True, kw_only=True):
     age: float = 0.0
 
 
+class PersonAct(Struct, frozen=True, kw_only=True):
+    """An act for which the policy names a role: a staff action, or a rollback.
+
+    Attributes:
+        act: one of `ACT_EVENTS`.
+        by: the role of each person.
+    """
+
+    act: str
+    by: tuple[str, ...]
+
+
+#: what happens in a step besides events
+Happening = FlagChange | AccountReport | PersonAct
+#: act -> the event that it sends
+ACT_EVENTS: Final = {
+    "reinstate": "account.reinstated",
+    "reset": "verification.reset",
+    "engage": "service.engaged",
+    "release": "service.released",
+}
+
+
+def check_authority(policy: Policy, one: PersonAct) -> None:
+    """Check that people with these roles may perform an act together.
+
+    Raises:
+        ImpossibleError: they may not.
+    """
+    role, count = policy.staff_roles.get(one.act, ""), 1
+    authority = next((found for act, found in policy.rollback.authority.items() if act == one.act), None)
+    if authority is not None:
+        role, count = authority.role, authority.count
+    if not role:
+        raise ImpossibleError(f"the policy names no role that may {one.act}")
+    if one.by.count(role) < count:
+        raise ImpossibleError(f"`{one.act}` needs {count} with the role `{role}`")
+
+
 def flag_keys(policy: Policy, keys: Keys, payee: str = PAYEE) -> Keys:
     """Return keys with the ledgers of all flags of a payee.
 

@@ -11,7 +11,7 @@ from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Problem
 from authguard.policy.schema import units
 from authguard.policy.testing.facts import PAYEE
-from authguard.policy.testing.happening import APP, AccountReport, FlagChange
+from authguard.policy.testing.happening import ACT_EVENTS, APP, AccountReport, FlagChange, Happening, PersonAct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,17 +44,23 @@ class HappeningParser:
         self._flags = tuple(flag.name for flag in policy.flags)
         self._states = tuple(one for one in policy.machines["account"].spec.states if one not in NOT_REPORTS)
 
-    def parse_change(self, node: Node) -> FlagChange | AccountReport:
-        """Parse a mapping of `when`: a flag that is set or cleared, or a report of the account by one source."""
+    def parse_change(self, node: Node) -> Happening:
+        """Parse a mapping of `when`: a changed flag, a report of the account by one source, or an act of people."""
         entries = node.entries()
         if "account" in entries:
             self._keys(node, ("account", "from", "age"))
             state = self._choice(entries["account"], "a state of `account`", self._states)
             return AccountReport(state=state, source=self._text(node, "from"), age=self._age(entries.get("age")))
+        if "act" in entries:
+            self._keys(node, ("act", "by"))
+            act = self._choice(entries["act"], "an act", ACT_EVENTS)
+            by = entries.get("by")
+            return PersonAct(act=act, by=tuple(self._role(one) for one in (by.items() or (by,))) if by else ())
         self._keys(node, ("set", "clear", "by", "payee"))
         verbs = [verb for verb in ("set", "clear") if verb in entries]
         if len(verbs) != 1:
-            advice = "write `{set: FLAG, by: app}`, `{clear: FLAG, by: ROLE}` or `{account: STATE, from: SOURCE}`"
+            advice = "write `{set: FLAG, by: app}`, `{clear: FLAG, by: ROLE}`, `{account: STATE, from: SOURCE}`"
+            advice += " or `{act: reinstate, by: ROLE}`"
             self._report("wrong-type", node, "this says nothing that happens", advice)
             return FlagChange(flag="", value=flags.CLEAR, by="")
         flag = self._choice(entries[verbs[0]], "a flag", self._flags)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
-    from authguard.policy.testing.happening import AccountReport, FlagChange
+    from authguard.policy.testing.happening import Happening
 
 #: problem codes of scenario files; the YAML parser has its own codes for files that cannot be parsed
 CODES: Final[dict[str, str]] = {
@@ -61,6 +61,8 @@ STEP: Final = ("after", "times", "when", "approve", "deny", "ask", "app", "then"
 KEYS: Final = ("name", "given", *STEP, "steps")
 EXPECTED: Final = ("outcome", "fallback", "reason", *DETAILS, "states")
 #: what `ask` may state besides conditions
+#: value of `idempotency_key` for a request without one
+NO_KEY: Final = "none"
 ASKED: Final = ("operation", "request", "token", "body", "amount", "idempotency_key")
 #: a decision of which the details have the right types
 _ADMITTED: Final = ScenarioDecision(outcome=ALLOW.kind, fallback=ALLOW.name, reason=Reason.DECIDED.code)
@@ -348,7 +350,7 @@ class _ScenarioParser:
             self._report("duration", node, "this is no duration", str(error))
             return 0.0
 
-    def _when(self, node: Node | None) -> tuple[str | FlagChange | AccountReport, ...]:
+    def _when(self, node: Node | None) -> tuple[str | Happening, ...]:
         if node is not None and not isinstance(node.value, tuple):
             self._report("wrong-type", node, "`when` is a list of events", "write `when: [session.aged]`")
         return tuple(
@@ -407,6 +409,7 @@ class _ScenarioParser:
         entries = node.entries()
         method, target = self._line(entries["request"]) if "request" in entries else ("", "")
         key = self._text(entries["idempotency_key"]) if "idempotency_key" in entries else ScenarioRequest().idempotency
+        key = "" if key == NO_KEY else key
         return ScenarioRequest(
             method=method,
             target=target,

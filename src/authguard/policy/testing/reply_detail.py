@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: key of `then` -> the form of its value
 DETAILS: Final[dict[str, str]] = {
+    "message": "the text for the customer, in the default language and channel",
     "queue": "the queue of a hand-off",
     "approvers": "the approvers of a hold: `{role: NAME, count: NUMBER, acr: LEVEL}`, or a list of such",
     "methods": "the offered methods: `[NAME]`",
@@ -36,6 +37,7 @@ def read_details(policy: Policy, answer: ScenarioDecision) -> dict[str, Any]:
     found = policy.fallbacks[answer.fallback]
     offered = [policy.methods[name] for name in found.methods if name in policy.methods]
     return {
+        "message": found.message.texts.get(("", "default"), ""),
         "queue": found.queue,
         "approvers": [{"role": one.role, "count": one.count, "acr": one.acr} for one in found.approvers],
         "methods": list(found.methods),

@@ -16,7 +16,7 @@ from authguard.core.outcomes import ADMITTING
 from authguard.policy.problem import Place
 from authguard.policy.testing.deployment import Deployment
 from authguard.policy.testing.events import EventPlayer
-from authguard.policy.testing.happening import AccountReport, FlagChange, read_flags
+from authguard.policy.testing.happening import Happening, read_flags
 from authguard.policy.testing.reply_detail import compare_details
 from authguard.policy.testing.request import ImpossibleError, ScenarioRequest
 from authguard.policy.testing.simulator import START_TIME, Simulator
@@ -60,7 +60,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     place: Place = field(default_factory=Place)
     after: float = 0.0
-    when: tuple[str | FlagChange | AccountReport, ...] = ()
+    when: tuple[str | Happening, ...] = ()
     ask: ScenarioRequest | None = None
     outcome: str = ""
     fallback: str = ""
