@@ -14,6 +14,7 @@ from msgspec import Struct
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.core.extra_dimensions import OPERATION
+from authguard.core.flags import SET
 from authguard.evaluation.extra_values import Given, read_extra
 from authguard.policy.checks.reachability import Reachability, Unreachable
 from authguard.policy.table.boxes import Space, intersect, is_empty
@@ -84,12 +85,14 @@ def _draft_for_rule(
     found = search.cell(boxes)
     if not isinstance(found, Unreachable):
         cell, path = found
-        drafted = _scenario(policy, item, path.events, _request_at(policy, cell), policy.initial)
+        drafted = _scenario(
+            policy, item, path.events, _request_at(policy, cell), policy.initial, _flags_at(policy, cell)
+        )
         if _takes_rule(policy, deployment, drafted, item.index):
             return drafted
     for cell in islice((space.witness(one) for box in boxes for one in _parts(policy, space, box)), MAX_CELLS):
         given = dict(zip(MACHINES, cell, strict=False))
-        drafted = _scenario(policy, item, (), _request_at(policy, cell), given)
+        drafted = _scenario(policy, item, (), _request_at(policy, cell), given, _flags_at(policy, cell))
         if _takes_rule(policy, deployment, drafted, item.index):
             return drafted
     return None
@@ -113,10 +116,17 @@ def _request_at(policy: Policy, cell: Cell) -> ScenarioRequest:
     described = {name: asked[name] for name in ("risk", "effect")}
     alike = [one for one in policy.all_operations if (one.risk, one.effect) == tuple(described.values())]
     operation = next((one for one in alike if one.name == asked.get(OPERATION, one.name)), None)
-    unusual = {name: asked[name] for name, usual in DEFAULT_CONDITIONS.items() if asked[name] != usual}
+    known = {**DEFAULT_CONDITIONS, **{one.name: one.values[0] for one in policy.own_conditions if one.name in asked}}
+    unusual = {name: asked[name] for name, usual in known.items() if asked[name] != usual}
     if asked["credential"] not in PROVEN_CREDENTIALS:
         unusual = {"credential": asked["credential"]}  # nothing else is known of an unproven caller
     return _request_of(operation, unusual, described)
+
+
+def _flags_at(policy: Policy, cell: Cell) -> dict[str, str]:
+    """Return the flags that are set in a cell."""
+    asked = dict(zip(policy.table.values, cell, strict=True))
+    return {flag.name: SET for flag in policy.flags if asked.get(flag.name) == SET}
 
 
 def _takes_rule(policy: Policy, deployment: Deployment, drafted: Scenario, index: int) -> bool:
@@ -182,11 +192,17 @@ def _request_of(
 
 
 def _scenario(
-    policy: Policy, item: CoverageItem, events: tuple[str, ...], ask: ScenarioRequest, given: Mapping[str, str]
+    policy: Policy,
+    item: CoverageItem,
+    events: tuple[str, ...],
+    ask: ScenarioRequest,
+    given: Mapping[str, str],
+    flags: Mapping[str, str] | None = None,
 ) -> Scenario:
     return Scenario(
         name=f"{item.kind} {item.label}, {item.origin}",
         given={**policy.initial, **given},
+        flags=flags or {},
         steps=(Step(when=events, ask=ask),),
     )
 
@@ -215,6 +231,7 @@ def _block(policy: Policy, draft: ScenarioDraft) -> str:
         if state != {**policy.initial, **DEFAULT_STATES}[name]
     ]
     lines = [f"- name: {json.dumps(draft.scenario.name)}"]
+    given += [f"{name}: {value}" for name, value in draft.scenario.flags.items()]
     lines += [f"  given: {{{', '.join(given)}}}"] if given else []
     lines += [f"  when: [{', '.join(map(str, step.when))}]"] if step.when else []
     lines.append(f"  ask: {{{', '.join(_format_request(step))}}}")
