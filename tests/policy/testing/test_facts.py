@@ -35,9 +35,19 @@ def test_a_body_is_within_over_or_unmeasured() -> None:
     assert body_of(payment, limit="exceeded") == {"amount": 5001, "currency": "EUR", "iban": "payee-1"}
     assert body_of(payment, limit="over_25000") == {"amount": 25001, "currency": "EUR", "iban": "payee-1"}
     assert body_of(payment, limit="unmeasured") == {"iban": "payee-1"}
-    minor = replace(payment, amount_at="/a/b", scale=2, currency_at="", payee_at="", limits=(Limit(name="x", amount="0.5"),))
+    minor = replace(
+        payment, amount_at="/a/b", scale=2, currency_at="", payee_at="", limits=(Limit(name="x", amount="0.5"),)
+    )
     assert body_of(minor) == {"a": {"b": 50}}
-    form = replace(payment, amount_at="", amount_form="sum", currency_at="", currency_form="cur", payee_form="to")
+    form = replace(
+        payment,
+        amount_at="",
+        amount_form="sum",
+        currency_at="",
+        currency_form="cur",
+        payee_at="",
+        payee_form="to",
+    )
     sent = build_body(form, ScenarioRequest(), b"/")
     assert (sent.content, sent.form) == (b"sum=1&cur=EUR&to=payee-1", b"application/x-www-form-urlencoded")
 

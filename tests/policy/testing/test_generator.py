@@ -85,3 +85,11 @@ def test_what_nothing_leads_to_is_said_and_not_made_up() -> None:
 def test_where_everything_is_taken_there_is_nothing_to_propose() -> None:
     expected = "# The scenarios cover every rule and transition: there is nothing to draft.\n"
     assert format_drafts(load("standard"), ()) == expected
+
+
+def test_a_draft_supposes_the_flags_and_asks_in_the_channel_of_its_rule() -> None:
+    policy = load("insurance")
+    drafts = {one.item.label.partition(":")[2]: one for one in drafted(policy) if one.item.kind == "rule"}
+    text = format_drafts(policy, (drafts["cooling_off"], drafts["not_by_phone"]))
+    assert "iban_changed: set}" in text
+    assert "channel: phone" in text

@@ -29,24 +29,27 @@ TYPED = """\
 - name: amounts add up, by the account and not by the session
   given: {account: normal, verification: verified}
   steps:
-    - {ask: {operation: payment, idempotency_key: a, body: {amount: 4900, currency: EUR, iban: payee-1}}, then: {outcome: allow}}
-    - when: [transaction.committed]
-      ask: {operation: payment, idempotency_key: b, body: {amount: "4900.00", currency: EUR, iban: payee-1}}
+    - ask: {operation: payment, idempotency_key: a, body: {amount: 4900, currency: EUR, iban: DE1}}
       then: {outcome: allow}
     - when: [transaction.committed]
-      ask: {operation: payment, idempotency_key: c, body: {amount: 201, currency: EUR, iban: payee-1}}
+      ask: {operation: payment, idempotency_key: b, body: {amount: "4900.00", currency: EUR, iban: DE1}}
+      then: {outcome: allow}
+    - when: [transaction.committed]
+      ask: {operation: payment, idempotency_key: c, body: {amount: 201, currency: EUR, iban: DE1}}
       then: {outcome: hold}
-    - {ask: {operation: payment, idempotency_key: d, body: {amount: 200, currency: EUR, iban: payee-1}}, then: {outcome: allow}}
+    - ask: {operation: payment, idempotency_key: d, body: {amount: 200, currency: EUR, iban: DE1}}
+      then: {outcome: allow}
     - when: [transaction.failed]
-      ask: {operation: payment, idempotency_key: e, body: {amount: 200, currency: EUR, iban: payee-1}}
+      ask: {operation: payment, idempotency_key: e, body: {amount: 200, currency: EUR, iban: DE1}}
       then: {outcome: allow}
 - name: a body that cannot be read
   given: {account: normal, verification: verified}
   steps:
-    - ask: {operation: payment, idempotency_key: a, body: {amount: 1e3, currency: EUR, iban: payee-1}, limit: unmeasured}
+    - ask: {operation: payment, idempotency_key: a, body: {amount: 1e3, currency: EUR, iban: DE1}, limit: unmeasured}
       then: {outcome: deny}
-    - {ask: {operation: payment, idempotency_key: b, body: {amount: 5, iban: payee-1}, limit: unmeasured}, then: {outcome: deny}}
-    - ask: {operation: payment, idempotency_key: c, body: {amount: 5, currency: USD, iban: payee-1}, limit: unmeasured}
+    - ask: {operation: payment, idempotency_key: b, body: {amount: 5, iban: DE1}, limit: unmeasured}
+      then: {outcome: deny}
+    - ask: {operation: payment, idempotency_key: c, body: {amount: 5, currency: USD, iban: DE1}, limit: unmeasured}
       then: {outcome: deny}
 - name: a request is matched by method and path
   given: {account: normal, verification: verified}
@@ -102,8 +105,8 @@ TYPED = """\
 - name: another body under the same key
   given: {account: normal, verification: verified}
   steps:
-    - {ask: {operation: payment, body: {amount: 9000, currency: EUR, iban: payee-1}}, then: {outcome: hold}}
-    - {ask: {operation: payment, body: {amount: 9001, currency: EUR, iban: payee-1}}, then: {outcome: deny}}
+    - {ask: {operation: payment, body: {amount: 9000, currency: EUR, iban: DE1}}, then: {outcome: hold}}
+    - {ask: {operation: payment, body: {amount: 9001, currency: EUR, iban: DE1}}, then: {outcome: deny}}
 - name: attempts of a method and of a fallback
   given: {account: normal}
   steps:

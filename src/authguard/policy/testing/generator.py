@@ -10,10 +10,11 @@ from itertools import islice, product
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
-from authguard.core.extra_dimensions import OPERATION
+from authguard.core.extra_dimensions import CHANNEL, OPERATION
 from authguard.core.flags import SET
 from authguard.evaluation.extra_values import Given, read_extra
 from authguard.policy.checks.reachability import Reachability, Unreachable
@@ -86,13 +87,13 @@ def _draft_for_rule(
     if not isinstance(found, Unreachable):
         cell, path = found
         drafted = _scenario(
-            policy, item, path.events, _request_at(policy, cell), policy.initial, _flags_at(policy, cell)
+            policy, item, path.events, _request_at(policy, cell), policy.initial, flags=_flags_at(policy, cell)
         )
         if _takes_rule(policy, deployment, drafted, item.index):
             return drafted
     for cell in islice((space.witness(one) for box in boxes for one in _parts(policy, space, box)), MAX_CELLS):
         given = dict(zip(MACHINES, cell, strict=False))
-        drafted = _scenario(policy, item, (), _request_at(policy, cell), given, _flags_at(policy, cell))
+        drafted = _scenario(policy, item, (), _request_at(policy, cell), given, flags=_flags_at(policy, cell))
         if _takes_rule(policy, deployment, drafted, item.index):
             return drafted
     return None
@@ -120,7 +121,10 @@ def _request_at(policy: Policy, cell: Cell) -> ScenarioRequest:
     unusual = {name: asked[name] for name, usual in known.items() if asked[name] != usual}
     if asked["credential"] not in PROVEN_CREDENTIALS:
         unusual = {"credential": asked["credential"]}  # nothing else is known of an unproven caller
-    return _request_of(operation, unusual, described)
+    channel = asked.get(CHANNEL, "")
+    return replace(
+        _request_of(operation, unusual, described), channel=channel if channel in policy.channels.trusts else ""
+    )
 
 
 def _flags_at(policy: Policy, cell: Cell) -> dict[str, str]:
@@ -197,6 +201,7 @@ def _scenario(
     events: tuple[str, ...],
     ask: ScenarioRequest,
     given: Mapping[str, str],
+    *,
     flags: Mapping[str, str] | None = None,
 ) -> Scenario:
     return Scenario(
@@ -245,6 +250,7 @@ def _block(policy: Policy, draft: ScenarioDraft) -> str:
 def _format_request(step: Step) -> Iterator[str]:
     if step.ask is None:
         return
-    named = {"operation": step.ask.operation} if step.ask.operation else {}
+    named = {"operation": step.ask.operation, "channel": step.ask.channel}
     for name, value in {**named, **step.ask.conditions}.items():
-        yield f"{name}: {value}"
+        if value:
+            yield f"{name}: {value}"
