@@ -302,10 +302,9 @@ class TransactionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def required(self) -> Required:
         """Places that different persons must fill; empty if it waits for nobody."""
-        return self.approvers or self._required_by_one_role()
-
-    def _required_by_one_role(self) -> Required:
-        return (Approvers(self.role, max(self.count, 1), self.acr),) if self.role or self.count else ()
+        if self.approvers or not (self.role or self.count):
+            return self.approvers
+        return (Approvers(self.role, max(self.count, 1), self.acr),)
 
     @property
     def roles(self) -> frozenset[str]:

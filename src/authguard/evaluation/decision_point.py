@@ -73,7 +73,8 @@ def evaluate(
     is_new = apply_credential(evaluation, principal, proof, acts=acting == "subject")
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
-    acting = conditions.represent(operation, principal, acting, evaluation.snapshot.account)
+    if acting == "stranger":
+        acting = conditions.represent(operation, principal, acting, evaluation.snapshot.account)
     if is_new and policy.identity and principal.person and not is_in_doubt(evaluation):
         apply_identity(evaluation, principal, proof, facts.channel)
     channel = apply_channel(evaluation, facts.channel) if policy.channels.declared else "same"
@@ -249,7 +250,8 @@ def _decide(  # noqa: C901, PLR0912 - hot path: a call for each part would cost 
             evaluation.send("session.ended", "guard")
         if admits and (measured.spends or policy.flag_setters):
             _reserve(evaluation, facts, measured)
-            flags.set_started(evaluation, operation, transaction=facts.binding.transaction if running else "")
+            if policy.flag_setters:
+                flags.set_started(evaluation, operation, transaction=facts.binding.transaction if running else "")
     amount = measured.fault.code if measured.condition == "unmeasured" else measured.shown
     decision = _build(
         evaluation, request, facts, cell=cell, rule=rule, fallback=fallback, reason=reason, running=running

@@ -262,7 +262,9 @@ def apply_reports(evaluation: Evaluation, reports: Mapping[str, Report], *, unre
     newer = {
         source: report
         for source, report in reports.items()
-        if account.counts(report) and _is_newer_report(report, stored.get(source), rank)
+        # without a report that time lifted, no call: every first sight of a token comes here
+        if (account.counts(report) if account.lifted else report.at > account.decided)
+        and _is_newer_report(report, stored.get(source), rank)
     }
     if unreachable:
         evaluation.send("account.unreachable", "directory")

@@ -126,15 +126,17 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         unproven = ("missing", "insufficient", "within", change, "subject")
         return (*states, *credential, *unproven, *_extra(policy, verdict, operation))
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
-    acting = conditions.represent(operation, principal, acting, verdict.snapshot.account)
+    snapshot = verdict.snapshot
+    if acting == "stranger":
+        acting = conditions.represent(operation, principal, acting, snapshot.account)
     if policy.channels.declared:
-        channel = conditions.compare_channel(verdict.channel, verdict.snapshot.session.channel, policy.channels.trusts)
+        channel = conditions.compare_channel(verdict.channel, snapshot.session.channel, policy.channels.trusts)
     held = effective_roles(operation, principal, acting, policy.role_sources)
-    proven_at = conditions.find_proof_time(principal, verdict.snapshot)
+    proven_at = conditions.find_proof_time(principal, snapshot)
     assurance = conditions.check_assurance(operation, principal, proven_at, policy.assurance.rank, verdict.at)
     return (
         *states,
-        classify_credential(policy, principal, verdict.snapshot, assurance, authenticated_at(policy, principal)),
+        classify_credential(policy, principal, snapshot, assurance, authenticated_at(policy, principal)),
         operation.risk,
         operation.effect,
         # the next request has the scopes that a restriction removed from this one
@@ -143,7 +145,7 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         "within",
         channel,
         acting,
-        *_extra(policy, verdict, operation),
+        *(_extra(policy, verdict, operation) if policy.table.extra else ()),
     )
 
 

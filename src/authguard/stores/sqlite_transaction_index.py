@@ -34,7 +34,8 @@ SELECT: Final = (
 
 def add_to_index(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
     """Insert or replace a transaction in the index."""
-    writer.execute(INSERT, (held.state, held.place, name, _roles(held), held.operation, held.subject))
+    roles = _join_roles(held) if held.approvers else held.role
+    writer.execute(INSERT, (held.state, held.place, name, roles, held.operation, held.subject))
 
 
 def remove_from_index(writer: sqlite3.Connection, name: bytes, held: TransactionRecord) -> None:
@@ -47,11 +48,12 @@ def update_index(writer: sqlite3.Connection, name: bytes, before: TransactionRec
     place = after.place
     if before.version and (before.state != after.state or before.place != place):
         remove_from_index(writer, name, before)
-    writer.execute(INSERT, (after.state, place, name, _roles(after), after.operation, after.subject))
+    roles = _join_roles(after) if after.approvers else after.role
+    writer.execute(INSERT, (after.state, place, name, roles, after.operation, after.subject))
 
 
-def _roles(held: TransactionRecord) -> str:
-    return "\n".join(sorted([one.role for one in held.approvers])) if held.approvers else held.role
+def _join_roles(held: TransactionRecord) -> str:
+    return "\n".join(sorted([one.role for one in held.approvers]))
 
 
 def find_transactions(
