@@ -140,10 +140,11 @@ soak: export AUTHGUARD_CRASH_KILLS ?= 1000
 soak: export AUTHGUARD_CHAOS_RUNS ?= 3000
 soak: export AUTHGUARD_CAMPAIGN_POLICIES ?= 10000
 soak: export AUTHGUARD_DIFF_PAIRS ?= 10000
+soak: export AUTHGUARD_SCENARIO_STRIDE ?= 1
 soak: $(READY) $(FRAMEWORKS)  ## the model for 100,000 steps, 10,000 random policies, the fuzz and broken verifiers at length, and ten minutes at saturation
 	@$(BIN)/python -m pytest -q -x tests/model tests/fuzz tests/faults/test_log_crashes.py tests/verification/test_faulty_server.py \
 		tests/differential/test_differential.py tests/differential/further tests/campaign tests/policy/diff/test_random_pairs.py \
-		tests/policy/mutation/test_shipped_mutants.py
+		tests/policy/mutation/test_shipped_mutants.py tests/policy/testing/test_scenario_truth.py
 	@$(BIN)/python -m tests.soak.saturate
 	@test -z "$(AUTHGUARD_MUTATION)" || $(BIN)/python -m tests.mutation.runner
 
