@@ -53,7 +53,9 @@ def test_a_part_is_missing_until_a_scenario_does_it(tmp_path: Path, steps: str, 
     assert part in nothing - found or not part
 
 
-@pytest.mark.parametrize("name", ["banking", "shopping-agent", "support-desk", "telecom", "telehealth"])
+@pytest.mark.parametrize(
+    "name", ["banking", "insurance", "shopping-agent", "standard", "support-desk", "telecom", "telehealth"]
+)
 def test_a_shipped_policy_covers_all_of_its_parts(name: str) -> None:
     from authguard.policy.testing.report import run_tests  # noqa: PLC0415 - only here
 
