@@ -14,6 +14,7 @@ from authguard.core.request import Match, Operation, Principal
 from authguard.core.snapshot import AccountRecord, Delegation, Report
 
 HOME = "https://issuer.test"
+SOURCES = frozenset({"claim:status", "x"})
 PAY = Operation(
     name="pay", match=Match(path="/pay"), risk="high", effect="write", scopes=frozenset({"invoices", "payments"})
 )
@@ -76,7 +77,7 @@ def test_anything_is_read_or_refused_and_what_is_read_is_bounded(said: Any) -> N
 
 @pytest.mark.parametrize("names", [("pay",), ("invoices", "payments"), ("see", "pay")])
 def test_a_delegation_covers_an_operation_by_its_name_or_by_every_scope_that_it_needs(names: tuple[str, ...]) -> None:
-    assert covers(account(*names), acting("gus"), PAY)
+    assert covers(account(*names), acting("gus"), PAY, SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -93,18 +94,23 @@ def test_a_delegation_covers_an_operation_by_its_name_or_by_every_scope_that_it_
     ],
 )
 def test_it_covers_nothing_else_for_nobody_else(found: AccountRecord, actor: str) -> None:
-    assert not covers(found, acting(actor), PAY)
+    assert not covers(found, acting(actor), PAY, SOURCES)
 
 
 def test_an_operation_without_scopes_is_not_covered_by_naming_none_of_them() -> None:
     bare = Operation(name="see", match=Match(path="/see"), risk="routine", effect="read")
-    assert not covers(account("pay"), acting("gus"), bare)
+    assert not covers(account("pay"), acting("gus"), bare, SOURCES)
 
 
 def test_an_actor_of_another_issuer_is_named_with_it() -> None:
     (mandate,) = parse_delegations({"sub": "gus", "iss": "https://other.test", "for": ["pay"]}, HOME)
     record = AccountRecord(state="minor", reports={"x": Report("minor", 1.0, (mandate,))})
-    assert covers(record, acting("gus", actor_issuer="https://other.test"), PAY)
-    assert not covers(record, acting("https://other.test gus"), PAY)
-    assert not covers(record, acting("gus"), PAY)
-    assert not covers(record, acting("gus", actor_issuer="https://other.test", person=False), PAY)
+    assert covers(record, acting("gus", actor_issuer="https://other.test"), PAY, SOURCES)
+    assert not covers(record, acting("https://other.test gus"), PAY, SOURCES)
+    assert not covers(record, acting("gus"), PAY, SOURCES)
+    assert not covers(record, acting("gus", actor_issuer="https://other.test", person=False), PAY, SOURCES)
+
+
+def test_what_a_source_reported_that_delegates_no_more_covers_nothing() -> None:
+    assert covers(account("pay"), acting("gus"), PAY, {"claim:status"})
+    assert not covers(account("pay"), acting("gus"), PAY, {"claim:other"})

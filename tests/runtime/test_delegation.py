@@ -8,6 +8,7 @@ import pytest
 
 from authguard.evaluation.preview import briefing, preview
 from tests.support.harness import POLICY, EnforcerHarness
+from tests.support.possible_cells import find_impossible
 
 if TYPE_CHECKING:
     from authguard.evaluation.decision import Verdict
@@ -95,6 +96,20 @@ async def test_a_mandate_that_was_taken_away_acts_at_the_next_look_on_every_sess
     desk.clock.advance(1)
     await desk.ask("chat", desk.login("kim", sid="s-kim", claims={"account_status": "kid"}))
     assert (await desk.ask("chat", old)).fallback.kind == "deny"
+
+
+async def test_a_policy_without_delegations_takes_none_that_were_stored_under_an_earlier_one() -> None:
+    source = "  - from: claim\n    claim: guardians\n    map: {kid: minor}\n    delegations: /may_act\n"
+    later = POLICY + "decisions:\n  - {when: {operation: refund, account: dormant}, do: to_a_person}\n"
+    desk = EnforcerHarness(later.replace("operations:\n", source + "operations:\n", 1))
+    claims = {"account_status": "kid", "guardians": "kid", "may_act": GUS}
+    taken = await desk.ask("chat", desk.login("kim", sid="s-gus", claims=claims, actor="gus"))
+    assert taken.cell[-1] == "representative"
+    desk = EnforcerHarness(later, store=desk.store)
+    desk.clock.advance(1)
+    refused = await desk.ask("chat", desk.login("kim", sid="s-gus", claims=claims, actor="gus"))
+    assert (refused.fallback.kind, refused.cell[-1]) == ("deny", "stranger")
+    assert not find_impossible(desk.policy)
 
 
 @pytest.mark.parametrize("odd", ["gus", {"sub": "gus"}, [GUS, 7], {"sub": "gus", "for": ["chat"], "forever": True}])

@@ -11,10 +11,11 @@ from authguard.core.agents import can_act_alone, is_registered
 from authguard.core.delegations import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from authguard.core.agents import Agent
+    from authguard.core.deployment import AccountSource
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord, SessionRecord, Snapshot
 
@@ -138,7 +139,14 @@ def classify_actor(principal: Principal, agents: AbstractSet[Agent]) -> str:
     return "agent" if principal.actor or is_registered(agents, issuer, client) else "subject"
 
 
-def represent(operation: Operation, principal: Principal, acting: str, account: AccountRecord) -> str:
+def represent(
+    operation: Operation,
+    principal: Principal,
+    acting: str,
+    account: AccountRecord,
+    *,
+    sources: Iterable[AccountSource],
+) -> str:
     """Return ``representative`` for a stranger whom the account's delegations name, else the actor.
 
     Args:
@@ -146,8 +154,12 @@ def represent(operation: Operation, principal: Principal, acting: str, account: 
         principal: verified.
         acting: from `classify_actor`; a registered agent needs no delegation, and gains nothing by one.
         account: after the reports of this request.
+        sources: of the policy; what one without ``delegations`` reported under an earlier policy delegates nothing.
     """
-    return "representative" if acting == "stranger" and covers(account, principal, operation) else acting
+    if acting != "stranger":
+        return acting
+    named = {source.name for source in sources if source.delegations_at}
+    return "representative" if covers(account, principal, operation, named) else acting
 
 
 def restrict_actor(operation: Operation, acting: str) -> str:

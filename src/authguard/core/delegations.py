@@ -14,6 +14,8 @@ from authguard.core.record_keys import account_key
 from authguard.core.snapshot import Delegation
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from authguard.core.request import Operation, Principal
     from authguard.core.snapshot import AccountRecord
 
@@ -64,21 +66,22 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MAX_NAME_CHARS
 
 
-def covers(account: AccountRecord, principal: Principal, operation: Operation) -> bool:
+def covers(account: AccountRecord, principal: Principal, operation: Operation, sources: Container[str]) -> bool:
     """Return whether the report behind the account's state delegates this operation to the actor.
 
     Args:
         account: current record.
         principal: with the outermost actor; a subject that acts alone needs no delegation.
         operation: requested.
+        sources: names of the account sources whose delegations the policy reads.
     """
     if not principal.actor or not principal.person:
         return False
     actor = account_key(principal.actor_issuer or principal.issuer, principal.actor)
     return any(
         delegation.actor == actor and _names(delegation, operation)
-        for report in (account.reports or {}).values()
-        if report.state == account.state
+        for source, report in (account.reports or {}).items()
+        if source in sources and report.state == account.state
         for delegation in report.delegations
     )
 

@@ -30,6 +30,7 @@ from authguard.evaluation.driver import (
     apply_identity,
     apply_reports,
     apply_roles,
+    unproven_cell,
 )
 from authguard.evaluation.expiry import find_expiry
 from authguard.evaluation.extra_values import Given, describe_context, read_extra
@@ -65,7 +66,8 @@ def evaluate(
     if policy.timers.next_due(before)[0] <= facts.now or before.account.voided > before.session.voided:
         evaluation.catch_up()
     if isinstance(facts.credential, NotProven):
-        cell = _unproven_cell(request.operation, facts.credential, evaluation)
+        states = evaluation.snapshot.states()
+        cell = unproven_cell(policy, request.operation, facts.credential.condition, states)
         return _decide(evaluation, request, facts, cell=cell, principal=None, measured=WITHIN, cipher=cipher)
     principal, operation = facts.credential.principal, request.operation
     acting = conditions.classify_actor(principal, policy.agents)
@@ -74,7 +76,9 @@ def evaluate(
     apply_roles(evaluation, principal)
     apply_reports(evaluation, facts.reports, unreachable=facts.unreachable)
     if acting == "stranger":
-        acting = conditions.represent(operation, principal, acting, evaluation.snapshot.account)
+        acting = conditions.represent(
+            operation, principal, acting, evaluation.snapshot.account, sources=policy.accounts
+        )
     if is_new and policy.identity and principal.person and not is_in_doubt(evaluation):
         apply_identity(evaluation, principal, proof, facts.channel)
     channel = apply_channel(evaluation, facts.channel) if policy.channels.declared else "same"
@@ -165,21 +169,6 @@ def _void_stale_transaction(evaluation: Evaluation, facts: RequestFacts, princip
         evaluation.send("transaction.lapsed", "guard")
     booking.follow_transaction(evaluation, facts.binding.transaction)
     return None
-
-
-def _unproven_cell(operation: Operation, credential: NotProven, evaluation: Evaluation) -> tuple[str, ...]:
-    """Return the cell of an unproven request; each unmet requirement counts against it."""
-    return (
-        *evaluation.snapshot.states(),
-        credential.condition,
-        operation.risk,
-        operation.effect,
-        conditions.check_scope(operation, NO_LEDGERS, NO_LEDGERS),
-        "insufficient" if operation.acr or operation.max_age else "met",
-        "unmeasured" if operation.limits else "within",
-        "unknown" if evaluation.policy.channels.declared else "same",
-        "subject",
-    )
 
 
 def _measure(evaluation: Evaluation, operation: Operation, facts: RequestFacts) -> Measure:

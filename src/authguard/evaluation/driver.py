@@ -16,7 +16,7 @@ from authguard.core.events import NORMAL, Event
 from authguard.core.machine import Transition, step
 from authguard.core.outcomes import Reason
 from authguard.core.owners import is_concerned
-from authguard.core.request import NotProven, Proven
+from authguard.core.request import NO_LEDGERS, NotProven, Proven
 from authguard.core.snapshot import EMPTY_LEDGER, STATE_FIELDS, Keys, Report, Snapshot
 from authguard.core.staff import parse_roles
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.policy import Policy
-    from authguard.core.request import Credential, Principal
+    from authguard.core.request import Credential, Operation, Principal
     from authguard.core.snapshot import LedgerEntry
 
 #: source name of the app's reports
@@ -153,6 +153,28 @@ def classify_credential(policy: Policy, principal: Principal, snapshot: Snapshot
     is_live = snapshot.session.state in policy.live_session_states
     return conditions.classify_credential(
         principal, snapshot.session, assurance, authenticated_at=proof, is_live=is_live
+    )
+
+
+def unproven_cell(policy: Policy, operation: Operation, credential: str, states: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the cell of an unproven request; each unmet requirement counts against it.
+
+    Args:
+        policy: checked.
+        operation: of the request.
+        credential: condition of the credential.
+        states: of the machines.
+    """
+    return (
+        *states,
+        credential,
+        operation.risk,
+        operation.effect,
+        conditions.check_scope(operation, NO_LEDGERS, NO_LEDGERS),
+        "insufficient" if operation.acr or operation.max_age else "met",
+        "unmeasured" if operation.limits else "within",
+        "unknown" if policy.channels.declared else "same",
+        "subject",
     )
 
 

@@ -52,21 +52,22 @@ def _read_value(evaluation: Evaluation, flag: Flag, operation: Operation) -> str
     return flags.SET if flags.is_set(flag, ledger, evaluation.now) else flags.CLEAR
 
 
-def preview_values(policy: Policy, snapshot: Snapshot, keys: Keys, now: float) -> dict[str, str]:
+def preview_values(policy: Policy, operation: Operation, snapshot: Snapshot, keys: Keys, now: float) -> dict[str, str]:
     """Return the values for a request that is not made yet: of a payee, which it would name, the more open one.
 
     Args:
         policy: checked.
+        operation: of the request.
         snapshot: loaded records.
         keys: of these records.
         now: epoch seconds UTC.
     """
-    return {flag.name: _preview_value(flag, snapshot, keys, now) for flag in policy.flags}
+    return {flag.name: _preview_value(flag, operation, snapshot, keys, now) for flag in policy.flags}
 
 
-def _preview_value(flag: Flag, snapshot: Snapshot, keys: Keys, now: float) -> str:
+def _preview_value(flag: Flag, operation: Operation, snapshot: Snapshot, keys: Keys, now: float) -> str:
     if flag.by in flags.PAYEE_DIMENSIONS:
-        return flags.CLEAR if flag.restricts else flags.SET
+        return flags.SET if operation.has_payee and not flag.restricts else flags.CLEAR
     ledger = _find_ledger(flag, snapshot, keys) or ()
     return flags.SET if flags.is_set(flag, ledger, now) else flags.CLEAR
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 from authguard.core import conditions
 from authguard.core.decision_table import DIMENSIONS
 from authguard.core.outcomes import ADMITTING, RESPONSES, Outcome
+from authguard.core.snapshot import blank
 from authguard.core.staff import effective_roles
 from authguard.core.tiers import operation_values
 from authguard.evaluation.attempts import follow_then
-from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential
+from authguard.evaluation.driver import Evaluation, authenticated_at, classify_credential, unproven_cell
 from authguard.evaluation.extra_values import Given, read_extra
 from authguard.evaluation.flags import preview_values
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from authguard.core.decision_table import Cell
     from authguard.core.outcomes import Fallback
     from authguard.core.policy import Policy
-    from authguard.core.request import Operation
+    from authguard.core.request import Operation, Principal
     from authguard.evaluation.decision import Verdict
 
 #: maximum number of operations listed, so that a prompt stays short
@@ -118,17 +119,16 @@ def _follow(policy: Policy, verdict: Verdict, operation: Operation, fallback: Fa
 
 def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
     """Return the cell of an operation without a transaction, within its limits."""
-    states = (*verdict.snapshot.states()[:4], policy.initial["transaction"])
-    principal = verdict.principal
-    if principal is None:
-        credential = ("missing", operation.risk, operation.effect)
-        change = "unknown" if policy.channels.declared else "same"
-        unproven = ("missing", "insufficient", "within", change, "subject")
-        return (*states, *credential, *unproven, *_extra(policy, verdict, operation))
+    snapshot, initial, principal = verdict.snapshot, policy.initial, verdict.principal
+    if principal is None or operation.risk == "public":  # its credential is not checked
+        own = snapshot if principal is None else blank(initial)
+        states = (snapshot.service.state, *own.states()[1:4], initial["transaction"])
+        cell = unproven_cell(policy, operation, "missing", states)
+        return (*cell[:_LIMIT], "within", *cell[_LIMIT + 1 :], *_extra(policy, verdict, operation, None))
+    states = (*snapshot.states()[:4], initial["transaction"])
     acting, channel = conditions.classify_actor(principal, policy.agents), "same"
-    snapshot = verdict.snapshot
     if acting == "stranger":
-        acting = conditions.represent(operation, principal, acting, snapshot.account)
+        acting = conditions.represent(operation, principal, acting, snapshot.account, sources=policy.accounts)
     if policy.channels.declared:
         channel = conditions.compare_channel(verdict.channel, snapshot.session.channel, policy.channels.trusts)
     held = effective_roles(operation, principal, acting, policy.role_sources)
@@ -144,12 +144,12 @@ def _cell(policy: Policy, verdict: Verdict, operation: Operation) -> Cell:
         assurance,
         "within",
         channel,
-        acting,
-        *(_extra(policy, verdict, operation) if policy.table.extra else ()),
+        acting if operation.actor == "any" else conditions.restrict_actor(operation, acting),
+        *(_extra(policy, verdict, operation, principal) if policy.table.extra else ()),
     )
 
 
-def _extra(policy: Policy, verdict: Verdict, operation: Operation) -> tuple[str, ...]:
+def _extra(policy: Policy, verdict: Verdict, operation: Operation, principal: Principal | None) -> tuple[str, ...]:
     """Return the values of the policy's own dimensions: those of the caller's request.
 
     A condition that was not asked counts as its first value, as limits count as not exceeded.
@@ -157,9 +157,11 @@ def _extra(policy: Policy, verdict: Verdict, operation: Operation) -> tuple[str,
     if not policy.table.extra:
         return ()
     expected = {one.name: one.values[0] for one in policy.own_conditions if one.call}
-    principal, brought = verdict.principal, {**expected, **verdict.decision.context}
+    brought = {**expected, **verdict.decision.context}
     channel = "" if principal is None else verdict.channel
-    flags = {} if principal is None else preview_values(policy, verdict.snapshot, verdict.keys, verdict.at)
+    flags = {}
+    if principal is not None:
+        flags = preview_values(policy, operation, verdict.snapshot, verdict.keys, verdict.at)
     given = Given(principal=principal, channel=channel, conditions=brought, flags=flags, now=verdict.at)
     return read_extra(policy, operation, given)
 
