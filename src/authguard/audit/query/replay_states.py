@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from authguard.audit.query.recorded_conditions import bring_conditions
 from authguard.audit.query.recorded_input import (
     REPEATED,
     UnknownInputError,
@@ -190,6 +191,7 @@ class StateReplay:
 
     def _decide_unproven(self, one: RecordedDecision, operation: Operation, credential: NotProven) -> ReplayedDecision:
         facts = RequestFacts(now=one.at, credential=credential, channel=one.channel)
+        facts = bring_conditions(self._policy, operation, one.context, facts)
         before = replace(self._blank, service=self._service)
         decision = evaluate(self._policy, build_request(operation, one), facts, before, NO_CIPHER)
         if isinstance(decision, NeedsBody):
@@ -218,6 +220,7 @@ class StateReplay:
             reports=found.reports,
             unreachable=bool(one.facts.get("unreachable")),
         )
+        facts = bring_conditions(self._policy, operation, one.context, facts)
         request = build_request(operation, one)
         decision: Decision | Reason | NeedsBody = NEEDS_BODY
         if not operation.reads_body and one.text("asked") != "id":
