@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from tests.campaign import counted, oracle
+from tests.campaign.context import find_wrong_conditions, find_wrong_flags
 from tests.campaign.document import draw_document
+from tests.campaign.extended_walk import extend_walk
 from tests.campaign.mutation import draw_mutant
 from tests.campaign.pair import compare_diff, compare_replay, find_divergence
 from tests.campaign.promise import find_broken_promises
@@ -92,7 +94,7 @@ class Campaign:
         accepted = read(draw_document(seed), self.folder)
         if isinstance(accepted, Refused):
             return Case(seed, refused=accepted.codes)
-        walk = draw_walk(seed, accepted.document)
+        walk = extend_walk(seed, accepted.document, draw_walk(seed, accepted.document))
         seen, findings = self._judge(seed, accepted, walk)
         if findings and shrink:
             name = findings[0].oracle
@@ -144,6 +146,8 @@ class Campaign:
             *oracle.find_wrong_owners(policy, seen),
             *oracle.find_lost_raises(policy, seen),
             *oracle.find_wrong_channels(accepted, seen),
+            *find_wrong_conditions(accepted, seen),
+            *find_wrong_flags(policy, seen),
             *broken,
         ]
         if seed % EXPLAIN_EVERY == 0:

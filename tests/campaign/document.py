@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from authguard.core.decision_table import CONDITIONS
+from tests.campaign.extension import extend
 from tests.campaign.operation import OperationGenerator
 from tests.campaign.vocabulary import (
     AGENT,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Document = dict[str, Any]
+#: phases of drawn rules; the default is the most frequent one
+RULE_PHASES = ("service", "service", "caller", "account", "account", "identity", "transaction", "request")
 
 
 def _plain(node: Any) -> Any:
@@ -300,7 +303,8 @@ class DocumentGenerator:
 
     def _rules_of_added_states(self) -> list[Document]:
         when: Document = {"account": self.added_states, "service": ["live", "degraded", "recovering"]}
-        when |= {"credential": "good", "session": "active", "actor": ["subject", "agent"], "scope": "granted"}
+        when |= {"credential": "good", "session": "active", "actor": ["subject", "agent", "representative"]}
+        when["scope"] = "granted"
         high = when | {"risk": ["sensitive", "high"]}
         return [
             {"when": high, "do": self.random.choice(["to_a_person", "to_a_person", "to_a_person", "step_up"])},
@@ -330,6 +334,8 @@ class DocumentGenerator:
         for name in pick.sample([*states, *conditions], pick.randint(1, 3)):
             values = (states | conditions)[name]
             when[name] = self._some(values, 1)[:2]
+        # from the phase of accounts on, other sessions and actors are decided
+        phase = pick.choice(RULE_PHASES) if when["session"] == "active" and when["scope"] == "granted" else "service"
         if self._chance(0.4):
             when["effect"] = pick.choice(["read", "write"])
         wanted = ["to_a_person"] * 4 + ["refuse", "try_later", "step_up", "prove_identity", "slow_down"]
@@ -345,7 +351,7 @@ class DocumentGenerator:
             when |= {"service": ["live", "degraded", "recovering"], "session": "active", "scope": "granted"}
             if "routine" not in when["risk"] or when["risk"] != ["routine"]:
                 when["verification"] = "verified"
-        return {"phase": "service", "when": when, "do": do}  # before all others, whatever it names
+        return {"phase": phase, "when": when, "do": do}
 
     def _invariants(self, document: Document) -> None:
         pick = self.random
@@ -394,4 +400,6 @@ class DocumentGenerator:
 
 def draw_document(seed: int | str) -> Document:
     """Return the document of a seed."""
-    return DocumentGenerator(seed).draw()
+    document = DocumentGenerator(seed).draw()
+    extend(seed, document)
+    return document

@@ -21,6 +21,12 @@ VERDICTS: Final[dict[str, VerifierVerdict]] = {
 }
 #: subject -> word of the source; `ok` for others
 STATUSES: Final[dict[str, str]] = {}
+#: subject -> what a screening finds, `down` for a failure; `clean` for others
+SCREENED: Final[dict[str, str]] = {}
+#: subject -> tier of the account; `gold` for others
+TIERS: Final[dict[str, str]] = {}
+#: kind of a walk's step -> the answers that it changes
+ANSWERS: Final = {"status": STATUSES, "screened": SCREENED, "tier": TIERS}
 
 
 async def otp(question: Question) -> VerifierVerdict:
@@ -35,3 +41,17 @@ async def account_status(issuer: str, subject: str) -> str:
     """Return the status of an account."""
     del issuer
     return STATUSES.get(subject, "ok")
+
+
+async def account_document(issuer: str, subject: str) -> dict[str, str]:
+    """Return the status of an account, with its tier."""
+    return {"status": await account_status(issuer, subject), "tier": TIERS.get(subject, "gold")}
+
+
+async def screen(issuer: str, subject: str) -> str:
+    """Return what a screening of a subject found, or fail."""
+    del issuer
+    found = SCREENED.get(subject, "clean")
+    if found == "down":
+        raise ConnectionError
+    return found

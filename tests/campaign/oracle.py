@@ -22,6 +22,7 @@ from authguard.errors import MachineFaultError
 from authguard.policy.checks.event_sources import possible_events
 from authguard.policy.explain.explainer import explain_decision
 from authguard.records.chain import GENESIS, format_line
+from tests.campaign.cells import read_values, whole_cells
 from tests.campaign.world import PREFIX
 
 if TYPE_CHECKING:
@@ -71,10 +72,13 @@ def find_wrong_cells(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]:
     for place, one in enumerate(seen):
         for decision in one.decisions:
             try:
-                rule, _ = policy.table.find(decision.cell)
+                found = [policy.table.find(cell)[0] for cell in whole_cells(policy, decision)]
             except MachineFaultError as error:
                 yield Finding("cell", f"no rule decides {decision.cell}: {error}", place)
                 continue
+            rule = found[0]
+            if {one.name for one in found} != {rule.name}:
+                yield Finding("cell", f"a condition was not asked, and decides: {decision}", place)
             names = [rule.do]
             while decision.reason == Reason.ATTEMPTS_SPENT.code and policy.fallbacks[names[-1]].then:
                 names.append(policy.fallbacks[names[-1]].then)
@@ -97,9 +101,10 @@ def find_broken_invariants(accepted: Accepted, seen: Sequence[Seen]) -> Iterator
     nevers = [one for one in accepted.draft.invariants if one.never]
     for place, one in enumerate(seen):
         for decision in one.decisions:
-            values = {**dict(zip(DIMENSIONS, decision.cell, strict=True)), "outcome": decision.outcome}
+            values = read_values(accepted.policy, decision)
+            values |= {"outcome": decision.outcome, "fallback": decision.fallback}
             for invariant in nevers:
-                if all(values[name] in forbidden for name, forbidden in invariant.never.items()):
+                if all(values.get(name) in forbidden for name, forbidden in invariant.never.items()):
                     yield Finding(
                         "never", f"`{invariant.name}` is broken by {decision.cell}: {decision.outcome}", place
                     )
@@ -139,7 +144,7 @@ def find_gaps_of_log(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]:
     states: dict[tuple[str, str], str] = {}
     for place, one in enumerate(seen):
         known = {key: {state} for key, state in states.items()}
-        for entry in one.transitions:
+        for entry in one.moves:
             key = (entry.machine, _record_key(entry, entry.machine))
             last = states.get(key, policy.initial[entry.machine])
             if entry.source != last:
@@ -169,7 +174,7 @@ def find_impossible_steps(accepted: Accepted, seen: Sequence[Seen]) -> Iterator[
     machines = accepted.policy.machines
     for place, one in enumerate(seen):
         raised: set[str] = set()
-        for entry in one.transitions:
+        for entry in one.moves:
             event = f"{entry.machine}.{entry.event}"
             edge = machines[entry.machine].table[entry.source, entry.event]
             known = moves[entry.machine, entry.source]
@@ -192,7 +197,7 @@ def find_wrong_owners(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]
             since = revoked.get(decision.subject, 0.0)
             if since and signed_in and signed_in < since and decision.cell[MACHINES.index("session")] in LIVE:
                 yield Finding("owner", f"`{decision.operation}` in a session that the account's event ended", place)
-        for entry in one.transitions:
+        for entry in one.moves:
             opener = openers.get(entry.transaction) if entry.machine == "transaction" else None
             raises = policy.machines[entry.machine].table[entry.source, entry.event].raises
             if entry.machine == "account":
@@ -218,7 +223,7 @@ def find_lost_raises(policy: Policy, seen: Sequence[Seen]) -> Iterator[Finding]:
     states: dict[tuple[str, str], str] = {}
     for place, one in enumerate(seen):
         moved = {(entry.machine, entry.session) for entry in one.transitions}
-        for entry in one.transitions:
+        for entry in one.moves:
             if entry.machine not in PAIRED or entry.cause == "timer":
                 continue
             for event in policy.machines[entry.machine].table[entry.source, entry.event].raises:
@@ -251,10 +256,9 @@ def find_wrong_explanations(policy: Policy, seen: Sequence[Seen], *, most: int =
     for place, one in enumerate(seen):
         for decision in one.decisions:
             if decision.operation in {known.name for known in policy.all_operations}:
-                decided[decision.cell] = place, decision
+                decided[*decision.cell, *decision.context.values(), decision.operation] = place, decision
     for place, decision in list(decided.values())[-most:]:
-        given = dict(zip(DIMENSIONS, decision.cell, strict=True))
-        found = explain_decision(policy, given, decision.operation, steps=2_000)
+        found = explain_decision(policy, read_values(policy, decision), decision.operation, steps=2_000)
         if found.rule != decision.rule:
             yield Finding("explain", f"explained by {found.rule}, decided by {decision.rule}", place)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from authguard.core.events import MACHINES
+from authguard.core.outcomes import Outcome
 from authguard.policy.checks.liveness import CUSTOMER_RISKS, END_OUTCOMES
 from tests.campaign.oracle import Finding, describe
 from tests.campaign.vocabulary import AGENT, ROLES
@@ -27,8 +28,8 @@ MAX_ROUNDS: Final = 14
 #: seconds waited where replies lead nowhere, in this order
 PATIENCE: Final = (31, 301, 901, 3_601, 43_201, 86_401, 7 * 86_401)
 #: what else a customer may try, for a promise of a hand-off or a denial: they fail to verify, sign in weakly, lack
-#: scopes and roles, send their agent, change the channel with each request, or name none
-WAYS: Final = ("guesses", "weak", "lacks", "delegates", "wanders", "nowhere")
+#: scopes and roles, send their agent, change the channel with each request, name none, or do all else first
+WAYS: Final = ("guesses", "weak", "lacks", "delegates", "wanders", "nowhere", "prepares")
 WHO: Final = "alice"
 SID: Final = "s1"
 
@@ -95,12 +96,12 @@ class Pursuer:
 
     def _channel(self) -> dict[str, Any]:
         if "channels" not in self.document:
-            return {"tenant": "a"}
+            return {"tenant": "a", "segment": "vip"}
         self._asked += 1
         if self._way == "nowhere":
-            return {"tenant": "a"}
+            return {"tenant": "a", "segment": "vip"}
         elsewhere = self._way == "wanders" and self._asked % 2
-        return {"channel": "app" if elsewhere else "web", "tenant": "a"}
+        return {"channel": "app" if elsewhere else "web", "tenant": "a", "segment": "vip"}
 
     async def _follow(self, outcome: str, seen: Seen) -> None:
         """Do what a reply says."""
@@ -143,7 +144,7 @@ class Pursuer:
             else []
         )
         claims: dict[str, Any] = {"acr": "aal3", "scope": "chat read pay", "account_status": (words or ["ok"])[0]}
-        claims |= {"roles": list(ROLES), "channel": "web"}
+        claims |= {"roles": list(ROLES), "channel": "web", "country": "DE"}
         if self._way == "lacks":
             claims |= {"scope": "", "roles": []}
         if self._way == "weak":
@@ -153,7 +154,8 @@ class Pursuer:
         if self._way == "delegates":
             claims |= actor_claim(AGENT)
         await self._act(Action("sign_in", WHO, SID, claims))
-        await self._act(Action("status", WHO, values={"word": "ok"}))
+        for kind, word in (("status", "ok"), ("screened", "clean"), ("tier", "gold")):
+            await self._act(Action(kind, WHO, values={"word": word}))
 
 
 def promises(accepted: Accepted) -> Iterator[tuple[str, frozenset[str]]]:
@@ -162,6 +164,13 @@ def promises(accepted: Accepted) -> Iterator[tuple[str, frozenset[str]]]:
     for one in accepted.draft.invariants:
         if one.always_reachable and "operator" not in one.by:
             yield one.name, frozenset(one.always_reachable)
+
+
+async def prepare(world: World, document: Document, operation: Document) -> None:
+    """Do the other operations first: a rule may ask for one of them by a flag."""
+    for other in document["operations"]:
+        if other is not operation and other["risk"] in CUSTOMER_RISKS:
+            await Pursuer(world, document, other).pursue(frozenset({Outcome.ALLOW.value}))
 
 
 async def find_broken_promises(world: World, accepted: Accepted, place: int) -> tuple[list[Finding], list[Seen]]:
@@ -180,6 +189,8 @@ async def find_broken_promises(world: World, accepted: Accepted, place: int) -> 
                 if not kept:
                     pursuer = Pursuer(world, accepted.document, operation, way)
                     await pursuer.sign_in()
+                    if way == "prepares":
+                        await prepare(world, accepted.document, operation)
                     kept = await pursuer.pursue(wanted)
             if not kept:
                 pursuer = first

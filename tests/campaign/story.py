@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from authguard.core.decision_table import DIMENSIONS, PROVEN_CREDENTIALS
 from authguard.core.events import MACHINES
 from authguard.policy.testing.request import REFUSED, ScenarioRequest
 from authguard.policy.testing.scenario import Scenario, Step, run_scenarios
 from authguard.policy.testing.token import TokenSpec
 from tests.campaign.oracle import Finding
-from tests.campaign.world import Action
+from tests.campaign.world import START, Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,10 @@ SETTLING: Final = ("transaction.committed", "transaction.failed")
 #: tokens state whole seconds, and the clock of a scenario moves a little at each step
 TICK: Final = Action("wait", values={"seconds": 1})
 #: age of a token that does not state its sign-in
+#: claims that sources and conditions read
+_FACTS: Final = ("account_status", "country", "may_act")
 UNDATED: Final = -1.0
-_NOT_STATED: Final = ("names", "report", "app_status", "tenant")
+_NOT_STATED: Final = ("names", "report", "app_status", "tenant", "flag")
 
 
 def can_be_written(document: Document) -> bool:
@@ -48,7 +51,7 @@ def tell(walk: Sequence[Action], document: Document) -> tuple[Action, ...]:
     public = {one["name"] for one in document["operations"] if one["risk"] == "public"}
     bound = {one["name"] for one in document["operations"] if "binds" in one}
     for place, action in enumerate(walk):
-        if action.kind == "wait":
+        if action.kind == "wait" or (action.who == WHO and action.kind == "screened"):
             told.append(action)
         elif action.who == WHO and action.kind in {"sign_in", "refresh"}:
             told += [TICK, action]
@@ -75,6 +78,9 @@ class ScenarioWriter:
         self._policy = policy
         self._channels = document.get("channels", {})
         self._public = {one["name"] for one in document["operations"] if one["risk"] == "public"}
+        self._conditions = document.get("conditions", {})
+        self._flags = document.get("flags", {})
+        self._screened = "clean"
         self._stated: dict[str, Any] = {}
 
     def write(self, seen: Sequence[Seen]) -> Scenario:
@@ -85,12 +91,17 @@ class ScenarioWriter:
         for one in seen:
             if one.action.kind == "wait":
                 waited += one.action.values["seconds"]
+            elif one.action.kind == "screened":
+                self._screened = one.action.values["word"]
             elif one.action.kind == "request":
                 steps.append(self._step(one, waited, tuple(events)))
                 waited, events = 0.0, []
             moved = [f"{entry.machine}.{entry.event}" for entry in one.transitions]
-            events += [event for event in moved if event in SETTLING]
-        return Scenario(name="a walk", given=dict(zip(MACHINES, self._initial(), strict=True)), steps=tuple(steps))
+            if not self._flags:  # the answer of the app settles a transaction, and sets flags
+                events += [event for event in moved if event in SETTLING]
+        return Scenario(
+            name="a walk", given=dict(zip(MACHINES, self._initial(), strict=True)), steps=tuple(steps), at=START
+        )
 
     def _initial(self) -> list[str]:
         return [self._policy.initial[machine] for machine in MACHINES]
@@ -103,6 +114,7 @@ class ScenarioWriter:
             ask=self._ask(seen),
             outcome=decision.outcome if decision else REFUSED,
             fallback=decision.fallback if decision else "",
+            app=seen.status if self._flags and seen.ran and decision else None,
         )
 
     def _ask(self, seen: Seen) -> ScenarioRequest:
@@ -121,6 +133,9 @@ class ScenarioWriter:
             )
             if channel not in self._channels["trusts"]:
                 channel, conditions["channel_change"] = "", "unknown"
+        place = DIMENSIONS.index("credential")
+        if seen.decisions and seen.decisions[-1].cell[place] in PROVEN_CREDENTIALS:
+            conditions |= self._brought(values)
         return ScenarioRequest(
             operation=values["operation"],
             conditions=conditions,
@@ -129,6 +144,12 @@ class ScenarioWriter:
             channel=channel,
             idempotency=values["key"],
         )
+
+    def _brought(self, values: dict[str, Any]) -> dict[str, str]:
+        """Return what a header and a call bring to a request of a proven caller."""
+        screened = self._screened if self._screened in {"clean", "match"} else "unavailable"
+        found = {"segment": "vip" if values.get("segment") == "vip" else "plain", "screening": screened}
+        return {name: value for name, value in found.items() if name in self._conditions}
 
     def _token(self, seen: Seen) -> TokenSpec:
         claims, sid = seen.claims, seen.action.sid
@@ -147,7 +168,7 @@ class ScenarioWriter:
             acr=claims.get("acr", "aal2"),
             age=age,
             actor=(claims["act"]["sub"],) if "act" in claims else (),
-            claims={"account_status": claims.get("account_status", "ok")},
+            claims={"account_status": "ok", "country": ""} | {name: claims[name] for name in _FACTS if name in claims},
         )
 
 

@@ -12,6 +12,7 @@ from authguard.core.decision_table import DIMENSIONS
 from authguard.core.events import MACHINES
 from authguard.core.outcomes import Reason
 from authguard.policy.explain.explainer import explain_decision
+from tests.campaign.cells import read_values
 from tests.campaign.oracle import ADMITTED, Finding
 from tests.campaign.vocabulary import ROLES
 from tests.campaign.walk import CUSTOMERS
@@ -70,7 +71,7 @@ class WayPlayer:
         """Explain the refusal from the states after it, and play the first way; return whether one was played."""
         decision = self.refused.decisions[-1]
         states = await self.world.snapshot(self.who, self.sid)
-        given = dict(zip(DIMENSIONS, decision.cell, strict=True))
+        given = read_values(self.policy, decision)
         given |= {"account": states.account.state, "session": states.session.state}
         given |= {"verification": states.session.verification}
         reported = self._words(states.account.state)

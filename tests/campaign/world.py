@@ -15,11 +15,13 @@ import httpx2
 import msgspec
 
 from authguard import AuthGuard, factory
-from authguard.records.entries import DecisionEntry, Entry, FaultEntry, TransitionEntry
+from authguard.core.events import MACHINES
+from authguard.records.entries import DecisionEntry, Entry, FaultEntry, TransitionEntry, WithdrawalEntry
 from authguard.runtime import sign_out_delay
 from authguard.runtime.rollback import Rollback
 from authguard.testing import FakeClock, Mint
 from tests.campaign import doubles
+from tests.campaign.extension import ENVIRON
 from tests.campaign.vocabulary import AGENT, AUDIENCE, CHANNEL_SECRET, ISSUER
 from tests.support.harness import ListSink
 
@@ -36,6 +38,8 @@ KEYS_FILE: Final = "keys.json"
 PSEUDONYM_KEY: Final = b"k" * 32
 TOKEN_LIFETIME_S: Final = 3_600
 PREFIX: Final = "/.authguard"
+#: value of a request -> the header that carries it
+_PLAIN_HEADERS: Final = {"report": "x-report", "flag": "x-flag", "app_status": "x-status", "tenant": "x-tenant"}
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,7 +47,8 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         kind: ``request``, ``sign_in``, ``refresh``, ``wait``, ``own`` (an endpoint of the guard), ``status``,
-            ``engage``, ``release``, ``impaired``, ``settle``.
+            ``screened`` and ``tier`` (what services of the app answer from now on), ``engage``, ``release``,
+            ``impaired``, ``settle``.
         who: subject.
         sid: session.
         values: the rest, by kind.
@@ -87,6 +92,11 @@ class Seen(msgspec.Struct, frozen=True):
         return tuple(one for one in self.entries if isinstance(one, TransitionEntry))
 
     @property
+    def moves(self) -> tuple[TransitionEntry, ...]:
+        """Return the transitions of machines, without changes of flags."""
+        return tuple(one for one in self.transitions if one.machine in MACHINES)
+
+    @property
     def faults(self) -> tuple[FaultEntry, ...]:
         """Return the faults."""
         return tuple(one for one in self.entries if isinstance(one, FaultEntry))
@@ -114,6 +124,8 @@ class App:
                 await guard.end_session(everywhere=True)
             else:
                 await guard.report(event)
+        if flag := headers.get(b"x-flag", b"").decode() if guard.subject else "":
+            await guard.set_flag(flag, "seen")
         more = True
         while more:
             more = (await receive()).get("more_body", False)
@@ -140,7 +152,8 @@ class World:
         self.tokens: dict[tuple[str, str], dict[str, Any]] = {}
         self.signed: dict[str, str] = {}
         self.held: dict[str, str] = {}
-        doubles.STATUSES.clear()
+        for answers in doubles.ANSWERS.values():
+            answers.clear()
         with _composed(policy, self.sink):
             self.guard = AuthGuard(
                 self.app,
@@ -151,7 +164,7 @@ class World:
                 signing_key=folder / "signing.key",
                 allowed_modules=("tests.campaign.doubles",),
                 clock=self.clock,
-                environ={"CHANNEL_SECRET": CHANNEL_SECRET},
+                environ=ENVIRON,
             )
         self.client = httpx2.AsyncClient(transport=httpx2.ASGITransport(self.guard), base_url="http://campaign.test")
 
@@ -176,8 +189,8 @@ class World:
                 self.clock.advance(values["seconds"])
             case "sign_in" | "refresh":
                 self._sign_in(action)
-            case "status":
-                doubles.STATUSES[action.who] = values["word"]
+            case "status" | "screened" | "tier":
+                doubles.ANSWERS[action.kind][action.who] = values["word"]
             case "request" | "own":
                 status, body, claims = await self._request(action)
             case "engage":
@@ -197,7 +210,10 @@ class World:
         reply = found if isinstance(found, dict) else {}
         if reply.get("transaction"):
             self.held[action.who] = str(reply["transaction"])
-        return Seen(action, at, status, self.app.ran, reply, tuple(self.sink.entries[begin:]), claims)
+        entries = self.sink.entries[begin:]
+        void = {record for one in entries if isinstance(one, WithdrawalEntry) for record in one.records}
+        kept = tuple([one for one in entries if getattr(one, "id", "") not in void])
+        return Seen(action, at, status, self.app.ran, reply, kept, claims)
 
     def _sign_in(self, action: Action) -> None:
         now = int(self.clock.now())
@@ -255,12 +271,9 @@ class World:
             headers["idempotency-key"] = values["key"]
         if values.get("names") and action.who in self.held:
             headers["authguard-transaction"] = self.held[action.who]
-        if "report" in values:
-            headers["x-report"] = values["report"]
-        if "app_status" in values:
-            headers["x-status"] = str(values["app_status"])
-        if "tenant" in values:
-            headers["x-tenant"] = values["tenant"]
+        if "segment" in values:
+            headers |= {"x-segment": values["segment"], "x-segment-secret": CHANNEL_SECRET}
+        headers |= {header: str(values[name]) for name, header in _PLAIN_HEADERS.items() if name in values}
         return headers, claims
 
     async def snapshot(self, who: str, sid: str) -> Snapshot:
