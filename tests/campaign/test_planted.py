@@ -10,7 +10,7 @@ from tests.campaign.planted import PLANTED
 #: seeds that are tried: fewer than the slice in CI has
 SEEDS = 40
 #: fault -> the first seed that is tried, where the fault is rarely met
-FIRST = {"liveness": 120}
+FIRST = {"liveness": 60}
 
 
 @pytest.mark.parametrize("name", PLANTED)
