@@ -19,7 +19,19 @@ from authguard.core.outcomes import ADMITTING, Outcome
 from authguard.policy.checks.counterexample import DraftKey, find_counterexample
 from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem, list_names
-from authguard.policy.table.boxes import GAP, Box, Space, Undecided, count, intersect, is_empty, widen_gap
+from authguard.policy.table.boxes import (
+    GAP,
+    MAX_BOXES,
+    Box,
+    Space,
+    Undecided,
+    count,
+    cover,
+    find_skips,
+    intersect,
+    is_empty,
+    widen_gap,
+)
 from authguard.policy.table.coverage import compute_coverage
 from authguard.policy.table_space import of_operation, table_space
 
@@ -198,18 +210,15 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
     if proof is None:
         return
     used = proof.deciders(known.whole) | {rule.index for rule, _ in find_skipped(draft)}
-    unmet = _impossible_rules(draft) - used
     # a rule that does `by_limit` became several, of which one is enough
-    parts, unmet_parts = (
-        {draft.rules[index].first for index in some if index != GAP} - {ALONE} for some in (used, unmet)
-    )
+    parts = {draft.rules[index].first for index in used if index != GAP} - {ALONE}
     for index, rule in enumerate(draft.rules):
         place = _rule_place(draft, index)
         if index in used or rule.first in parts:
             continue
-        if (
-            index in unmet or rule.first in unmet_parts
-        ):  # reported by `rule-impossible`; an inherited rule may be for operations that are not here
+        alike = [rule] if rule.first == ALONE else [one for one in draft.rules if one.first == rule.first]
+        # reported by `rule-impossible`; an inherited rule may be for operations that are not here
+        if any(_is_impossible(draft, known, one) for one in alike):
             continue
         box = known.box(rule.when)
         before = proof.deciders(box) | {
@@ -237,16 +246,14 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
 
 
-def _impossible_rules(draft: Draft) -> frozenset[int]:
-    """Return the rules that would decide or skip a cell if every operation could bring every value."""
-    space = table_space(draft)
+def _is_impossible(draft: Draft, space: Space, rule: Rule) -> bool:
+    """Return whether an unused rule would decide or skip a cell if every operation could bring every value."""
     if not space.impossible:
-        return frozenset()
-    found = frozenset[int]()
-    for skips in (None, ()):
-        proof = compute_coverage(draft.rules, Space(space.values), skips=skips)
-        found |= frozenset() if isinstance(proof, Undecided) else proof.deciders(space.whole)
-    return found
+        return False
+    boxes = [space.box(one.when) for one in draft.rules[: rule.index + 1]]
+    skips = () if rule.skips else tuple((one, to) for one, to in find_skips(draft.rules) if one < rule.index)
+    found = cover(boxes, boxes[-1], MAX_BOXES, skips=skips)
+    return not isinstance(found, Undecided) and bool(found.reaches[-1])
 
 
 def find_skipped(draft: Draft) -> Iterator[tuple[Rule, TableCoverage]]:

@@ -132,6 +132,7 @@ def compute_coverage(
     skips: Skips | None = None,
     boxes: int = MAX_BOXES,
     nodes: int = MAX_NODES,
+    within: Box | None = None,
 ) -> TableCoverage | Undecided:
     """Compute which rule decides each cell, first match wins.
 
@@ -142,13 +143,14 @@ def compute_coverage(
             decided by it.
         boxes: largest number of boxes before a diagram takes over.
         nodes: largest number of nodes of that diagram.
+        within: the cells of interest; ``None`` for all.
 
     Raises:
         KeyError: a rule names a dimension that the space does not have.
     """
     found = find_skips(rules) if skips is None else skips
     taken = tuple(space.box(rule.when) for rule in rules)
-    return _prove(taken, found, space.whole, space.impossible_boxes, boxes, nodes)
+    return _prove(taken, found, space.whole if within is None else within, space.impossible_boxes, boxes, nodes)
 
 
 @lru_cache(maxsize=8)  # several checks query the same policy
