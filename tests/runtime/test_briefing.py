@@ -17,6 +17,7 @@ from authguard.evaluation.request import NO_CREDENTIAL
 from authguard.policy.compiler import load
 from authguard.policy.loading import locator
 from tests.support.harness import POLICY, EnforcerHarness, policy_of
+from tests.support.possible_cells import find_impossible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +107,7 @@ async def test_in_every_state_it_is_short_complete_and_holds_nothing_of_the_guar
             if "stop" in steps.values():
                 assert "Do not offer" in said
     assert len(said_for) > 8
+    assert not find_impossible(policy), "it is about requests that can be made"
 
 
 @pytest.mark.parametrize(
