@@ -16,7 +16,9 @@ from authguard.policy.loading import locator
 from authguard.policy.loading.loader import load_draft
 from authguard.policy.render import diagram
 from authguard.policy.schema.units import format_duration
-from authguard.policy.table.boxes import Space, count
+from authguard.policy.table.boxes import Undecided
+from authguard.policy.table.coverage import compute_coverage
+from authguard.policy.table_space import policy_space
 from authguard.policy.testing.report import run_tests
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ def _generated(name: str) -> Iterator[str]:
 def _proved(report: PolicyTestReport, own: Sequence[Rule]) -> str:
     policy, covered = report.policy, report.coverage
     pairs = sum(len(machine.table) for machine in policy.machines.values())
-    cells = count(Space(policy.table.values).whole)
+    space = policy_space(policy)
+    proof = compute_coverage(policy.table.rules, space)
+    cells = 0 if isinstance(proof, Undecided) else proof.count_decided(space.whole)
     variants = len(report.run.results)
     sentences = len({result.scenario.name for result in report.run.results})
     return (
@@ -116,7 +120,7 @@ def _limit(limit: Limit) -> str:
 def _flow(policy: Policy, own: Sequence[Rule]) -> str:
     """Draw the own rules of each phase before the standard rules of that phase."""
     phases = [phase for phase in PHASES if any(rule.phase == phase for rule in own)]
-    lines = ["flowchart TD", f'  request(["a request"]) --> {_first(phases[0], own)}']
+    lines = ["flowchart TD", f'  start(["a request"]) --> {_first(phases[0], own)}']
     for phase, after in zip(phases, [*phases[1:], ""], strict=True):
         rules = [rule for rule in own if rule.phase == phase]
         for rule, following in zip(rules, [*rules[1:], None], strict=True):
@@ -163,6 +167,8 @@ def _answer(fallback: Fallback) -> str:
             return "wait for " + " and ".join(f"{one.count} of the role {one.role}" for one in fallback.approvers)
         case Outcome.VERIFY:
             return f"prove identity: {', '.join(fallback.methods)}"
+        case Outcome.RETRY:
+            return f"later: {fallback.name}"
         case _:
             return fallback.name
 
