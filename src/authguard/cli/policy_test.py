@@ -66,7 +66,8 @@ def run_tests(
     coverage: Annotated[
         bool,
         typer.Option(
-            "--coverage", help="Also count operations, what they need, limits, flags and the conditions of rules."
+            "--coverage",
+            help="Also count operations and their needs, limits, statuses, timers, flags and rules' conditions.",
         ),
     ] = False,
     generate: Annotated[
@@ -185,6 +186,8 @@ def _lines(
         yield from missing if everything else missing[:MAX_UNCOVERED_SHOWN]
         if len(missing) > MAX_UNCOVERED_SHOWN and not everything:
             yield f"  and {len(missing) - MAX_UNCOVERED_SHOWN} more; --all shows them"
+        if one.parts is not None and everything:
+            yield from map(report.format_idle, one.parts.idle)
         yield from _mutant_lines(mutated.get(one.source), everything=everything)
     if len(reports) > 1:
         yield f"{len(failed)} of {len(reports)} policies failed" if failed else f"all {len(reports)} policies passed"

@@ -1,34 +1,35 @@
-"""Coverage of the parts of a policy by its scenarios: operations, their needs, limits, flags, and conditions of rules.
-
-A condition of a rule of the policy's own is covered by a request that meets all others of the rule and not this one:
-so a scenario tells what the condition is for (the masking form of MC/DC).
-"""
+"""Coverage of a policy's parts by its scenarios: operations, their needs, limits, statuses, timers, flags and rules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from authguard.core import flags
-from authguard.core.decision_table import DIMENSIONS
-from authguard.core.extra_dimensions import OPERATION, operation_value
-from authguard.core.possible_values import find_possible
+from authguard.core.outcomes import Reason
+from authguard.core.own_conditions import label_or_empty
 from authguard.core.tiers import EXCEEDED, UNMEASURED
 from authguard.evaluation.flags import CLEARED_EVENT, EXPIRED_EVENT, SET_EVENT
+from authguard.evaluation.operation_index import WEBSOCKET
 from authguard.evaluation.staff_acts import PERSON_CAUSE
-from authguard.policy.testing.coverage import CoverageItem, is_own
-from authguard.policy.testing.happening import APP
+from authguard.policy.compiler import load
+from authguard.policy.schema.units import format_duration
+from authguard.policy.testing.coverage import CoverageItem
+from authguard.policy.testing.happening import APP, AccountReport
+from authguard.policy.testing.rule_coverage import cover_rules, describe_idle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authguard.core.decision_table import Rule
     from authguard.core.flags import Flag
     from authguard.core.policy import Policy
     from authguard.core.request import Operation
     from authguard.policy.testing.request import ScenarioDecision
     from authguard.policy.testing.scenario import ScenarioRun
+
+#: the shipped policy whose timers its own scenarios cover
+STANDARD: Final = "standard"
 
 
 class PartCoverage(Struct, frozen=True, kw_only=True):
@@ -37,10 +38,12 @@ class PartCoverage(Struct, frozen=True, kw_only=True):
     Attributes:
         total: number of the parts.
         uncovered: those that no scenario covers.
+        idle: conditions of rules that may be left out without any other answer; they are no parts.
     """
 
     total: int
     uncovered: tuple[CoverageItem, ...]
+    idle: tuple[CoverageItem, ...] = ()
 
     @property
     def percent(self) -> float:
@@ -56,23 +59,47 @@ def measure_parts(policy: Policy, run: ScenarioRun) -> PartCoverage:
         run: their results (`authguard.policy.testing.scenario.run_scenarios`).
     """
     answers = [answer for result in run.results for answer in result.answers]
-    parts = [*_operations(policy, answers), *_flags(policy, run)]
-    for rule in policy.table.rules:
-        if is_own(policy, rule.origin):
-            parts += _conditions(policy, rule, answers)
-    return PartCoverage(total=len(parts), uncovered=tuple(item for item, is_covered in parts if not is_covered))
+    parts = [*_operations(policy, answers), *_matches(policy, run), *_statuses(policy, run), *_timers(policy, run)]
+    parts += [*_flags(policy, run), *cover_rules(policy, answers)]
+    uncovered = tuple(item for item, is_covered in parts if not is_covered)
+    return PartCoverage(total=len(parts), uncovered=uncovered, idle=describe_idle(policy))
 
 
 def _operations(policy: Policy, answers: list[ScenarioDecision]) -> Iterator[tuple[CoverageItem, bool]]:
     asked: dict[str, list[ScenarioDecision]] = {}
     for answer in answers:
-        asked.setdefault(answer.operation, []).append(answer)
+        if answer.cell:
+            asked.setdefault(answer.operation, []).append(answer)
     for index, operation in enumerate(policy.operations):
         found = asked.get(operation.name, [])
         yield _item("operation", index, operation.name, policy), bool(found)
         for need, dimension, values in _needs(operation):
             is_lacked = any(answer.conditions[dimension] in values for answer in found)
             yield _item("need", index, f"{operation.name} {need}", policy), is_lacked
+
+
+def _matches(policy: Policy, run: ScenarioRun) -> Iterator[tuple[CoverageItem, bool]]:
+    """Yield what no cell tells: requests and handshakes that no operation matches, and requests without their key."""
+    asked = [
+        (step.ask, answer)
+        for result in run.results
+        for step, answer in zip((one for one in result.scenario.steps if one.ask), result.answers, strict=False)
+        if step.ask
+    ]
+    unmatched = {
+        ask.method == WEBSOCKET
+        for ask, answer in asked
+        if answer.operation == policy.otherwise.name or answer.reason == Reason.OPERATION_UNNAMED.code
+    }
+    if policy.operations:
+        yield _item("match", 0, "a request that no operation matches", policy), False in unmatched
+    if any(operation.match.websocket for operation in policy.operations):
+        yield _item("match", 0, "a handshake that no operation matches", policy), True in unmatched
+    for index, operation in enumerate(policy.operations):
+        found = [answer for ask, answer in asked if operation.name in {ask.operation, answer.operation}]
+        if operation.idempotency:
+            is_lacked = any(answer.reason == Reason.IDEMPOTENCY_MISSING.code for answer in found)
+            yield _item("need", index, f"{operation.name} without `Idempotency-Key`", policy), is_lacked
 
 
 def _needs(operation: Operation) -> Iterator[tuple[str, str, frozenset[str]]]:
@@ -120,35 +147,38 @@ def _ways(flag: Flag) -> Iterator[tuple[str, str, frozenset[str]]]:
         yield "expired", EXPIRED_EVENT, frozenset({"timer"})
 
 
-def _conditions(policy: Policy, rule: Rule, answers: list[ScenarioDecision]) -> Iterator[tuple[CoverageItem, bool]]:
-    places = {name: place for place, name in enumerate((*DIMENSIONS, *policy.table.extra))}
-    wanted = [(name, places[name], values) for name, values in rule.when.items()]
-    missed = {
-        tuple(name for name, place, values in wanted if answer.cell[place] not in values)
-        for answer in answers
-        if answer.cell
-    }
-    for name, _, values in wanted:
-        if not _can_miss(policy, rule, name):
-            continue
-        label = f"{rule.name}: `{name}` other than {' or '.join(sorted(values))}"
-        item = CoverageItem(kind="condition", index=rule.index, label=label, origin=rule.origin)
-        yield item, (name,) in missed
+def _statuses(policy: Policy, run: ScenarioRun) -> Iterator[tuple[CoverageItem, bool]]:
+    """Yield each status that a source's map names: a token states it, or the source reports its state."""
+    steps = [step for result in run.results for step in result.scenario.steps]
+    claims = [step.ask.token.claims for step in steps if step.ask and step.ask.token]
+    happened = [one for step in steps for one in step.when]
+    for index, source in enumerate(policy.accounts):
+        stated = {label_or_empty(one[source.claim]) for one in claims if source.claim in one}
+        names = {source.name, source.name.partition(":")[0]}
+        reported = {one.state for one in happened if isinstance(one, AccountReport) and one.source in names}
+        reported |= {one.removeprefix("account.") for one in happened if isinstance(one, str)}
+        for status, state in source.map.items():
+            yield _item("status", index, f"{status} of {source.name}", policy), status in stated or state in reported
 
 
-def _can_miss(policy: Policy, rule: Rule, name: str) -> bool:
-    """Return whether a request that meets the rule's other conditions on its operation can miss this one."""
-    values, runs_once = rule.when[name], name == "transaction" and policy.initial[name] in rule.when[name]
-    for operation in policy.all_operations:
-        brought = find_possible(policy, operation) | {OPERATION: (operation_value(operation, policy.operation_limits),)}
-        others = (one for one in ("risk", "effect", OPERATION) if one != name and one in rule.when)
-        if not all(brought[one][0] in rule.when[one] for one in others):
+def _timers(policy: Policy, run: ScenarioRun) -> Iterator[tuple[CoverageItem, bool]]:
+    """Yield each timer of the policy's own, and whether it fell due in one of its states."""
+    inherited = load(STANDARD).timers.declared
+    for index, timer in enumerate(policy.timers.declared):
+        machine = timer.event.partition(".")[0]
+        if timer in inherited:
             continue
-        if runs_once and not (operation.transactional or operation.idempotency):
-            continue
-        if not set(brought.get(name, policy.table.values[name])) <= values:
-            return True
-    return False
+        armed = {
+            state
+            for (name, state), timers in policy.timers.armed.items()
+            if name == machine
+            and state in (timer.states or (state,))
+            and any(one.event == timer.event for one in timers)
+        }
+        if armed:
+            label = f"{timer.event} after {format_duration(timer.after)}"
+            is_covered = any(event == timer.event and state in armed for event, state in run.timers)
+            yield _item("timer", index, label, policy), is_covered
 
 
 def _item(kind: str, index: int, label: str, policy: Policy) -> CoverageItem:

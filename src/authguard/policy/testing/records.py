@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from authguard.core.machine import Transition
     from authguard.core.policy import Policy
     from authguard.core.snapshot import AccountRecord, LedgerRecord, SessionRecord, TransactionRecord
+
+
+#: cause of a transition that a timer brings about
+TIMER_CAUSE: Final = "timer"
 
 
 class PlainCipher:
@@ -65,6 +69,7 @@ class Records:
         transactions: id -> record.
         edges: (machine, index of the line, source state) of every line that an event took.
         flag_changes: (flag, event, cause) of every change of a flag.
+        timers: (event, source state) of every timer that fell due.
     """
 
     __slots__ = (
@@ -76,6 +81,7 @@ class Records:
         "flag_changes",
         "policy",
         "sessions",
+        "timers",
         "transactions",
     )
 
@@ -90,6 +96,7 @@ class Records:
         self.transactions: dict[str, TransactionRecord] = {}
         self.edges: set[tuple[str, int, str]] = set()
         self.flag_changes: set[tuple[str, str, str]] = set()
+        self.timers: set[tuple[str, str]] = set()
 
     def load(self, keys: Keys) -> Snapshot:
         """Return the records of some keys; an unknown key has a blank record."""
@@ -145,6 +152,7 @@ class Records:
             (one.machine, one.event, one.cause) for one in transitions if one.machine not in self.policy.machines
         }
         transitions = [one for one in transitions if one.machine in self.policy.machines]
+        self.timers |= {(_name(one), one.source) for one in transitions if one.cause == TIMER_CAUSE}
         place = 0
         for event in events:
             if place < len(transitions) and _name(transitions[place]) == event:

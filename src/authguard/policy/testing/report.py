@@ -108,6 +108,11 @@ def format_uncovered(item: CoverageItem) -> str:
     return f"{item.origin}: no scenario covers {item.kind} {item.label}"
 
 
+def format_idle(item: CoverageItem) -> str:
+    """Format one line about a condition that says nothing."""
+    return f"{item.origin}: {item.kind} {item.label} says nothing: without it every answer is the same; leave it out"
+
+
 def as_json(report: PolicyTestReport) -> dict[str, Any]:
     """Return scenarios, problems and coverage as JSON values."""
     covered = report.coverage
@@ -164,6 +169,7 @@ def parts_as_json(parts: PartCoverage) -> dict[str, Any]:
         "of": parts.total,
         "percent": round(parts.percent, 2),
         "uncovered": [{"kind": item.kind, "is": item.label, "at": item.origin} for item in parts.uncovered],
+        "idle": [{"kind": item.kind, "is": item.label, "at": item.origin} for item in parts.idle],
     }
 
 

@@ -124,12 +124,14 @@ class ScenarioRun(Struct, frozen=True, kw_only=True):
         edges: (machine, index of the line, source state) of every transition line that was taken.
         rules: indexes of the rules that decided, or skipped their phase.
         flag_changes: (flag, event, cause) of every change of a flag.
+        timers: (event, source state) of every timer that fell due.
     """
 
     results: tuple[ScenarioResult, ...]
     edges: frozenset[tuple[str, int, str]]
     rules: frozenset[int]
     flag_changes: frozenset[tuple[str, str, str]] = frozenset()
+    timers: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def failed(self) -> tuple[ScenarioResult, ...]:
@@ -171,6 +173,7 @@ def run_scenarios(
     """
     edges: set[tuple[str, int, str]] = set()
     flag_changes: set[tuple[str, str, str]] = set()
+    timers: set[tuple[str, str]] = set()
     rules: set[int] = set()
     results = []
     deployment = deployment or Deployment(policy)
@@ -202,6 +205,7 @@ def run_scenarios(
                 differences.append(prefix + NOT_ADMITTED)
         edges |= simulator.records.edges
         flag_changes |= simulator.records.flag_changes
+        timers |= simulator.records.timers
         rules |= {one.index for answer in answers for one in answer.trace}
         results.append(
             ScenarioResult(
@@ -209,7 +213,11 @@ def run_scenarios(
             )
         )
     return ScenarioRun(
-        results=tuple(results), edges=frozenset(edges), rules=frozenset(rules), flag_changes=frozenset(flag_changes)
+        results=tuple(results),
+        edges=frozenset(edges),
+        rules=frozenset(rules),
+        flag_changes=frozenset(flag_changes),
+        timers=frozenset(timers),
     )
 
 
