@@ -121,6 +121,24 @@ async def test_who_may_not_or_names_nobody_is_refused_and_changes_nothing(
     assert await house.refund("a") == 200
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"reason": "the bank called", "payee": "DE89", "payee": "DE90"}',
+        b'{"reason": "the bank called", "reason": "the bank called", "payee": "DE89"}',
+        b'{"reason": "the bank called", "payee": "DE89", "pay\\u0065e": "DE90"}',
+    ],
+)
+async def test_a_body_that_two_readers_read_differently_changes_nothing(body: bytes) -> None:
+    house = House()
+    await house.chat()
+    headers = {"authorization": house.staff().decode(), "content-type": "application/json"}
+    reply = await house.http.post("/.authguard/flags/watched", content=body, headers=headers)
+    assert reply.status_code == 400
+    assert await house.refund("a") == 200
+    assert await house.refund("b", to="DE90") == 200
+
+
 async def test_an_agent_of_staff_may_not() -> None:
     house = House()
     agent = house.staff("ines", actor="concierge")

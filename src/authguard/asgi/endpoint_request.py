@@ -9,6 +9,7 @@ import msgspec
 
 from authguard.core.outcomes import Reason
 from authguard.evaluation.request import BodyFailure
+from authguard.formats.strict_json import parse_object
 
 if TYPE_CHECKING:
     from authguard.evaluation.decision import Verdict
@@ -32,11 +33,16 @@ class EndpointRequest:
     root: str
 
     async def parse_body(self, shape: type[Any]) -> Any | Reason:  # noqa: ANN401 - an instance of `shape`
-        """Parse the JSON body into `shape`; return the reason if that fails."""
+        """Parse the JSON body into `shape`; return the reason if that fails.
+
+        A name that occurs twice fails: another reader of the same body, such as a proxy, may take the other value.
+        """
         body = await self.access_request.read_body()
         if isinstance(body, BodyFailure):
             return body.reason
         try:
-            return msgspec.json.decode(body.content or b"{}", type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = msgspec.json.decode(body.content or b"{}", type=shape)
+            parse_object(body.content or b"{}")
+        except (ValueError, RecursionError):  # of both parsers
             return Reason.BODY_MALFORMED
+        return found
