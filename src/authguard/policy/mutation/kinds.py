@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from authguard.policy.mutation import access_kinds, behaviour_kinds
+from authguard.policy.mutation import access_kinds, behaviour_kinds, context_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +47,12 @@ KINDS: Final[tuple[Callable[[Node], Iterator[Mutant]], ...]] = (
     behaviour_kinds.change_queues,
     behaviour_kinds.change_on_fault,
     behaviour_kinds.weaken_rollback,
+    context_kinds.change_flags,
+    context_kinds.change_conditions,
+    context_kinds.drop_groups,
+    context_kinds.change_tiers,
+    context_kinds.change_phases,
+    context_kinds.fix_expiry,
 )
 
 
