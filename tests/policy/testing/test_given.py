@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from authguard.core.snapshot import Keys, Report, blank
+from authguard.core.approvers import Approvers
+from authguard.core.snapshot import Cost, Keys, Report, blank
 from authguard.errors import MachineFaultError
+from authguard.evaluation.request import NO_CREDENTIAL, RequestFacts
 from authguard.policy.compiler import load
-from authguard.policy.testing.given import build_given, find_due, stay_present
+from authguard.policy.testing.deployment import Deployment
+from authguard.policy.testing.given import approve_as_held, build_given, find_due, stay_present
+from authguard.policy.testing.request import ScenarioRequest
+from authguard.policy.testing.simulator import Simulator
 
 POLICY = load("banking")
 KEYS = Keys(account=b"a", session=b"s")
@@ -51,3 +56,34 @@ def test_a_customer_who_stays_present_renews_every_moment_but_the_one_that_count
     assert (idle.session.last_seen, idle.account.reported) == (5.0, 900.0)
     aged = stay_present(POLICY, found, 900.0, "reported")
     assert (aged.session.last_seen, aged.account.reported) == (900.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "hold", "count"),
+    [
+        (ScenarioRequest(operation="change_iban"), "officer_and_controller", 2),
+        (ScenarioRequest(operation="payout", amount="6000 EUR"), "officer_and_controller", 2),
+        (ScenarioRequest(operation="cancel_contract"), "one_officer", 1),
+    ],
+)
+def test_a_given_approval_is_by_whom_the_request_would_wait_for(asked: ScenarioRequest, hold: str, count: int) -> None:
+    policy = load("insurance")
+    given = {**policy.initial, "account": "normal", "session": "active", "verification": "verified"}
+    simulator = Simulator(Deployment(policy), {**given, "transaction": "approved"}, supposes=True, is_dated=False)
+    simulator.set_flags({"status_read": "set"})
+    assert simulator.ask(asked).fallback == "allow"
+    record = simulator.records.transactions[simulator.transaction]
+    assert (record.hold, len(record.approvals)) == (hold, count)
+
+
+def test_approvals_of_a_given_transaction_book_what_it_costs() -> None:
+    policy = load("insurance")
+    given = {**policy.initial, "account": "normal", "session": "active", "transaction": "approved"}
+    stored = build_given(policy, given, KEYS, 5.0)
+    costs = (Cost("over_10000_month", "400"),)
+    held = replace(stored.transaction, hold="one_officer", approvers=(Approvers("officer"),), costs=costs)
+    named = replace(stored, transaction=replace(stored.transaction, operation="payout"))
+    facts = RequestFacts(now=6.0, credential=NO_CREDENTIAL, keys=replace(KEYS, transaction="t"))
+    found = approve_as_held(policy, named, held, facts)
+    assert (found.transaction.state, found.transaction.entered) == ("approved", named.transaction.entered)
+    assert [one.amount for one in found.account.ledger if one.transaction == "t"] == ["400"]

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from authguard.core.snapshot import STATE_FIELDS, Report, blank
+from authguard.core.approvers import count_places
+from authguard.core.snapshot import STATE_FIELDS, Approval, Report, blank
 from authguard.errors import MachineFaultError
+from authguard.evaluation import booking
+from authguard.evaluation.approval import add_approvals
+from authguard.evaluation.driver import Evaluation
 from authguard.policy.testing.deployment import find_sources
 from authguard.policy.testing.records import states_of
 
@@ -15,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authguard.core.policy import Policy
-    from authguard.core.snapshot import Keys, SessionRecord, Snapshot
+    from authguard.core.snapshot import Keys, SessionRecord, Snapshot, TransactionRecord
+    from authguard.evaluation.request import RequestFacts
 
 #: seconds between two events of one moment, so that each is later than the one before
 TICK_S: Final = 0.001
@@ -60,6 +65,30 @@ def build_given(policy: Policy, given: Mapping[str, str], keys: Keys, now: float
         )
         found = replace(found, transaction=held)
     return replace(found, session=_begin_session(policy, given, moved, found.session, keys, now))
+
+
+def approve_as_held(policy: Policy, stored: Snapshot, held: TransactionRecord, facts: RequestFacts) -> Snapshot:
+    """Return records in which operators have approved a transaction that waits for whom a hold asks for.
+
+    Args:
+        policy: as deployed.
+        stored: with the given transaction, which nobody has approved yet.
+        held: the transaction as the request holds it, if it is new.
+        facts: of the request.
+    """
+    given, machine = stored.transaction, policy.machines["transaction"]
+    edges = ((state, machine.table[state, "approved"]) for state in machine.spec.states)
+    waiting = next((state for state, edge in edges if edge.moves and edge.dest == given.state), given.state)
+    names = ("hold", "approvers", "costs", "tripped", "ledgers")
+    asked: Any = {name: getattr(held, name) for name in names}
+    before = replace(stored, transaction=replace(given, state=waiting, **asked))
+    evaluation = Evaluation(policy, before, facts.now, facts.keys)
+    over = tuple(sorted(booking.known_limits(policy, before.transaction)))
+    count = count_places(before.transaction.required)
+    added = [Approval(b"", f"approver {number}", facts.now, "", over) for number in range(count)]
+    add_approvals(evaluation, facts.keys.transaction, (), added, "operator")
+    after = evaluation.snapshot
+    return replace(after, transaction=replace(after.transaction, entered=given.entered))
 
 
 def _begin_session(  # noqa: PLR0917 - the parts of a session

@@ -36,7 +36,7 @@ from authguard.policy.testing import happening
 from authguard.policy.testing.deployment import STATUS, Deployment, find_sources, request_line
 from authguard.policy.testing.difference import explain_difference, is_derived
 from authguard.policy.testing.facts import SignIn
-from authguard.policy.testing.given import TICK_S, build_given, find_due, stay_present
+from authguard.policy.testing.given import TICK_S, approve_as_held, build_given, find_due, stay_present
 from authguard.policy.testing.records import CountedIds, PlainCipher, Records, states_of
 from authguard.policy.testing.request import REFUSED, ImpossibleError, ScenarioDecision, ScenarioRequest
 from authguard.policy.testing.token import SESSION, SUBJECT, TokenSpec, find_client
@@ -116,6 +116,10 @@ class Simulator:
         after = build_given(self.policy, given, self.keys, self.now)
         if after.session.signed_in:
             self._signed_in[self.keys.session] = self.now
+        state = after.transaction.state
+        runs_next = self.policy.machines["transaction"].table[state, "started"].moves
+        #: whether the given transaction waits for nobody, but for those who have approved it
+        self._gives_approval = bool(after.transaction.version) and runs_next
         if after.transaction.version:
             self.transaction = UNNAMED
             self.now += TICK_S
@@ -392,6 +396,7 @@ class Simulator:
         facts = add_ledgers(self.policy, request, facts)
         if facts.has_body or not request.operation.reads_body:
             self._use_up_calls(request.operation, facts, asked)
+        self._approve_given(request, facts)
         stored = self.records.load(facts.keys)
         if stored.session.ended or stored.account.not_before:
             facts = replace(facts, credential=withdraw_if_signed_out(self.policy, facts.credential, stored))
@@ -408,6 +413,17 @@ class Simulator:
                 self.transaction = facts.keys.transaction
                 self.operations[self.transaction] = request.operation
         return decided
+
+    def _approve_given(self, request: AccessRequest, facts: RequestFacts) -> None:
+        """Let as many people have approved a given transaction as the request would wait for, if it were new."""
+        stored = self.records.load(facts.keys)
+        if not self._gives_approval or not facts.has_body or facts.keys.transaction != self.transaction:
+            return
+        new = replace(stored, transaction=blank(self.policy.initial).transaction)
+        held = evaluate(self.policy, request, facts, new, self.cipher)
+        if isinstance(held, Decision) and held.fallback.kind is Outcome.HOLD:
+            self._gives_approval = False
+            self.suppose(facts.keys, stored, approve_as_held(self.policy, stored, held.snapshot.transaction, facts))
 
     def _holds_too_many(self, decided: Decision, stored: Snapshot, keys: Keys) -> bool:
         """Return whether a request would hold more new transactions of its account than the policy permits."""
