@@ -110,7 +110,7 @@ def format_uncovered(item: CoverageItem) -> str:
 
 def format_idle(item: CoverageItem) -> str:
     """Format one line about a condition that says nothing."""
-    return f"{item.origin}: {item.kind} {item.label} says nothing: without it every answer is the same; leave it out"
+    return f"{item.origin}: {item.kind} {item.label} says nothing: without it alone, every answer is the same"
 
 
 def as_json(report: PolicyTestReport) -> dict[str, Any]:
