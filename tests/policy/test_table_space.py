@@ -12,6 +12,7 @@ from authguard.policy.table.coverage import compute_coverage
 from authguard.policy.table_space import any_space, of_operation, policy_space, table_space
 from tests.support.harness import POLICY, policy_of
 
+HEALTH = "{phase: service, when: {operation: health}, do: allow"
 RULE = "decisions:\n  - {when: {operation: [chat, money], account: dormant}, do: to_a_person}\n"
 NAMING = POLICY.replace("    risk: high\n", "    risk: high\n    groups: [money]\n") + RULE
 
@@ -71,9 +72,7 @@ def test_a_wrong_name_and_an_ignored_need_are_told(old: str, new: str, says: str
 
 
 def test_a_need_is_checked_for_the_operation_that_has_it() -> None:
-    text = NAMING.replace(
-        "operation: [chat, money], account: dormant}, do: to_a_person", "operation: health}, do: allow"
-    )
+    text = NAMING.replace("{when: {operation: [chat, money], account: dormant}, do: to_a_person", HEALTH)
     assert not [one for one in run_checks(draft_of(text)) if one.severity == "error"]
 
 

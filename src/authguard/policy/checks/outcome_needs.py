@@ -38,13 +38,14 @@ def check_outcome_needs(draft: Draft) -> Iterator[Problem]:
         for need, unmet in unmet_conditions(draft).items()
     }
     unproven = space.box({"credential": set(UNPROVEN)})
+    deciders = {box: proof.deciders(box) for some in boxes.values() for box in some}
     for rule in draft.rules:
         for fallback, is_first in _outcomes(draft, rule):
             for need in NEEDS.get(fallback.kind, ()):
                 for box in boxes[need]:
                     if not is_first and box == unproven:
                         continue  # attempts are counted for proven callers only
-                    if proof.decides_any((rule.index,), box):
+                    if rule.index in deciders[box]:
                         yield Problem(
                             code="outcome-unmet",
                             place=draft.place(f"decisions[{rule.index}]", "decisions"),

@@ -21,13 +21,9 @@ from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem, list_names
 from authguard.policy.table.boxes import (
     GAP,
-    MAX_BOXES,
     Box,
-    Space,
     Undecided,
     count,
-    cover,
-    find_skips,
     intersect,
     is_empty,
     widen_gap,
@@ -216,10 +212,6 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
         place = _rule_place(draft, index)
         if index in used or rule.first in parts:
             continue
-        alike = [rule] if rule.first == ALONE else [one for one in draft.rules if one.first == rule.first]
-        # reported by `rule-impossible`; an inherited rule may be for operations that are not here
-        if any(_is_impossible(draft, known, one) for one in alike):
-            continue
         box = known.box(rule.when)
         before = proof.deciders(box) | {
             one.index for one, taken in find_skipped(draft) if taken.decides_any((one.index,), box)
@@ -231,29 +223,16 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
             f"{list_names(takers)} before it decide{'' if len(takers) > 1 else 's'}" if takers else "no rule decides"
         )
         message = f"rule `{rule.name}` decides nothing: {deciding} all its cells"
-        own = [earlier for earlier in range(index + 1) if _rule_place(draft, earlier).file == place.file]
-        rules = [draft.rules[earlier] for earlier in own]
-        # a base policy is sound by itself, whatever operations a policy that extends it has
-        alone = compute_coverage(rules, Space(known.values), skips=() if rule.skips else None)
-        is_inherited = place.file != draft.place().file
-        if is_inherited and not isinstance(alone, Undecided) and len(own) - 1 in alone.deciders(known.whole):
-            yield Problem(code="overridden", place=place, message=message, severity="note")
+        if place.file != draft.place().file:
+            # without such a rule, it is for operations or values that this policy does not have
+            if any(_rule_place(draft, one).file == draft.place().file for one in before if GAP < one < index):
+                yield Problem(code="overridden", place=place, message=message, severity="note")
         else:
             # the last one to take cells from the rule: earlier phases take some of nearly every rule
             phase = max((draft.rules[one].phase for one in before if GAP < one < index), key=PHASES.index, default="")
             advice = "move it before them" if phase in {"", rule.phase} else f"give it `phase: {phase}`"
             advice += ", or delete it"
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
-
-
-def _is_impossible(draft: Draft, space: Space, rule: Rule) -> bool:
-    """Return whether an unused rule would decide or skip a cell if every operation could bring every value."""
-    if not space.impossible:
-        return False
-    boxes = [space.box(one.when) for one in draft.rules[: rule.index + 1]]
-    skips = () if rule.skips else tuple((one, to) for one, to in find_skips(draft.rules) if one < rule.index)
-    found = cover(boxes, boxes[-1], MAX_BOXES, skips=skips)
-    return not isinstance(found, Undecided) and bool(found.reaches[-1])
 
 
 def find_skipped(draft: Draft) -> Iterator[tuple[Rule, TableCoverage]]:

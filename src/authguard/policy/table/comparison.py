@@ -64,9 +64,11 @@ class Comparison:
         leaf = {answer: -2 - place for place, answer in enumerate(answers)}
         self._leaves = {GAP: ""} | {number: answer for answer, number in leaf.items()}
         self._slices = tuple(slices)
-        self._diagrams = DecisionDiagrams(
-            whole, [*slices, *(box for table in tables for box, _ in table)], nodes, len(slices)
-        )
+        # cells that neither table decides come first in both; they say nothing of the order in which rules decide
+        leading = [*slices, *_common_start(*tables)]
+        skipped = set(leading)
+        boxes = [*leading, *(box for table in tables for box, _ in table if box not in skipped)]
+        self._diagrams = DecisionDiagrams(whole, boxes, nodes, len(leading))
         self._roots = tuple(
             self._diagrams.build_table([(box, leaf[answer]) for box, answer in table], onward)
             for table, onward in zip(tables, skips, strict=True)
@@ -96,6 +98,16 @@ class Comparison:
             return self._diagrams.example(self._roots, within, wanted)
 
         return find
+
+
+def _common_start(old: Sequence[tuple[Box, str]], new: Sequence[tuple[Box, str]]) -> list[Box]:
+    """Return the boxes with one answer with which both tables begin."""
+    found = []
+    for one, other in zip(old, new, strict=False):
+        if one != other or one[1] != old[0][1]:
+            break
+        found.append(one[0])
+    return found
 
 
 def compare(

@@ -160,7 +160,7 @@ def _prove(  # noqa: PLR0917 - what the proof depends on
     plain = reach_of(rules, whole, boxes, impossible, skips)
     if not isinstance(plain, Undecided):
         return plain
-    diagrams = DecisionDiagrams(whole, (*impossible, *rules), nodes)
+    diagrams = DecisionDiagrams(whole, (*impossible, *rules), nodes, len(impossible))
     leaves = [(box, IMPOSSIBLE) for box in impossible]
     try:
         onward = tuple((rule + len(impossible), later + len(impossible)) for rule, later in skips)

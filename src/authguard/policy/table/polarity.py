@@ -117,7 +117,7 @@ class PolarityProof:
         impossible = space.impossible_boxes
         leaves = [(box, IMPOSSIBLE) for box in impossible]
         leaves += [(space.box(rule.when), IMPOSSIBLE if rule.skips else self._leaf(rule.do)) for rule in rules]
-        self._diagrams = DecisionDiagrams(space.whole, [box for box, _ in leaves], nodes)
+        self._diagrams = DecisionDiagrams(space.whole, [box for box, _ in leaves], nodes, len(impossible))
         self._root = self._diagrams.build_table(leaves, find_skips(rules, len(impossible)))
 
     def _leaf(self, do: str) -> int:
