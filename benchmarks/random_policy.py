@@ -72,7 +72,7 @@ def _rule(number: int, names: list[str], random: Random) -> dict[str, Any]:
             when[f"flag_{name}"] = "set"
         for name in random.sample(range(CONDITIONS), random.randint(0, 2)):
             when[f"condition_{name}"] = random.sample(_VALUES, random.randint(1, 2))
-        if random.random() < 0.5:
+        if random.choice((True, False)):
             when["account"] = random.sample(_STATES, random.randint(1, 2))
     phase = random.choice(("account", "request"))
     return {"phase": phase, "when": when, "do": "to_a_person"}

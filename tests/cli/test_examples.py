@@ -61,6 +61,16 @@ def run(command: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+#: a document of the app, from which `policy init` proposes operations
+OPENAPI = """
+openapi: 3.0.3
+info: {title: Shop, version: '1'}
+paths:
+  /orders:
+    get: {responses: {'200': {description: All}}}
+"""
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create the files that the examples name: a policy of okta with trial keys, an older one, a folder and a token."""
@@ -73,6 +83,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         code, said = run(command, folder)
         assert code == OK, said
+    (folder / "openapi.yaml").write_text(OPENAPI, "utf-8")
     return folder
 
 

@@ -49,7 +49,7 @@ def test_check_prints_what_it_proved(capsys: pytest.CaptureFixture[str], tmp_pat
         code, out, err = call(capsys, "policy", "check", source)
         assert code == OK, out
         assert err == ""
-        assert "each of 411 (state, event) pairs and 254,741,760 cells has one result, by 46 rules" in out
+        assert "each of 411 (state, event) pairs and 254,741,760 cells has one result, by 47 rules" in out
 
 
 def test_check_prints_every_problem_of_every_policy_and_exits_3(

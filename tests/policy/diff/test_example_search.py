@@ -44,9 +44,7 @@ def test_past_the_bound_the_worst_changes_have_been_searched_and_none_is_dropped
 ) -> None:
     whole = diff_policies(OLD, loosened(OLD)).differences
     search = example_search.ExampleSearch
-    monkeypatch.setattr(
-        "authguard.policy.diff.policy_diff.ExampleSearch", lambda drafts, space: search(drafts, space, lookups=1)
-    )
+    monkeypatch.setattr("authguard.policy.diff.policy_diff.ExampleSearch", lambda *given: search(*given, lookups=1))
     bounded = diff_policies(OLD, loosened(OLD)).differences
     assert sorted(one.message for one in bounded) == sorted(one.message for one in whole)
     assert {one.path for one in bounded if one.cells} == {"no events were found within the limit"}
