@@ -318,7 +318,12 @@ class ScenarioGuard:
         roles, number = act.person
         policy, now = self.policy, self.clock.now()
         issuer = policy.issuers[min(policy.role_sources, default=next(iter(policy.issuers)))]
-        claims = {}
+        claims = {
+            one.claim: text  # the first value of each condition, as for customers
+            for one in policy.conditions
+            for text, value in one.labels.items()
+            if one.claim and value == one.values[0]
+        }
         for source in policy.accounts:
             word = next((word for word, state in source.map.items() if state == "normal"), "")
             if source.claim and word:

@@ -153,7 +153,8 @@ async def test_the_guard_decides_what_shipped_scenarios_say(name: str, tmp_path:
     ]
     assert [difference for one in found for difference in one.differences] == []
     assert sum(one.compared for one in found) >= len(found) // 2
-    assert [one.unsupported for one in found if one.unsupported and name in WHOLE] == []
+    described = "an operation that only its risk and effect describe"  # the guard's own endpoints, in a scenario
+    assert {one.unsupported for one in found if name in WHOLE} <= {"", described}
     assert find_impossible(policy) == [], "the proof is about no such cell"
 
 
