@@ -19,6 +19,8 @@ _PAYS: Final = """\
     amount: {at: /amount, currency: {at: /currency}}
     limits: [{amount: 100 EUR, per: call}]
 """
+#: a handshake has no body with an amount
+_CONNECTS: Final = _PAYS.partition("    amount:")[0] + "    limits: [{calls: 100000, per: 1h}]\n"
 _PAYS_BY_FORM: Final = _PAYS.replace(
     "{at: /amount, currency: {at: /currency}}", "{form: amount, currency: {form: currency}}"
 )
@@ -95,4 +97,4 @@ def policy(form: str, *, any_method: bool, prefix: str, hosts: bool) -> str:
             f"  - name: {name}\n    match: {{path: '{template}'{method}}}\n{_PAYS_BY_FORM if name == 'form' else _PAYS}"
         )
     head = f"{_HEAD}settings: {{root_path: {prefix}}}\n" if prefix else _HEAD
-    return f"{head}{operations}  - name: wire\n    match: {{websocket: /wire}}\n{_PAYS}{OTHERWISE[form]}"
+    return f"{head}{operations}  - name: wire\n    match: {{websocket: /wire}}\n{_CONNECTS}{OTHERWISE[form]}"
