@@ -56,8 +56,7 @@ TEXT: Final = (
     risk: high
     effect: write
     scopes: [refunds]
-    amount: {at: /amount, currency: {at: /currency}}
-    limits: [{amount: 500 EUR, per: call}]
+    limits: [{calls: 100000, per: 1h}]
   - {name: files, match: {path: '/files/{rest:path}'}, risk: routine, effect: read}
 otherwise:""",
     )
