@@ -71,8 +71,8 @@ MUTANTS: Final = (
         "a limit is reserved after the app ran, and not before",
         MODEL,
         JUDGE,
-        "        if admits and measured.spends:\n            _reserve(",
-        "        if admits and measured.spends and not running:\n            _reserve(",
+        "        if admits and (measured.spends or policy.flag_setters):\n            _reserve(",
+        "        if admits and not running and (measured.spends or policy.flag_setters):\n            _reserve(",
     ),
     Mutant(
         "`not_before` of an account is ignored",
@@ -121,8 +121,8 @@ MUTANTS: Final = (
         "one approver counts as often as they say yes",
         APPROVALS,
         APPROVAL,
-        "for one in added if _person(one) not in givers]",
-        "for one in added if givers is not None]",
+        "        person, found = _person(one), find_places(",
+        "        person, found = b'%d' % len(fits), find_places(",
     ),
     Mutant(
         "whoever asked may approve it",
@@ -198,8 +198,8 @@ MUTANTS: Final = (
         "who agreed within a limit has agreed to go over it",
         TOLD_TWICE,
         APPROVAL,
-        "[one for one in earlier if over <= {*one.over, *record.tripped}]",
-        "list(earlier)",
+        "one for one in earlier if over <= {*one.over, *record.tripped}}",
+        "one for one in earlier}",
     ),
     Mutant(
         "what is not booked any more runs",
@@ -241,8 +241,8 @@ MUTANTS: Final = (
         "the table's memo tells two cells apart by less than all they hold",
         DIFFERENTIAL,
         f"{SOURCE}core/decision_table.py",
-        "        for rule in self.rules:\n            if rule.matches(cell, self.extra):",
-        "        for rule in reversed(self.rules):\n            if rule.matches(cell, self.extra):",
+        "        for rule in self.rules:\n            if (found and",
+        "        for rule in reversed(self.rules):\n            if (found and",
     ),
     # the fuzz
     Mutant(
@@ -342,8 +342,8 @@ MUTANTS: Final = (
         "a task is left behind by some requests",
         SOAK,
         REPORTS,
-        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n",
-        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n"
+        "        keys = Keys(verdict.keys.account, verdict.keys.session, ledgers=verdict.keys.ledgers)\n",
+        "        keys = Keys(verdict.keys.account, verdict.keys.session, ledgers=verdict.keys.ledgers)\n"
         "        import asyncio\n\n"
         '        globals().setdefault("TASKS", []).append(asyncio.ensure_future(anyio.sleep_forever()))\n',
     ),
@@ -351,8 +351,8 @@ MUTANTS: Final = (
         "a file is left open by some requests",
         SOAK,
         REPORTS,
-        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n",
-        "        keys = Keys(verdict.keys.account, verdict.keys.session)\n"
+        "        keys = Keys(verdict.keys.account, verdict.keys.session, ledgers=verdict.keys.ledgers)\n",
+        "        keys = Keys(verdict.keys.account, verdict.keys.session, ledgers=verdict.keys.ledgers)\n"
         "        import os\n\n"
         '        os.open("/dev/null", os.O_RDONLY)\n',
     ),
