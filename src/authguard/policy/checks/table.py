@@ -21,9 +21,13 @@ from authguard.policy.checks.machine import unknown_name
 from authguard.policy.problem import Place, Problem, list_names
 from authguard.policy.table.boxes import (
     GAP,
+    MAX_BOXES,
     Box,
+    Space,
     Undecided,
     count,
+    cover,
+    find_skips,
     intersect,
     is_empty,
     widen_gap,
@@ -227,12 +231,22 @@ def check_shadowed_rules(draft: Draft) -> Iterator[Problem]:
             # without such a rule, it is for operations or values that this policy does not have
             if any(_rule_place(draft, one).file == draft.place().file for one in before if GAP < one < index):
                 yield Problem(code="overridden", place=place, message=message, severity="note")
-        else:
+        elif not _is_impossible(draft, known, rule):  # else reported by `rule-impossible`
             # the last one to take cells from the rule: earlier phases take some of nearly every rule
             phase = max((draft.rules[one].phase for one in before if GAP < one < index), key=PHASES.index, default="")
             advice = "move it before them" if phase in {"", rule.phase} else f"give it `phase: {phase}`"
             advice += ", or delete it"
             yield Problem(code="rule-shadowed", place=place, message=message, advice=advice)
+
+
+def _is_impossible(draft: Draft, space: Space, rule: Rule) -> bool:
+    """Return whether an unused rule would decide or skip a cell if every operation could bring every value."""
+    if not space.impossible:
+        return False
+    boxes = [space.box(one.when) for one in draft.rules[: rule.index + 1]]
+    skips = () if rule.skips else tuple((one, to) for one, to in find_skips(draft.rules) if one < rule.index)
+    found = cover(boxes, boxes[-1], MAX_BOXES, skips=skips)
+    return not isinstance(found, Undecided) and bool(found.reaches[-1])
 
 
 def find_skipped(draft: Draft) -> Iterator[tuple[Rule, TableCoverage]]:
