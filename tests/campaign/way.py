@@ -78,7 +78,8 @@ class WayPlayer:
         if not reported:
             return False, []  # a sign-in would bring another state than the one explained
         self._claims = {"acr": "aal3", "scope": "chat read pay", "roles": list(ROLES), "account_status": reported[0]}
-        self._claims["channel"] = self.refused.claims.get("channel")
+        kept = {"channel", *(one.claim for one in self.policy.conditions if one.claim)}
+        self._claims |= {name: self.refused.claims.get(name) for name in kept}
         found = explain_decision(self.policy, given, decision.operation, steps=STEPS)
         for remedy in found.remedies:
             if not self._can_play(remedy):
